@@ -1,0 +1,8 @@
+//! A neural network whose parameters lie in one flat vector, and three ways to its gradient.
+//!
+//! The modules mirror those of the Python program, name by name.
+
+pub mod gradients;
+pub mod network;
+pub mod rng;
+pub mod training;

@@ -1,0 +1,68 @@
+//! What is learnt and how: random inputs, a teacher network that labels them, the loop over the epochs.
+
+use std::collections::TryReserveError;
+
+use crate::gradients::Gradient;
+use crate::network::{Network, Scratch, overall_loss};
+use crate::rng::Random;
+
+/// `samples` rows of `features` values, each drawn from uniform(low, high), row-major.
+///
+/// # Errors
+/// When the inputs cannot be held in memory.
+pub fn random_inputs(
+    samples: usize,
+    features: usize,
+    low: f64,
+    high: f64,
+    rng: &mut Random,
+) -> Result<Vec<f64>, TryReserveError> {
+    let mut inputs = Vec::new();
+    inputs.try_reserve_exact(samples * features)?;
+    inputs.extend((0..samples * features).map(|_| rng.uniform(low, high)));
+    Ok(inputs)
+}
+
+/// The outputs of a random network of the same layers, row-major: targets that can be learnt exactly.
+///
+/// # Errors
+/// When the teacher or the targets cannot be held in memory.
+pub fn teacher_targets(
+    layers: &[usize],
+    inputs: &[f64],
+    rng: &mut Random,
+) -> Result<Vec<f64>, TryReserveError> {
+    let teacher = Network::new(layers, rng)?;
+    let (features, outputs) = teacher.ends();
+    let mut scratch = Scratch::default();
+    let mut targets = Vec::new();
+    targets.try_reserve_exact(inputs.len() / features * outputs)?;
+    for x in inputs.chunks_exact(features) {
+        targets.extend_from_slice(teacher.forward(x, 0, &mut scratch));
+    }
+    Ok(targets)
+}
+
+/// Train `network` sample by sample and yield the overall loss after each epoch.
+pub fn train(
+    network: &mut Network,
+    inputs: &[f64],
+    targets: &[f64],
+    gradient: &mut dyn Gradient,
+    epochs: u64,
+    step: f64,
+    learning_rate: f64,
+) -> impl Iterator<Item = f64> {
+    let (features, outputs) = network.ends();
+    let mut slopes = vec![0.0; network.parameters.len()];
+    let mut scratch = Scratch::default();
+    (0..epochs).map(move |_| {
+        for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
+            gradient.find(network, x, target, step, &mut slopes);
+            for (p, g) in network.parameters.iter_mut().zip(&slopes) {
+                *p -= learning_rate * g;
+            }
+        }
+        overall_loss(network, inputs, targets, &mut scratch)
+    })
+}
