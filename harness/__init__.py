@@ -1,0 +1,3 @@
+"""Runs implementations of one neural network against each other and shows how their runtime scales."""
+
+__version__ = "1.0.0"

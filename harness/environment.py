@@ -1,0 +1,138 @@
+"""What this machine is, and what about it makes measurements noisy. Nothing is changed, only looked at."""
+
+import os
+import platform
+import socket
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import __version__
+from harness.contenders import ROOT, Lineup
+
+_CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+
+
+def describe(lineup: Lineup) -> dict[str, object]:
+    """Return what belongs beside the numbers, ready for JSON; what cannot be known is None."""
+    return {
+        "harness": __version__,
+        "commit": _output("git", "rev-parse", "HEAD"),
+        "uncommitted_changes": _has_changes(),
+        "host": socket.gethostname(),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
+        "governor": _read(_CPUFREQ / "scaling_governor"),
+        "turbo": _turbo(),
+        "load_1min": load_1min(),
+        "memory_bytes": _memory_bytes(),
+        "system": platform.platform(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python_compiler": platform.python_compiler(),
+        "python_build_options": sysconfig.get_config_var("CONFIG_ARGS"),
+        "variables": {
+            name: os.environ[name] for name in _VARIABLES if name in os.environ
+        },
+        "contenders": {
+            contender.name: {
+                "version": lineup.versions[contender.name],
+                "command": _portable(contender.command),
+                "build": _portable(contender.build),
+                "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
+                "threads": contender.threads,
+            }
+            for contender in lineup.present
+        },
+        "missing": dict(lineup.missing),
+    }
+
+
+_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
+
+
+def warnings(environment: Mapping[str, object]) -> list[str]:
+    """Return one line of advice for each thing that makes measurements here noisy or unusual."""
+    advice = []
+    load = environment["load_1min"]
+    if isinstance(load, float) and load > 0.5:
+        advice.append(f"the load is {load:.1f}: other programs are running; close them and run again")
+    governor = environment["governor"]
+    if governor is not None and governor != "performance":
+        advice.append(f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier")
+    if environment["turbo"] is True:
+        advice.append("turbo is on: the clock varies with heat; the paired ratios bear that, single times do not")
+    if environment["usable_cores"] == 1:
+        advice.append("one core only: whatever else runs takes its time from the programs measured")
+    options = environment["python_build_options"]
+    if isinstance(options, str) and options and "--enable-optimizations" not in options:
+        advice.append("this Python was built without --enable-optimizations: others are faster")
+    if environment["uncommitted_changes"]:
+        advice.append("there are uncommitted changes: the commit does not tell what was measured")
+    return advice
+
+
+def cpu_model() -> str | None:
+    """Return the processor's name."""
+    text = _read(Path("/proc/cpuinfo")) or ""
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
+
+
+def usable_cores() -> int | None:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def load_1min() -> float | None:
+    """Return how many processes ran or waited to run, averaged over the last minute."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _turbo() -> bool | None:
+    no_turbo = _read(Path("/sys/devices/system/cpu/intel_pstate/no_turbo"))
+    if no_turbo is not None:
+        return no_turbo == "0"
+    boost = _read(Path("/sys/devices/system/cpu/cpufreq/boost"))
+    return None if boost is None else boost == "1"
+
+
+def _has_changes() -> bool | None:
+    status = _output("git", "status", "--porcelain")
+    return None if status is None else bool(status)
+
+
+def _portable(command: tuple[str, ...]) -> str:
+    """Return ``command`` without the place of the project on this machine."""
+    return " ".join(command).replace(f"{ROOT}{os.sep}", "")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace").strip()
