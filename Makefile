@@ -34,7 +34,7 @@ build: $(READY) cargo ## both programs
 bench: build ## measure (about 3 minutes), write CSV files to results/, show tables
 	@$(RUN) harness bench $(ARGS)
 	@$(RUN) pytest -p no:cacheprovider --benchmark-json=results/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(RUN) harness kernels --pytest-benchmark results/kernels-python.json
+	@$(RUN) harness kernels --pytest-benchmark python=results/kernels-python.json
 
 plot: $(READY) ## draw the pictures from the CSV files in results/
 	@$(RUN) harness plot $(ARGS)
@@ -46,7 +46,7 @@ kernels: build ## time the inner functions in process, in both languages; write 
 	@mkdir -p results
 	@$(RUN) pytest -p no:cacheprovider --benchmark-json=results/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(CARGO) bench $(RUST) --locked
-	@$(RUN) harness kernels --pytest-benchmark results/kernels-python.json --criterion rust_impl/target/criterion
+	@$(RUN) harness kernels --pytest-benchmark python=results/kernels-python.json --criterion rust=rust_impl/target/criterion
 
 test: build ## all tests of both languages
 	@$(CARGO) test $(RUST) --locked

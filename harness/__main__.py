@@ -1,3 +1,5 @@
+"""Runs the command line: python -m harness."""
+
 from harness.cli import main
 
 raise SystemExit(main())

@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 _RESAMPLES = 4999
 _SEED = 20_011
 _OUTLIER = 3.5
-"""Modified z-score above which a run is flagged (Iglewicz & Hoaglin, How to Detect and Handle Outliers, 1993)."""
+"""Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
 FIT_FROM_NEURONS = 16
 """Fits begin at the article's 10-5-1: below it, the fixed cost of a step hides how the rest grows."""
@@ -31,10 +31,9 @@ MEASURES = {"training_s": "training", "wall_s": "process"}
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return the rows of the last sweep as a frame, with four columns that follow from the others.
+    """Return the rows of the last sweep as a frame, with three columns that follow from the others.
 
-    ``cpu_s``, ``startup_s`` (the whole process but for training), ``step_s`` (training per training step)
-    and ``order`` (of methods and shapes, as people expect them).
+    ``cpu_s``, ``startup_s`` (the whole process but for training) and ``step_s`` (training per training step).
     """
     runs = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     if not runs.empty:
@@ -63,7 +62,13 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         for measure in _SUMMARISED:
             values = group[measure].dropna().to_numpy()
             if values.size:
-                lines.append({**dict(zip([*CASE, "contender"], keys, strict=True)), "measure": measure, **spread(values)})
+                lines.append(
+                    {
+                        **dict(zip([*CASE, "contender"], keys, strict=True)),
+                        "measure": measure,
+                        **spread(values),
+                    }
+                )
     columns = [*CASE, "contender", "measure", *spread(np.zeros(1))]
     return in_order(pd.DataFrame(lines, columns=columns))
 
@@ -133,7 +138,9 @@ def speedups(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
                 )
     table = pd.DataFrame(lines, columns=SPEEDUP_COLUMNS)
     floors = noise_floors(table)
-    table["noise_floor"] = [floors.get((m, w), np.nan) for m, w in zip(table["method"], table["measure"], strict=True)]
+    table["noise_floor"] = [
+        floors.get((m, w), np.nan) for m, w in zip(table["method"], table["measure"], strict=True)
+    ]
     table["verdict"] = [
         verdict(low, high, floor)
         for low, high, floor in zip(table["low"], table["high"], table["noise_floor"], strict=True)
@@ -263,30 +270,32 @@ def cut_offs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossovers(runs: pd.DataFrame) -> list[str]:
-    """Say from which size on a better method in one contender beats a worse method in a faster one.
+    """Say from which size on a better method in a slower contender beats a worse method in a faster one.
 
     Compared are the medians of different cases of one sweep, so this is a statement about large factors.
     """
-    medians = step_medians(runs).set_index(["contender", "method", "neurons"])["median"]
+    curves = {
+        lane: group.set_index("neurons")["median"].sort_index()
+        for lane, group in step_medians(runs).groupby(["contender", "method"], sort=False)
+    }
     lines = []
-    names = list(dict.fromkeys(runs["contender"]))
-    for slower, faster in ((a, b) for a in names for b in names if a != b):
-        for better, worse in (("backprop", "naive"), ("backprop", "incremental"), ("incremental", "naive")):
-            try:
-                left, right = medians[slower, better], medians[faster, worse]
-                same = medians[faster, better]
-            except KeyError:
+    for (slow, better), left in curves.items():
+        for (fast, worse), right in curves.items():
+            same = curves.get((fast, better))
+            if METHODS.index(better) <= METHODS.index(worse) or same is None:
                 continue
-            both = left.index.intersection(right.index).sort_values()
-            shared = left.index.intersection(same.index)
-            if both.empty or not (left[shared] > same[shared]).all():
+            if not (left > same.reindex(left.index)).all():
                 continue
-            wins = [n for n in both if left[n] < right[n]]
-            since = next((n for n in both if all(left[m] < right[m] for m in both if m >= n)), None)
-            if wins and since is not None:
-                lines.append(f"{slower} with {better} is faster than {faster} with {worse} from {since} neurons on")
-            else:
-                lines.append(f"{slower} with {better} is not faster than {faster} with {worse} up to {both[-1]} neurons")
+            ahead = (left < right.reindex(left.index)).reindex(left.index.intersection(right.index))
+            if ahead.empty:
+                continue
+            since = next((n for n in ahead.index if ahead[n:].all()), None)
+            claim = f"is faster than {fast} with {worse}"
+            lines.append(
+                f"{slow} with {better} {claim} from {since} neurons on"
+                if since is not None
+                else f"{slow} with {better} never {claim} up to {ahead.index[-1]} neurons"
+            )
     return lines
 
 

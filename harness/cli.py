@@ -10,17 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from harness import __version__
-from harness.contenders import MANIFEST, ROOT, Lineup, Manifest, load_manifest, probe, select
-from harness.contract import METHODS, parse_layers
+from harness.arguments import parse
+from harness.contenders import ROOT, Lineup, Manifest, load_manifest, probe, select
 from harness.errors import FlatnetError, ResultsError, UsageError
-from harness.plan import DEFAULT_SHAPES, Options, Plan, make_plan
+from harness.plan import Options, Plan, make_plan
 from harness.records import ENVIRONMENT, PLAN, Folder
 from harness.sweep import Sweep
 
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
     from harness.console import Terminal
 
-RESULTS = ROOT / "results"
 INTERRUPTED = 130
 
 
@@ -37,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; every failure is one line."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        arguments = _parse(words)
+        arguments = parse(words)
         from harness.console import Terminal
 
         terminal = Terminal()
@@ -45,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     try:
-        return int(arguments.command(arguments, terminal))
+        return _COMMANDS[arguments.command](arguments, terminal)
     except FlatnetError as error:
         terminal.error(str(error))
         return error.exit_status
@@ -56,117 +52,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def _terminated(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-def _parse(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
-        prog="python -m harness",
-        description="Run implementations of one neural network against each other, check that they compute"
-        " the same losses, and show how their runtime grows with the number of neurons.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"flatnet harness {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-
-    build = commands.add_parser("build", help="build the contenders", allow_abbrev=False)
-    build.set_defaults(command=_build)
-    bench = commands.add_parser("bench", help="measure, and write CSV files", allow_abbrev=False)
-    bench.set_defaults(command=_bench)
-    plot = commands.add_parser("plot", help="draw pictures from the CSV files", allow_abbrev=False)
-    plot.set_defaults(command=_plot)
-    verify = commands.add_parser(
-        "verify", help="compare losses on random cases, without timing", allow_abbrev=False
-    )
-    verify.set_defaults(command=_verify)
-    kernels = commands.add_parser(
-        "kernels", help="gather what the in-process benchmarks measured", allow_abbrev=False
-    )
-    kernels.set_defaults(command=_kernels)
-
-    for command in (build, bench, verify):
-        command.add_argument(
-            "--contenders", nargs="+", metavar="NAME", default=[], help="only these (default: all)"
-        )
-        command.add_argument(
-            "--manifest", type=Path, default=MANIFEST, help="the contenders' TOML file (default: harness/contenders.toml)"
-        )
-    for command in (bench, plot, kernels):
-        command.add_argument(
-            "--results", type=Path, default=RESULTS, help="the folder to write to (default: results)"
-        )
-    _add_bench_options(bench)
-    verify.add_argument("--cases", type=_whole(1), default=60, help="random cases (default: 60)")
-    verify.add_argument("--seed", type=_whole(0), default=1, help="seed of the random cases (default: 1)")
-    verify.add_argument("--timeout", type=_seconds, default=60.0, help="seconds for one run (default: 60)")
-    kernels.add_argument(
-        "--pytest-benchmark", type=Path, metavar="FILE", required=True, help="the file that --benchmark-json wrote"
-    )
-    kernels.add_argument("--criterion", type=Path, metavar="FOLDER", help="Criterion's folder")
-    return parser.parse_args(words)
-
-
-def _add_bench_options(bench: argparse.ArgumentParser) -> None:
-    defaults = {field.name: field.default for field in fields(Options)}
-    bench.add_argument(
-        "--shapes",
-        nargs="+",
-        metavar="SHAPE",
-        type=_shape,
-        default=list(DEFAULT_SHAPES),
-        help=f"layer sizes (default: {' '.join(DEFAULT_SHAPES)})",
-    )
-    bench.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="(default: all three)"
-    )
-    for flag, kind, default, text in (
-        ("--rounds", _whole(1), defaults["rounds"], "timed rounds, after one that warms up"),
-        ("--seconds", _seconds, defaults["run_s"], "what the slowest contender's training should take in a run"),
-        ("--timeout", _seconds, defaults["timeout_s"], "seconds after which a run is ended"),
-        ("--budget", _seconds, defaults["budget_s"], "seconds for the whole sweep"),
-        ("--seed", _whole(0), defaults["seed"], "seed of every run"),
-    ):
-        bench.add_argument(
-            flag, metavar="N", type=kind, default=default, help=f"{text} (default: {default:g})"
-        )
-    again = bench.add_mutually_exclusive_group()
-    again.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
-    again.add_argument("--resume", action="store_true", help="finish the last sweep, whatever the other options say")
-
-
-def _shape(text: str) -> str:
-    try:
-        parse_layers(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("shape: ")) from error
-    return text
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if text.isascii() and text.isdigit() and least <= int(text) < 2**64:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes an integer from {least} to 2^64 - 1")
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes a number of seconds above zero")
-    return value
 
 
 def _build(arguments: argparse.Namespace, terminal: "Terminal") -> int:
@@ -206,15 +93,15 @@ def _bench(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
     folder = Folder(arguments.results)
     folder.create()
+    lock = FileLock(folder.path / ".lock")
     try:
-        with FileLock(folder.path / ".lock", timeout=0):
-            return _locked_bench(arguments, terminal, folder)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise ResultsError(
-            f"{folder.path}: another bench is writing there; wait for it or name another folder with --results"
-        ) from None
+        raise ResultsError(f"{folder.path}: another bench is writing there; wait, or use --results") from None
     except OSError as error:
-        raise ResultsError(f"{folder.path}: cannot be written: {error.strerror}; mend this or name another folder with --results") from error
+        raise ResultsError(f"{folder.path}: cannot be written: {error.strerror}; use --results") from error
+    with lock:
+        return _locked_bench(arguments, terminal, folder)
 
 
 def _locked_bench(arguments: argparse.Namespace, terminal: "Terminal", folder: Folder) -> int:
@@ -273,7 +160,11 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 def _resumed(
-    arguments: argparse.Namespace, terminal: "Terminal", folder: Folder, lineup: Lineup, reference: str
+    arguments: argparse.Namespace,
+    terminal: "Terminal",
+    folder: Folder,
+    lineup: Lineup,
+    reference: str,
 ) -> Sweep | None:
     """Return the unfinished sweep that this command line goes on with, if there is one."""
     if arguments.fresh:
@@ -284,7 +175,9 @@ def _resumed(
         try:
             plan = Plan.from_json(document)
         except (KeyError, TypeError, ValueError) as error:
-            raise ResultsError(f"{folder.path / PLAN}: is not a plan: {error!r}; remove it to start anew") from error
+            raise ResultsError(
+                f"{folder.path / PLAN}: is not a plan: {error!r}; remove it to start anew"
+            ) from error
         same = (
             plan.versions == lineup.versions
             and plan.reference == reference
@@ -355,7 +248,10 @@ def _verify(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             for command in difference.commands:
                 terminal.say(f"    {command}")
     names = ", ".join(contender.name for contender in lineup.present)
-    terminal.say(f"{arguments.cases} random cases, {names}: {arguments.cases - differing} identical, {differing} different")
+    terminal.say(
+        f"{arguments.cases} random cases, {names}:"
+        f" {arguments.cases - differing} identical, {differing} different"
+    )
     return int(differing > 0)
 
 
@@ -364,8 +260,19 @@ def _kernels(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
     folder = Folder(arguments.results)
     folder.create()
-    table = kernels.gather(arguments.pytest_benchmark, arguments.criterion)
+    if not arguments.pytest_benchmark and not arguments.criterion:
+        raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
+    table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
     folder.write_file("kernels.csv", _csv(table))
     folder.write_file("kernels.png", charts.png(charts.kernels(table)))
     terminal.kernels(table)
     return 0
+
+
+_COMMANDS: dict[str, "Callable[[argparse.Namespace, Terminal], int]"] = {
+    "build": _build,
+    "bench": _bench,
+    "plot": _plot,
+    "verify": _verify,
+    "kernels": _kernels,
+}

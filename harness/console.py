@@ -50,8 +50,13 @@ class Terminal:
         table.add_column("contenders")
         for planned in plan.cases:
             case = planned.case
-            names = [*planned.run_s, *([f"{plan.reference} again (control)"] if planned.control else [])]
-            seconds = sum(planned.run_s.values()) + (planned.run_s[plan.reference] if planned.control else 0.0)
+            names = [
+                *planned.run_s,
+                *([f"{plan.reference} again (control)"] if planned.control else []),
+            ]
+            seconds = sum(planned.run_s.values()) + (
+                planned.run_s[plan.reference] if planned.control else 0.0
+            )
             table.add_row(
                 case.method,
                 case.shape,
@@ -92,10 +97,10 @@ class Terminal:
         """Say which runs failed, and what was therefore not run."""
         seen = set()
         for row in rows:
-            line = f"{row.contender} {row.method} {row.layers}, round {row.round}: {row.status}: {row.error or row.parity}"
+            where = f"{row.contender} {row.method} {row.layers}, round {row.round}"
             if row.status != "ok" and (row.contender, row.method, row.layers, row.status) not in seen:
                 seen.add((row.contender, row.method, row.layers, row.status))
-                self.note(line)
+                self.note(f"{where}: {row.status}: {row.error or row.parity}")
         for (contender, method), case in spared.items():
             self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
 
@@ -128,9 +133,11 @@ class Terminal:
                     & (speedups["contender"] == name)
                     & ~speedups["control"].astype(bool)
                 ].set_index("measure")
-                cells += [interval(own.loc[word]) if word in own.index else "-" for word in ("training", "process")]
+                cells += [
+                    interval(own.loc[word]) if word in own.index else "-" for word in ("training", "process")
+                ]
                 cells.append(str(own["parity"].iloc[0]) if len(own) else "-")
-            table.add_row(*map(escape, cells))
+            table.add_row(*(escape(str(cell)) for cell in cells))
         self._out.print(table)
         for _, line in speedups[speedups["control"].astype(bool)].iterrows():
             self.say(
@@ -145,7 +152,13 @@ class Terminal:
         table = Table(title="Training time per step grows as neurons to the power of", title_justify="left")
         for heading in ("method", "contender"):
             table.add_column(heading)
-        for heading in ("exponent", "95% interval", "by count of multiply-adds", "neurons", "sizes"):
+        for heading in (
+            "exponent",
+            "95% interval",
+            "by count of multiply-adds",
+            "neurons",
+            "sizes",
+        ):
             table.add_column(heading, justify="right")
         for _, line in scaling.iterrows():
             table.add_row(
@@ -158,6 +171,40 @@ class Terminal:
                 str(line["points"]),
             )
         self._out.print(table)
+
+    def kernels(self, table: pd.DataFrame) -> None:
+        """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""
+        shown = Table(title="One call of each kernel, in process", title_justify="left")
+        for heading in ("contender", "kernel", "shape"):
+            shown.add_column(heading)
+        for heading in (
+            "median",
+            "quartiles",
+            "times naive",
+            "target",
+            "ns/parameter",
+            "target",
+            "share of peak",
+        ):
+            shown.add_column(heading, justify="right")
+        for _, line in table.iterrows():
+            shown.add_row(
+                escape(line["contender"]),
+                escape(line["kernel"]),
+                escape(line["layers"]),
+                duration(line["median_s"]),
+                f"{duration(line['lower_quartile_s'])} to {duration(line['upper_quartile_s'])}",
+                _or_nothing(line["times_naive"], "{:.1f}"),
+                _or_nothing(line["target_times_naive"], "{:g} or more"),
+                _or_nothing(line["ns_per_parameter"], "{:.2f}"),
+                _or_nothing(line["target_ns_per_parameter"], "{:g} or less"),
+                _or_nothing(line["share_of_peak"], "{:.0%}"),
+            )
+        self._out.print(shown)
+
+
+def _or_nothing(value: float, form: str) -> str:
+    return "" if pd.isna(value) else form.format(value)
 
 
 def _wide(console: Console) -> Console:

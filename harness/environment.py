@@ -32,9 +32,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
         "python_build_options": sysconfig.get_config_var("CONFIG_ARGS"),
-        "variables": {
-            name: os.environ[name] for name in _VARIABLES if name in os.environ
-        },
+        "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "contenders": {
             contender.name: {
                 "version": lineup.versions[contender.name],
@@ -60,9 +58,13 @@ def warnings(environment: Mapping[str, object]) -> list[str]:
         advice.append(f"the load is {load:.1f}: other programs are running; close them and run again")
     governor = environment["governor"]
     if governor is not None and governor != "performance":
-        advice.append(f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier")
+        advice.append(
+            f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier"
+        )
     if environment["turbo"] is True:
-        advice.append("turbo is on: the clock varies with heat; the paired ratios bear that, single times do not")
+        advice.append(
+            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not"
+        )
     if environment["usable_cores"] == 1:
         advice.append("one core only: whatever else runs takes its time from the programs measured")
     options = environment["python_build_options"]
@@ -132,7 +134,9 @@ def _read(path: Path) -> str | None:
 
 def _output(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode(errors="replace").strip()

@@ -1,10 +1,10 @@
 """Everything that ends a command with one line for the user.
 
-    FlatnetError            exit status 1, unless a subclass says otherwise
-    |-- UsageError          an argument or a combination of arguments cannot be used (exit status 2)
-    |-- ManifestError       contenders.toml is not what it should be (exit status 2)
-    |-- ContractError       a program's output is not what the contract says
-    `-- ResultsError        the results folder cannot be read, written or shared
+FlatnetError            exit status 1, unless a subclass says otherwise
+|-- UsageError          an argument or a combination of arguments cannot be used (exit status 2)
+|-- ManifestError       contenders.toml is not what it should be (exit status 2)
+|-- ContractError       a program's output is not what the contract says
+`-- ResultsError        the results folder cannot be read, written or shared
 """
 
 

@@ -8,7 +8,6 @@ take, and the total is held to the budget.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 from harness import runner
@@ -257,7 +256,7 @@ def _fit(
     reference: str,
     left_out: list[str],
 ) -> list[PlannedCase]:
-    """Choose samples and epochs; shrink the seconds of a run, then drop the dearest case, to fit the budget."""
+    """Choose samples and epochs; to fit the budget shorten the runs, then drop the dearest case."""
     kept = list(speeds)
     run_s = options.run_s
     while kept:
@@ -271,7 +270,9 @@ def _fit(
             continue
         dearest = max(range(len(kept)), key=lambda index: _round_s(cases[index], reference))
         case, _ = kept.pop(dearest)
-        left_out.append(f"{case.method} {case.shape}: does not fit into {options.budget_s:g} s; raise --budget")
+        left_out.append(
+            f"{case.method} {case.shape}: does not fit into {options.budget_s:g} s; raise --budget"
+        )
     return []
 
 

@@ -115,7 +115,9 @@ def _cell(value: object) -> str:
 def decode(cells: Sequence[str], where: str) -> Row:
     """Return the row that ``cells`` hold; raise ResultsError, which begins with ``where``."""
     if len(cells) != len(COLUMNS):
-        raise ResultsError(f"{where}: has {len(cells)} cells instead of {len(COLUMNS)}; restore or remove the line")
+        raise ResultsError(
+            f"{where}: has {len(cells)} cells instead of {len(COLUMNS)}; restore or remove the line"
+        )
     values: dict[str, Any] = {}
     for field, cell in zip(fields(Row), cells, strict=True):
         kind, read = _READERS[field.type]

@@ -1,0 +1,398 @@
+"""The pictures. Pure: frames in, Figures out.
+
+Throughout, a contender has one colour and one marker, and a method has one line style.
+"""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from harness import analysis
+from harness.contract import METHODS
+from harness.plan import ARTICLE_LAYERS
+
+# Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008).
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
+_GREY = "#777777"
+_ARTICLE = "-".join(map(str, ARTICLE_LAYERS))
+
+
+def draw(
+    runs: pd.DataFrame, losses: pd.DataFrame, reference: str, environment: Mapping[str, Any]
+) -> dict[str, Figure]:
+    """Return every picture of a sweep by its file name."""
+    footer = caption(runs, environment)
+    return {
+        "scaling.png": scaling(runs, footer),
+        "speedup.png": speedup(runs, reference, footer),
+        "methods.png": methods(runs, reference, footer),
+        "loss.png": loss(losses, footer),
+    }
+
+
+def png(figure: Figure) -> bytes:
+    """Return the picture as the bytes of a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
+def caption(runs: pd.DataFrame, environment: Mapping[str, Any]) -> str:
+    """Return the line below every picture: machine, versions, when, how often."""
+    versions = dict(zip(runs["contender"], runs["version"], strict=True))
+    machine = (
+        f"{environment['cpu']}, {environment['usable_cores']} cores"
+        if "cpu" in environment
+        else "unknown machine"
+    )
+    rounds = int(runs["round"].max())
+    programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
+    return f"{machine}; {programs}; {rounds} rounds; {runs['sweep'].iloc[-1]}"
+
+
+def scaling(runs: pd.DataFrame, footer: str) -> Figure:
+    """Training time per step against neurons, log-log; the fitted exponents are in the legend."""
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    axes = figure.subplots()
+    medians = analysis.step_medians(runs)
+    fits = {(fit["contender"], fit["method"]): fit for _, fit in analysis.scaling(runs).iterrows()}
+    styles = _styles(runs)
+    for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
+        label = f"{contender} {method}"
+        if (contender, method) in fits:
+            fit = fits[contender, method]
+            label += f": neurons$^{{{fit['exponent']:.2f}}}$ ({fit['low']:.2f} to {fit['high']:.2f})"
+        _line(axes, group, styles[str(contender)], str(method), label)
+    cut = analysis.cut_offs(runs)
+    for contender in dict.fromkeys(cut["contender"]):
+        group = cut[cut["contender"] == contender]
+        colour, _ = styles[contender]
+        axes.plot(
+            group["neurons"],
+            group["step_s"],
+            "x",
+            color=colour,
+            markersize=11,
+            markeredgewidth=2.5,
+            label=f"{contender}: cut off (timeout or failure)",
+        )
+    _mark_article(axes, medians)
+    axes.set(
+        title="How the time of one training step grows with the number of neurons",
+        xlabel="neurons (sum of all layer sizes)",
+        ylabel="training time per step (median, 95% interval)",
+        xscale="log",
+        yscale="log",
+    )
+    _neuron_ticks(axes, medians["neurons"])
+    axes.yaxis.set_major_formatter(FuncFormatter(_duration))
+    axes.grid(alpha=0.3)
+    axes.legend(
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        fontsize=9,
+        title="contender, method: exponent (95% interval)\nfitted from 10-5-1 up",
+        title_fontsize=9,
+        alignment="left",
+    )
+    _foot(figure, footer)
+    return figure
+
+
+def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
+    """Speedup against neurons with interval bands, a panel per method; training and whole process."""
+    table = analysis.speedups(runs, reference)
+    rivals = table[~table["control"].astype(bool)]
+    present = [method for method in METHODS if method in set(rivals["method"])]
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
+    styles = _styles(runs)
+    for axes, method in zip(panels, present, strict=False):
+        own = rivals[rivals["method"] == method]
+        for (contender, measure), group in own.groupby(["contender", "measure"], sort=False):
+            colour, marker = styles[str(contender)]
+            whole = measure == "process"
+            axes.plot(
+                group["neurons"],
+                group["ratio"],
+                color=colour,
+                marker=marker,
+                linestyle="--" if whole else "-",
+                markerfacecolor="white" if whole else colour,
+                label=f"{contender}, {'whole process with start-up' if whole else 'training'}",
+            )
+            axes.fill_between(
+                group["neurons"], group["low"], group["high"], color=colour, alpha=0.2, linewidth=0
+            )
+        floors = own["noise_floor"].dropna()
+        if len(floors):
+            axes.axhspan(
+                1 / floors.max(),
+                floors.max(),
+                color=_GREY,
+                alpha=0.3,
+                label="noise floor (control)",
+            )
+        axes.axhline(1.0, color="black", linewidth=0.8)
+        axes.set(title=method, xlabel="neurons (sum of all layer sizes)", xscale="log", yscale="log")
+        _neuron_ticks(axes, own["neurons"])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.grid(alpha=0.3)
+    if present:
+        panels[0].set_ylabel(f"times as fast as {reference} (median of rounds)")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    figure.suptitle(f"How many times as fast as {reference}, with 95% intervals")
+    _foot(figure, footer)
+    return figure
+
+
+def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
+    """What the language gives and what the algorithm gives: time per step at each shape, log axis."""
+    medians = analysis.step_medians(runs)
+    shapes = list(dict.fromkeys(medians.sort_values("parameters")["layers"]))
+    names = [
+        reference,
+        *(name for name in dict.fromkeys(medians["contender"]) if name != reference),
+    ]
+    styles = _styles(runs)
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    axes = figure.subplots()
+    times = medians.set_index(["layers", "method", "contender"])["median"].to_dict()
+    for place, shape in enumerate(shapes):
+        for slot, method in enumerate(METHODS):
+            x = place + (slot - 1) * 0.27
+            found = {name: times[shape, method, name] for name in names if (shape, method, name) in times}
+            if len(found) > 1:
+                axes.plot(
+                    [x, x],
+                    [min(found.values()), max(found.values())],
+                    color=_GREY,
+                    linestyle=_LINES[method],
+                    zorder=1,
+                )
+            for name, value in found.items():
+                colour, marker = styles[name]
+                axes.plot(x, value, marker, color=colour, markersize=7, zorder=2)
+            if len(found) > 1:
+                factor = found[reference] / min(found.values()) if reference in found else np.nan
+                middle = float(np.sqrt(min(found.values()) * max(found.values())))
+                axes.text(
+                    x + 0.03,
+                    middle,
+                    f"{factor:.0f}x",
+                    rotation=90,
+                    fontsize=8,
+                    va="center",
+                    ha="left",
+                )
+            lowest = min(found.values(), default=None)
+            if lowest is not None:
+                axes.annotate(
+                    method,
+                    (x, lowest),
+                    xytext=(0, -9),
+                    textcoords="offset points",
+                    rotation=90,
+                    fontsize=7.5,
+                    va="top",
+                    ha="center",
+                    color=_GREY,
+                )
+        if place:
+            axes.axvline(place - 0.5, color=_GREY, linewidth=0.5, alpha=0.5)
+    axes.set_xticks(range(len(shapes)), shapes)
+    axes.set(
+        title="Language and algorithm: each bar is the language, the steps from bar to bar are the algorithm",
+        xlabel="shape (layer sizes)",
+        ylabel="training time per step (median)",
+        yscale="log",
+        xlim=(-0.5, len(shapes) - 0.5),
+    )
+    axes.set_ylim(medians["median"].min() / 12, medians["median"].max() * 2)
+    axes.yaxis.set_major_formatter(FuncFormatter(_duration))
+    axes.grid(alpha=0.3, axis="y")
+    handles = [
+        Line2D([], [], color=styles[name][0], marker=styles[name][1], linestyle="", label=name)
+        for name in names
+    ]
+    handles.append(Line2D([], [], color=_GREY, label="what the language gives, as a factor"))
+    axes.legend(handles=handles, loc="upper left", fontsize=9)
+    _foot(figure, footer)
+    return figure
+
+
+def loss(losses: pd.DataFrame, footer: str) -> Figure:
+    """Loss against epoch on the article's shape, a panel per method, all contenders."""
+    shapes = list(dict.fromkeys(losses["layers"]))
+    shape = _ARTICLE if _ARTICLE in shapes else shapes[0]
+    own = losses[losses["layers"] == shape]
+    present = [method for method in METHODS if method in set(own["method"])]
+    styles = _styles(losses)
+    figure = Figure(figsize=(12, 4.8), layout="constrained")
+    panels = figure.subplots(1, len(present), sharey=True, squeeze=False)[0]
+    for axes, method in zip(panels, present, strict=True):
+        curves = own[own["method"] == method]
+        for number, (contender, curve) in enumerate(curves.groupby("contender", sort=False)):
+            colour, marker = styles[str(contender)]
+            # The curves lie on one another: the first is broad and pale, the others are spaced markers.
+            if number == 0:
+                axes.plot(
+                    curve["epoch"],
+                    curve["loss"],
+                    color=colour,
+                    linewidth=7,
+                    alpha=0.35,
+                    label=contender,
+                )
+            else:
+                axes.plot(
+                    curve["epoch"],
+                    curve["loss"],
+                    color=colour,
+                    linewidth=1,
+                    marker=marker,
+                    markersize=5,
+                    markevery=max(1, len(curve) // 12),
+                    label=contender,
+                )
+        axes.set(
+            title=f"{method}: {_coincide(curves)}",
+            xlabel="epoch (0: before training)",
+            yscale="log",
+        )
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=9)
+    panels[0].set_ylabel("overall loss (mean squared difference)")
+    figure.suptitle(f"Loss during training of {shape}")
+    _foot(figure, footer)
+    return figure
+
+
+def _coincide(curves: pd.DataFrame) -> str:
+    values = [tuple(curve["loss"]) for _, curve in curves.groupby("contender", sort=False)]
+    epochs = len(values[0]) - 1
+    if len(values) == 1:
+        return f"{epochs} epochs"
+    # Compared as text, so that nan equals nan.
+    same = all(str(other) == str(values[0]) for other in values[1:])
+    return f"{epochs} epochs, {'identical bits' if same else 'the curves differ'}"
+
+
+def kernels(table: pd.DataFrame) -> Figure:
+    """Time of one call of each kernel, a panel for each shape on which a forward pass was timed, log axis."""
+    shapes = list(dict.fromkeys(table[table["kernel"].str.startswith("forward-")]["layers"]))
+    table = table[table["layers"].isin(shapes)]
+    styles = _styles(table)
+    wanted = list(dict.fromkeys(table["kernel"]))
+    figure = Figure(figsize=(max(7.0, 3.2 * len(shapes)), 1.6 + 0.45 * len(wanted)), layout="constrained")
+    panels = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
+    for axes, shape in zip(panels, shapes, strict=True):
+        own = table[table["layers"] == shape]
+        for contender, group in own.groupby("contender", sort=False):
+            colour, marker = styles[str(contender)]
+            places = [wanted.index(kernel) for kernel in group["kernel"]]
+            spread = np.array(
+                [
+                    group["median_s"] - group["lower_quartile_s"],
+                    group["upper_quartile_s"] - group["median_s"],
+                ]
+            )
+            axes.errorbar(
+                group["median_s"],
+                places,
+                xerr=spread,
+                fmt=marker,
+                color=colour,
+                capsize=3,
+                label=str(contender),
+            )
+        axes.set(title=shape, xscale="log", xlabel="time of one call\n(median, quartiles)")
+        axes.xaxis.set_major_formatter(FuncFormatter(_duration))
+        axes.tick_params(axis="x", labelrotation=45)
+        axes.grid(alpha=0.3)
+    panels[0].set_yticks(range(len(wanted)), wanted)
+    panels[0].invert_yaxis()
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=name)
+        for name, (colour, marker) in styles.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+    figure.suptitle("The inner functions, timed in process")
+    return figure
+
+
+def _styles(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    names = list(dict.fromkeys(table["contender"]))
+    return {
+        name: (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
+        for place, name in enumerate(names)
+    }
+
+
+def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, label: str) -> None:
+    colour, marker = style
+    group = group.sort_values("neurons")
+    axes.plot(
+        group["neurons"],
+        group["median"],
+        color=colour,
+        marker=marker,
+        linestyle=_LINES[method],
+        label=label,
+    )
+    axes.fill_between(group["neurons"], group["low"], group["high"], color=colour, alpha=0.2, linewidth=0)
+
+
+def _mark_article(axes: Axes, medians: pd.DataFrame) -> None:
+    if _ARTICLE not in set(medians["layers"]):
+        return
+    axes.axvline(sum(ARTICLE_LAYERS), color=_GREY, linewidth=1, zorder=0)
+    axes.annotate(
+        f"{_ARTICLE}, the article's shape",
+        (sum(ARTICLE_LAYERS), 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, -4),
+        textcoords="offset points",
+        va="top",
+        fontsize=9,
+        color=_GREY,
+    )
+
+
+def _neuron_ticks(axes: Axes, neurons: "pd.Series[int]") -> None:
+    """Label the sizes that were measured, but none that would touch its neighbour."""
+    ticks: list[int] = []
+    for value in sorted(set(neurons)):
+        if not ticks or value / ticks[-1] > 1.5:
+            ticks.append(value)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _duration(seconds: float, _: object = None) -> str:
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= factor * 0.9999:
+            return f"{seconds / factor:g} {unit}"
+    return f"{seconds / 1e-9:g} ns"
+
+
+def _foot(figure: Figure, text: str) -> None:
+    """Write the caption into a strip below everything that the layout places."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    strip = 0.22 / figure.get_figheight()
+    engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
+    figure.text(0.5, strip / 4, text, fontsize=7.5, color=_GREY, ha="center", va="bottom")

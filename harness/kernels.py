@@ -1,0 +1,127 @@
+"""What the in-process benchmarks of the programs measured: pytest-benchmark's file, Criterion's folder.
+
+Both are read as their tools document them. A kernel is one call of an inner function at one shape.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.contract import parse_layers
+from harness.errors import ResultsError
+
+TARGETS = Path(__file__).with_name("kernels.toml")
+REFERENCE_KERNEL = "step-naive"
+PEAK_KERNEL = "peak-multiply-add"
+COLUMNS = [
+    *(
+        "contender",
+        "kernel",
+        "layers",
+        "samples",
+        "median_s",
+        "lower_quartile_s",
+        "upper_quartile_s",
+    ),
+    *("times_naive", "target_times_naive", "ns_per_parameter", "target_ns_per_parameter"),
+    *("operations", "share_of_peak"),
+]
+
+
+def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
+    """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
+
+    Both arguments map a contender's name to where its results are. ``times_naive`` is how many times as
+    fast the kernel is as the same contender's naive training step on the same shape; ``operations`` the
+    additions and multiplications of one call, where the benchmark tells them; ``share_of_peak`` their rate
+    divided by that of the peak kernel, which does nothing but independent multiplications and additions.
+    """
+    measured = []
+    for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
+        for contender, path in sources.items():
+            try:
+                measured += [{"contender": contender, **line} for line in read(path)]
+            except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+                raise ResultsError(
+                    f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
+                ) from error
+    table = pd.DataFrame(measured, columns=["contender", "kernel", "layers", "operations", "samples_s"])
+    table["samples"] = table["samples_s"].map(len)
+    for column, quantile in (("median_s", 50), ("lower_quartile_s", 25), ("upper_quartile_s", 75)):
+        table[column] = [float(np.percentile(values, quantile)) for values in table["samples_s"]]
+    times = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    rates = {
+        contender: operations / median
+        for contender, kernel, operations, median in zip(
+            table["contender"], table["kernel"], table["operations"], table["median_s"], strict=True
+        )
+        if kernel == PEAK_KERNEL
+    }
+    targets = _targets()
+    derived = []
+    for _, line in table.iterrows():
+        contender, kernel, layers = line["contender"], line["kernel"], line["layers"]
+        is_step = kernel.startswith("step-")
+        naive_s = times.get((contender, REFERENCE_KERNEL, layers)) if is_step else None
+        wanted = targets.get((contender, kernel, layers), {})
+        derived.append(
+            {
+                "times_naive": naive_s / line["median_s"] if naive_s else np.nan,
+                "target_times_naive": wanted.get("ratio", np.nan),
+                "ns_per_parameter": line["median_s"] * 1e9 / _parameters(layers) if is_step else np.nan,
+                "target_ns_per_parameter": wanted.get("ns_per_parameter", np.nan),
+                "share_of_peak": line["operations"] / line["median_s"] / rates[contender]
+                if contender in rates and line["operations"]
+                else np.nan,
+            }
+        )
+    table = pd.concat([table, pd.DataFrame(derived, index=table.index)], axis=1)
+    return table.reindex(columns=COLUMNS)
+
+
+def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
+    for benchmark in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]:
+        yield {
+            "kernel": benchmark["extra_info"]["kernel"],
+            "layers": benchmark["extra_info"]["layers"],
+            "operations": None,
+            "samples_s": benchmark["stats"]["data"],
+        }
+
+
+def _criterion(path: Path) -> Iterator[dict[str, Any]]:
+    found = sorted(path.glob("*/*/new/benchmark.json"), key=lambda file: file.parts)
+    if not found:
+        raise ValueError("no benchmark.json in it")
+    for file in found:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
+        yield {
+            "kernel": about["group_id"],
+            "layers": about["value_str"],
+            "operations": (about["throughput"] or {}).get("Elements"),
+            "samples_s": [
+                time * 1e-9 / count for count, time in zip(sample["iters"], sample["times"], strict=True)
+            ],
+        }
+
+
+def _targets() -> dict[tuple[str, str, str], dict[str, float]]:
+    targets: dict[tuple[str, str, str], dict[str, float]] = {}
+    for entry in tomllib.loads(TARGETS.read_text(encoding="utf-8"))["target"]:
+        for goal in ("ratio", "ns_per_parameter"):
+            for layers, value in entry.get(goal, {}).items():
+                key = (entry["contender"], entry["kernel"], layers)
+                targets.setdefault(key, {})[goal] = float(value)
+    return targets
+
+
+def _parameters(layers: str) -> int:
+    sizes = parse_layers(layers)
+    return sum(columns * rows + 1 for columns, rows in pairwise(sizes))
