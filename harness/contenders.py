@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 """The folder from which every command of a manifest is run."""
 MANIFEST = Path(__file__).with_name("contenders.toml")
 _PROBE_TIMEOUT_S = 30.0
+_LONGEST_VERSION = 200
+"""Characters; the rest of a line is cut off. It stands in every row, and a cell has a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +130,11 @@ def _contender(path: Path, number: int, entry: object) -> Contender:
 
 
 def _words(where: str, key: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+    words = value if isinstance(value, list) else []
+    # A command line cannot hold a NUL.
+    if not words or not all(isinstance(word, str) and "\0" not in word for word in words):
         raise ManifestError(f"{where}: {key} is {value!r}, takes a list of words")
-    return tuple(word.replace("{python}", sys.executable) for word in value)
+    return tuple(word.replace("{python}", sys.executable) for word in words)
 
 
 def _integer(where: str, key: str, value: object, *, least: int) -> int:
@@ -189,4 +193,4 @@ def first_line(command: tuple[str, ...]) -> tuple[str, str | None]:
         said = f": {complaint[-1]}" if complaint else ""
         return "", f"{' '.join(command)}: exit status {done.returncode}{said}"
     lines = done.stdout.decode(errors="replace").splitlines()
-    return (lines[0] if lines else ""), None
+    return (lines[0][:_LONGEST_VERSION] if lines else ""), None
