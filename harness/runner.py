@@ -10,11 +10,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+_LONGEST_LINE = 500
+"""Characters of a program's last line that are kept: a row must stay one that the csv module reads back."""
 _GRACE_S = 2.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
@@ -72,8 +75,10 @@ def run(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # An interrupted harness: the leader must be waited for while its group is being ended.
-        threading.Thread(target=end_group, args=(group,)).start()
+        ender = threading.Thread(target=end_group, args=(group,))
+        ender.start()
         child.wait()
+        ender.join()
         raise
     finally:
         timer.cancel()
@@ -89,7 +94,7 @@ def run(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
         failure, error_text = "crash", _ending(child.returncode)
     elif stray:
         failure, error_text = "stray", "left a process of its own running"
-    last_line = texts[1].strip().splitlines()[-1:]
+    last_line = [line[:_LONGEST_LINE] for line in texts[1].strip().splitlines()[-1:]]
     return Process(
         stdout=texts[0],
         stderr=texts[1],
@@ -119,11 +124,29 @@ def _end_late(group: int, late: threading.Event) -> None:
 def _outlives(group: int, seconds: float) -> bool:
     """Whether ``group`` still has a process after at most ``seconds``."""
     deadline = time.monotonic() + seconds
-    while _signal_group(group, 0):
+    while _is_alive(group):
         if time.monotonic() >= deadline:
             return True
         time.sleep(_POLL_S)
     return False
+
+
+def _is_alive(group: int) -> bool:
+    """Whether ``group`` has a process that has not ended.
+
+    One that has ended but was not waited for still takes signals. Where process 1 is no real init, as in
+    many containers, an orphan may stay so for long; only /proc tells it from one that runs.
+    """
+    if not _signal_group(group, 0):
+        return False
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The second field, a name in brackets, may hold anything.
+            state, _, its_group, *_ = path.read_bytes().rpartition(b")")[2].split()
+            if int(its_group) == group:
+                states.append(state)
+    return not states or any(state not in (b"Z", b"X") for state in states)
 
 
 def _signal_group(group: int, sign: int) -> bool:
@@ -171,17 +194,16 @@ class _Reader:
 
     def _read(self, group: int) -> None:
         size = 0
-        while chunk := os.read(self._pipe.fileno(), 65536):
-            size += len(chunk)
-            if size <= OUTPUT_LIMIT_BYTES:
-                self._chunks.append(chunk)
-            elif not self.flooded:
-                self.flooded = True
-                _signal_group(group, signal.SIGKILL)
+        with self._pipe:
+            while chunk := os.read(self._pipe.fileno(), 65536):
+                size += len(chunk)
+                if size <= OUTPUT_LIMIT_BYTES:
+                    self._chunks.append(chunk)
+                elif not self.flooded:
+                    self.flooded = True
+                    _signal_group(group, signal.SIGKILL)
 
     def text(self) -> str:
         """Return what was read. A descendant that left the group may hold the pipe: it is not waited for."""
         self._thread.join(_GRACE_S)
-        if not self._thread.is_alive():
-            self._pipe.close()
         return b"".join(self._chunks).decode(errors="replace")
