@@ -1,0 +1,192 @@
+"""A program that keeps the contract, or breaks it in one way: program.py BEHAVIOUR [ARGUMENTS OF A CASE].
+
+It computes nothing: the loss after epoch e is (seed + neurons) / (3 * e + 7), and a training step is said to
+take 1 ms, or what a behaviour such as honest:0.25 names in seconds.
+"""
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+RELEASED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Request:
+    """The arguments of a case, as far as they matter here."""
+
+    def __init__(self, words: list[str]) -> None:
+        options = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+        self.layers = [int(word) for word in words if not word.startswith("--")]
+        self.samples = int(options["samples"])
+        self.epochs = int(options["epochs"])
+        self.seed = int(options["seed"])
+        self.method = options["method"]
+
+
+def losses(request: Request) -> list[float]:
+    """Return the losses that every honest fake has."""
+    return [(request.seed + sum(request.layers)) / (3 * epoch + 7) for epoch in range(request.epochs + 1)]
+
+
+def write(request: Request, values: list[float], step_s: float) -> None:
+    """Write what the contract asks for."""
+    epochs = "".join(
+        f"\r{epoch}/{request.epochs}: loss: {value!r}" for epoch, value in enumerate(values) if epoch
+    )
+    middle = f"{epochs}\n" if epochs else ""
+    sys.stdout.write(f"Initial Loss: {values[0]!r}\n{middle}")
+    sys.stdout.write(f"Final Loss: {values[-1]!r}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"Training Time: {request.samples * request.epochs * step_s:.9f} s\n")
+    sys.stderr.write("Peak Memory: 4096 B\n")
+
+
+def honest(request: Request, value: str) -> None:
+    """Keep the contract."""
+    write(request, losses(request), float(value or "0.001"))
+
+
+def only_small(request: Request, value: str) -> None:
+    """Crash on shapes with more neurons than ``value``."""
+    if sum(request.layers) > int(value):
+        crash(request, "3")
+    honest(request, "")
+
+
+def crash(_: Request, value: str) -> None:
+    """End with exit status ``value`` and a complaint."""
+    sys.stderr.write("first line\nerror: the 7th gear is missing\n")
+    sys.exit(int(value))
+
+
+def killed(_: Request, value: str) -> None:
+    """End by signal ``value``."""
+    os.kill(os.getpid(), int(value))
+
+
+def loud_crash(_: Request, value: str) -> None:
+    """End with exit status 1 after a line of ``value`` characters on standard error."""
+    sys.stderr.write("x" * int(value) + "\n")
+    sys.exit(1)
+
+
+def slow(_: Request, __: str) -> None:
+    """Never end, but heed signals."""
+    sys.stderr.write("still at it\n")
+    sys.stderr.flush()
+    signal.pause()
+
+
+def deaf(_: Request, __: str) -> None:
+    """Never end, and ignore polite requests to do so."""
+    for number in RELEASED_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.stderr.write("deaf\n")
+    sys.stderr.flush()
+    while True:
+        signal.pause()
+
+
+def garbled(_: Request, __: str) -> None:
+    """Write something else."""
+    sys.stdout.write("Hello, world!\n")
+
+
+def wrong_at_7(request: Request, _: str) -> None:
+    """Have one wrong bit in the loss of epoch 7, and so in the last loss where that is it."""
+    values = losses(request)
+    if len(values) > 7:
+        values[7] = math.nextafter(values[7], math.inf)
+    write(request, values, 0.001)
+
+
+def flood(_: Request, value: str) -> None:
+    """Write without end to descriptor ``value``."""
+    block = b"0" * 65536
+    while True:
+        os.write(int(value), block)
+
+
+def orphan(request: Request, value: str) -> None:
+    """Keep the contract, but leave a child behind; its process id goes to the file ``value``."""
+    child = os.fork()
+    if not child:
+        os.close(1)
+        os.close(2)
+        signal.pause()
+        os._exit(0)
+    Path(value).write_text(str(child), encoding="ascii")
+    honest(request, "")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def orphan_deaf(request: Request, value: str) -> None:
+    """Do as ``orphan``, with a child that ignores polite requests."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orphan(request, value)
+
+
+def slow_with_child(_: Request, value: str) -> None:
+    """Never end, and have a child that never ends, deaf as this process; its id goes to ``value``."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = os.fork()
+    if child:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        Path(value).write_text(str(child), encoding="ascii")
+    while True:
+        signal.pause()
+
+
+def closed_output(_: Request, __: str) -> None:
+    """Close both outputs and live on."""
+    os.close(1)
+    os.close(2)
+    signal.pause()
+
+
+def hungry(request: Request, value: str) -> None:
+    """Take ``value`` MiB of memory, touch it, and keep the contract."""
+    memory = bytearray(int(value) * 1024 * 1024)
+    memory[::4096] = b"1" * len(memory[::4096])
+    honest(request, "")
+
+
+def without_memory(request: Request, _: str) -> None:
+    """Keep the contract without telling the peak memory, which is allowed."""
+    os.close(2)
+    os.open(os.devnull, os.O_WRONLY)
+    honest(request, "")
+
+
+def gate(request: Request, value: str) -> None:
+    """Keep the contract once somebody has opened and closed the named pipe ``value``, if it is there."""
+    if Path(value).exists():
+        with Path(value).open("rb") as pipe:
+            pipe.read()
+    honest(request, "")
+
+
+BEHAVIOURS: dict[str, Callable[[Request, str], None]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        *(honest, only_small, crash, killed, loud_crash, slow, deaf, garbled, wrong_at_7, flood),
+        *(orphan, orphan_deaf, slow_with_child, closed_output, hungry, without_memory, gate),
+    )
+}
+
+
+def main() -> None:
+    """Behave."""
+    name, _, value = sys.argv[1].partition(":")
+    if sys.argv[2:] == ["--version"]:
+        sys.stdout.write(f"fake {name}\n")
+    else:
+        BEHAVIOURS[name](Request(sys.argv[2:]), value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""One process from start to end, on programs that end in every way there is."""
+
+import math
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import runner
+from harness.contenders import ROOT
+from harness.contract import parse_output
+from harness.runner import Process
+from tests import fakes
+
+LONG_S = 60.0
+"""More than any of these programs takes: this timeout is not what ends it."""
+
+
+def run(behaviour: str, timeout_s: float = LONG_S) -> Process:
+    command = [*fakes.command(behaviour), *fakes.case().arguments()]
+    return runner.run(command, cwd=ROOT, timeout_s=timeout_s)
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as shortly as possible before force is used."""
+    monkeypatch.setattr(runner, "_GRACE_S", 0.1)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended; one that nobody has waited for has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+
+
+def test_a_run_that_ends_well() -> None:
+    process = run("honest")
+    assert (process.failure, process.error) == ("", "")
+    output = parse_output(fakes.case(), process.stdout, process.stderr)
+    # (seed + neurons) / (3 * epoch + 7) with seed 1, 4 + 2 + 1 neurons: 8/7 before, 8/31 after 8 epochs.
+    assert output.losses[0] == 8 / 7
+    assert output.losses[-1] == 8 / 31
+    assert len(output.losses) == 9
+    # 2 samples, 8 epochs, 1 ms a step.
+    assert output.training_s == 0.016
+
+
+def test_seconds_are_finite_and_of_this_process_only() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    first, second = run("hungry:16"), run("honest")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for process in (first, second):
+        assert 0.0 < process.wall_s < math.inf
+        assert 0.0 < process.user_s + process.system_s < math.inf
+    # Together they are what the kernel has booked on all children, to its microsecond each.
+    assert first.user_s + second.user_s == pytest.approx(after.ru_utime - before.ru_utime, abs=1e-5)
+    assert first.system_s + second.system_s == pytest.approx(after.ru_stime - before.ru_stime, abs=1e-5)
+
+
+def test_exit_status_and_last_line() -> None:
+    process = run("crash:3")
+    assert (process.failure, process.error) == ("crash", "exit status 3: error: the 7th gear is missing")
+
+
+def test_a_signal_has_its_name() -> None:
+    assert run(f"killed:{signal.SIGKILL:d}").error == "ended by SIGKILL"
+    assert run(f"killed:{signal.SIGSEGV:d}").failure == "crash"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="no real-time signals")
+def test_a_signal_without_a_name() -> None:
+    assert run(f"killed:{signal.SIGRTMIN + 1:d}").error == f"ended by signal {signal.SIGRTMIN + 1:d}"
+
+
+def test_an_endless_last_line_is_cut() -> None:
+    process = run("loud-crash:1000000")
+    assert process.error == "exit status 1: " + "x" * 500
+
+
+def test_output_that_is_not_utf_8() -> None:
+    program = "import sys; sys.stdout.buffer.write(b'\\xff\\xfeok'); sys.exit(1)"
+    process = runner.run([sys.executable, "-I", "-S", "-c", program], cwd=ROOT, timeout_s=LONG_S)
+    assert process.stdout == "\ufffd\ufffdok"
+
+
+def test_standard_input_is_empty() -> None:
+    program = "import sys; sys.exit(len(sys.stdin.read()))"
+    process = runner.run([sys.executable, "-I", "-S", "-c", program], cwd=ROOT, timeout_s=LONG_S)
+    assert process.failure == ""
+
+
+def test_garbled_output_is_not_the_runners_affair() -> None:
+    process = run("garbled")
+    assert (process.failure, process.stdout) == ("", "Hello, world!\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("/nowhere/program", "/nowhere/program: cannot be started: No such file or directory"),
+        ("/", "/: cannot be started: Permission denied"),
+    ],
+)
+def test_a_program_that_cannot_be_started(command: str, error: str) -> None:
+    process = runner.run([command], cwd=ROOT, timeout_s=LONG_S)
+    assert (process.failure, process.error) == ("crash", error)
+    assert (process.stdout, process.stderr) == ("", "")
+    assert (process.wall_s, process.user_s, process.system_s) == (0.0, 0.0, 0.0)
+
+
+def test_a_slow_program_is_asked_to_end() -> None:
+    process = run("slow", timeout_s=0.3)
+    assert process.failure == "timeout"
+    assert process.error.startswith("ended after 0.3 s")
+
+
+def test_a_program_deaf_to_requests_is_killed() -> None:
+    process = run("deaf", timeout_s=0.3)
+    assert process.failure == "timeout"
+
+
+def test_a_program_that_closes_its_output_and_lives_on() -> None:
+    process = run("closed-output", timeout_s=0.3)
+    assert (process.failure, process.error) == ("timeout", "ended after 0.3 s")
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_a_flood_is_stopped(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
+    monkeypatch.setattr(runner, "OUTPUT_LIMIT_BYTES", 100_000)
+    process = run(f"flood:{descriptor}")
+    assert process.failure == "flood"
+    assert process.error.startswith("wrote more than 100000 B")
+    assert len(process.stdout) <= 100_000
+    assert len(process.stderr) <= 100_000
+
+
+def test_output_up_to_the_limit_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "OUTPUT_LIMIT_BYTES", 100_000)
+    command = [sys.executable, "-I", "-S", "-c", "print(end='x' * 100_000)"]
+    assert runner.run(command, cwd=ROOT, timeout_s=LONG_S).failure == ""
+
+
+@on_linux
+@pytest.mark.parametrize("behaviour", ["orphan", "orphan-deaf"])
+def test_a_child_left_behind_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str
+) -> None:
+    monkeypatch.setattr(runner, "_SETTLE_S", 0.0)
+    pid = tmp_path / "pid"
+    process = run(f"{behaviour}:{pid}")
+    assert process.failure == "stray"
+    assert process.error.startswith("left a process of its own running")
+    assert not is_running(int(pid.read_text(encoding="ascii")))
+    assert parse_output(fakes.case(), process.stdout, process.stderr).losses[0] == 8 / 7
+
+
+@on_linux
+def test_a_child_that_ends_by_itself_is_no_stray() -> None:
+    # It closes its end of the pipe as it ends, so it has ended for sure when the parent reads the end.
+    program = (
+        "import os\n"
+        "read, write = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    os._exit(0)\n"
+        "os.close(write)\n"
+        "os.read(read, 1)\n"
+        "os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)\n"
+    )
+    process = runner.run([sys.executable, "-I", "-S", "-c", program], cwd=ROOT, timeout_s=LONG_S)
+    assert process.failure == ""
+
+
+@on_linux
+def test_a_timeout_ends_the_children_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pid"
+    os.mkfifo(pipe)
+    pids: list[int] = []
+
+    class Timer(threading.Timer):
+        """Fires as soon as the program has told its child's process id."""
+
+        def run(self) -> None:
+            pids.append(int(pipe.read_text(encoding="ascii")))
+            self.function(*self.args, **self.kwargs)
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    process = run(f"slow-with-child:{pipe}")
+    assert (process.failure, process.error) == ("timeout", "ended after 60 s")
+    assert not is_running(pids[0])
+
+
+@on_linux
+def test_an_interrupted_harness_leaves_nothing_running(tmp_path: Path) -> None:
+    """Ctrl-C while a run goes on: the program and its child are gone when the exception arrives."""
+    pipe = tmp_path / "pid"
+    os.mkfifo(pipe)
+    pids: list[int] = []
+
+    def interrupt() -> None:
+        # Returns when the program has written its child's process id and is past its set-up.
+        pids.append(int(pipe.read_text(encoding="ascii")))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    other = threading.Thread(target=interrupt)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(f"slow-with-child:{pipe}")
+    finally:
+        signal.signal(signal.SIGINT, before)
+        other.join()
+    assert not is_running(pids[0])
