@@ -8,20 +8,24 @@ the process is run again.
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from harness.contract import parse_layers
+from harness.contract import METHODS, parse_layers
 from harness.errors import ResultsError, UsageError
 
 RUNS = "runs.csv"
 LOSSES = "losses.csv"
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
+FAILED = ("timeout", "crash", "flood", "stray", "garbled")
+"""The status of a run that ended without losses."""
+STATUSES = ("ok", "mismatch", *FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class Row:
     warm_up: bool
     """Whether it is kept out of every statistic because it is the case's first round."""
     status: str
-    """ok, or why it failed: timeout, crash, flood, stray, garbled, mismatch."""
+    """ok, mismatch, or why it failed: timeout, crash, flood, stray, garbled."""
     wall_s: float
     """Seconds from start to end, seen from outside."""
     user_s: float
@@ -128,11 +132,34 @@ def decode(cells: Sequence[str], where: str) -> Row:
                 f"{where}: {field.name} is {cell!r}, takes {kind}; restore or remove the line"
             ) from error
     row = Row(**values)
-    try:
-        parse_layers(row.layers)
-    except UsageError as error:
-        raise ResultsError(f"{where}: {error}; restore or remove the line") from error
+    if problem := _problem(row):
+        raise ResultsError(f"{where}: {problem}; restore or remove the line")
     return row
+
+
+def _problem(row: Row) -> str:
+    """Return what no run could have, nothing where all is well."""
+    try:
+        neurons = sum(parse_layers(row.layers))
+    except UsageError as error:
+        return str(error)
+    if row.neurons != neurons:
+        return f"neurons is {row.neurons}, but {row.layers} has {neurons}"
+    for name, value, known in (("method", row.method, METHODS), ("status", row.status, STATUSES)):
+        if value not in known:
+            return f"{name} is {value!r}, takes {', '.join(known)}"
+    if row.training_s is None and row.status not in FAILED:
+        return f"training_s is empty, and the status is {row.status}"
+    return next(_out_of_range(row), "")
+
+
+def _out_of_range(row: Row) -> Iterator[str]:
+    for name in ("samples", "epochs"):
+        if (count := getattr(row, name)) < 1:
+            yield f"{name} is {count}, takes an integer of at least 1"
+    for name in ("wall_s", "user_s", "system_s", "training_s"):
+        if not 0.0 <= (getattr(row, name) or 0.0) < math.inf:
+            yield f"{name} is {getattr(row, name)!r}, takes seconds of at least 0"
 
 
 _READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
@@ -237,8 +264,13 @@ class Folder:
         path = self.path / name
         with _explained(path, "cannot be written"):
             new = path.with_name(f".{name}.new")
-            new.write_bytes(content)
-            new.replace(path)
+            try:
+                new.write_bytes(content)
+                new.replace(path)
+            except OSError:
+                with suppress(OSError):
+                    new.unlink()
+                raise
 
 
 @contextmanager
@@ -261,12 +293,13 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 def _read_table(path: Path, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
     """Return the numbered lines below the column names, without a half-written one at the end."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        content = path.read_bytes()
+        text = content[: content.rfind(b"\n") + 1].decode("utf-8")
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}; restore the file or remove it") from error
-    lines = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+    lines = csv.reader(io.StringIO(text, newline=""))
     try:
         table = [(lines.line_num, cells) for cells in lines if cells]
     except csv.Error as error:

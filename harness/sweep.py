@@ -10,10 +10,7 @@ from harness.contract import Case, Output, parse_output
 from harness.errors import ContractError
 from harness.parity import compare
 from harness.plan import Plan, PlannedCase
-from harness.records import Folder, Row
-
-FAILED = ("timeout", "crash", "flood", "stray", "garbled")
-"""After a run with one of these a contender is spared that case, and larger shapes of its method."""
+from harness.records import FAILED, Folder, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,10 @@ def _turns(planned: PlannedCase, reference: str) -> list[tuple[str, bool]]:
 
 
 class Sweep:
-    """A plan being carried out, from wherever an earlier session left it."""
+    """A plan being carried out, from wherever an earlier session left it.
+
+    After a run that failed its contender is spared that case, and larger shapes of its method.
+    """
 
     def __init__(self, plan: Plan, contenders: Sequence[Contender], folder: Folder, host: str) -> None:
         """Take up what ``folder`` has of ``plan``; raise ResultsError where that cannot be understood."""
