@@ -61,7 +61,7 @@ class PlannedCase:
     case: Case
     """The command line but for the program."""
     run_s: Mapping[str, float]
-    """Who runs it, in the order of an odd round, and the estimated seconds of one whole run."""
+    """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
     control: bool
     """Whether the reference runs twice in each round, to show the noise floor."""
 
@@ -103,14 +103,18 @@ class Plan:
             )
             for entry in document["cases"]
         )
-        options = document["options"]
+        options, versions = document["options"], dict(document["versions"])
+        if not (isinstance(document["sweep"], str) and isinstance(document["reference"], str)):
+            raise TypeError("sweep and reference are no texts")
+        for name in {name for planned in cases for name in planned.run_s} - versions.keys():
+            raise ValueError(f"a case is run by {name!r}, which has no version")
         return cls(
-            sweep=str(document["sweep"]),
+            sweep=document["sweep"],
             options=Options(
                 **(options | {"shapes": tuple(options["shapes"]), "methods": tuple(options["methods"])})
             ),
-            reference=str(document["reference"]),
-            versions=dict(document["versions"]),
+            reference=document["reference"],
+            versions=versions,
             cases=cases,
             left_out=tuple(document["left_out"]),
         )
