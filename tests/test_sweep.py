@@ -1,0 +1,326 @@
+"""Interleaved rounds, each process recorded as it ends, and nothing measured twice."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import runner
+from harness.contenders import Contender
+from harness.contract import Case
+from harness.errors import ResultsError
+from harness.plan import Options, Plan, PlannedCase
+from harness.records import LOSSES, RUNS, Folder, Row
+from harness.runner import Process
+from harness.sweep import Run, Sweep, schedule
+from tests import fakes
+
+SMALL, MIDDLE, LARGE = fakes.case((4, 2, 1)), fakes.case((6, 3, 1)), fakes.case((8, 4, 1))
+
+
+def plan(
+    *cases: Case,
+    names: Sequence[str] = ("a", "b"),
+    rounds: int = 2,
+    control: Case | None = None,
+    timeout_s: float = 60.0,
+) -> Plan:
+    return Plan(
+        sweep="now",
+        options=Options(rounds=rounds, timeout_s=timeout_s),
+        reference=names[0],
+        versions={name: f"{name} 1" for name in names},
+        cases=tuple(
+            PlannedCase(case=case, run_s=dict.fromkeys(names, 0.5), control=case == control) for case in cases
+        ),
+        left_out=(),
+    )
+
+
+def short(run: Run) -> str:
+    """Write a run as round, shape, contender, + for the control, and position."""
+    return f"{run.round} {run.case.shape} {run.contender}{'+' if run.control else ''} {run.position}"
+
+
+def test_rounds_go_through_all_cases_and_alternate_their_order() -> None:
+    assert [short(run) for run in schedule(plan(SMALL, MIDDLE, control=SMALL))] == [
+        *("0 4-2-1 a 1", "0 4-2-1 b 2", "0 4-2-1 a+ 3", "0 6-3-1 a 1", "0 6-3-1 b 2"),
+        *("1 4-2-1 a+ 1", "1 4-2-1 b 2", "1 4-2-1 a 3", "1 6-3-1 b 1", "1 6-3-1 a 2"),
+        *("2 4-2-1 a 1", "2 4-2-1 b 2", "2 4-2-1 a+ 3", "2 6-3-1 a 1", "2 6-3-1 b 2"),
+    ]
+
+
+def test_over_an_even_number_of_rounds_everybody_is_first_equally_often() -> None:
+    firsts = [run.contender for run in schedule(plan(SMALL, rounds=6)) if run.position == 1 and run.round]
+    assert firsts == ["b", "a", "b", "a", "b", "a"]
+
+
+def sweep_of(what: Plan, folder: Path, behaviours: dict[str, str] | None = None) -> Sweep:
+    behaviours = behaviours or {}
+    contenders = [fakes.contender(name, behaviours.get(name, "honest")) for name in what.versions]
+    return Sweep(what, contenders, Folder(folder), "box")
+
+
+def carried_out(sweep: Sweep) -> list[Row]:
+    return [sweep.perform(run) for run in sweep.pending()]
+
+
+def told(rows: Sequence[Row]) -> list[tuple[int, str, str, str, str]]:
+    return [(row.round, row.layers, row.contender, row.status, row.parity) for row in rows]
+
+
+def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
+    what = plan(SMALL, rounds=1, control=SMALL)
+    rows = carried_out(sweep_of(what, tmp_path))
+    assert told(rows) == [
+        (0, "4-2-1", "a", "ok", "reference"),
+        (0, "4-2-1", "b", "ok", "identical"),
+        (0, "4-2-1", "a", "ok", "identical"),
+        (1, "4-2-1", "a", "ok", "identical"),
+        (1, "4-2-1", "b", "ok", "identical"),
+        (1, "4-2-1", "a", "ok", "identical"),
+    ]
+    assert [row.control for row in rows] == [False, False, True, True, False, False]
+    assert [row.warm_up for row in rows] == [True] * 3 + [False] * 3
+    assert Folder(tmp_path).read_rows() == rows
+    row = rows[-2]
+    assert replace(row, started_utc="", wall_s=0.0, user_s=0.0, system_s=0.0) == Row(
+        sweep="now",
+        started_utc="",
+        host="box",
+        contender="b",
+        version="b 1",
+        control=False,
+        method="naive",
+        layers="4-2-1",
+        neurons=7,
+        parameters=12,
+        multiply_adds=240,
+        samples=2,
+        epochs=8,
+        step=0.1,
+        learning_rate=0.01,
+        low=0.0,
+        high=1.0,
+        seed=1,
+        threads=1,
+        round=1,
+        position=2,
+        warm_up=False,
+        status="ok",
+        wall_s=0.0,
+        user_s=0.0,
+        system_s=0.0,
+        training_s=0.016,
+        peak_memory_bytes=4096,
+        # (seed + neurons) / (3 * epoch + 7)
+        initial_loss=8 / 7,
+        final_loss=8 / 31,
+        parity="identical",
+        error="",
+    )
+    assert row.wall_s > 0.0
+
+
+def test_losses_are_kept_once_per_contender_and_case(tmp_path: Path) -> None:
+    what = plan(fakes.case(epochs=2), rounds=2, control=fakes.case(epochs=2))
+    carried_out(sweep_of(what, tmp_path))
+    assert (tmp_path / LOSSES).read_text(encoding="utf-8") == (
+        "sweep,contender,method,layers,epoch,loss\n"
+        + "".join(
+            f"now,{name},naive,4-2-1,{epoch},{loss!r}\n"
+            for name in ("a", "b")
+            for epoch, loss in enumerate((8 / 7, 8 / 10, 8 / 13))
+        )
+    )
+
+
+def test_one_wrong_bit_at_epoch_7(tmp_path: Path) -> None:
+    sweep = sweep_of(plan(SMALL, MIDDLE, rounds=1), tmp_path, {"b": "wrong-at-7"})
+    rows = carried_out(sweep)
+    wrong = {
+        # 4-2-1 has (1 + 7) / 28, 6-3-1 has (1 + 10) / 28 after epoch 7.
+        shape: f"epoch 7: {math.nextafter(right, 9.0)!r} instead of {right!r} (1 ulp)"
+        for shape, right in (("4-2-1", 8 / 28), ("6-3-1", 11 / 28))
+    }
+    assert [(row.layers, row.status, row.parity) for row in rows if row.contender == "b"] == [
+        (shape, "mismatch", wrong[shape]) for shape in ("4-2-1", "6-3-1", "4-2-1", "6-3-1")
+    ]
+    assert all(row.status == "ok" for row in rows if row.contender == "a")
+    # A mismatch is no reason to spare anything; its losses are kept for who wants to look.
+    assert sweep.spared == {}
+    assert Folder(tmp_path).read_losses()["now", "b", "naive", "4-2-1"][7] == math.nextafter(8 / 28, 9.0)
+
+
+def test_the_references_losses_are_the_ones_to_compare_with(tmp_path: Path) -> None:
+    rows = carried_out(sweep_of(plan(SMALL, rounds=3), tmp_path, {"a": "wrong-at-7"}))
+    assert {(row.contender, row.status) for row in rows} == {("a", "ok"), ("b", "mismatch")}
+
+
+def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path) -> None:
+    what = plan(SMALL, names=("a", "b", "c"), rounds=1)
+    rows = carried_out(sweep_of(what, tmp_path, {"a": "crash:3", "c": "wrong-at-7"}))
+    assert [(row.contender, row.status, row.parity[:9]) for row in rows] == [
+        ("a", "crash", ""),
+        ("b", "ok", "reference"),
+        ("c", "mismatch", "epoch 7: "),
+        ("c", "mismatch", "epoch 7: "),
+        ("b", "ok", "identical"),
+    ]
+
+
+def test_a_tolerance_that_a_contender_declares(tmp_path: Path) -> None:
+    lax = replace(fakes.contender("b", "wrong-at-7"), tolerance_ulp=1)
+    sweep = Sweep(plan(SMALL, rounds=1), [fakes.contender("a"), lax], Folder(tmp_path), "box")
+    rows = carried_out(sweep)
+    assert [(row.status, row.parity) for row in rows if row.contender == "b"] == [("ok", "within 1 ulp")] * 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "error"),
+    [
+        ("crash:3", "crash", "exit status 3: error: the 7th gear is missing"),
+        ("garbled", "garbled", "printed 'Hello, world!\\n' where a line 'Initial Loss: NUMBER' belongs"),
+        (
+            "without-memory",
+            "garbled",
+            "printed no line 'Training Time: SECONDS s' to standard error",
+        ),
+    ],
+)
+def test_a_failure_is_a_row_and_spares_larger_shapes(
+    tmp_path: Path, behaviour: str, status: str, error: str
+) -> None:
+    sweep = sweep_of(plan(SMALL, MIDDLE, LARGE, rounds=1), tmp_path, {"b": behaviour})
+    rows = carried_out(sweep)
+    failed = [row for row in rows if row.contender == "b"]
+    assert [(row.layers, row.round, row.status, row.error) for row in failed] == [("4-2-1", 0, status, error)]
+    row = failed[0]
+    assert (row.training_s, row.peak_memory_bytes, row.initial_loss, row.final_loss) == (None,) * 4
+    assert row.parity == ""
+    assert sweep.spared == {("b", "naive"): SMALL}
+    assert sum(row.contender == "a" for row in rows) == 6
+
+
+def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) -> None:
+    exact = fakes.case((8, 4, 1), "backprop")
+    # Fails from 12 neurons on; 6-3-1 has 10.
+    what = plan(SMALL, MIDDLE, LARGE, exact, rounds=1)
+    rows = carried_out(sweep_of(what, tmp_path, {"b": "only-small:12"}))
+    assert [(row.round, row.method, row.layers, row.status) for row in rows if row.contender == "b"] == [
+        (0, "naive", "4-2-1", "ok"),
+        (0, "naive", "6-3-1", "ok"),
+        (0, "naive", "8-4-1", "crash"),
+        (0, "backprop", "8-4-1", "crash"),
+        (1, "naive", "4-2-1", "ok"),
+        (1, "naive", "6-3-1", "ok"),
+    ]
+
+
+def test_a_timeout_is_a_row(tmp_path: Path) -> None:
+    rows = carried_out(sweep_of(plan(SMALL, rounds=1, timeout_s=0.2), tmp_path, {"b": "slow"}))
+    assert [(row.status, row.error[:15]) for row in rows if row.contender == "b"] == [
+        ("timeout", "ended after 0.2")
+    ]
+
+
+def instant(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
+    """Take the place of runner.run with an honest program that takes no time."""
+    assert cwd.exists()
+    assert timeout_s > 0.0
+    options = dict(word[2:].split("=") for word in command if word.startswith("--"))
+    epochs = int(options["epochs"])
+    losses = [repr(1.0 / (epoch + 1)) for epoch in range(epochs + 1)]
+    middle = "".join(f"\r{epoch}/{epochs}: loss: {loss}" for epoch, loss in enumerate(losses) if epoch)
+    return Process(
+        stdout=f"Initial Loss: {losses[0]}\n{middle}\nFinal Loss: {losses[-1]}\n",
+        stderr="Training Time: 0.5 s\n",
+        wall_s=1.0,
+        user_s=0.5,
+        system_s=0.25,
+        failure="",
+        error="",
+    )
+
+
+def in_short(row: Row) -> str:
+    return f"{row.round} {row.layers} {row.contender}{'+' if row.control else ''} {row.position}"
+
+
+@pytest.mark.parametrize("bytes_lost", [0, 1, 50, 10_000])
+def test_killed_after_any_number_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_lost: int
+) -> None:
+    """The writer is killed after n runs, with so many bytes of the last row not yet written."""
+    monkeypatch.setattr(runner, "run", instant)
+    what = plan(SMALL, MIDDLE, rounds=2, control=MIDDLE)
+    wanted = [short(run) for run in schedule(what)]
+    assert len(wanted) == 15
+    for count in range(1, len(wanted) + 1):
+        path = tmp_path / str(count)
+        path.mkdir()
+        first = sweep_of(what, path)
+        for _, run in zip(range(count), first.pending(), strict=False):
+            first.perform(run)
+        whole = (path / RUNS).read_bytes()
+        last = whole.rstrip(b"\n").rfind(b"\n") + 1
+        # Never into the rows before: those have been flushed.
+        (path / RUNS).write_bytes(whole[: max(last, len(whole) - bytes_lost)])
+        kept = count - (bytes_lost > 0)
+
+        folder = Folder(path)
+        assert folder.drop_half_row() == (0 < bytes_lost < len(whole) - last)
+        before = (path / RUNS).read_bytes()
+        second = carried_out(sweep_of(what, path))
+        assert [in_short(row) for row in second] == wanted[kept:]
+        assert [in_short(row) for row in folder.read_rows()] == wanted
+        assert (path / RUNS).read_bytes().startswith(before)
+        assert {row.status for row in folder.read_rows()} == {"ok"}
+
+
+def test_resuming_compares_with_the_losses_from_before(tmp_path: Path) -> None:
+    what = plan(SMALL, rounds=1)
+    first = sweep_of(what, tmp_path)
+    first.perform(next(first.pending()))
+    rows = carried_out(sweep_of(what, tmp_path, {"b": "wrong-at-7", "a": "wrong-at-7"}))
+    assert {row.status for row in rows} == {"mismatch"}
+
+
+def test_a_failure_from_before_still_spares(tmp_path: Path) -> None:
+    what = plan(SMALL, MIDDLE, rounds=1)
+    first = sweep_of(what, tmp_path, {"b": "crash:1"})
+    for _, run in zip(range(2), first.pending(), strict=False):
+        first.perform(run)
+    second = sweep_of(what, tmp_path)
+    assert second.spared == {("b", "naive"): SMALL}
+    assert [short(run) for run in second.pending()] == ["0 6-3-1 a 1", "1 4-2-1 a 2", "1 6-3-1 a 2"]
+
+
+def test_rows_of_other_sweeps_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", instant)
+    what = plan(SMALL, rounds=1)
+    carried_out(sweep_of(what, tmp_path))
+    again = carried_out(sweep_of(replace(what, sweep="later"), tmp_path))
+    assert len(again) == 4
+    assert [row.sweep for row in Folder(tmp_path).read_rows()] == ["now"] * 4 + ["later"] * 4
+    assert [key[0] for key in Folder(tmp_path).read_losses()] == ["now", "now", "later", "later"]
+
+
+def test_a_folder_that_vanishes_loses_nothing_but_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    path.mkdir()
+    sweep = sweep_of(plan(SMALL), path)
+    run = next(sweep.pending())
+    path.rmdir()
+    with pytest.raises(ResultsError, match=r"losses\.csv: cannot be written: No such file or directory;"):
+        sweep.perform(run)
+    assert next(sweep.pending()) == run
+
+
+def test_threads_go_to_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", instant)
+    many = Contender(name="a", command=("a",), version=("a",), methods=("naive",), threads=4)
+    sweep = Sweep(plan(SMALL, names=("a",), rounds=1), [many], Folder(tmp_path), "box")
+    assert [row.threads for row in carried_out(sweep)] == [4, 4]
