@@ -148,6 +148,8 @@ def parse_output(case: Case, stdout: str, stderr: str) -> Output:
     training = _TRAINING_TIME.search(stderr)
     if not training:
         raise ContractError("printed no line 'Training Time: SECONDS s' to standard error")
+    if case.training_steps and not float(training[1]):
+        raise ContractError(f"printed a training time of zero for {case.training_steps} training steps")
     peak = _PEAK_MEMORY.search(stderr)
     return Output(
         losses=tuple(losses),

@@ -148,8 +148,8 @@ def _problem(row: Row) -> str:
     for name, value, known in (("method", row.method, METHODS), ("status", row.status, STATUSES)):
         if value not in known:
             return f"{name} is {value!r}, takes {', '.join(known)}"
-    if row.training_s is None and row.status not in FAILED:
-        return f"training_s is empty, and the status is {row.status}"
+    if not row.training_s and row.status not in FAILED:
+        return f"training_s is empty or zero, and the status is {row.status}"
     return next(_out_of_range(row), "")
 
 
