@@ -275,7 +275,7 @@ def crossovers(runs: pd.DataFrame) -> list[str]:
     Compared are the medians of different cases of one sweep, so this is a statement about large factors.
     """
     curves = {
-        lane: group.set_index("neurons")["median"].sort_index()
+        lane: group.set_index(["neurons", "layers"])["median"].sort_index()
         for lane, group in step_medians(runs).groupby(["contender", "method"], sort=False)
     }
     lines = []
@@ -289,12 +289,13 @@ def crossovers(runs: pd.DataFrame) -> list[str]:
             ahead = (left < right.reindex(left.index)).reindex(left.index.intersection(right.index))
             if ahead.empty:
                 continue
-            since = next((n for n in ahead.index if ahead[n:].all()), None)
+            sizes = ahead.index.get_level_values("neurons")
+            since = next((size for size in sizes if ahead[sizes >= size].all()), None)
             claim = f"is faster than {fast} with {worse}"
             lines.append(
                 f"{slow} with {better} {claim} from {since} neurons on"
                 if since is not None
-                else f"{slow} with {better} never {claim} up to {ahead.index[-1]} neurons"
+                else f"{slow} with {better} never {claim} up to {sizes[-1]} neurons"
             )
     return lines
 
