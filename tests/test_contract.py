@@ -217,6 +217,11 @@ def test_a_training_time_that_is_no_number_of_seconds(stderr: str) -> None:
         parse_output(fakes.case(epochs=2), GOOD, stderr)
 
 
+def test_training_takes_some_time() -> None:
+    with pytest.raises(ContractError, match=r"^printed a training time of zero for 4 training steps$"):
+        parse_output(fakes.case(samples=2, epochs=2), GOOD, "Training Time: 0.000 s\n")
+
+
 @pytest.mark.parametrize("peak", ["", "Peak Memory: much\n", f"Peak Memory: {'9' * 5000} B\n"])
 def test_an_unknown_peak_memory_is_left_open(peak: str) -> None:
     said = parse_output(fakes.case(epochs=2), GOOD, f"Training Time: 1.0 s\n{peak}")

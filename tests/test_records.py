@@ -43,7 +43,7 @@ rows = st.builds(
     wall_s=seconds,
     user_s=seconds,
     system_s=seconds,
-    training_s=seconds,
+    training_s=seconds.filter(bool),
     peak_memory_bytes=st.none() | counts,
     initial_loss=st.none() | st.floats(allow_nan=False),
     final_loss=st.none() | st.floats(allow_nan=False),
@@ -125,6 +125,7 @@ def test_a_row_cut_at_any_byte_is_dropped_and_nothing_else(tmp_path: Path) -> No
 def edited(tmp_path: Path, column: str, cell: str) -> str:
     """Return why a file is refused in which the second row's ``column`` was edited."""
     folder = Folder(tmp_path)
+    folder.create()
     folder.append_row(fakes.row())
     cells = encode(fakes.row("rust"))
     cells[COLUMNS.index(column)] = cell
@@ -169,7 +170,9 @@ def test_a_row_edited_into_nonsense(tmp_path: Path, column: str, cell: str, mess
 
 
 def test_a_run_that_ended_well_has_a_training_time(tmp_path: Path) -> None:
-    assert edited(tmp_path, "training_s", "") == "training_s is empty, and the status is ok"
+    message = "training_s is empty or zero, and the status is ok"
+    assert edited(tmp_path / "a", "training_s", "") == message
+    assert edited(tmp_path / "b", "training_s", "0.0") == message
 
 
 def test_other_columns(tmp_path: Path) -> None:
