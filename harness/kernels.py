@@ -4,6 +4,7 @@ Both are read as their tools document them. A kernel is one call of an inner fun
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contract import parse_layers
-from harness.errors import ResultsError
+from harness.errors import ResultsError, UsageError
 
 TARGETS = Path(__file__).with_name("kernels.toml")
 REFERENCE_KERNEL = "step-naive"
@@ -47,7 +48,7 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         for contender, path in sources.items():
             try:
                 measured += [{"contender": contender, **line} for line in read(path)]
-            except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, UsageError) as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
@@ -61,7 +62,7 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         for contender, kernel, operations, median in zip(
             table["contender"], table["kernel"], table["operations"], table["median_s"], strict=True
         )
-        if kernel == PEAK_KERNEL
+        if kernel == PEAK_KERNEL and operations
     }
     targets = _targets()
     derived = []
@@ -85,14 +86,25 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     return table.reindex(columns=COLUMNS)
 
 
+def _measurement(kernel: object, layers: object, operations: object, samples_s: object) -> dict[str, Any]:
+    """Return what one benchmark measured; raise ValueError or TypeError where it cannot have."""
+    if not isinstance(kernel, str) or not isinstance(layers, str) or not isinstance(samples_s, list):
+        raise TypeError(f"kernel {kernel!r}, layers {layers!r}")
+    parse_layers(layers)
+    if not samples_s or not all(0.0 < seconds < math.inf for seconds in samples_s):
+        raise ValueError(f"{kernel} {layers} has no times above zero")
+    if operations is not None and not isinstance(operations, int):
+        raise TypeError(f"operations {operations!r}")
+    return {"kernel": kernel, "layers": layers, "operations": operations, "samples_s": samples_s}
+
+
 def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
-    for benchmark in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]:
-        yield {
-            "kernel": benchmark["extra_info"]["kernel"],
-            "layers": benchmark["extra_info"]["layers"],
-            "operations": None,
-            "samples_s": benchmark["stats"]["data"],
-        }
+    benchmarks = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+    if not benchmarks:
+        raise ValueError("no benchmarks in it")
+    for benchmark in benchmarks:
+        about = benchmark["extra_info"]
+        yield _measurement(about["kernel"], about["layers"], None, benchmark["stats"]["data"])
 
 
 def _criterion(path: Path) -> Iterator[dict[str, Any]]:
@@ -102,14 +114,11 @@ def _criterion(path: Path) -> Iterator[dict[str, Any]]:
     for file in found:
         about = json.loads(file.read_text(encoding="utf-8"))
         sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
-        yield {
-            "kernel": about["group_id"],
-            "layers": about["value_str"],
-            "operations": (about["throughput"] or {}).get("Elements"),
-            "samples_s": [
-                time * 1e-9 / count for count, time in zip(sample["iters"], sample["times"], strict=True)
-            ],
-        }
+        samples_s = [
+            time * 1e-9 / count for count, time in zip(sample["iters"], sample["times"], strict=True)
+        ]
+        operations = (about["throughput"] or {}).get("Elements")
+        yield _measurement(about["group_id"], about["value_str"], operations, samples_s)
 
 
 def _targets() -> dict[tuple[str, str, str], dict[str, float]]:
