@@ -292,8 +292,12 @@ def _coincide(curves: pd.DataFrame) -> str:
 
 
 def kernels(table: pd.DataFrame) -> Figure:
-    """Time of one call of each kernel, a panel for each shape on which a forward pass was timed, log axis."""
-    shapes = list(dict.fromkeys(table[table["kernel"].str.startswith("forward-")]["layers"]))
+    """Time of one call of each kernel, log axis.
+
+    A panel for each shape on which a forward pass was timed, or for every shape where none was.
+    """
+    forward = table[table["kernel"].str.startswith("forward-")]
+    shapes = list(dict.fromkeys((table if forward.empty else forward)["layers"]))
     table = table[table["layers"].isin(shapes)]
     styles = _styles(table)
     wanted = list(dict.fromkeys(table["kernel"]))
