@@ -260,7 +260,7 @@ def test_an_exact_power_law() -> None:
     fit = analysis.power_law(x, 3.0 * x**2)
     assert fit["exponent"] == pytest.approx(2.0, rel=1e-12)
     assert fit["factor"] == pytest.approx(3.0, rel=1e-12)
-    assert (fit["low"], fit["high"]) == (pytest.approx(2.0, abs=1e-6), pytest.approx(2.0, abs=1e-6))
+    assert [fit["low"], fit["high"]] == pytest.approx([2.0, 2.0], abs=1e-6)
     assert fit["r_squared"] == pytest.approx(1.0, rel=1e-12)
 
 

@@ -1,0 +1,127 @@
+"""What the machine is, and what makes it noisy."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import __version__, environment
+from harness.contenders import ROOT, Contender, Lineup
+from harness.contract import METHODS
+
+QUIET: dict[str, object] = {
+    "load_1min": 0.5,
+    "governor": "performance",
+    "turbo": False,
+    "usable_cores": 2,
+    "python_build_options": "'--enable-optimizations' '--with-lto'",
+    "uncommitted_changes": False,
+}
+
+
+def lineup() -> Lineup:
+    present = Contender(
+        name="a",
+        command=(f"{ROOT}/bin/a", "x"),
+        version=("a",),
+        methods=METHODS,
+        build=("make", f"{ROOT}/a"),
+        toolchain=("echo", "cc 1.0"),
+        threads=2,
+    )
+    return Lineup(present=(present,), versions={"a": "a 1"}, missing={"b": "no such file"})
+
+
+def test_everything_is_told_and_can_be_written_as_json() -> None:
+    found = environment.describe(lineup())
+    assert json.loads(json.dumps(found)) == found
+    assert list(found) == [
+        *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
+        *("governor", "turbo", "load_1min", "memory_bytes", "system"),
+        *("python", "python_compiler", "python_build_options", "variables", "contenders", "missing"),
+    ]
+    assert found["harness"] == __version__
+    assert found["contenders"] == {
+        "a": {"version": "a 1", "command": "bin/a x", "build": "make a", "toolchain": "cc 1.0", "threads": 2}
+    }
+    assert found["missing"] == {"b": "no such file"}
+    assert str(ROOT) not in json.dumps({**found, "python_build_options": None})
+
+
+def test_variables_that_change_what_is_built_or_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment._VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RUSTFLAGS", "-C target-cpu=native")
+    assert environment.describe(lineup())["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
+
+
+def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_read", lambda _: None)
+    monkeypatch.setattr(environment, "_output", lambda *_: None)
+    found = environment.describe(lineup())
+    for name in ("commit", "uncommitted_changes", "governor", "turbo"):
+        assert found[name] is None
+    assert environment.warnings({**found, "load_1min": None, "python_build_options": None}) == (
+        ["one core only: whatever else runs takes its time from the programs measured"]
+        if found["usable_cores"] == 1
+        else []
+    )
+
+
+@pytest.mark.parametrize(("text", "turbo"), [("0", True), ("1", False), (None, None)])
+def test_turbo_of_intel(monkeypatch: pytest.MonkeyPatch, text: str | None, turbo: bool | None) -> None:
+    monkeypatch.setattr(environment, "_read", lambda path: text if path.name == "no_turbo" else None)
+    assert environment._turbo() is turbo
+
+
+@pytest.mark.parametrize(("text", "turbo"), [("1", True), ("0", False)])
+def test_turbo_of_others(monkeypatch: pytest.MonkeyPatch, text: str, turbo: bool) -> None:
+    monkeypatch.setattr(environment, "_read", lambda path: text if path.name == "boost" else None)
+    assert environment._turbo() is turbo
+
+
+def test_the_name_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "processor\t: 0\nmodel name\t: Fast: 9000 @ 3 GHz\nmodel name\t: other\n"
+    monkeypatch.setattr(environment, "_read", lambda path: text if path == Path("/proc/cpuinfo") else None)
+    assert environment.cpu_model() == "Fast: 9000 @ 3 GHz"
+
+
+def test_nothing_to_warn_of() -> None:
+    assert environment.warnings(QUIET) == []
+    unknown = dict.fromkeys(QUIET, None)
+    assert environment.warnings(unknown) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("load_1min", 0.56, "the load is 0.6: other programs are running; close them and run again"),
+        (
+            "governor",
+            "powersave",
+            "the CPU governor is 'powersave': the clock varies with load; 'performance' is steadier",
+        ),
+        (
+            "turbo",
+            True,
+            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not",
+        ),
+        (
+            "usable_cores",
+            1,
+            "one core only: whatever else runs takes its time from the programs measured",
+        ),
+        (
+            "python_build_options",
+            "'--with-lto'",
+            "this Python was built without --enable-optimizations: others are faster",
+        ),
+        (
+            "uncommitted_changes",
+            True,
+            "there are uncommitted changes: the commit does not tell what was measured",
+        ),
+    ],
+)
+def test_each_warning(name: str, value: object, line: str) -> None:
+    assert environment.warnings({**QUIET, name: value}) == [line]

@@ -1,0 +1,150 @@
+"""What the in-process benchmarks wrote, as one table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness import charts, kernels
+from harness.errors import ResultsError
+
+
+def write_pytest_benchmark(path: Path, results: Mapping[tuple[str, str], Sequence[float]]) -> Path:
+    benchmarks = [
+        {"extra_info": {"kernel": kernel, "layers": layers}, "stats": {"data": list(data)}}
+        for (kernel, layers), data in results.items()
+    ]
+    path.write_text(json.dumps({"benchmarks": benchmarks}), encoding="utf-8")
+    return path
+
+
+def write_criterion(
+    folder: Path, results: Mapping[tuple[str, str], Sequence[float]], operations: int | None = None
+) -> Path:
+    """Write samples of two calls each, in nanoseconds as Criterion does."""
+    for (kernel, layers), data in results.items():
+        new = folder / kernel / layers / "new"
+        new.mkdir(parents=True)
+        throughput = None if operations is None else {"Elements": operations}
+        about = {"group_id": kernel, "value_str": layers, "throughput": throughput}
+        (new / "benchmark.json").write_text(json.dumps(about), encoding="utf-8")
+        sample = {"iters": [2.0] * len(data), "times": [value * 2e9 for value in data]}
+        (new / "sample.json").write_text(json.dumps(sample), encoding="utf-8")
+    return folder
+
+
+def line(table: pd.DataFrame, contender: str, kernel: str) -> "pd.Series[float]":
+    found: pd.Series[float] = table[(table["contender"] == contender) & (table["kernel"] == kernel)].iloc[0]
+    return found
+
+
+def test_both_benchmarks_in_one_table(tmp_path: Path) -> None:
+    own = write_pytest_benchmark(
+        tmp_path / "python.json",
+        {
+            ("forward-flat", "10-5-1"): [4.0, 1.0, 2.0, 3.0, 9.0],
+            ("step-naive", "10-5-1"): [8.0],
+            ("step-backprop", "10-5-1"): [0.25],
+        },
+    )
+    other = write_criterion(
+        tmp_path / "criterion", {("step-naive", "10-5-1"): [0.5], ("step-backprop", "10-5-1"): [0.125]}
+    )
+    table = kernels.gather({"python": own}, {"rust": other})
+    assert tuple(table.columns) == tuple(kernels.COLUMNS)
+    assert len(table) == 5
+    forward = line(table, "python", "forward-flat")
+    # Sorted 1 2 3 4 9: quartiles at ranks 1, 2 and 3.
+    assert (forward["samples"], forward["median_s"]) == (5, 3.0)
+    assert (forward["lower_quartile_s"], forward["upper_quartile_s"]) == (2.0, 4.0)
+    assert pd.isna(forward["times_naive"]) and pd.isna(forward["ns_per_parameter"])
+    python, rust = line(table, "python", "step-backprop"), line(table, "rust", "step-backprop")
+    # Against the same program's naive step: 8 / 0.25 and 0.5 / 0.125.
+    assert (python["times_naive"], rust["times_naive"]) == (32.0, 4.0)
+    # 10-5-1 has 57 parameters.
+    assert python["ns_per_parameter"] == 0.25e9 / 57
+    # kernels.toml's targets.
+    assert (python["target_times_naive"], rust["target_ns_per_parameter"]) == (20.0, 1.5)
+    assert pd.isna(python["target_ns_per_parameter"]) and pd.isna(rust["target_times_naive"])
+    assert line(table, "python", "step-naive")["times_naive"] == 1.0
+
+
+def test_share_of_peak(tmp_path: Path) -> None:
+    folder = write_criterion(tmp_path, {("step-naive", "10-5-1"): [0.5]}, operations=1000)
+    write_criterion(tmp_path, {("peak-multiply-add", "1-1"): [0.25]}, operations=2000)
+    table = kernels.gather({}, {"rust": folder})
+    # 1000 operations in 0.5 s against 2000 in 0.25 s: a quarter of the rate.
+    assert line(table, "rust", "step-naive")["share_of_peak"] == 0.25
+    assert line(table, "rust", "peak-multiply-add")["share_of_peak"] == 1.0
+
+
+def test_a_kernel_without_its_naive_one_has_no_ratio(tmp_path: Path) -> None:
+    table = kernels.gather(
+        {"p": write_pytest_benchmark(tmp_path / "p", {("step-backprop", "4-2-1"): [1.0]})}, {}
+    )
+    assert table["times_naive"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"benchmarks": []}',
+        '{"benchmarks": [3]}',
+        '{"benchmarks": [{"extra_info": {}, "stats": {"data": [1.0]}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": []}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": ["x"]}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": 3}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": [0.0]}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": "step-a", "layers": "4"}, "stats": {"data": [1.0]}}]}',
+        '{"benchmarks": [{"extra_info": {"kernel": 3, "layers": "4-2-1"}, "stats": {"data": [1.0]}}]}',
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "python.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ResultsError) as caught:
+        kernels.gather({"python": path}, {})
+    message = str(caught.value)
+    assert message.startswith(f"{path}: is not what the benchmark writes: ")
+    assert message.endswith("; run make kernels again")
+    assert "\n" not in message
+
+
+def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="is not what the benchmark writes: FileNotFoundError"):
+        kernels.gather({"python": tmp_path / "none.json"}, {})
+    with pytest.raises(ResultsError, match=r"is not what the benchmark writes: .*no benchmark\.json in it"):
+        kernels.gather({}, {"rust": tmp_path})
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("benchmark.json", {"group_id": "a"}),
+        ("benchmark.json", []),
+        ("sample.json", {"iters": [1.0, 2.0], "times": [1.0]}),
+        ("sample.json", {"iters": [0.0], "times": [1.0]}),
+        ("sample.json", {"iters": [], "times": []}),
+        ("sample.json", {"iters": 1, "times": 2}),
+    ],
+)
+def test_a_broken_criterion_folder_is_one_line(tmp_path: Path, name: str, document: object) -> None:
+    write_criterion(tmp_path, {("step-naive", "10-5-1"): [0.5]})
+    (tmp_path / "step-naive" / "10-5-1" / "new" / name).write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"^[^\n]*: is not what the benchmark writes: [^\n]*$"):
+        kernels.gather({}, {"rust": tmp_path})
+
+
+def test_a_peak_that_does_not_tell_its_operations(tmp_path: Path) -> None:
+    folder = write_criterion(tmp_path, {("peak-multiply-add", "1-1"): [0.5], ("step-naive", "4-2-1"): [0.5]})
+    assert kernels.gather({}, {"rust": folder})["share_of_peak"].isna().all()
+
+
+def test_the_picture_of_a_table_without_forward_passes(tmp_path: Path) -> None:
+    path = write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [1.0]})
+    assert charts.png(charts.kernels(kernels.gather({"p": path}, {}))).startswith(b"\x89PNG")
