@@ -1,10 +1,14 @@
-"""All that a person reads in the terminal. No other module prints."""
+"""All that a person reads in the terminal. No other module prints.
 
+pandas is not imported: what is shown while programs are timed must not make their parent large.
+"""
+
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -15,17 +19,20 @@ from harness.plan import Plan
 from harness.records import Row
 from harness.sweep import Run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class Terminal:
     """Writes reports to standard output, notices and errors to standard error."""
 
     def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
-        self._out = out or _wide(Console(highlight=False))
-        self._err = err or Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._out = out or _wide(Console(highlight=False, emoji=False))
+        self._err = err or Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Write one line of a report."""
-        self._out.print(escape(text), soft_wrap=True)
+        self._out.print(text, markup=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
@@ -64,7 +71,7 @@ class Terminal:
                 str(case.epochs),
                 f"{case.learning_rate:g}",
                 f"{seconds:.2f}",
-                ", ".join(names),
+                escape(", ".join(names)),
             )
         self._out.print(table)
         for line in plan.left_out:
@@ -104,7 +111,7 @@ class Terminal:
         for (contender, method), case in spared.items():
             self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
 
-    def results(self, medians: pd.DataFrame, speedups: pd.DataFrame, reference: str) -> None:
+    def results(self, medians: "pd.DataFrame", speedups: "pd.DataFrame", reference: str) -> None:
         """Show per shape and method the time of a training step, the speedups and the parity."""
         names = list(dict.fromkeys([reference, *medians["contender"]]))
         rivals = names[1:]
@@ -112,11 +119,11 @@ class Terminal:
         for heading in ("method", "shape"):
             table.add_column(heading)
         for heading in ("neurons", "parameters", *names):
-            table.add_column(heading, justify="right")
+            table.add_column(escape(heading), justify="right")
         for name in rivals:
-            table.add_column(f"{name}: training", justify="right")
-            table.add_column(f"{name}: whole process", justify="right")
-            table.add_column(f"{name}: parity")
+            table.add_column(escape(f"{name}: training"), justify="right")
+            table.add_column(escape(f"{name}: whole process"), justify="right")
+            table.add_column(escape(f"{name}: parity"))
         last = None
         for (method, layers), case in medians.groupby(["method", "layers"], sort=False):
             if last not in (None, method):
@@ -145,7 +152,7 @@ class Terminal:
                 f"{interval(line)}; a ratio within {line['noise_floor']:.3f} of 1 is called none"
             )
 
-    def scaling(self, scaling: pd.DataFrame) -> None:
+    def scaling(self, scaling: "pd.DataFrame") -> None:
         """Show how training time grows with the neurons."""
         if scaling.empty:
             return
@@ -172,7 +179,7 @@ class Terminal:
             )
         self._out.print(table)
 
-    def kernels(self, table: pd.DataFrame) -> None:
+    def kernels(self, table: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""
         shown = Table(title="One call of each kernel, in process", title_justify="left")
         for heading in ("contender", "kernel", "shape"):
@@ -204,7 +211,7 @@ class Terminal:
 
 
 def _or_nothing(value: float, form: str) -> str:
-    return "" if pd.isna(value) else form.format(value)
+    return "" if math.isnan(value) else form.format(value)
 
 
 def _wide(console: Console) -> Console:
@@ -245,7 +252,7 @@ def duration(seconds: float) -> str:
 
 def interval(line: "pd.Series[float]") -> str:
     """Write a ratio with its interval: 43.2x (41.0 to 44.9)."""
-    if pd.isna(line["low"]):
+    if math.isnan(line["low"]):
         return f"{_three_digits(line['ratio'])}x (one round)"
     return f"{_three_digits(line['ratio'])}x ({_three_digits(line['low'])} to {_three_digits(line['high'])})"
 
