@@ -85,6 +85,27 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     return table.reindex(columns=COLUMNS)
 
 
+def read(path: Path) -> pd.DataFrame:
+    """Return what kernels.csv holds; raise ResultsError where it is not what ``gather`` returned."""
+    try:
+        table = pd.read_csv(path, dtype={"contender": str, "kernel": str, "layers": str})
+        numbers = table[COLUMNS].iloc[:, 3:].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(
+            f"{path}: cannot be understood: {error}; remove it and run make kernels"
+        ) from error
+    return pd.concat([table[COLUMNS[:3]], numbers], axis=1)
+
+
+def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table`` and, from the file of an earlier call, the contenders that it does not have."""
+    if not path.exists():
+        return table
+    earlier = read(path)
+    kept = earlier[~earlier["contender"].isin(table["contender"])]
+    return pd.concat([table, kept], ignore_index=True) if len(kept) else table
+
+
 def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
     for benchmark in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]:
         yield {
