@@ -120,7 +120,7 @@ def _locked_bench(arguments: argparse.Namespace, terminal: "Terminal", folder: F
         with terminal.pilots() as on_pilot:
             plan = make_plan(
                 _options(arguments),
-                sweep=datetime.now(UTC).isoformat(timespec="seconds"),
+                sweep=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 reference=reference,
                 contenders=lineup.present,
                 versions=lineup.versions,
