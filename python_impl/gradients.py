@@ -152,24 +152,9 @@ def add_later_terms(starts: list[float], terms: list[float]) -> list[float]:
     start that stands in place of term ``a``, and so on; i, l and o are left out as hard to read.
     """
     sums: list[float] = []
-    for (a, b, c, d, e, f, g, h, j, k, m, n, p, q, r, s), (
-        A,
-        B,
-        C,
-        D,
-        E,
-        F,
-        G,
-        H,
-        J,
-        K,
-        M,
-        N,
-        P,
-        Q,
-        R,
-        S,
-    ) in zip(groups(terms, 16), groups(starts, 16)):
+    for sixteen_terms, sixteen_starts in zip(groups(terms, 16), groups(starts, 16)):
+        a, b, c, d, e, f, g, h, j, k, m, n, p, q, r, s = sixteen_terms
+        A, B, C, D, E, F, G, H, J, K, M, N, P, Q, R, S = sixteen_starts
         sums = [
             total + a + b + c + d + e + f + g + h + j + k + m + n + p + q + r + s for total in sums
         ]
