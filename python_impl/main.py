@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise Failure in place of argparse's usage text and exit."""
-        raise Failure(message.removeprefix("argument "), 2)
+        raise Failure(" ".join(message.removeprefix("argument ").splitlines()), 2)
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -73,6 +73,13 @@ def number(wanted: str, accepts: Callable[[float], bool]) -> Callable[[str], flo
     return parse
 
 
+def method(text: str) -> str:
+    """Return ``text`` if it names a method."""
+    if text in METHODS:
+        return text
+    raise argparse.ArgumentTypeError(f"got {text!r}, takes {', '.join(METHODS)}")
+
+
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return the checked arguments; raise Failure for unusable ones."""
     finite = number("a finite number", lambda _: True)
@@ -90,7 +97,8 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
-        choices=tuple(METHODS),
+        metavar="{" + ",".join(METHODS) + "}",
+        type=method,
         default="naive",
         help="how the gradient is found (default: naive)",
     )
@@ -203,16 +211,24 @@ def save_plot(losses: Sequence[float], path: str) -> None:
         raise Failure(f"--plot: cannot write {path!r}: {error}", 1) from error
 
 
+def note(line: str) -> None:
+    """Write a line to standard error, if open: print would take None for standard output."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr, flush=True)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Train, and write the losses to standard output and the measurements to standard error."""
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise Failure(
             "--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2
         )
+    if sys.stdout is None:
+        raise Failure("cannot write the losses: standard output is closed", 1)
     seed = arguments.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
-        print(f"Seed: {seed}", file=sys.stderr, flush=True)
+        note(f"Seed: {seed}")
     rng = Random(seed)
     inputs = random_inputs(
         arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng
@@ -252,15 +268,14 @@ def report(losses: Sequence[float], training_s: float) -> None:
     """Write to standard error what differs from run to run, and a warning if the loss diverged."""
     diverged = next((epoch for epoch, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if diverged is not None:
-        print(
+        note(
             f"warning: the loss became {losses[diverged]!r} in epoch {diverged};"
-            " try a smaller --learning-rate",
-            file=sys.stderr,
+            " try a smaller --learning-rate"
         )
-    print(f"Training Time: {training_s:.9f} s", file=sys.stderr)
+    note(f"Training Time: {training_s:.9f} s")
     peak_bytes = peak_memory_bytes()
     if peak_bytes is not None:
-        print(f"Peak Memory: {peak_bytes} B", file=sys.stderr)
+        note(f"Peak Memory: {peak_bytes} B")
 
 
 def main(words: Sequence[str]) -> int:
@@ -280,7 +295,7 @@ def main(words: Sequence[str]) -> int:
     else:
         return 0
     if message:
-        print(message, file=sys.stderr)
+        note(message)
     if status in (1, 130):
         # What standard output still holds cannot be written: the interpreter must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
