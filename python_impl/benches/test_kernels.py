@@ -20,9 +20,9 @@ from network import Network
 
 STEP = 0.1
 
-# The slowest kernel takes a good part of a second: with this the whole file takes some ten.
+# The slowest kernel takes a good part of a second: with this the whole file takes under ten.
 pytestmark = [
-    pytest.mark.benchmark(min_rounds=5, max_time=0.4),
+    pytest.mark.benchmark(min_rounds=5, max_time=0.25),
     pytest.mark.parametrize("sizes", [(10, 5, 1), (64, 32, 1)], ids=["10-5-1", "64-32-1"]),
 ]
 
