@@ -127,22 +127,22 @@ def sums_by_weight(inputs: Sequence[float], row: RowSum, step: float) -> list[fl
     That is two values for each of the row's inputs. Each sum starts with the term that differs and
     takes the terms after it. A short row takes them in a loop, a long one sixteen by sixteen.
     """
-    terms, count = row.terms, len(inputs)
-    ups, downs = (
-        [before + x_q * (w_iq + h) for before, x_q, w_iq in zip(row.before, inputs, row.weights)]
-        for h in (step, -step)
-    )
+    weights, terms, before = row
+    count = len(inputs)
     if count >= LONG_ROW:
+        ups = [start + x_q * (w_iq + step) for start, x_q, w_iq in zip(before, inputs, weights)]
+        downs = [start + x_q * (w_iq - step) for start, x_q, w_iq in zip(before, inputs, weights)]
         return add_later_terms(ups, terms)[:count] + add_later_terms(downs, terms)[:count]
-    sums_up, sums_down = [], []
-    for q, (start_up, start_down) in enumerate(zip(ups, downs)):
-        up, down = start_up, start_down
-        for term in terms[q + 1 :]:
+    ups, downs = [], []
+    for q, (start, x_q, w_iq) in enumerate(zip(before, inputs, weights), 1):
+        up = start + x_q * (w_iq + step)
+        down = start + x_q * (w_iq - step)
+        for term in terms[q:]:
             up += term
             down += term
-        sums_up.append(up)
-        sums_down.append(down)
-    return sums_up + sums_down
+        ups.append(up)
+        downs.append(down)
+    return ups + downs
 
 
 def add_later_terms(starts: list[float], terms: list[float]) -> list[float]:
