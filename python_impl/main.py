@@ -1,8 +1,8 @@
 """Train a small neural network whose parameters lie in one flat vector.
 
 This is the command line and the output; nothing here computes. Standard output holds the losses and
-nothing else, so that it can be compared byte for byte with other implementations. What varies from run
-to run goes to standard error.
+nothing else, so that it can be compared byte for byte with other implementations. What varies from
+run to run goes to standard error.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Failure(Exception):
     """What ends the program early: a line for the user and the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
+        """Keep the line and the exit status."""
         super().__init__(message)
         self.status = status
 
@@ -44,7 +45,8 @@ class Parser(argparse.ArgumentParser):
     """argparse, but an error is one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(message.removeprefix("argument "), 2)
+        """Raise Failure in place of argparse's usage text and exit."""
+        raise Failure(" ".join(message.removeprefix("argument ").splitlines()), 2)
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -61,7 +63,7 @@ def integer(least: int) -> Callable[[str], int]:
 
 
 def number(wanted: str, accepts: Callable[[float], bool]) -> Callable[[str], float]:
-    """Return a parser of finite decimal numbers that ``accepts`` takes; ``wanted`` says which those are."""
+    """Return a parser of finite decimal numbers that ``accepts`` takes, ``wanted`` in words."""
 
     def parse(text: str) -> float:
         if FLOAT.fullmatch(text) and math.isfinite(float(text)) and accepts(float(text)):
@@ -69,6 +71,13 @@ def number(wanted: str, accepts: Callable[[float], bool]) -> Callable[[str], flo
         raise argparse.ArgumentTypeError(f"got {text!r}, takes {wanted}")
 
     return parse
+
+
+def method(text: str) -> str:
+    """Return ``text`` if it names a method."""
+    if text in METHODS:
+        return text
+    raise argparse.ArgumentTypeError(f"got {text!r}, takes {', '.join(METHODS)}")
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -80,11 +89,16 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "layers", metavar="LAYER", nargs="*", type=integer(1), help="layer sizes, input first, at least two"
+        "layers",
+        metavar="LAYER",
+        nargs="*",
+        type=integer(1),
+        help="layer sizes, input first, at least two",
     )
     parser.add_argument(
         "--method",
-        choices=tuple(METHODS),
+        metavar="{" + ",".join(METHODS) + "}",
+        type=method,
         default="naive",
         help="how the gradient is found (default: naive)",
     )
@@ -96,7 +110,11 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         help="passes over the samples (default: 100)",
     )
     parser.add_argument(
-        "--samples", metavar="N", type=integer(1), default=100, help="training samples (default: 100)"
+        "--samples",
+        metavar="N",
+        type=integer(1),
+        default=100,
+        help="training samples (default: 100)",
     )
     parser.add_argument(
         "--step",
@@ -124,17 +142,22 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         type=integer(0),
         help="0 to 2^64 - 1 (default: drawn from the operating system, and reported)",
     )
-    parser.add_argument("--plot", metavar="PATH", help="write the loss curve as a picture; needs matplotlib")
+    parser.add_argument(
+        "--plot", metavar="PATH", help="write the loss curve as a picture; needs matplotlib"
+    )
     parser.add_argument(
         "--version",
         action="version",
-        version=f"flatnet {VERSION} ({platform.python_implementation()} {platform.python_version()})",
+        version=f"flatnet {VERSION}"
+        f" ({platform.python_implementation()} {platform.python_version()})",
     )
     arguments = parser.parse_intermixed_args(list(values_attached(words)))
     if len(arguments.layers) < 2:
         raise Failure(f"LAYER: got {len(arguments.layers)} sizes, takes at least two", 2)
     if arguments.low > arguments.high:
-        raise Failure(f"--low: got {arguments.low!r}, takes at most --high, which is {arguments.high!r}", 2)
+        raise Failure(
+            f"--low: got {arguments.low!r}, takes at most --high, which is {arguments.high!r}", 2
+        )
     check_memory(arguments.layers, arguments.samples)
     return arguments
 
@@ -143,12 +166,14 @@ def values_attached(words: Sequence[str]) -> Iterator[str]:
     """Yield ``--low=-1e-5`` for ``--low -1e-5``: argparse would take that value for an option."""
     rest = iter(words)
     for word in rest:
-        value = next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
+        value = (
+            next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
+        )
         yield word if value is None else f"{word}={value}"
 
 
 def check_memory(layers: Sequence[int], samples: int) -> None:
-    """Raise Failure where the student, the teacher and the data need more than the machine's memory."""
+    """Raise Failure where the networks and the data need more than the machine's memory."""
     parameters = sum(rows * columns + 1 for rows, columns in zip(layers[1:], layers))
     needed = BYTES_PER_VALUE * (2 * parameters + samples * (layers[0] + layers[-1]))
     try:
@@ -157,8 +182,8 @@ def check_memory(layers: Sequence[int], samples: int) -> None:
         return
     if needed > available:
         raise Failure(
-            f"LAYER: got {'-'.join(map(str, layers))} with {samples} samples, which needs {needed:.1e} B of memory;"
-            f" takes what fits into this machine's {available:.1e} B",
+            f"LAYER: got {'-'.join(map(str, layers))} with {samples} samples, which needs"
+            f" {needed:.1e} B of memory; takes what fits into this machine's {available:.1e} B",
             2,
         )
 
@@ -186,16 +211,28 @@ def save_plot(losses: Sequence[float], path: str) -> None:
         raise Failure(f"--plot: cannot write {path!r}: {error}", 1) from error
 
 
+def note(line: str) -> None:
+    """Write a line to standard error, if open: print would take None for standard output."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr, flush=True)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Train, and write the losses to standard output and the measurements to standard error."""
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise Failure("--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2)
+        raise Failure(
+            "--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2
+        )
+    if sys.stdout is None:
+        raise Failure("cannot write the losses: standard output is closed", 1)
     seed = arguments.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
-        print(f"Seed: {seed}", file=sys.stderr, flush=True)
+        note(f"Seed: {seed}")
     rng = Random(seed)
-    inputs = random_inputs(arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng)
+    inputs = random_inputs(
+        arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng
+    )
     targets = teacher_targets(arguments.layers, inputs, rng)
     network = Network(arguments.layers, rng)
 
@@ -210,7 +247,7 @@ def run(arguments: argparse.Namespace) -> None:
         network,
         inputs,
         targets,
-        gradient=METHODS[arguments.method],
+        training_step=METHODS[arguments.method],
         epochs=epochs,
         step=arguments.step,
         learning_rate=arguments.learning_rate,
@@ -231,14 +268,14 @@ def report(losses: Sequence[float], training_s: float) -> None:
     """Write to standard error what differs from run to run, and a warning if the loss diverged."""
     diverged = next((epoch for epoch, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if diverged is not None:
-        print(
-            f"warning: the loss became {losses[diverged]!r} in epoch {diverged}; try a smaller --learning-rate",
-            file=sys.stderr,
+        note(
+            f"warning: the loss became {losses[diverged]!r} in epoch {diverged};"
+            " try a smaller --learning-rate"
         )
-    print(f"Training Time: {training_s:.9f} s", file=sys.stderr)
+    note(f"Training Time: {training_s:.9f} s")
     peak_bytes = peak_memory_bytes()
     if peak_bytes is not None:
-        print(f"Peak Memory: {peak_bytes} B", file=sys.stderr)
+        note(f"Peak Memory: {peak_bytes} B")
 
 
 def main(words: Sequence[str]) -> int:
@@ -258,9 +295,9 @@ def main(words: Sequence[str]) -> int:
     else:
         return 0
     if message:
-        print(message, file=sys.stderr)
+        note(message)
     if status in (1, 130):
-        # What standard output still holds cannot be written; the interpreter must not try again at its end.
+        # What standard output still holds cannot be written: the interpreter must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return status
 
