@@ -63,9 +63,7 @@ def incremental(
         for i, row in enumerate(rows):
             sums = sums_by_weight(inputs, row, step)
             losses = losses_by_sum(network, layers, target, k=k, i=i, sums=sums)
-            weight_slopes += [
-                (up - down) / width for up, down in zip(losses, losses[len(inputs) :])
-            ]
+            weight_slopes += [(up - down) / width for up, down in zip(losses, losses[len(inputs) :])]
         outputs_up = [row.before[-1] + (bias + step) for row in rows]
         outputs_down = [row.before[-1] + (bias - step) for row in rows]
         loss_up = sample_loss(target, network.forward(outputs_up, k + 1))
@@ -148,33 +146,31 @@ def sums_by_weight(inputs: Sequence[float], row: RowSum, step: float) -> list[fl
 def add_later_terms(starts: list[float], terms: list[float]) -> list[float]:
     """Return each ``starts[q]`` with the terms after q added; what follows the last is padding.
 
-    An expression of sixteen additions is much cheaper than sixteen rounds of a loop. ``A`` is the
+    An expression of sixteen additions is much cheaper than sixteen rounds of a loop. ``a0`` is the
     start that stands in place of term ``a``, and so on; i, l and o are left out as hard to read.
     """
     sums: list[float] = []
     for sixteen_terms, sixteen_starts in zip(groups(terms, 16), groups(starts, 16)):
         a, b, c, d, e, f, g, h, j, k, m, n, p, q, r, s = sixteen_terms
-        A, B, C, D, E, F, G, H, J, K, M, N, P, Q, R, S = sixteen_starts
-        sums = [
-            total + a + b + c + d + e + f + g + h + j + k + m + n + p + q + r + s for total in sums
-        ]
+        a0, b0, c0, d0, e0, f0, g0, h0, j0, k0, m0, n0, p0, q0, r0, s0 = sixteen_starts
+        sums = [total + a + b + c + d + e + f + g + h + j + k + m + n + p + q + r + s for total in sums]
         sums += (
-            A + b + c + d + e + f + g + h + j + k + m + n + p + q + r + s,
-            B + c + d + e + f + g + h + j + k + m + n + p + q + r + s,
-            C + d + e + f + g + h + j + k + m + n + p + q + r + s,
-            D + e + f + g + h + j + k + m + n + p + q + r + s,
-            E + f + g + h + j + k + m + n + p + q + r + s,
-            F + g + h + j + k + m + n + p + q + r + s,
-            G + h + j + k + m + n + p + q + r + s,
-            H + j + k + m + n + p + q + r + s,
-            J + k + m + n + p + q + r + s,
-            K + m + n + p + q + r + s,
-            M + n + p + q + r + s,
-            N + p + q + r + s,
-            P + q + r + s,
-            Q + r + s,
-            R + s,
-            S,
+            a0 + b + c + d + e + f + g + h + j + k + m + n + p + q + r + s,
+            b0 + c + d + e + f + g + h + j + k + m + n + p + q + r + s,
+            c0 + d + e + f + g + h + j + k + m + n + p + q + r + s,
+            d0 + e + f + g + h + j + k + m + n + p + q + r + s,
+            e0 + f + g + h + j + k + m + n + p + q + r + s,
+            f0 + g + h + j + k + m + n + p + q + r + s,
+            g0 + h + j + k + m + n + p + q + r + s,
+            h0 + j + k + m + n + p + q + r + s,
+            j0 + k + m + n + p + q + r + s,
+            k0 + m + n + p + q + r + s,
+            m0 + n + p + q + r + s,
+            n0 + p + q + r + s,
+            p0 + q + r + s,
+            q0 + r + s,
+            r0 + s,
+            s0,
         )
     return sums
 

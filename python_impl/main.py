@@ -130,34 +130,25 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         default=0.01,
         help="(default: 0.01)",
     )
-    parser.add_argument(
-        "--low", metavar="A", type=finite, default=0.0, help="least input (default: 0.0)"
-    )
-    parser.add_argument(
-        "--high", metavar="B", type=finite, default=1.0, help="greatest input (default: 1.0)"
-    )
+    parser.add_argument("--low", metavar="A", type=finite, default=0.0, help="least input (default: 0.0)")
+    parser.add_argument("--high", metavar="B", type=finite, default=1.0, help="greatest input (default: 1.0)")
     parser.add_argument(
         "--seed",
         metavar="S",
         type=integer(0),
         help="0 to 2^64 - 1 (default: drawn from the operating system, and reported)",
     )
-    parser.add_argument(
-        "--plot", metavar="PATH", help="write the loss curve as a picture; needs matplotlib"
-    )
+    parser.add_argument("--plot", metavar="PATH", help="write the loss curve as a picture; needs matplotlib")
     parser.add_argument(
         "--version",
         action="version",
-        version=f"flatnet {VERSION}"
-        f" ({platform.python_implementation()} {platform.python_version()})",
+        version=f"flatnet {VERSION} ({platform.python_implementation()} {platform.python_version()})",
     )
     arguments = parser.parse_intermixed_args(list(values_attached(words)))
     if len(arguments.layers) < 2:
         raise Failure(f"LAYER: got {len(arguments.layers)} sizes, takes at least two", 2)
     if arguments.low > arguments.high:
-        raise Failure(
-            f"--low: got {arguments.low!r}, takes at most --high, which is {arguments.high!r}", 2
-        )
+        raise Failure(f"--low: got {arguments.low!r}, takes at most --high, which is {arguments.high!r}", 2)
     check_memory(arguments.layers, arguments.samples)
     return arguments
 
@@ -166,9 +157,7 @@ def values_attached(words: Sequence[str]) -> Iterator[str]:
     """Yield ``--low=-1e-5`` for ``--low -1e-5``: argparse would take that value for an option."""
     rest = iter(words)
     for word in rest:
-        value = (
-            next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
-        )
+        value = next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
         yield word if value is None else f"{word}={value}"
 
 
@@ -220,9 +209,7 @@ def note(line: str) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, and write the losses to standard output and the measurements to standard error."""
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise Failure(
-            "--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2
-        )
+        raise Failure("--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2)
     if sys.stdout is None:
         raise Failure("cannot write the losses: standard output is closed", 1)
     seed = arguments.seed
@@ -230,9 +217,7 @@ def run(arguments: argparse.Namespace) -> None:
         seed = int.from_bytes(os.urandom(8), "little")
         note(f"Seed: {seed}")
     rng = Random(seed)
-    inputs = random_inputs(
-        arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng
-    )
+    inputs = random_inputs(arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng)
     targets = teacher_targets(arguments.layers, inputs, rng)
     network = Network(arguments.layers, rng)
 

@@ -24,20 +24,14 @@ class Network:
     def __init__(self, layers: Sequence[int], rng: Random) -> None:
         """Draw every parameter from uniform(-1, 1) in the order in which it is stored."""
         self.shapes = list(zip(layers[1:], layers))
-        self.offsets = list(
-            accumulate((rows * columns for rows, columns in self.shapes), initial=0)
-        )
-        self.parameters = [
-            rng.uniform(-1.0, 1.0) for _ in range(self.offsets[-1] + len(self.shapes))
-        ]
+        self.offsets = list(accumulate((rows * columns for rows, columns in self.shapes), initial=0))
+        self.parameters = [rng.uniform(-1.0, 1.0) for _ in range(self.offsets[-1] + len(self.shapes))]
 
     def biases(self) -> list[float]:
         """Return the L biases."""
         return self.parameters[self.offsets[-1] :]
 
-    def forward(
-        self, x: Sequence[float], first: int = 0, last: int | None = None
-    ) -> Sequence[float]:
+    def forward(self, x: Sequence[float], first: int = 0, last: int | None = None) -> Sequence[float]:
         """Run the layers ``first`` to ``last`` - 1 on the inputs ``x`` of layer ``first``.
 
         By default that is the whole network: n0 inputs in, nL outputs back.

@@ -9,9 +9,7 @@ from gradients import TrainingStep
 from network import Network, overall_loss
 
 
-def random_inputs(
-    samples: int, features: int, low: float, high: float, rng: Random
-) -> list[list[float]]:
+def random_inputs(samples: int, features: int, low: float, high: float, rng: Random) -> list[list[float]]:
     """Return ``samples`` rows of ``features`` values, each drawn from uniform(low, high)."""
     return [[rng.uniform(low, high) for _ in range(features)] for _ in range(samples)]
 

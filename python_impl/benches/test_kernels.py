@@ -51,8 +51,7 @@ def nested_weights(network: Network) -> list[list[list[float]]]:
     """Return the weights as a list of layers, each a list of rows."""
     weights = iter(network.parameters)
     return [
-        [[next(weights) for _ in range(columns)] for _ in range(rows)]
-        for rows, columns in network.shapes
+        [[next(weights) for _ in range(columns)] for _ in range(rows)] for rows, columns in network.shapes
     ]
 
 
