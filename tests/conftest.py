@@ -21,11 +21,11 @@ def program(request: pytest.FixtureRequest, programs: tuple[Program, Program]) -
 
 @pytest.fixture
 def python(programs: tuple[Program, Program]) -> Program:
-    """The program in Python."""
+    """Return the program in Python."""
     return programs[0]
 
 
 @pytest.fixture
 def rust(programs: tuple[Program, Program]) -> Program:
-    """The program in Rust."""
+    """Return the program in Rust."""
     return programs[1]

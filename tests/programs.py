@@ -47,7 +47,7 @@ class Program:
     command: tuple[str, ...]
     """What starts it."""
 
-    def start(  # noqa: PLR0913
+    def start(
         self,
         *words: str | bytes,
         command: tuple[str, ...] = (),
@@ -62,16 +62,16 @@ class Program:
             for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "RUST_")) and name != "LANG"
         }
-        return subprocess.Popen(  # noqa: PLW1509, S603
+        return subprocess.Popen(
             [*(command or self.command), *words],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             env={**inherited, "LC_ALL": "C.UTF-8", **(variables or {})},
-            preexec_fn=before,
+            preexec_fn=before,  # noqa: PLW1509
         )
 
-    def run(  # noqa: PLR0913
+    def run(
         self,
         *words: str | bytes,
         command: tuple[str, ...] = (),
