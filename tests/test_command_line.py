@@ -5,6 +5,7 @@ import pty
 import re
 import resource
 import signal
+import socket
 import struct
 import sys
 from collections.abc import Iterator
@@ -518,6 +519,21 @@ def test_a_stream_that_was_closed_from_the_start_leads_nowhere(
         assert end.err.startswith("Training Time: ")
     else:
         assert end.err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs sockets that keep messages apart")
+def test_each_epoch_is_flushed_as_it_ends(program: Program) -> None:
+    """On such a socket, what is read at once is what was written at once."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        process = program.start("--seed", "1", "--epochs", "50", "2", "1", stdout=theirs.fileno())
+        theirs.close()
+        pieces = list(iter(lambda: ours.recv(65536), b""))
+    assert ended(process).status == 0
+    assert b"".join(pieces) == program.run("--seed", "1", "--epochs", "50", "2", "1").out
+    epochs = [piece for piece in pieces if piece.startswith(b"\r")]
+    assert len(epochs) == 50
+    assert all(piece.count(b": loss: ") == 1 for piece in epochs)
 
 
 @pytest.mark.parametrize("method", METHODS)
