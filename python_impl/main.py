@@ -226,6 +226,8 @@ def peak_memory_bytes() -> int | None:
 
 def save_plot(losses: Sequence[float], path: str) -> None:
     """Draw the loss against the epoch, epoch 0 being the untrained network."""
+    from pathlib import Path
+
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -237,7 +239,7 @@ def save_plot(losses: Sequence[float], path: str) -> None:
     axes.set(title="Loss during training", xlabel="epoch", ylabel="overall loss", yscale="log")
     try:
         # Without a format, matplotlib would write to PATH.png where PATH has no suffix.
-        figure.savefig(path, format=os.path.splitext(path)[1][1:] or "png")
+        figure.savefig(path, format=Path(path).suffix[1:] or "png")
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Failure(f"--plot: cannot write {quoted(path)}: {reason}", 1) from error
@@ -327,6 +329,6 @@ def main(words: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     # A stream that was closed from the start leads nowhere, as it does in Rust.
-    sys.stdout = sys.stdout or open(os.devnull, "w")
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     sys.exit(main(sys.argv[1:]))

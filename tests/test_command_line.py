@@ -116,9 +116,7 @@ def test_no_epochs_train_nothing(program: Program) -> None:
         ("--samples 9 --samples 5 3 1", "--samples 5 3 1"),
     ],
 )
-def test_an_argument_can_be_written_in_several_ways(
-    program: Program, words: str, meaning: str
-) -> None:
+def test_an_argument_can_be_written_in_several_ways(program: Program, words: str, meaning: str) -> None:
     always = ("--seed", "1", "--epochs", "2")
     end = program.run(*always, *words.split())
     assert end.status == 0, end.err
@@ -412,9 +410,7 @@ def test_what_hardly_is_a_value_is_refused(program: Program, option: str, value:
         (ENDLESS, [ENDLESS, ENDLESS, ENDLESS]),
     ],
 )
-def test_what_cannot_be_held_in_memory_is_refused(
-    program: Program, samples: str, layers: list[str]
-) -> None:
+def test_what_cannot_be_held_in_memory_is_refused(program: Program, samples: str, layers: list[str]) -> None:
     end = program.run("--seed", "1", "--epochs", "0", "--samples", samples, *layers)
     assert (end.status, end.out) == (2, b"")
     number = r"[0-9.]+e\+?[0-9]+ B"
@@ -450,9 +446,7 @@ def test_a_lack_of_memory_is_one_line(program: Program, words: str) -> None:
 @needs_address_limit
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layers", ["600 600 1", "200000 1"])
-def test_a_lack_of_memory_anywhere_in_rust_is_one_line(
-    rust: Program, method: str, layers: str
-) -> None:
+def test_a_lack_of_memory_anywhere_in_rust_is_one_line(rust: Program, method: str, layers: str) -> None:
     """Whichever vector is the first that cannot be had: the inputs, the teacher, the slopes, ..."""
     epochs = "1" if method == "backprop" else "0"
     words = ["--seed", "1", "--samples", "1", "--epochs", epochs, "--method", method]
@@ -466,9 +460,7 @@ def test_a_lack_of_memory_anywhere_in_rust_is_one_line(
 
 
 @pytest.mark.parametrize("words", [("--epochs", ENDLESS, "2", "1"), ("--help",)])
-def test_a_reader_that_goes_away_ends_the_program_silently(
-    program: Program, words: tuple[str, ...]
-) -> None:
+def test_a_reader_that_goes_away_ends_the_program_silently(program: Program, words: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     process = program.start("--seed", "1", *words, stdout=writer)
     os.close(writer)
@@ -508,9 +500,7 @@ def test_a_refusal_that_cannot_be_written_keeps_its_status(program: Program) -> 
 
 
 @pytest.mark.parametrize("descriptor", [1, 2])
-def test_a_stream_that_was_closed_from_the_start_leads_nowhere(
-    program: Program, descriptor: int
-) -> None:
+def test_a_stream_that_was_closed_from_the_start_leads_nowhere(program: Program, descriptor: int) -> None:
     whole = program.run(*TINY)
     end = program.run(*TINY, before=lambda: os.close(descriptor))
     assert end.status == 0
@@ -568,9 +558,7 @@ def test_an_interrupt_keeps_what_was_flushed(program: Program, method: str) -> N
 
 @needs_matplotlib
 @pytest.mark.parametrize("name", ["loss.png", "loss", "with space.PNG"])
-def test_plot_writes_a_picture_where_it_is_told_to(
-    python: Program, tmp_path: Path, name: str
-) -> None:
+def test_plot_writes_a_picture_where_it_is_told_to(python: Program, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     end = python.run(*TINY, "--plot", str(path))
     assert end.status == 0, end.err

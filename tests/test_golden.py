@@ -15,9 +15,7 @@ def test_there_are_known_answers() -> None:
 
 @pytest.mark.parametrize("method", ["naive", "incremental"])
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_central_differences_give_the_known_bytes(
-    program: Program, path: Path, method: str
-) -> None:
+def test_central_differences_give_the_known_bytes(program: Program, path: Path, method: str) -> None:
     end = program.run("--method", method, *path.stem.split())
     assert end.out == path.read_bytes()
     assert end.status == 0
