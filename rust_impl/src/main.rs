@@ -219,7 +219,8 @@ fn reserve_memory(method: &Method, layers: &[usize], samples: usize) -> Result<(
     let neurons: usize = layers.iter().sum();
     let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
     let data = samples * (layers[0] + layers[layers.len() - 1]);
-    // The network, its slopes and a hole where the teacher was; `incremental` keeps products and running sums in vectors that double as they grow.
+    // The network, its slopes and a hole where the teacher was; `incremental` keeps products and running sums in
+    // vectors that double as they grow.
     let copies = match method {
         Method::Naive | Method::Backprop => 3,
         Method::Incremental => 7,
