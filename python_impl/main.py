@@ -15,10 +15,10 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gradients import METHODS
 from network import Network, overall_loss
@@ -28,6 +28,12 @@ VERSION = "1.0.0"
 LARGEST = 2**64 - 1
 INTEGER = re.compile(r"\+?[0-9]+")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+VALUED = (
+    *("--method", "--epochs", "--samples", "--step", "--learning-rate"),
+    *("--low", "--high", "--seed", "--plot"),
+)
+FLAGS = ("-h", "--help", "--version")
 # CPython keeps a float as an object of 24 bytes and a reference of 8 to it.
 BYTES_PER_VALUE = 32
 
@@ -42,11 +48,21 @@ class Failure(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line."""
+    """argparse, but an error is one line, and help that cannot be written is an error."""
 
     def error(self, message: str) -> NoReturn:
         """Raise Failure in place of argparse's usage text and exit."""
-        raise Failure(" ".join(message.removeprefix("argument ").splitlines()), 2)
+        raise Failure(message.removeprefix("argument "), 2)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own swallows the error.
+        print(message, end="", file=file or sys.stderr, flush=True)
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in quotes and on one line, whatever characters and bytes it holds."""
+    text = os.fsencode(text).decode("utf-8", "replace")
+    return "'" + CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text) + "'"
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -57,7 +73,7 @@ def integer(least: int) -> Callable[[str], int]:
         digits = text.removeprefix("+").lstrip("0") or "0"
         if INTEGER.fullmatch(text) and len(digits) <= 20 and least <= int(digits) <= LARGEST:
             return int(digits)
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes an integer from {least} to 2^64 - 1")
+        raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes an integer from {least} to 2^64 - 1")
 
     return parse
 
@@ -68,7 +84,7 @@ def number(wanted: str, accepts: Callable[[float], bool]) -> Callable[[str], flo
     def parse(text: str) -> float:
         if FLOAT.fullmatch(text) and math.isfinite(float(text)) and accepts(float(text)):
             return float(text)
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes {wanted}")
+        raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes {wanted}")
 
     return parse
 
@@ -77,7 +93,7 @@ def method(text: str) -> str:
     """Return ``text`` if it names a method."""
     if text in METHODS:
         return text
-    raise argparse.ArgumentTypeError(f"got {text!r}, takes {', '.join(METHODS)}")
+    raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes {', '.join(METHODS)}")
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -144,7 +160,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         action="version",
         version=f"flatnet {VERSION} ({platform.python_implementation()} {platform.python_version()})",
     )
-    arguments = parser.parse_intermixed_args(list(values_attached(words)))
+    arguments = parser.parse_args(options_first(words))
     if len(arguments.layers) < 2:
         raise Failure(f"LAYER: got {len(arguments.layers)} sizes, takes at least two", 2)
     if arguments.low > arguments.high:
@@ -153,12 +169,34 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def values_attached(words: Sequence[str]) -> Iterator[str]:
-    """Yield ``--low=-1e-5`` for ``--low -1e-5``: argparse would take that value for an option."""
+def options_first(words: Sequence[str]) -> list[str]:
+    """Return the options, each joined to its value, then ``--``, then the layers.
+
+    argparse itself would take the value in ``--low -1e-5`` for an option, and that of an unknown option
+    for a layer.
+    """
+    options: list[str] = []
+    layers: list[str] = []
     rest = iter(words)
     for word in rest:
-        value = next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
-        yield word if value is None else f"{word}={value}"
+        name, equals, value = word.partition("=")
+        if word == "--":
+            layers.extend(rest)
+        elif name in FLAGS:
+            if equals:
+                raise Failure(f"{name}: got {quoted(value)}, takes no value", 2)
+            return [*options, word]
+        elif name in VALUED:
+            next_word = word if equals else next(rest, None)
+            # argparse would drop a value `--`.
+            if next_word in (None, "--") or (equals and value == "--"):
+                raise Failure(f"{name}: got no value, takes one", 2)
+            options.append(word if equals else f"{word}={next_word}")
+        elif re.match("-[^0-9.]", word):
+            raise Failure(f"unknown argument {quoted(name)}; see --help", 2)
+        else:
+            layers.append(word)
+    return [*options, "--", *layers]
 
 
 def check_memory(layers: Sequence[int], samples: int) -> None:
@@ -188,34 +226,33 @@ def peak_memory_bytes() -> int | None:
 
 def save_plot(losses: Sequence[float], path: str) -> None:
     """Draw the loss against the epoch, epoch 0 being the untrained network."""
-    from matplotlib.figure import Figure
+    from pathlib import Path
+
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Failure(f"--plot: cannot import matplotlib: {error}", 1) from error
 
     figure = Figure(layout="constrained")
     axes = figure.subplots()
-    axes.plot(range(len(losses)), losses)
+    axes.plot(range(len(losses)), losses, marker=".")
     axes.set(title="Loss during training", xlabel="epoch", ylabel="overall loss", yscale="log")
     try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise Failure(f"--plot: cannot write {path!r}: {error}", 1) from error
-
-
-def note(line: str) -> None:
-    """Write a line to standard error, if open: print would take None for standard output."""
-    if sys.stderr is not None:
-        print(line, file=sys.stderr, flush=True)
+        # Without a format, matplotlib would write to PATH.png where PATH has no suffix.
+        figure.savefig(path, format=Path(path).suffix[1:] or "png")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"--plot: cannot write {quoted(path)}: {reason}", 1) from error
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, and write the losses to standard output and the measurements to standard error."""
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise Failure("--plot: needs matplotlib; install it with: python3 -m pip install matplotlib", 2)
-    if sys.stdout is None:
-        raise Failure("cannot write the losses: standard output is closed", 1)
     seed = arguments.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
-        note(f"Seed: {seed}")
+        print(f"Seed: {seed}", file=sys.stderr, flush=True)
     rng = Random(seed)
     inputs = random_inputs(arguments.samples, arguments.layers[0], arguments.low, arguments.high, rng)
     targets = teacher_targets(arguments.layers, inputs, rng)
@@ -253,20 +290,22 @@ def report(losses: Sequence[float], training_s: float) -> None:
     """Write to standard error what differs from run to run, and a warning if the loss diverged."""
     diverged = next((epoch for epoch, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if diverged is not None:
-        note(
+        print(
             f"warning: the loss became {losses[diverged]!r} in epoch {diverged};"
-            " try a smaller --learning-rate"
+            " try a smaller --learning-rate",
+            file=sys.stderr,
         )
-    note(f"Training Time: {training_s:.9f} s")
+    print(f"Training Time: {training_s:.9f} s", file=sys.stderr)
     peak_bytes = peak_memory_bytes()
     if peak_bytes is not None:
-        note(f"Peak Memory: {peak_bytes} B")
+        print(f"Peak Memory: {peak_bytes} B", file=sys.stderr)
 
 
 def main(words: Sequence[str]) -> int:
     """Run the program and return its exit status; every failure is at most one line."""
     try:
         run(parse_arguments(words))
+        return 0
     except Failure as failure:
         message, status = f"error: {failure}", failure.status
     except MemoryError:
@@ -274,18 +313,22 @@ def main(words: Sequence[str]) -> int:
     except BrokenPipeError:
         message, status = "", 1
     except OSError as error:
-        message, status = f"error: cannot write the losses: {error.strerror}", 1
+        message, status = f"error: cannot write: {error.strerror} (os error {error.errno})", 1
     except KeyboardInterrupt:
         message, status = "error: interrupted", 130
-    else:
-        return 0
-    if message:
-        note(message)
+    # What the streams still hold cannot be written; the interpreter must not try again at its end.
     if status in (1, 130):
-        # What standard output still holds cannot be written: the interpreter must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        if message:
+            print(message, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return status
 
 
 if __name__ == "__main__":
+    # A stream that was closed from the start leads nowhere, as it does in Rust.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     sys.exit(main(sys.argv[1:]))
