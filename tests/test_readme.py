@@ -1,4 +1,4 @@
-"""Every command in the README works. The slow ones are given less to do, and what only repeats the checks is planned."""
+"""Every command in the README works: the slow ones with less to do, what repeats this very test as a plan."""
 
 import os
 import re
@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness import analysis, kernels, records
 from harness.arguments import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,12 +84,10 @@ def test_links(link: str) -> None:
 
 @pytest.mark.parametrize("table", ["RUNS", "LOSSES", "SUMMARY", "SPEEDUP", "SCALING", "KERNELS"])
 def test_columns_are_explained(table: str) -> None:
-    from harness import analysis, kernels, records
-
     columns = {
         "RUNS": list(records.COLUMNS),
         "LOSSES": list(records.LOSS_COLUMNS),
-        "SUMMARY": ["measure", *analysis.spread(analysis.np.ones(1))],
+        "SUMMARY": ["measure", *analysis.spread(np.ones(1))],
         "SPEEDUP": analysis.SPEEDUP_COLUMNS,
         "SCALING": analysis.SCALING_COLUMNS,
         "KERNELS": kernels.COLUMNS,
