@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+RESULTS ?= results
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
@@ -12,7 +13,7 @@ RUST := --manifest-path rust_impl/Cargo.toml
 .PHONY: help setup build bench plot verify kernels test check format clean cargo
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'], where ARGS goes to bench, plot and verify; see .venv/bin/python -m harness bench --help"
+	@echo "Usage: make TARGET [ARGS='...'], where ARGS goes to bench, plot and verify, and RESULTS=FOLDER is used instead of results/; see .venv/bin/python -m harness bench --help"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## the Python environment in .venv
@@ -32,21 +33,21 @@ build: $(READY) cargo ## both programs
 	@$(RUN) harness build
 
 bench: build ## measure (about 3 minutes), write CSV files to results/, show tables
-	@$(RUN) harness bench $(ARGS)
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=results/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(RUN) harness kernels --pytest-benchmark python=results/kernels-python.json
+	@$(RUN) harness bench --results $(RESULTS) $(ARGS)
+	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(RESULTS)/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(RESULTS)/kernels-python.json
 
 plot: $(READY) ## draw the pictures from the CSV files in results/
-	@$(RUN) harness plot $(ARGS)
+	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
 
 verify: build ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(ARGS)
 
 kernels: build ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
-	@mkdir -p results
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=results/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@mkdir -p $(RESULTS)
+	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(RESULTS)/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(CARGO) bench $(RUST) --locked
-	@$(RUN) harness kernels --pytest-benchmark python=results/kernels-python.json --criterion rust=rust_impl/target/criterion
+	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(RESULTS)/kernels-python.json --criterion rust=rust_impl/target/criterion
 
 test: build ## all tests of both languages
 	@$(CARGO) test $(RUST) --locked

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.console import Terminal
 
 INTERRUPTED = 130
+KERNELS = "kernels.csv"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -119,7 +120,7 @@ def _locked_bench(arguments: argparse.Namespace, terminal: "Terminal", folder: F
         with terminal.pilots() as on_pilot:
             plan = make_plan(
                 _options(arguments),
-                sweep=datetime.now(UTC).isoformat(timespec="seconds"),
+                sweep=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 reference=reference,
                 contenders=lineup.present,
                 versions=lineup.versions,
@@ -218,7 +219,7 @@ def _csv(table: "pd.DataFrame") -> bytes:
 
 
 def _plot(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    from harness import analysis, charts
+    from harness import analysis, charts, kernels
 
     folder = Folder(arguments.results)
     rows = folder.read_rows()
@@ -229,7 +230,10 @@ def _plot(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     plan = folder.read_json(PLAN) or {}
     reference = str(plan.get("reference", runs["contender"].iloc[0]))
     losses = analysis.losses_frame(folder.read_losses(), str(runs["sweep"].iloc[-1]))
-    for name, figure in charts.draw(runs, losses, reference, environment).items():
+    figures = charts.draw(runs, losses, reference, environment)
+    if (folder.path / KERNELS).exists():
+        figures["kernels.png"] = charts.kernels(kernels.read(folder.path / KERNELS))
+    for name, figure in figures.items():
         folder.write_file(name, charts.png(figure))
         terminal.say(str(folder.path / name))
     return 0
@@ -263,7 +267,8 @@ def _kernels(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if not arguments.pytest_benchmark and not arguments.criterion:
         raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
     table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
-    folder.write_file("kernels.csv", _csv(table))
+    table = kernels.renewed(folder.path / KERNELS, table)
+    folder.write_file(KERNELS, _csv(table))
     folder.write_file("kernels.png", charts.png(charts.kernels(table)))
     terminal.kernels(table)
     return 0

@@ -86,6 +86,29 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     return table.reindex(columns=COLUMNS)
 
 
+def read(path: Path) -> pd.DataFrame:
+    """Return what kernels.csv holds; raise ResultsError where it is not what ``gather`` returned."""
+    try:
+        table = pd.read_csv(path, dtype={"contender": str, "kernel": str, "layers": str})
+        numbers = table[COLUMNS].iloc[:, 3:].astype(float)
+        if table.empty or table[COLUMNS[:6]].isna().to_numpy().any():
+            raise ValueError("a line without a name or a time")
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(
+            f"{path}: cannot be understood: {error}; remove it and run make kernels"
+        ) from error
+    return pd.concat([table[COLUMNS[:3]], numbers], axis=1)
+
+
+def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table`` and, from the file of an earlier call, the contenders that it does not have."""
+    if not path.exists():
+        return table
+    earlier = read(path)
+    kept = earlier[~earlier["contender"].isin(table["contender"])]
+    return pd.concat([table, kept], ignore_index=True) if len(kept) else table
+
+
 def _measurement(kernel: object, layers: object, operations: object, samples_s: object) -> dict[str, Any]:
     """Return what one benchmark measured; raise ValueError or TypeError where it cannot have."""
     if not isinstance(kernel, str) or not isinstance(layers, str) or not isinstance(samples_s, list):

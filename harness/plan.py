@@ -42,7 +42,7 @@ class Options:
     """Seconds that the slowest contender's training should take in one run."""
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
-    budget_s: float = 150.0
+    budget_s: float = 140.0
     """Seconds that the whole sweep may take, by estimate."""
     step: float = 0.1
     """h of the central difference."""

@@ -1,8 +1,8 @@
 """Train a small neural network whose parameters lie in one flat vector.
 
 This is the command line and the output; nothing here computes. Standard output holds the losses and
-nothing else, so that it can be compared byte for byte with other implementations. What varies from run
-to run goes to standard error.
+nothing else, so that it can be compared byte for byte with other implementations. What varies from
+run to run goes to standard error.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gradients import METHODS
 from network import Network, overall_loss
@@ -28,6 +28,12 @@ VERSION = "1.0.0"
 LARGEST = 2**64 - 1
 INTEGER = re.compile(r"\+?[0-9]+")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+VALUED = (
+    *("--method", "--epochs", "--samples", "--step", "--learning-rate"),
+    *("--low", "--high", "--seed", "--plot"),
+)
+FLAGS = ("-h", "--help", "--version")
 # CPython keeps a float as an object of 24 bytes and a reference of 8 to it.
 BYTES_PER_VALUE = 32
 
@@ -36,15 +42,27 @@ class Failure(Exception):
     """What ends the program early: a line for the user and the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
+        """Keep the line and the exit status."""
         super().__init__(message)
         self.status = status
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line."""
+    """argparse, but an error is one line, and help that cannot be written is an error."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise Failure in place of argparse's usage text and exit."""
         raise Failure(message.removeprefix("argument "), 2)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own swallows the error.
+        print(message, end="", file=file or sys.stderr, flush=True)
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in quotes and on one line, whatever characters and bytes it holds."""
+    text = os.fsencode(text).decode("utf-8", "replace")
+    return "'" + CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text) + "'"
 
 
 def integer(least: int) -> Callable[[str], int]:
@@ -55,20 +73,27 @@ def integer(least: int) -> Callable[[str], int]:
         digits = text.removeprefix("+").lstrip("0") or "0"
         if INTEGER.fullmatch(text) and len(digits) <= 20 and least <= int(digits) <= LARGEST:
             return int(digits)
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes an integer from {least} to 2^64 - 1")
+        raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes an integer from {least} to 2^64 - 1")
 
     return parse
 
 
 def number(wanted: str, accepts: Callable[[float], bool]) -> Callable[[str], float]:
-    """Return a parser of finite decimal numbers that ``accepts`` takes; ``wanted`` says which those are."""
+    """Return a parser of finite decimal numbers that ``accepts`` takes, ``wanted`` in words."""
 
     def parse(text: str) -> float:
         if FLOAT.fullmatch(text) and math.isfinite(float(text)) and accepts(float(text)):
             return float(text)
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes {wanted}")
+        raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes {wanted}")
 
     return parse
+
+
+def method(text: str) -> str:
+    """Return ``text`` if it names a method."""
+    if text in METHODS:
+        return text
+    raise argparse.ArgumentTypeError(f"got {quoted(text)}, takes {', '.join(METHODS)}")
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -80,11 +105,16 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "layers", metavar="LAYER", nargs="*", type=integer(1), help="layer sizes, input first, at least two"
+        "layers",
+        metavar="LAYER",
+        nargs="*",
+        type=integer(1),
+        help="layer sizes, input first, at least two",
     )
     parser.add_argument(
         "--method",
-        choices=tuple(METHODS),
+        metavar="{" + ",".join(METHODS) + "}",
+        type=method,
         default="naive",
         help="how the gradient is found (default: naive)",
     )
@@ -96,7 +126,11 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         help="passes over the samples (default: 100)",
     )
     parser.add_argument(
-        "--samples", metavar="N", type=integer(1), default=100, help="training samples (default: 100)"
+        "--samples",
+        metavar="N",
+        type=integer(1),
+        default=100,
+        help="training samples (default: 100)",
     )
     parser.add_argument(
         "--step",
@@ -112,12 +146,8 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         default=0.01,
         help="(default: 0.01)",
     )
-    parser.add_argument(
-        "--low", metavar="A", type=finite, default=0.0, help="least input (default: 0.0)"
-    )
-    parser.add_argument(
-        "--high", metavar="B", type=finite, default=1.0, help="greatest input (default: 1.0)"
-    )
+    parser.add_argument("--low", metavar="A", type=finite, default=0.0, help="least input (default: 0.0)")
+    parser.add_argument("--high", metavar="B", type=finite, default=1.0, help="greatest input (default: 1.0)")
     parser.add_argument(
         "--seed",
         metavar="S",
@@ -130,7 +160,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         action="version",
         version=f"flatnet {VERSION} ({platform.python_implementation()} {platform.python_version()})",
     )
-    arguments = parser.parse_intermixed_args(list(values_attached(words)))
+    arguments = parser.parse_args(options_first(words))
     if len(arguments.layers) < 2:
         raise Failure(f"LAYER: got {len(arguments.layers)} sizes, takes at least two", 2)
     if arguments.low > arguments.high:
@@ -139,16 +169,38 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def values_attached(words: Sequence[str]) -> Iterator[str]:
-    """Yield ``--low=-1e-5`` for ``--low -1e-5``: argparse would take that value for an option."""
+def options_first(words: Sequence[str]) -> list[str]:
+    """Return the options, each joined to its value, then ``--``, then the layers.
+
+    argparse itself would take the value in ``--low -1e-5`` for an option, and that of an unknown option
+    for a layer.
+    """
+    options: list[str] = []
+    layers: list[str] = []
     rest = iter(words)
     for word in rest:
-        value = next(rest, None) if word in ("--step", "--learning-rate", "--low", "--high") else None
-        yield word if value is None else f"{word}={value}"
+        name, equals, value = word.partition("=")
+        if word == "--":
+            layers.extend(rest)
+        elif name in FLAGS:
+            if equals:
+                raise Failure(f"{name}: got {quoted(value)}, takes no value", 2)
+            return [*options, word]
+        elif name in VALUED:
+            next_word = word if equals else next(rest, None)
+            # argparse would drop a value `--`.
+            if next_word in (None, "--") or (equals and value == "--"):
+                raise Failure(f"{name}: got no value, takes one", 2)
+            options.append(word if equals else f"{word}={next_word}")
+        elif re.match("-[^0-9.]", word):
+            raise Failure(f"unknown argument {quoted(name)}; see --help", 2)
+        else:
+            layers.append(word)
+    return [*options, "--", *layers]
 
 
 def check_memory(layers: Sequence[int], samples: int) -> None:
-    """Raise Failure where the student, the teacher and the data need more than the machine's memory."""
+    """Raise Failure where the networks and the data need more than the machine's memory."""
     parameters = sum(rows * columns + 1 for rows, columns in zip(layers[1:], layers))
     needed = BYTES_PER_VALUE * (2 * parameters + samples * (layers[0] + layers[-1]))
     try:
@@ -157,8 +209,8 @@ def check_memory(layers: Sequence[int], samples: int) -> None:
         return
     if needed > available:
         raise Failure(
-            f"LAYER: got {'-'.join(map(str, layers))} with {samples} samples, which needs {needed:.1e} B of memory;"
-            f" takes what fits into this machine's {available:.1e} B",
+            f"LAYER: got {'-'.join(map(str, layers))} with {samples} samples, which needs"
+            f" {needed:.1e} B of memory; takes what fits into this machine's {available:.1e} B",
             2,
         )
 
@@ -174,16 +226,23 @@ def peak_memory_bytes() -> int | None:
 
 def save_plot(losses: Sequence[float], path: str) -> None:
     """Draw the loss against the epoch, epoch 0 being the untrained network."""
-    from matplotlib.figure import Figure
+    from pathlib import Path
+
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Failure(f"--plot: cannot import matplotlib: {error}", 1) from error
 
     figure = Figure(layout="constrained")
     axes = figure.subplots()
-    axes.plot(range(len(losses)), losses)
+    axes.plot(range(len(losses)), losses, marker=".")
     axes.set(title="Loss during training", xlabel="epoch", ylabel="overall loss", yscale="log")
     try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise Failure(f"--plot: cannot write {path!r}: {error}", 1) from error
+        # Without a format, matplotlib would write to PATH.png where PATH has no suffix.
+        figure.savefig(path, format=Path(path).suffix[1:] or "png")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"--plot: cannot write {quoted(path)}: {reason}", 1) from error
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -210,7 +269,7 @@ def run(arguments: argparse.Namespace) -> None:
         network,
         inputs,
         targets,
-        gradient=METHODS[arguments.method],
+        training_step=METHODS[arguments.method],
         epochs=epochs,
         step=arguments.step,
         learning_rate=arguments.learning_rate,
@@ -232,7 +291,8 @@ def report(losses: Sequence[float], training_s: float) -> None:
     diverged = next((epoch for epoch, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if diverged is not None:
         print(
-            f"warning: the loss became {losses[diverged]!r} in epoch {diverged}; try a smaller --learning-rate",
+            f"warning: the loss became {losses[diverged]!r} in epoch {diverged};"
+            " try a smaller --learning-rate",
             file=sys.stderr,
         )
     print(f"Training Time: {training_s:.9f} s", file=sys.stderr)
@@ -245,6 +305,7 @@ def main(words: Sequence[str]) -> int:
     """Run the program and return its exit status; every failure is at most one line."""
     try:
         run(parse_arguments(words))
+        return 0
     except Failure as failure:
         message, status = f"error: {failure}", failure.status
     except MemoryError:
@@ -252,18 +313,22 @@ def main(words: Sequence[str]) -> int:
     except BrokenPipeError:
         message, status = "", 1
     except OSError as error:
-        message, status = f"error: cannot write the losses: {error.strerror}", 1
+        message, status = f"error: cannot write: {error.strerror} (os error {error.errno})", 1
     except KeyboardInterrupt:
         message, status = "error: interrupted", 130
-    else:
-        return 0
-    if message:
-        print(message, file=sys.stderr)
+    # What the streams still hold cannot be written; the interpreter must not try again at its end.
     if status in (1, 130):
-        # What standard output still holds cannot be written; the interpreter must not try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        if message:
+            print(message, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return status
 
 
 if __name__ == "__main__":
+    # A stream that was closed from the start leads nowhere, as it does in Rust.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     sys.exit(main(sys.argv[1:]))

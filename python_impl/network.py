@@ -1,8 +1,8 @@
 """The network: every parameter in one flat vector, one forward pass, two losses.
 
-Letters used below: ``x`` a layer's inputs, ``w_ij`` the weight from input j to output i, ``d`` target
-minus output. Every sum runs left to right from 0.0, one rounded product and then one rounded addition
-a term. The built-in ``sum`` compensates for rounding from Python 3.12 on, so it is not used.
+Letters used below: ``x`` a layer's inputs, ``w_ij`` the weight from input j to output i, ``d``
+target minus output. Every sum runs left to right from 0.0, one rounded product and then one rounded
+addition a term; the built-in ``sum``, which compensates from Python 3.12 on, is not used.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ class Network:
     ``layers``      the sizes n0 .. nL, input first.
     ``shapes``      (rows, columns) of the weights of layers 1 .. L: (n1, n0) .. (nL, nL-1).
     ``parameters``  all weights, layer after layer and row-major within each, then the L biases.
-    ``offsets``     where in ``parameters`` each layer's weights begin; the last one is the first bias.
+    ``offsets``     where in ``parameters`` each layer's weights begin; the last is the first bias.
     """
 
     def __init__(self, layers: Sequence[int], rng: Random) -> None:
         """Draw every parameter from uniform(-1, 1) in the order in which it is stored."""
         self.shapes = list(zip(layers[1:], layers))
         self.offsets = list(accumulate((rows * columns for rows, columns in self.shapes), initial=0))
-        self.parameters = [
-            rng.uniform(-1.0, 1.0) for _ in range(self.offsets[-1] + len(self.shapes))
-        ]
+        self.parameters = [rng.uniform(-1.0, 1.0) for _ in range(self.offsets[-1] + len(self.shapes))]
 
     def biases(self) -> list[float]:
         """Return the L biases."""
         return self.parameters[self.offsets[-1] :]
 
     def forward(self, x: Sequence[float], first: int = 0, last: int | None = None) -> Sequence[float]:
-        """Run the layers from ``first`` up to and without ``last`` on the inputs ``x`` of layer ``first``.
+        """Run the layers ``first`` to ``last`` - 1 on the inputs ``x`` of layer ``first``.
 
         By default that is the whole network: n0 inputs in, nL outputs back.
         """
-        # One iterator serves every row of every layer: zip asks x first, and takes no weight once x has ended.
-        weights = islice(self.parameters, self.offsets[first], None)
-        for (rows, _), bias in zip(self.shapes[first:last], self.biases()[first:last]):
+        # One iterator serves every row: zip asks x first, and takes no weight once x has ended.
+        parameters, offsets = self.parameters, self.offsets
+        weights = islice(parameters, offsets[first], None) if first else iter(parameters)
+        for (rows, _), bias in zip(self.shapes[first:last], parameters[offsets[-1] + first :]):
             outputs = []
             for _ in range(rows):
                 total = 0.0

@@ -1,17 +1,15 @@
-"""What is learnt and how: random inputs, a teacher network that labels them, the loop over the epochs."""
+"""What is learnt and how: random inputs, a teacher network that labels them, the epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from gradients import Gradient
+from gradients import TrainingStep
 from network import Network, overall_loss
 
 
-def random_inputs(
-    samples: int, features: int, low: float, high: float, rng: Random
-) -> list[list[float]]:
+def random_inputs(samples: int, features: int, low: float, high: float, rng: Random) -> list[list[float]]:
     """Return ``samples`` rows of ``features`` values, each drawn from uniform(low, high)."""
     return [[rng.uniform(low, high) for _ in range(features)] for _ in range(samples)]
 
@@ -19,7 +17,7 @@ def random_inputs(
 def teacher_targets(
     layers: Sequence[int], inputs: Sequence[Sequence[float]], rng: Random
 ) -> list[Sequence[float]]:
-    """Return the outputs of a random network of the same layers: targets that can be learnt exactly."""
+    """Return the outputs of a random network of the same layers, so that they can be learnt."""
     teacher = Network(layers, rng)
     return [teacher.forward(x) for x in inputs]
 
@@ -29,7 +27,7 @@ def train(
     inputs: Sequence[Sequence[float]],
     targets: Sequence[Sequence[float]],
     *,
-    gradient: Gradient,
+    training_step: TrainingStep,
     epochs: int,
     step: float,
     learning_rate: float,
@@ -37,8 +35,5 @@ def train(
     """Train ``network`` sample by sample and yield the overall loss after each epoch."""
     for _ in range(epochs):
         for x, target in zip(inputs, targets):
-            slopes = gradient(network, x, target, step)
-            network.parameters = [
-                p - learning_rate * g for p, g in zip(network.parameters, slopes)
-            ]
+            training_step(network, x, target, step, learning_rate)
         yield overall_loss(network, inputs, targets)

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 
 use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
 use flatnet::network::{Network, Scratch, overall_loss};
@@ -23,13 +23,13 @@ const BYTES_PER_VALUE: u128 = 8;
 
 /// Train a neural network whose parameters lie in one flat vector.
 #[derive(Parser)]
-#[command(name = "flatnet", version, args_override_self = true)]
+#[command(name = "flatnet", version, disable_version_flag = true, args_override_self = true)]
 struct Arguments {
     /// Layer sizes, input first, at least two
     #[arg(value_name = "LAYER", value_parser = integer::<1>, allow_negative_numbers = true)]
     layers: Vec<u64>,
     /// How the gradient is found
-    #[arg(long, value_enum, default_value_t = Method::Naive)]
+    #[arg(long, value_enum, default_value_t = Method::Naive, allow_hyphen_values = true)]
     method: Method,
     /// Passes over the samples
     #[arg(long, value_name = "N", default_value = "100", value_parser = integer::<0>, allow_hyphen_values = true)]
@@ -54,6 +54,9 @@ struct Arguments {
     /// Threads to compute with; the losses are the same bits for any number
     #[arg(long, value_name = "N", default_value = "1", value_parser = integer::<1>, allow_hyphen_values = true)]
     threads: u64,
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: (),
 }
 
 #[derive(Clone, ValueEnum)]
@@ -79,7 +82,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::new(String::new(), 1),
-            _ => Self::new(format!("cannot write the losses: {error}"), 1),
+            _ => Self::new(format!("cannot write: {error}"), 1),
         }
     }
 }
@@ -120,12 +123,17 @@ fn not_negative(text: &str) -> Result<f64, String> {
 
 /// The checked arguments; help and version are printed here and end the program.
 fn parse_arguments() -> Result<Arguments, Failure> {
-    let arguments = Arguments::try_parse().map_err(|error| {
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            error.exit();
+    // No value that any argument takes has a character outside ASCII, so what is no UTF-8 is refused as it stands.
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            error.print()?;
+            io::stdout().flush()?;
+            std::process::exit(0);
         }
-        Failure::new(one_line(&error), 2)
-    })?;
+        Err(error) => return Err(Failure::new(one_line(&error), 2)),
+    };
     let Arguments { layers, low, high, .. } = &arguments;
     if layers.len() < 2 {
         return Err(Failure::new(format!("LAYER: got {} sizes, takes at least two", layers.len()), 2));
@@ -151,17 +159,31 @@ fn one_line(error: &clap::Error) -> String {
     let value = text(ContextKind::InvalidValue);
     match (error.kind(), std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
         (ErrorKind::ValueValidation, Some(takes), _) => {
-            format!("{name}: got '{}', {takes}", value.escape_debug())
+            format!("{name}: got {}, {takes}", quoted(&value))
         }
         (ErrorKind::InvalidValue, _, _) if value.is_empty() => format!("{name}: got no value, takes one"),
         (ErrorKind::InvalidValue, _, Some(ContextValue::Strings(words))) => {
-            format!("{name}: got '{}', takes {}", value.escape_debug(), words.join(", "))
+            format!("{name}: got {}, takes {}", quoted(&value), words.join(", "))
         }
         (ErrorKind::UnknownArgument, _, _) => {
-            format!("unknown argument '{}'; see --help", argument.escape_debug())
+            format!("unknown argument {}; see --help", quoted(&argument))
         }
+        (ErrorKind::TooManyValues, _, _) => format!("{name}: got {}, takes no value", quoted(&value)),
         _ => error.kind().to_string(),
     }
+}
+
+/// `text` in quotes and on one line, whatever characters it holds.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for character in text.chars() {
+        if character.is_control() {
+            quoted += &format!("\\x{:02x}", u32::from(character));
+        } else {
+            quoted.push(character);
+        }
+    }
+    quoted + "'"
 }
 
 /// Refuse what needs more than the machine's memory, where that is known, for the student, the teacher and the data.
@@ -188,6 +210,22 @@ fn check_memory(layers: &[u64], samples: u64) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Fail where the run would exhaust the memory it may use: a vector that cannot grow would abort the program.
+///
+/// What is asked for here is given back at once.
+fn reserve_memory(method: &Method, layers: &[usize], samples: usize) -> Result<(), TryReserveError> {
+    let neurons: usize = layers.iter().sum();
+    let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
+    let data = samples * (layers[0] + layers[layers.len() - 1]);
+    // The network, its slopes and a hole where the teacher was; `incremental` keeps products and running sums in
+    // vectors that double as they grow.
+    let copies = match method {
+        Method::Naive | Method::Backprop => 3,
+        Method::Incremental => 7,
+    };
+    Vec::<f64>::new().try_reserve_exact(data + copies * parameters + 4 * neurons)
 }
 
 /// The value in bytes of a line such as `VmHWM:  1234 kB`; none where the system has no such file.
@@ -218,11 +256,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let seed = getrandom::u64().map_err(|error| {
                 Failure::new(format!("the operating system gives no random seed: {error}"), 1)
             })?;
-            eprintln!("Seed: {seed}");
+            writeln!(io::stderr(), "Seed: {seed}")?;
             seed
         }
     };
     let layers: Vec<usize> = arguments.layers.iter().map(|&size| size as usize).collect();
+    reserve_memory(&arguments.method, &layers, arguments.samples as usize)?;
     let mut rng = Random::new(seed);
     let inputs =
         random_inputs(arguments.samples as usize, layers[0], arguments.low, arguments.high, &mut rng)?;
@@ -261,15 +300,20 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let training = start.elapsed();
     let line_break = if epochs > 0 { "\n" } else { "" };
-    write!(stdout, "{line_break}Final Loss: {}\n", repr(last))?;
+    writeln!(stdout, "{line_break}Final Loss: {}", repr(last))?;
     stdout.flush()?;
 
+    let mut stderr = io::stderr().lock();
     if let Some((epoch, loss)) = diverged {
-        eprintln!("warning: the loss became {} in epoch {epoch}; try a smaller --learning-rate", repr(loss));
+        writeln!(
+            stderr,
+            "warning: the loss became {} in epoch {epoch}; try a smaller --learning-rate",
+            repr(loss)
+        )?;
     }
-    eprintln!("Training Time: {:.9} s", training.as_secs_f64());
+    writeln!(stderr, "Training Time: {:.9} s", training.as_secs_f64())?;
     if let Some(bytes) = proc_bytes("/proc/self/status", "VmHWM:") {
-        eprintln!("Peak Memory: {bytes} B");
+        writeln!(stderr, "Peak Memory: {bytes} B")?;
     }
     Ok(())
 }
@@ -282,7 +326,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("error: {}", failure.message);
+                // Where this cannot be written either, the exit status must do.
+                let _ = writeln!(io::stderr(), "error: {}", failure.message);
             }
             ExitCode::from(failure.status)
         }

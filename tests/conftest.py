@@ -1,0 +1,31 @@
+"""What the tests of the two programs share."""
+
+import pytest
+
+from tests.programs import PYTHON, RUST, RUST_BINARY, Program
+
+
+@pytest.fixture(scope="session")
+def programs() -> tuple[Program, Program]:
+    """Both programs, Python's first."""
+    if not RUST_BINARY.exists():
+        pytest.fail(f"{RUST_BINARY} is missing; build it: make build", pytrace=False)
+    return PYTHON, RUST
+
+
+@pytest.fixture(params=["python", "rust"])
+def program(request: pytest.FixtureRequest, programs: tuple[Program, Program]) -> Program:
+    """Each of the two programs in turn."""
+    return next(program for program in programs if program.name == request.param)
+
+
+@pytest.fixture
+def python(programs: tuple[Program, Program]) -> Program:
+    """Return the program in Python."""
+    return programs[0]
+
+
+@pytest.fixture
+def rust(programs: tuple[Program, Program]) -> Program:
+    """Return the program in Rust."""
+    return programs[1]

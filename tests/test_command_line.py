@@ -1,0 +1,622 @@
+"""The command line of the programs: what they take, refuse, print, and how they end."""
+
+import os
+import pty
+import re
+import resource
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.programs import METHODS, Ended, Program, ended
+
+TINY = ("--seed", "1", "--epochs", "2", "--samples", "2", "3", "1")
+ENDLESS = str(2**64 - 1)
+INTEGER_0 = "takes an integer from 0 to 2^64 - 1"
+INTEGER_1 = "takes an integer from 1 to 2^64 - 1"
+FINITE = "takes a finite number"
+ABOVE_ZERO = "takes a finite number above zero"
+AT_LEAST_ZERO = "takes a finite number of at least zero"
+FULL = Path("/dev/full")
+
+needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+needs_address_limit = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux holds programs to RLIMIT_AS"
+)
+needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
+
+
+def assert_one_error(end: Ended, status: int) -> None:
+    """Assert that the program said one `error: ` line and nothing else on standard error."""
+    assert re.fullmatch(r"error: [^\n]+\n", end.err), end
+    assert end.status == status
+
+
+# What is taken.
+
+
+def test_every_default_is_as_documented(program: Program) -> None:
+    defaults = (
+        *("--method", "naive", "--epochs", "100", "--samples", "100", "--step", "0.1"),
+        *("--learning-rate", "0.01", "--low", "0.0", "--high", "1.0"),
+    )
+    given_none = program.run("--seed", "7", "2", "1")
+    given_all = program.run("--seed", "7", *defaults, "2", "1")
+    assert given_none.out.endswith(b"\nFinal Loss: " + given_none.out.split()[-1] + b"\n")
+    assert len(given_none.losses) == 100
+    assert given_none.out == given_all.out
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--epochs", "99"),
+        ("--samples", "99"),
+        ("--step", "0.2"),
+        ("--learning-rate", "0.02"),
+        ("--low", "0.1"),
+        ("--high", "1.1"),
+        ("--seed", "8"),
+        ("--method", "backprop"),
+    ],
+)
+def test_every_option_changes_the_losses_alike(
+    programs: tuple[Program, Program], option: str, value: str
+) -> None:
+    """So that the test of the defaults shows something for each option."""
+    python, rust = (program.run("--seed", "7", option, value, "2", "1") for program in programs)
+    assert python.out != programs[1].run("--seed", "7", "2", "1").out
+    assert python.out == rust.out
+
+
+def test_the_first_run_of_the_article_is_the_default(programs: tuple[Program, Program]) -> None:
+    python, rust = programs
+    words = "--seed 1 --step 0.1 --learning-rate 0.01 --low 0 --high 1 10 5 1"
+    expected = rust.run(*words.split()).out
+    assert rust.run("--seed", "1", "10", "5", "1").out == expected
+    assert python.run("--method", "incremental", "--seed", "1", "10", "5", "1").out == expected
+
+
+def test_the_second_run_of_the_article_is_the_same_in_both_programs(
+    programs: tuple[Program, Program],
+) -> None:
+    words = "--seed 1 --step 0.00001 --learning-rate 0.001 --low -1 --high 1 --epochs 3 10 5 1"
+    python, rust = (program.run(*words.split()) for program in programs)
+    assert python.status == 0
+    assert python.out == rust.out
+
+
+def test_no_epochs_train_nothing(program: Program) -> None:
+    end = program.run("--seed", "1", "--epochs", "0", "3", "1")
+    first, last = end.out.decode().splitlines()
+    assert first.removeprefix("Initial Loss: ") == last.removeprefix("Final Loss: ")
+    assert end.status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("--low -1e-5 3 1", "--low -0.00001 3 1"),
+        ("--low=-1e-5 3 1", "--low -0.00001 3 1"),
+        ("--low -1E-05 --high -.5e-5 3 1", "--low=-0.00001 --high=-0.000005 3 1"),
+        ("--low -1. 3 1", "--low -1.0 3 1"),
+        ("--high +2 3 1", "--high 2.0 3 1"),
+        ("--learning-rate -0.0 3 1", "--learning-rate 0 3 1"),
+        ("--step 1e+0 3 1", "--step 1 3 1"),
+        ("--samples +5 003 1", "--samples 5 3 1"),
+        ("3 --samples 5 1", "--samples 5 3 1"),
+        ("--samples 5 -- 3 1", "--samples 5 3 1"),
+        ("3 1 --samples=5", "--samples 5 3 1"),
+        ("--samples 9 --samples 5 3 1", "--samples 5 3 1"),
+    ],
+)
+def test_an_argument_can_be_written_in_several_ways(program: Program, words: str, meaning: str) -> None:
+    always = ("--seed", "1", "--epochs", "2")
+    end = program.run(*always, *words.split())
+    assert end.status == 0, end.err
+    assert end.out == program.run(*always, *meaning.split()).out
+
+
+def test_the_greatest_seed_is_taken(programs: tuple[Program, Program]) -> None:
+    words = ["--epochs", "0", "--seed"]
+    python, rust = (program.run(*words, str(2**64 - 1), "3", "1") for program in programs)
+    assert (python.status, rust.status) == (0, 0)
+    assert python.out == rust.out
+    assert python.out != programs[0].run(*words, str(2**32 - 1), "3", "1").out
+
+
+# What is printed.
+
+
+def test_without_a_seed_one_is_drawn_and_reported_first(program: Program) -> None:
+    first = program.run("--epochs", "2", "3", "1")
+    lines = first.err.splitlines()
+    assert re.fullmatch(r"Seed: [0-9]+", lines[0])
+    seed = lines[0].removeprefix("Seed: ")
+    again = program.run("--seed", seed, "--epochs", "2", "3", "1")
+    assert again.out == first.out
+    assert "Seed" not in again.err
+    assert program.run("--epochs", "2", "3", "1").out != first.out
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_standard_error_holds_the_time_and_the_memory(program: Program, method: str) -> None:
+    end = program.run("--method", method, *TINY)
+    time, *memory = end.err.splitlines(keepends=True)
+    assert re.fullmatch(r"Training Time: [0-9]+\.[0-9]{9} s\n", time)
+    if Path("/proc/self/status").exists():
+        (line,) = memory
+        assert re.fullmatch(r"Peak Memory: [1-9][0-9]{5,} B\n", line)
+    else:
+        assert memory == []
+
+
+def test_standard_output_is_laid_out_as_documented(program: Program) -> None:
+    loss = rb"[0-9]+(\.[0-9]+)?(e-[0-9]{2,3})?"
+    end = program.run(*TINY)
+    assert re.fullmatch(
+        rb"Initial Loss: %b\n\r1/2: loss: %b\r2/2: loss: (?P<last>%b)\nFinal Loss: (?P=last)\n"
+        % (loss, loss, loss),
+        end.out,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "warning"),
+    [
+        ("--learning-rate 1e155 --samples 1 --epochs 4 2 1", "inf in epoch 1"),
+        ("--learning-rate 1e155 --samples 2 --epochs 4 2 1", "nan in epoch 1"),
+        ("--method backprop --learning-rate 10 --samples 3 --epochs 9 3 2 1", "inf in epoch 2"),
+        ("--high 1e300 --low 1e299 --epochs 3 2 1", "inf in epoch 0"),
+    ],
+)
+def test_a_loss_that_diverges_is_one_warning_and_training_goes_on(
+    program: Program, words: str, warning: str
+) -> None:
+    end = program.run("--seed", "1", *words.split())
+    assert end.status == 0
+    line, time, *_ = end.err.splitlines()
+    assert line == f"warning: the loss became {warning}; try a smaller --learning-rate"
+    assert time.startswith("Training Time: ")
+    assert end.err.count("warning") == 1
+    last_epoch = re.findall(rb"\r([0-9]+)/([0-9]+): loss: nan", end.out)[-1]
+    assert last_epoch[0] == last_epoch[1]
+    assert end.out.endswith(b"\nFinal Loss: nan\n")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_go_to_standard_output(program: Program, option: str) -> None:
+    end = program.run(option)
+    assert (end.status, end.err) == (0, "")
+    assert end.out.endswith(b"\n")
+
+
+def test_the_version_is_that_of_the_project(program: Program) -> None:
+    assert re.match(rb"flatnet 1\.0\.0\b", program.run("--version").out)
+
+
+def test_help_names_every_option(program: Program) -> None:
+    text = program.run("--help").out.decode()
+    own = {"python": "--plot", "rust": "--threads"}[program.name]
+    for option in (
+        *("LAYER", "--method", "--epochs", "--samples", "--step", "--learning-rate"),
+        *("--low", "--high", "--seed", "--help", "--version", own),
+    ):
+        assert option in text
+
+
+def read_terminal(descriptor: int) -> Iterator[bytes]:
+    """Yield what is written to a terminal until its last writer has gone."""
+    while True:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # how Linux reports the end
+            return
+        if not chunk:
+            return
+        yield chunk
+
+
+def test_the_rest_of_the_line_is_erased_on_a_terminal_only(program: Program) -> None:
+    ours, theirs = pty.openpty()
+    process = program.start(*TINY, stdout=theirs)
+    os.close(theirs)
+    shown = b"".join(read_terminal(ours))
+    os.close(ours)
+    assert ended(process).status == 0
+    plain = program.run(*TINY).out
+    assert b"\x1b" not in plain
+    assert shown.count(b"\x1b[K") == 2
+    assert re.findall(rb"/2: loss: [^\x1b]+\x1b\[K", shown)
+    assert shown.replace(b"\x1b[K", b"").replace(b"\r\n", b"\n") == plain
+
+
+# What is refused: each with the same line by both programs.
+
+REFUSED = [
+    ([], "LAYER: got 0 sizes, takes at least two"),
+    (["--"], "LAYER: got 0 sizes, takes at least two"),
+    (["3"], "LAYER: got 1 sizes, takes at least two"),
+    (["--epochs", "3", "1"], "LAYER: got 1 sizes, takes at least two"),
+    *(
+        ([text, "1"], f"LAYER: got '{text}', {INTEGER_1}")
+        for text in (
+            *("0", "-1", "-0", "-1e5", "1.0", "1e2", "2.5", "x", "", "-", "0x10", "inf", "nan"),
+            *("1_000", " 3", "3 ", "\u0663", "\uff13", "\xb2", "18446744073709551616", "9" * 5000),
+        )
+    ),
+    (["--", "-1", "1"], f"LAYER: got '-1', {INTEGER_1}"),
+    (["--", "--low", "1"], f"LAYER: got '--low', {INTEGER_1}"),
+    (["3\n4", "1"], rf"LAYER: got '3\x0a4', {INTEGER_1}"),
+    (["\x1b[2J", "1"], rf"LAYER: got '\x1b[2J', {INTEGER_1}"),
+    (["it's", "1"], f"LAYER: got 'it's', {INTEGER_1}"),
+    ([b"\xff", "1"], f"LAYER: got '\ufffd', {INTEGER_1}"),
+    *(
+        (["--method", text, "3", "1"], f"--method: got '{text}', takes {', '.join(METHODS)}")
+        for text in ("Naive", "naiv", "-x", "naive ", "fast", "naive,backprop")
+    ),
+    *(
+        ([option, text, "3", "1"], f"{option}: got '{text}', {takes}")
+        for option, takes in (
+            ("--epochs", INTEGER_0),
+            ("--seed", INTEGER_0),
+            ("--samples", INTEGER_1),
+        )
+        for text in (
+            *(
+                "-1",
+                "-x",
+                "1.0",
+                "1e2",
+                "",
+                "x",
+                "inf",
+                "nan",
+                "1_000",
+                " 1",
+                "1 ",
+                "\u0663",
+                "--low",
+            ),
+            "18446744073709551616",
+        )
+    ),
+    (["--samples", "0", "3", "1"], f"--samples: got '0', {INTEGER_1}"),
+    (["--samples=0", "3", "1"], f"--samples: got '0', {INTEGER_1}"),
+    *(
+        ([option, text, "3", "1"], f"{option}: got '{text}', {takes}")
+        for option, takes in (
+            ("--step", ABOVE_ZERO),
+            ("--learning-rate", AT_LEAST_ZERO),
+            ("--low", FINITE),
+            ("--high", FINITE),
+        )
+        for text in (
+            *("inf", "-inf", "Infinity", "nan", "-nan", "1e400", "-1e400", "x", "", ".", "e5"),
+            *(
+                "1_000",
+                "1_0.0",
+                " 1",
+                "1 ",
+                "\u0663",
+                "\uff11",
+                "0x1p3",
+                "1e",
+                "1,5",
+                "--seed",
+                "1e5_0",
+            ),
+        )
+    ),
+    (["--step", "0", "3", "1"], f"--step: got '0', {ABOVE_ZERO}"),
+    (["--step", "-0.0", "3", "1"], f"--step: got '-0.0', {ABOVE_ZERO}"),
+    (["--step", "1e-400", "3", "1"], f"--step: got '1e-400', {ABOVE_ZERO}"),
+    (["--step", "-1e-5", "3", "1"], f"--step: got '-1e-5', {ABOVE_ZERO}"),
+    (["--learning-rate", "-1e-5", "3", "1"], f"--learning-rate: got '-1e-5', {AT_LEAST_ZERO}"),
+    (["--low", b"1\xff", "3", "1"], f"--low: got '1\ufffd', {FINITE}"),
+    (
+        ["--low", "1e-5", "--high", "0", "3", "1"],
+        "--low: got 1e-05, takes at most --high, which is 0.0",
+    ),
+    (["--low", "2", "3", "1"], "--low: got 2.0, takes at most --high, which is 1.0"),
+    (["--high", "-1", "3", "1"], "--low: got 0.0, takes at most --high, which is -1.0"),
+    *(
+        (["3", "1", option], f"{option}: got no value, takes one")
+        for option in (
+            *("--method", "--epochs", "--samples", "--step", "--learning-rate"),
+            *("--low", "--high", "--seed"),
+        )
+    ),
+    (["--frobnicate", "3", "1"], "unknown argument '--frobnicate'; see --help"),
+    (["--frobnicate", "yes", "3", "1"], "unknown argument '--frobnicate'; see --help"),
+    (["--frobnicate=yes", "3", "1"], "unknown argument '--frobnicate'; see --help"),
+    (["--epoch", "3", "3", "1"], "unknown argument '--epoch'; see --help"),
+    (["--Epochs", "3", "3", "1"], "unknown argument '--Epochs'; see --help"),
+    (["-x", "3", "1"], "unknown argument '-x'; see --help"),
+    (["-V"], "unknown argument '-V'; see --help"),
+    (["--version=3"], "--version: got '3', takes no value"),
+    (["--help=yes"], "--help: got 'yes', takes no value"),
+]
+
+
+def label(words: object) -> str:
+    """Name a row of a table by its beginning, in ASCII."""
+    return ascii(words)[:60]
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED, ids=label)
+def test_unusable_arguments_are_refused_by_both_with_the_same_line(
+    programs: tuple[Program, Program], words: list[str | bytes], message: str
+) -> None:
+    refusal = Ended(status=2, out=b"", err=f"error: {message}\n")
+    for program in programs:
+        assert program.run(*words) == refusal, program.name
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        *(
+            (["--threads", text, "3", "1"], f"--threads: got '{text}', {INTEGER_1}")
+            for text in ("0", "-1", "1.5", "", "x", "1_0", "18446744073709551616")
+        ),
+        (["3", "1", "--threads"], "--threads: got no value, takes one"),
+        (["--plot", "loss.png", "3", "1"], "unknown argument '--plot'; see --help"),
+    ],
+    ids=label,
+)
+def test_rust_refuses(rust: Program, words: list[str], message: str) -> None:
+    assert rust.run(*words) == Ended(status=2, out=b"", err=f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--threads", "2", "3", "1"], "unknown argument '--threads'; see --help"),
+        (["--threads=2", "3", "1"], "unknown argument '--threads'; see --help"),
+        (["3", "1", "--plot"], "--plot: got no value, takes one"),
+    ],
+    ids=label,
+)
+def test_python_refuses(python: Program, words: list[str], message: str) -> None:
+    assert python.run(*words) == Ended(status=2, out=b"", err=f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--epochs", "--"), ("--low", "--"), ("--method", "--"), ("--method", "")],
+)
+def test_what_hardly_is_a_value_is_refused(program: Program, option: str, value: str) -> None:
+    end = program.run(option, value, "3", "1")
+    assert_one_error(end, 2)
+    assert end.err.startswith(f"error: {option}: got ")
+    assert end.out == b""
+
+
+@pytest.mark.parametrize(
+    ("samples", "layers"),
+    [
+        ("1", [ENDLESS, ENDLESS, ENDLESS]),
+        ("1", ["10000000000", "10000000000"]),
+        ("1", ["1", "1000000000000", "1"]),
+        (ENDLESS, ["3", "1"]),
+        ("100000000000000", ["1", "1"]),
+        (ENDLESS, [ENDLESS, ENDLESS, ENDLESS]),
+    ],
+)
+def test_what_cannot_be_held_in_memory_is_refused(program: Program, samples: str, layers: list[str]) -> None:
+    end = program.run("--seed", "1", "--epochs", "0", "--samples", samples, *layers)
+    assert (end.status, end.out) == (2, b"")
+    number = r"[0-9.]+e\+?[0-9]+ B"
+    assert re.fullmatch(
+        rf"error: LAYER: got {'-'.join(layers)} with {samples} samples, "
+        rf"which needs {number} of memory; "
+        rf"takes what fits into this machine's {number}\n",
+        end.err,
+    )
+
+
+# Other failures.
+
+
+def limit_memory(megabytes: int) -> None:
+    """Hold this process to so much address space, and leave no core file."""
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+OUT_OF_MEMORY = "error: out of memory; use smaller layers or fewer samples\n"
+
+
+@needs_address_limit
+@pytest.mark.parametrize("words", ["--samples 5000000 3 1", "1500 1500 1500"])
+def test_a_lack_of_memory_is_one_line(program: Program, words: str) -> None:
+    """Samples or parameters of 100 MB and more, as small as a program can hold them."""
+    limit = {"python": 150, "rust": 50}[program.name]
+    end = program.run("--seed", "1", *words.split(), before=lambda: limit_memory(limit))
+    assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY)
+
+
+@needs_address_limit
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("layers", ["600 600 1", "200000 1"])
+def test_a_lack_of_memory_anywhere_in_rust_is_one_line(rust: Program, method: str, layers: str) -> None:
+    """Whichever vector is the first that cannot be had: the inputs, the teacher, the slopes, ..."""
+    epochs = "1" if method == "backprop" else "0"
+    words = ["--seed", "1", "--samples", "1", "--epochs", epochs, "--method", method]
+    statuses = set()
+    for limit in range(6, 48):
+        end = rust.run(*words, *layers.split(), before=lambda: limit_memory(limit))  # noqa: B023
+        statuses.add(end.status)
+        if end.status != 0:
+            assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit
+    assert statuses == {0, 1}
+
+
+@pytest.mark.parametrize("words", [("--epochs", ENDLESS, "2", "1"), ("--help",)])
+def test_a_reader_that_goes_away_ends_the_program_silently(program: Program, words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    process = program.start("--seed", "1", *words, stdout=writer)
+    os.close(writer)
+    if words[0] == "--epochs":
+        assert os.read(reader, 1) == b"I"
+    os.close(reader)
+    end = ended(process)
+    assert end.err == ""
+    assert end.status in (0, 1)
+    assert end.status == 1 or words == ("--help",)
+
+
+@needs_full_device
+@pytest.mark.parametrize("words", [TINY, ("--help",), ("--version",)], ids=label)
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=label)
+def test_a_full_device_is_one_line(
+    program: Program, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    with FULL.open("wb") as full:
+        end = program.run(*words, stdout=full, variables=variables)
+    message = "error: cannot write: No space left on device (os error 28)\n"
+    assert end == Ended(status=1, out=b"", err=message)
+
+
+@needs_full_device
+def test_measurements_that_cannot_be_written_are_a_failure(program: Program) -> None:
+    with FULL.open("wb") as full:
+        end = program.run(*TINY, stderr=full)
+    assert end.status == 1
+    assert end.out == program.run(*TINY).out
+
+
+@needs_full_device
+def test_a_refusal_that_cannot_be_written_keeps_its_status(program: Program) -> None:
+    with FULL.open("wb") as full:
+        assert program.run("0", "1", stderr=full) == Ended(status=2, out=b"", err="")
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_a_stream_that_was_closed_from_the_start_leads_nowhere(program: Program, descriptor: int) -> None:
+    whole = program.run(*TINY)
+    end = program.run(*TINY, before=lambda: os.close(descriptor))
+    assert end.status == 0
+    assert end.out == (b"" if descriptor == 1 else whole.out)
+    if descriptor == 1:
+        assert end.err.startswith("Training Time: ")
+    else:
+        assert end.err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs sockets that keep messages apart")
+def test_each_epoch_is_flushed_as_it_ends(program: Program) -> None:
+    """On such a socket, what is read at once is what was written at once."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        process = program.start("--seed", "1", "--epochs", "50", "2", "1", stdout=theirs.fileno())
+        theirs.close()
+        pieces = list(iter(lambda: ours.recv(65536), b""))
+    assert ended(process).status == 0
+    assert b"".join(pieces) == program.run("--seed", "1", "--epochs", "50", "2", "1").out
+    epochs = [piece for piece in pieces if piece.startswith(b"\r")]
+    assert len(epochs) == 50
+    assert all(piece.count(b": loss: ") == 1 for piece in epochs)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupt_keeps_what_was_flushed(program: Program, method: str) -> None:
+    words = ["--seed", "1", "--samples", "20", "--method", method]
+    process = program.start(
+        *words,
+        *("--epochs", ENDLESS, "8", "8", "1"),
+        # A shell that runs the tests in the background has them ignore interrupts.
+        before=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    seen = b""
+    while b"\r2/" not in seen:
+        chunk = os.read(process.stdout.fileno(), 65536)
+        assert chunk, "the program ended before it was interrupted"
+        seen += chunk
+    process.send_signal(signal.SIGINT)
+    end = ended(process)
+    assert end.status == 130
+    assert re.fullmatch(r"(error: interrupted\n)?", end.err)
+    out = seen + end.out
+    epochs = [int(number) for number in re.findall(rb"\r([0-9]+)/", out)]
+    assert epochs == list(range(1, len(epochs) + 1))
+    whole = program.run(*words, "--epochs", str(len(epochs)), "8", "8", "1").out
+    flushed = whole[: whole.rindex(b"\nFinal Loss: ")]
+    assert out.replace(f"/{ENDLESS}: ".encode(), f"/{len(epochs)}: ".encode()) == flushed
+
+
+# The picture, which only the program in Python draws.
+
+
+@needs_matplotlib
+@pytest.mark.parametrize("name", ["loss.png", "loss", "with space.PNG"])
+def test_plot_writes_a_picture_where_it_is_told_to(python: Program, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    end = python.run(*TINY, "--plot", str(path))
+    assert end.status == 0, end.err
+    assert end.out == python.run(*TINY).out
+    signature, width, height = struct.unpack(">16s2I", path.read_bytes()[:24])
+    assert signature == b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+    assert min(width, height) > 200
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@needs_matplotlib
+def test_plot_writes_a_picture_of_losses_that_diverged(python: Program, tmp_path: Path) -> None:
+    words = "--seed 1 --samples 1 --learning-rate 1e155 --epochs 4 2 1"
+    end = python.run(*words.split(), "--plot", str(tmp_path / "loss.png"))
+    assert end.status == 0, end.err
+    assert (tmp_path / "loss.png").stat().st_size > 0
+
+
+@needs_matplotlib
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing/loss.png", r"No such file or directory"),
+        (".", r"Is a directory"),
+        ("loss.xyz", r"Format 'xyz' is not supported \(supported formats: .+\)"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_one_line(
+    python: Program, tmp_path: Path, name: str, reason: str
+) -> None:
+    path = f"{tmp_path}/{name}"
+    end = python.run(*TINY, "--plot", path)
+    assert end.status == 1
+    assert end.out == python.run(*TINY).out
+    (line,) = (line for line in end.err.splitlines() if line.startswith("error"))
+    assert re.fullmatch(f"error: --plot: cannot write '{re.escape(path)}': {reason}", line)
+    assert "Traceback" not in end.err
+
+
+def test_plot_without_matplotlib_says_what_to_install(python: Program, tmp_path: Path) -> None:
+    path = tmp_path / "loss.png"
+    interpreter, script = python.command
+    # -S leaves out all installed packages.
+    end = python.run(*TINY, "--plot", str(path), command=(interpreter, "-S", script))
+    message = "--plot: needs matplotlib; install it with: python3 -m pip install matplotlib"
+    assert end == Ended(status=2, out=b"", err=f"error: {message}\n")
+    assert not path.exists()
+
+
+def test_a_matplotlib_that_cannot_be_imported_is_one_line(python: Program, tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('no such library')")
+    end = python.run(*TINY, "--plot", "loss.png", variables={"PYTHONPATH": str(tmp_path)})
+    assert end.status == 1
+    assert end.err.endswith("\nerror: --plot: cannot import matplotlib: no such library\n")
+
+
+def test_python_runs_without_any_installed_package(python: Program) -> None:
+    interpreter, script = python.command
+    end = python.run(*TINY, command=(interpreter, "-S", "-W", "error", script))
+    assert end.status == 0, end.err
+    assert end.out == python.run(*TINY).out
