@@ -4,7 +4,8 @@ Throughout, a contender has one colour and one marker, and a method has one line
 """
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def draw(
         "scaling.png": scaling(runs, footer),
         "speedup.png": speedup(runs, reference, footer),
         "methods.png": methods(runs, reference, footer),
-        "loss.png": loss(losses, footer),
+        "loss.png": loss(losses, footer, tuple(runs["contender"])),
     }
 
 
@@ -66,7 +67,7 @@ def scaling(runs: pd.DataFrame, footer: str) -> Figure:
     axes = figure.subplots()
     medians = analysis.step_medians(runs)
     fits = {(fit["contender"], fit["method"]): fit for _, fit in analysis.scaling(runs).iterrows()}
-    styles = _styles(runs)
+    styles = _styles(runs["contender"])
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         label = f"{contender} {method}"
         if (contender, method) in fits:
@@ -116,7 +117,7 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     present = [method for method in METHODS if method in set(rivals["method"])]
     figure = Figure(figsize=(12, 5), layout="constrained")
     panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
-    styles = _styles(runs)
+    styles = _styles(runs["contender"])
     for axes, method in zip(panels, present, strict=False):
         own = rivals[rivals["method"] == method]
         for (contender, measure), group in own.groupby(["contender", "measure"], sort=False):
@@ -150,12 +151,15 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
+    legend_rows = 0
     if present:
         panels[0].set_ylabel(f"times as fast as {reference} (median of rounds)")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+        place = (0.5, _strip(figure))
+        figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=4, fontsize=9)
+        legend_rows = math.ceil(len(handles) / 4)
     figure.suptitle(f"How many times as fast as {reference}, with 95% intervals")
-    _foot(figure, footer)
+    _foot(figure, footer, legend_rows)
     return figure
 
 
@@ -163,11 +167,8 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     """What the language gives and what the algorithm gives: time per step at each shape, log axis."""
     medians = analysis.step_medians(runs)
     shapes = list(dict.fromkeys(medians.sort_values("parameters")["layers"]))
-    names = [
-        reference,
-        *(name for name in dict.fromkeys(medians["contender"]) if name != reference),
-    ]
-    styles = _styles(runs)
+    names = sorted(dict.fromkeys(medians["contender"]), key=lambda name: name != reference)
+    styles = _styles(runs["contender"])
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots()
     times = medians.set_index(["layers", "method", "contender"])["median"].to_dict()
@@ -186,8 +187,8 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
             for name, value in found.items():
                 colour, marker = styles[name]
                 axes.plot(x, value, marker, color=colour, markersize=7, zorder=2)
-            if len(found) > 1:
-                factor = found[reference] / min(found.values()) if reference in found else np.nan
+            if len(found) > 1 and reference in found:
+                factor = found[reference] / min(found.values())
                 middle = float(np.sqrt(min(found.values()) * max(found.values())))
                 axes.text(
                     x + 0.03,
@@ -221,7 +222,9 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
         yscale="log",
         xlim=(-0.5, len(shapes) - 0.5),
     )
-    axes.set_ylim(medians["median"].min() / 12, medians["median"].max() * 2)
+    # The names of the methods hang below the lowest marks: they take a sixth of the height.
+    least, most = float(medians["median"].min()), 2.0 * float(medians["median"].max())
+    axes.set_ylim(least / (most / least) ** 0.2, most)
     axes.yaxis.set_major_formatter(FuncFormatter(_duration))
     axes.grid(alpha=0.3, axis="y")
     handles = [
@@ -234,13 +237,21 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     return figure
 
 
-def loss(losses: pd.DataFrame, footer: str) -> Figure:
-    """Loss against epoch on the article's shape, a panel per method, all contenders."""
+def loss(losses: pd.DataFrame, footer: str, order: Sequence[str] = ()) -> Figure:
+    """Loss against epoch on the article's shape, a panel per method, all contenders.
+
+    ``order`` names the contenders as the other pictures meet them, so that each has the same colour here.
+    """
+    if losses.empty:
+        figure = Figure(figsize=(12, 4.8), layout="constrained")
+        figure.suptitle("Loss during training: none was recorded")
+        _foot(figure, footer)
+        return figure
     shapes = list(dict.fromkeys(losses["layers"]))
     shape = _ARTICLE if _ARTICLE in shapes else shapes[0]
     own = losses[losses["layers"] == shape]
     present = [method for method in METHODS if method in set(own["method"])]
-    styles = _styles(losses)
+    styles = _styles([*order, *losses["contender"]])
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     panels = figure.subplots(1, len(present), sharey=True, squeeze=False)[0]
     for axes, method in zip(panels, present, strict=True):
@@ -299,7 +310,7 @@ def kernels(table: pd.DataFrame) -> Figure:
     forward = table[table["kernel"].str.startswith("forward-")]
     shapes = list(dict.fromkeys((table if forward.empty else forward)["layers"]))
     table = table[table["layers"].isin(shapes)]
-    styles = _styles(table)
+    styles = _styles(table["contender"])
     wanted = list(dict.fromkeys(table["kernel"]))
     figure = Figure(figsize=(max(7.0, 3.2 * len(shapes)), 1.6 + 0.45 * len(wanted)), layout="constrained")
     panels = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
@@ -324,7 +335,9 @@ def kernels(table: pd.DataFrame) -> Figure:
                 label=str(contender),
             )
         axes.set(title=shape, xscale="log", xlabel="time of one call\n(median, quartiles)")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(_duration))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(axis="x", labelrotation=45)
         axes.grid(alpha=0.3)
     panels[0].set_yticks(range(len(wanted)), wanted)
@@ -338,8 +351,8 @@ def kernels(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _styles(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    names = list(dict.fromkeys(table["contender"]))
+def _styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
+    names = list(dict.fromkeys(contenders))
     return {
         name: (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
         for place, name in enumerate(names)
@@ -393,10 +406,19 @@ def _duration(seconds: float, _: object = None) -> str:
     return f"{seconds / 1e-9:g} ns"
 
 
-def _foot(figure: Figure, text: str) -> None:
-    """Write the caption into a strip below everything that the layout places."""
+def _strip(figure: Figure) -> float:
+    """Return the height of the strip for the caption, as a share of the figure."""
+    return 0.22 / float(figure.get_figheight())
+
+
+def _foot(figure: Figure, text: str, legend_rows: int = 0) -> None:
+    """Write the caption into a strip below everything that the layout places.
+
+    A legend of so many rows stands between the two: the layout knows of none that is not at the very edge.
+    """
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
-    strip = 0.22 / figure.get_figheight()
-    engine.set(rect=(0.0, strip, 1.0, 1.0 - strip))
+    strip = _strip(figure)
+    legend = (0.15 + 0.19 * legend_rows) / figure.get_figheight() if legend_rows else 0.0
+    engine.set(rect=(0.0, strip + legend, 1.0, 1.0 - strip - legend))
     figure.text(0.5, strip / 4, text, fontsize=7.5, color=_GREY, ha="center", va="bottom")
