@@ -148,3 +148,31 @@ def test_a_peak_that_does_not_tell_its_operations(tmp_path: Path) -> None:
 def test_the_picture_of_a_table_without_forward_passes(tmp_path: Path) -> None:
     path = write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [1.0]})
     assert charts.png(charts.kernels(kernels.gather({"p": path}, {}))).startswith(b"\x89PNG")
+
+
+def test_the_table_reads_back_and_keeps_who_was_not_measured_again(tmp_path: Path) -> None:
+    first = kernels.gather(
+        {name: write_pytest_benchmark(tmp_path / name, {("step-naive", "4-2-1"): [0.1]}) for name in "pq"}, {}
+    )
+    path = tmp_path / "kernels.csv"
+    assert kernels.renewed(path, first) is first
+    path.write_text(first.to_csv(index=False), encoding="utf-8")
+    back = kernels.read(path)
+    assert back["median_s"].tolist() == [0.1, 0.1]
+    assert list(back.columns) == list(first.columns)
+    again = kernels.gather(
+        {"p": write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [0.3]})}, {}
+    )
+    both = kernels.renewed(path, again)
+    assert list(zip(both["contender"], both["median_s"], strict=True)) == [("p", 0.3), ("q", 0.1)]
+
+
+@pytest.mark.parametrize("edit", [("0.1", "fast"), ("step-naive", ""), ("median_s", "median"), ("0.1", "")])
+def test_a_table_edited_into_nonsense(tmp_path: Path, edit: tuple[str, str]) -> None:
+    table = kernels.gather(
+        {"p": write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [0.1]})}, {}
+    )
+    path = tmp_path / "kernels.csv"
+    path.write_text(table.to_csv(index=False).replace(*edit), encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"cannot be understood: .*; remove it and run make kernels$"):
+        kernels.read(path)
