@@ -2,6 +2,7 @@
 
 import csv
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ HARNESS = (
     "from harness.cli import main\n"
     "sys.exit(main())\n"
 )
+STUCK_S = 60.0
+"""After this a command is said to hang; none takes nearly as long."""
 ONE_CASE = ("--shapes", "4-2-1", "--methods", "naive", "--rounds", "2", "--seconds", "0.1")
 
 
@@ -36,7 +39,12 @@ def handlers() -> Iterator[None]:
 
 def harness(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", HARNESS, *words], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", HARNESS, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=STUCK_S,
     )
 
 
@@ -287,17 +295,28 @@ class Gate:
 
     def pass_one(self) -> None:
         """Wait for a run to arrive and let it go on."""
-        self._in.read_bytes()
+        self._wait()
         with self._out.open("wb"):
             pass
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for a run to arrive, and let it go on at the end; the next ones find no gate."""
-        self._in.read_bytes()
+        self._wait()
         with self._out.open("wb"):
             yield
             self._in.unlink()
+
+    def _wait(self) -> None:
+        """Wait for a run to arrive; fail where none does, because the bench has ended for some reason."""
+        pipe = os.open(self._in, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            assert select.select([pipe], [], [], STUCK_S)[0]
+            os.set_blocking(pipe, True)
+            while os.read(pipe, 100):
+                pass
+        finally:
+            os.close(pipe)
 
     def release(self) -> None:
         """Let go whoever still waits, as after a test that failed."""
@@ -368,7 +387,7 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path) -> None:
             gate.pass_one()
         with gate.hold():
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate()
+            out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
         assert "Time per training step" in out
         assert "note: interrupted; the same command goes on from here" in err
@@ -383,7 +402,7 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path) -> None:
 def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
     with gated(tmp_path) as (process, gate, _), gate.hold():
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
         assert "note: no timed run has ended well yet, so there is nothing to summarise" in err
         assert "Traceback" not in err
@@ -399,7 +418,7 @@ def test_a_second_bench_on_the_same_folder(tmp_path: Path) -> None:
             assert (
                 second.stderr == f"error: {folder}: another bench is writing there; wait, or use --results\n"
             )
-        process.communicate()
+        process.communicate(timeout=STUCK_S)
         assert process.returncode == 0
     assert [key[1:] for key in keys(folder)] == PLANNED
 

@@ -221,7 +221,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 def test_a_disk_that_fills_while_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path)
+    folder.write_file("a", b"older")
     folder.write_file("a", b"old")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
     write = Path.write_bytes
 
     def half(path: Path, content: bytes) -> int:
