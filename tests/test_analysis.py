@@ -279,7 +279,8 @@ def test_a_power_law_by_hand() -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(1e-9, 1e3), min_size=4, max_size=9))
 def test_power_law_against_numpy(values: list[float]) -> None:
-    assume(len(set(values)) > 1)
+    # Equal values but for the rounding have no spread to compare.
+    assume(max(values) > 1.001 * min(values))
     y = np.array(values)
     x = 2.0 ** np.arange(1, y.size + 1)
     (slope, intercept), covariance = np.polyfit(np.log(x), np.log(y), 1, cov=True)
