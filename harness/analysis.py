@@ -38,6 +38,11 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     runs = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
     if not runs.empty:
         runs = runs[runs["sweep"] == runs["sweep"].iloc[-1]].reset_index(drop=True)
+    # Contenders in the order of the manifest, whoever began a round.
+    places = {name: place for place, name in enumerate(dict.fromkeys(runs["contender"]))}
+    runs = runs.sort_values(
+        "contender", key=lambda names: names.map(places), kind="stable", ignore_index=True
+    )
     for column in ("training_s", "peak_memory_bytes", "initial_loss", "final_loss"):
         runs[column] = runs[column].astype(float)
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
@@ -284,7 +289,8 @@ def crossovers(runs: pd.DataFrame) -> list[str]:
             same = curves.get((fast, better))
             if METHODS.index(better) <= METHODS.index(worse) or same is None:
                 continue
-            if not (left > same.reindex(left.index)).all():
+            shared = left.index.intersection(same.index)
+            if shared.empty or not (left[shared] > same[shared]).all():
                 continue
             ahead = (left < right.reindex(left.index)).reindex(left.index.intersection(right.index))
             if ahead.empty:

@@ -3,28 +3,31 @@
 Throughout, a contender has one colour and one marker, and a method has one line style.
 """
 
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from harness import analysis
 from harness.contract import METHODS
 from harness.plan import ARTICLE_LAYERS
+from harness.style import (
+    GREY,
+    LINES,
+    add_caption,
+    caption,
+    caption_strip,
+    duration_tick,
+    label_neurons,
+    styles_of,
+)
 
-# Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
-_GREY = "#777777"
 _ARTICLE = "-".join(map(str, ARTICLE_LAYERS))
 
 
@@ -41,33 +44,13 @@ def draw(
     }
 
 
-def png(figure: Figure) -> bytes:
-    """Return the picture as the bytes of a PNG file."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=120)
-    return file.getvalue()
-
-
-def caption(runs: pd.DataFrame, environment: Mapping[str, Any]) -> str:
-    """Return the line below every picture: machine, versions, when, how often."""
-    versions = dict(zip(runs["contender"], runs["version"], strict=True))
-    machine = (
-        f"{environment['cpu']}, {environment['usable_cores']} cores"
-        if "cpu" in environment
-        else "unknown machine"
-    )
-    rounds = int(runs["round"].max())
-    programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    return f"{machine}; {programs}; {rounds} rounds; {runs['sweep'].iloc[-1]}"
-
-
 def scaling(runs: pd.DataFrame, footer: str) -> Figure:
     """Training time per step against neurons, log-log; the fitted exponents are in the legend."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     axes = figure.subplots()
     medians = analysis.step_medians(runs)
     fits = {(fit["contender"], fit["method"]): fit for _, fit in analysis.scaling(runs).iterrows()}
-    styles = _styles(runs["contender"])
+    styles = styles_of(runs["contender"])
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         label = f"{contender} {method}"
         if (contender, method) in fits:
@@ -95,8 +78,8 @@ def scaling(runs: pd.DataFrame, footer: str) -> Figure:
         xscale="log",
         yscale="log",
     )
-    _neuron_ticks(axes, medians["neurons"])
-    axes.yaxis.set_major_formatter(FuncFormatter(_duration))
+    label_neurons(axes, medians["neurons"])
+    axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
     axes.grid(alpha=0.3)
     axes.legend(
         loc="center left",
@@ -106,7 +89,7 @@ def scaling(runs: pd.DataFrame, footer: str) -> Figure:
         title_fontsize=9,
         alignment="left",
     )
-    _foot(figure, footer)
+    add_caption(figure, footer)
     return figure
 
 
@@ -117,7 +100,7 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     present = [method for method in METHODS if method in set(rivals["method"])]
     figure = Figure(figsize=(12, 5), layout="constrained")
     panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
-    styles = _styles(runs["contender"])
+    styles = styles_of(runs["contender"])
     for axes, method in zip(panels, present, strict=False):
         own = rivals[rivals["method"] == method]
         for (contender, measure), group in own.groupby(["contender", "measure"], sort=False):
@@ -140,13 +123,13 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
             axes.axhspan(
                 1 / floors.max(),
                 floors.max(),
-                color=_GREY,
+                color=GREY,
                 alpha=0.3,
                 label="noise floor (control)",
             )
         axes.axhline(1.0, color="black", linewidth=0.8)
         axes.set(title=method, xlabel="neurons (sum of all layer sizes)", xscale="log", yscale="log")
-        _neuron_ticks(axes, own["neurons"])
+        label_neurons(axes, own["neurons"])
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -155,11 +138,11 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     if present:
         panels[0].set_ylabel(f"times as fast as {reference} (median of rounds)")
         handles, labels = panels[0].get_legend_handles_labels()
-        place = (0.5, _strip(figure))
+        place = (0.5, caption_strip(figure))
         figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=4, fontsize=9)
         legend_rows = math.ceil(len(handles) / 4)
     figure.suptitle(f"How many times as fast as {reference}, with 95% intervals")
-    _foot(figure, footer, legend_rows)
+    add_caption(figure, footer, legend_rows)
     return figure
 
 
@@ -168,7 +151,7 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     medians = analysis.step_medians(runs)
     shapes = list(dict.fromkeys(medians.sort_values("parameters")["layers"]))
     names = sorted(dict.fromkeys(medians["contender"]), key=lambda name: name != reference)
-    styles = _styles(runs["contender"])
+    styles = styles_of(runs["contender"])
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots()
     times = medians.set_index(["layers", "method", "contender"])["median"].to_dict()
@@ -180,8 +163,8 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
                 axes.plot(
                     [x, x],
                     [min(found.values()), max(found.values())],
-                    color=_GREY,
-                    linestyle=_LINES[method],
+                    color=GREY,
+                    linestyle=LINES[method],
                     zorder=1,
                 )
             for name, value in found.items():
@@ -210,10 +193,10 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
                     fontsize=7.5,
                     va="top",
                     ha="center",
-                    color=_GREY,
+                    color=GREY,
                 )
         if place:
-            axes.axvline(place - 0.5, color=_GREY, linewidth=0.5, alpha=0.5)
+            axes.axvline(place - 0.5, color=GREY, linewidth=0.5, alpha=0.5)
     axes.set_xticks(range(len(shapes)), shapes)
     axes.set(
         title="Language and algorithm: each bar is the language, the steps from bar to bar are the algorithm",
@@ -225,15 +208,15 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     # The names of the methods hang below the lowest marks: they take a sixth of the height.
     least, most = float(medians["median"].min()), 2.0 * float(medians["median"].max())
     axes.set_ylim(least / (most / least) ** 0.2, most)
-    axes.yaxis.set_major_formatter(FuncFormatter(_duration))
+    axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
     axes.grid(alpha=0.3, axis="y")
     handles = [
         Line2D([], [], color=styles[name][0], marker=styles[name][1], linestyle="", label=name)
         for name in names
     ]
-    handles.append(Line2D([], [], color=_GREY, label="what the language gives, as a factor"))
+    handles.append(Line2D([], [], color=GREY, label="what the language gives, as a factor"))
     axes.legend(handles=handles, loc="upper left", fontsize=9)
-    _foot(figure, footer)
+    add_caption(figure, footer)
     return figure
 
 
@@ -245,13 +228,13 @@ def loss(losses: pd.DataFrame, footer: str, order: Sequence[str] = ()) -> Figure
     if losses.empty:
         figure = Figure(figsize=(12, 4.8), layout="constrained")
         figure.suptitle("Loss during training: none was recorded")
-        _foot(figure, footer)
+        add_caption(figure, footer)
         return figure
     shapes = list(dict.fromkeys(losses["layers"]))
     shape = _ARTICLE if _ARTICLE in shapes else shapes[0]
     own = losses[losses["layers"] == shape]
     present = [method for method in METHODS if method in set(own["method"])]
-    styles = _styles([*order, *losses["contender"]])
+    styles = styles_of([*order, *losses["contender"]])
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     panels = figure.subplots(1, len(present), sharey=True, squeeze=False)[0]
     for axes, method in zip(panels, present, strict=True):
@@ -288,7 +271,7 @@ def loss(losses: pd.DataFrame, footer: str, order: Sequence[str] = ()) -> Figure
         axes.legend(fontsize=9)
     panels[0].set_ylabel("overall loss (mean squared difference)")
     figure.suptitle(f"Loss during training of {shape}")
-    _foot(figure, footer)
+    add_caption(figure, footer)
     return figure
 
 
@@ -310,7 +293,7 @@ def kernels(table: pd.DataFrame) -> Figure:
     forward = table[table["kernel"].str.startswith("forward-")]
     shapes = list(dict.fromkeys((table if forward.empty else forward)["layers"]))
     table = table[table["layers"].isin(shapes)]
-    styles = _styles(table["contender"])
+    styles = styles_of(table["contender"])
     wanted = list(dict.fromkeys(table["kernel"]))
     figure = Figure(figsize=(max(7.0, 3.2 * len(shapes)), 1.6 + 0.45 * len(wanted)), layout="constrained")
     panels = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
@@ -336,7 +319,7 @@ def kernels(table: pd.DataFrame) -> Figure:
             )
         axes.set(title=shape, xscale="log", xlabel="time of one call\n(median, quartiles)")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(_duration))
+        axes.xaxis.set_major_formatter(FuncFormatter(duration_tick))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(axis="x", labelrotation=45)
         axes.grid(alpha=0.3)
@@ -351,14 +334,6 @@ def kernels(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
-    names = list(dict.fromkeys(contenders))
-    return {
-        name: (_COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
-        for place, name in enumerate(names)
-    }
-
-
 def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, label: str) -> None:
     colour, marker = style
     group = group.sort_values("neurons")
@@ -367,7 +342,7 @@ def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, 
         group["median"],
         color=colour,
         marker=marker,
-        linestyle=_LINES[method],
+        linestyle=LINES[method],
         label=label,
     )
     axes.fill_between(group["neurons"], group["low"], group["high"], color=colour, alpha=0.2, linewidth=0)
@@ -376,7 +351,7 @@ def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, 
 def _mark_article(axes: Axes, medians: pd.DataFrame) -> None:
     if _ARTICLE not in set(medians["layers"]):
         return
-    axes.axvline(sum(ARTICLE_LAYERS), color=_GREY, linewidth=1, zorder=0)
+    axes.axvline(sum(ARTICLE_LAYERS), color=GREY, linewidth=1, zorder=0)
     axes.annotate(
         f"{_ARTICLE}, the article's shape",
         (sum(ARTICLE_LAYERS), 1.0),
@@ -385,40 +360,5 @@ def _mark_article(axes: Axes, medians: pd.DataFrame) -> None:
         textcoords="offset points",
         va="top",
         fontsize=9,
-        color=_GREY,
+        color=GREY,
     )
-
-
-def _neuron_ticks(axes: Axes, neurons: "pd.Series[int]") -> None:
-    """Label the sizes that were measured, but none that would touch its neighbour."""
-    ticks: list[int] = []
-    for value in sorted(set(neurons)):
-        if not ticks or value / ticks[-1] > 1.5:
-            ticks.append(value)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _duration(seconds: float, _: object = None) -> str:
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor * 0.9999:
-            return f"{seconds / factor:g} {unit}"
-    return f"{seconds / 1e-9:g} ns"
-
-
-def _strip(figure: Figure) -> float:
-    """Return the height of the strip for the caption, as a share of the figure."""
-    return 0.22 / float(figure.get_figheight())
-
-
-def _foot(figure: Figure, text: str, legend_rows: int = 0) -> None:
-    """Write the caption into a strip below everything that the layout places.
-
-    A legend of so many rows stands between the two: the layout knows of none that is not at the very edge.
-    """
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    strip = _strip(figure)
-    legend = (0.15 + 0.19 * legend_rows) / figure.get_figheight() if legend_rows else 0.0
-    engine.set(rect=(0.0, strip + legend, 1.0, 1.0 - strip - legend))
-    figure.text(0.5, strip / 4, text, fontsize=7.5, color=_GREY, ha="center", va="bottom")

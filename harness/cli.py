@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -115,7 +115,7 @@ def _locked_bench(arguments: argparse.Namespace, terminal: "Terminal", folder: F
     described = environment.describe(lineup)
     for line in environment.warnings(described):
         terminal.note(line)
-    sweep = _resumed(arguments, terminal, folder, lineup, reference)
+    sweep = _resumed(arguments, terminal, folder, lineup, reference, described)
     if sweep is None:
         with terminal.pilots() as on_pilot:
             plan = make_plan(
@@ -131,15 +131,15 @@ def _locked_bench(arguments: argparse.Namespace, terminal: "Terminal", folder: F
         sweep = Sweep(plan, lineup.present, folder, str(described["host"]))
     terminal.plan(sweep.plan)
     interrupted = False
-    rows = []
     try:
         with terminal.progress(list(sweep.pending()), sweep.plan.options.rounds) as progress:
             for run in sweep.pending():
                 progress.starting(run)
-                rows.append(sweep.perform(run))
+                sweep.perform(run)
                 progress.finished(run)
     except KeyboardInterrupt:
         interrupted = True
+    rows = [row for row in folder.read_rows() if row.sweep == sweep.plan.sweep]
     terminal.failures(rows, sweep.spared)
     _report(terminal, folder, sweep.plan.reference)
     if interrupted:
@@ -166,8 +166,12 @@ def _resumed(
     folder: Folder,
     lineup: Lineup,
     reference: str,
+    described: Mapping[str, object],
 ) -> Sweep | None:
-    """Return the unfinished sweep that this command line goes on with, if there is one."""
+    """Return the unfinished sweep that this command line goes on with, if there is one.
+
+    It must have been asked for in the same words, of the same programs on the same machine.
+    """
     if arguments.fresh:
         return None
     document = folder.read_json(PLAN)
@@ -179,18 +183,22 @@ def _resumed(
             raise ResultsError(
                 f"{folder.path / PLAN}: is not a plan: {error!r}; remove it to start anew"
             ) from error
+        before = folder.read_json(ENVIRONMENT) or {}
         same = (
             plan.versions == lineup.versions
             and plan.reference == reference
+            and all(before.get(name) == described[name] for name in ("host", "commit", "contenders"))
             and (arguments.resume or plan.options == _options(arguments))
         )
         if same:
-            sweep = Sweep(plan, lineup.present, folder, str(os.uname().nodename))
+            sweep = Sweep(plan, lineup.present, folder, str(described["host"]))
     if sweep is not None and any(True for _ in sweep.pending()):
         terminal.note(f"going on with sweep {sweep.plan.sweep}")
         return sweep
     if arguments.resume:
-        raise UsageError("--resume: there is no unfinished sweep of these contenders; leave the option out")
+        raise UsageError(
+            "--resume: no unfinished sweep of these programs on this machine; leave the option out"
+        )
     return None
 
 
@@ -219,7 +227,7 @@ def _csv(table: "pd.DataFrame") -> bytes:
 
 
 def _plot(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    from harness import analysis, charts, kernels
+    from harness import analysis, charts, kernels, style
 
     folder = Folder(arguments.results)
     rows = folder.read_rows()
@@ -234,7 +242,7 @@ def _plot(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if (folder.path / KERNELS).exists():
         figures["kernels.png"] = charts.kernels(kernels.read(folder.path / KERNELS))
     for name, figure in figures.items():
-        folder.write_file(name, charts.png(figure))
+        folder.write_file(name, style.png(figure))
         terminal.say(str(folder.path / name))
     return 0
 
@@ -260,7 +268,7 @@ def _verify(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _kernels(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    from harness import charts, kernels
+    from harness import charts, kernels, style
 
     folder = Folder(arguments.results)
     folder.create()
@@ -269,7 +277,7 @@ def _kernels(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
     table = kernels.renewed(folder.path / KERNELS, table)
     folder.write_file(KERNELS, _csv(table))
-    folder.write_file("kernels.png", charts.png(charts.kernels(table)))
+    folder.write_file("kernels.png", style.png(charts.kernels(table)))
     terminal.kernels(table)
     return 0
 

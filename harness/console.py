@@ -245,7 +245,7 @@ class SweepProgress:
 def duration(seconds: float) -> str:
     """Write a time with three digits and its unit: 4.56 ms."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor:
+        if seconds >= factor * 0.9995:
             return f"{_three_digits(seconds / factor)} {unit}"
     return f"{_three_digits(seconds / 1e-9)} ns"
 
@@ -258,6 +258,7 @@ def interval(line: "pd.Series[float]") -> str:
 
 
 def _three_digits(value: float) -> str:
-    if value >= 100:
+    # The limits are those from which on rounding gives one more digit.
+    if value >= 99.95:
         return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

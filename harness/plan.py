@@ -104,6 +104,9 @@ class Plan:
             for entry in document["cases"]
         )
         options, versions = document["options"], dict(document["versions"])
+        for name in ("rounds", "run_s", "timeout_s", "budget_s"):
+            if not isinstance(options[name], int | float):
+                raise TypeError(f"{name} is no number")
         if not (isinstance(document["sweep"], str) and isinstance(document["reference"], str)):
             raise TypeError("sweep and reference are no texts")
         for name in {name for planned in cases for name in planned.run_s} - versions.keys():

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from harness import analysis, charts
+from harness import analysis, charts, style
 from harness.contract import METHODS, Case, multiply_adds, parse_layers
 from harness.plan import DEFAULT_SHAPES
 from harness.records import Row
@@ -72,7 +72,7 @@ def drawn(made: list[Row], curves: pd.DataFrame, reference: str = "python") -> d
     environment = {"cpu": "Example 9000 @ 3.00GHz", "usable_cores": 2}
     figures = charts.draw(analysis.frame(made), curves, reference, environment)
     for figure in figures.values():
-        assert charts.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
+        assert style.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
     return figures
 
 
@@ -97,7 +97,7 @@ def kernels_table() -> pd.DataFrame:
 def everything() -> dict[str, Figure]:
     figures = drawn(rows(), losses())
     figures["kernels.png"] = charts.kernels(kernels_table())
-    charts.png(figures["kernels.png"])
+    style.png(figures["kernels.png"])
     return figures
 
 
@@ -175,10 +175,10 @@ def test_the_losses_that_coincide_are_said_to() -> None:
 
 def test_the_caption() -> None:
     runs = analysis.frame(rows(("4-2-1",), rounds=7))
-    assert charts.caption(runs, {"cpu": "X", "usable_cores": 2}) == (
+    assert style.caption(runs, {"cpu": "X", "usable_cores": 2}) == (
         f"X, 2 cores; python: python 1.0, rust: rust 1.0; 7 rounds; {SWEEP}"
     )
-    assert charts.caption(runs, {}).startswith("unknown machine; ")
+    assert style.caption(runs, {}).startswith("unknown machine; ")
 
 
 MADE_UP: dict[str, tuple[list[Row], pd.DataFrame]] = {

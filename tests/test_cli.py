@@ -1,6 +1,7 @@
 """The commands as people type them: exit statuses, one-line errors, Ctrl-C, kill, resume."""
 
 import csv
+import json
 import os
 import select
 import signal
@@ -260,7 +261,7 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     again = harness(*bench(folder, manifest), *shapes, "--resume")
     assert again.returncode == 2
     assert again.stderr.splitlines()[-1] == (
-        "error: --resume: there is no unfinished sweep of these contenders; leave the option out"
+        "error: --resume: no unfinished sweep of these programs on this machine; leave the option out"
     )
 
 
@@ -437,3 +438,22 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_resume_asks_for_the_same_machine_and_commit(tmp_path: Path) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:0.004"})
+    folder = tmp_path / "results"
+    assert harness(*bench(folder, manifest)).returncode == 0
+    runs = (folder / "runs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
+    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    for changed in ("host", "commit"):
+        (folder / "environment.json").write_text(
+            json.dumps(environment | {changed: "another"}), encoding="utf-8"
+        )
+        refused = harness(*bench(folder, manifest), "--resume")
+        assert refused.returncode == 2
+        assert "no unfinished sweep of these programs on this machine" in refused.stderr
+    (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    assert harness(*bench(folder, manifest), "--resume").returncode == 0
+    assert len((folder / "runs.csv").read_text(encoding="utf-8").splitlines()) == len(runs)
