@@ -30,7 +30,7 @@ def caption(runs: pd.DataFrame, environment: Mapping[str, Any]) -> str:
     """Return the line below every picture: machine, versions, when, how often."""
     versions = dict(zip(runs["contender"], runs["version"], strict=True))
     machine = (
-        f"{environment['cpu']}, {environment['usable_cores']} cores"
+        f"{environment['cpu']}, usable cores: {environment['usable_cores']}"
         if "cpu" in environment
         else "unknown machine"
     )

@@ -176,7 +176,7 @@ def test_the_losses_that_coincide_are_said_to() -> None:
 def test_the_caption() -> None:
     runs = analysis.frame(rows(("4-2-1",), rounds=7))
     assert style.caption(runs, {"cpu": "X", "usable_cores": 2}) == (
-        f"X, 2 cores; python: python 1.0, rust: rust 1.0; 7 rounds; {SWEEP}"
+        f"X, usable cores: 2; python: python 1.0, rust: rust 1.0; 7 rounds; {SWEEP}"
     )
     assert style.caption(runs, {}).startswith("unknown machine; ")
 
