@@ -5,4 +5,6 @@
 pub mod gradients;
 pub mod network;
 pub mod rng;
+pub mod threads;
 pub mod training;
+pub mod wide;

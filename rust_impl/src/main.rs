@@ -267,10 +267,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         random_inputs(arguments.samples as usize, layers[0], arguments.low, arguments.high, &mut rng)?;
     let targets = teacher_targets(&layers, &inputs, &mut rng)?;
     let mut network = Network::new(&layers, &mut rng)?;
+    let Arguments { step, learning_rate, epochs, .. } = *arguments;
     let mut gradient: Box<dyn Gradient> = match arguments.method {
-        Method::Naive => Box::new(Naive::default()),
-        Method::Incremental => Box::new(Incremental::default()),
-        Method::Backprop => Box::new(Backprop::default()),
+        Method::Naive => Box::new(Naive::new(step, learning_rate)),
+        Method::Incremental => Box::new(Incremental::new(step, learning_rate, arguments.threads)),
+        Method::Backprop => Box::new(Backprop::new(learning_rate)),
     };
 
     let mut stdout = io::stdout().lock();
@@ -279,17 +280,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut diverged = (!last.is_finite()).then_some((0, last));
     writeln!(stdout, "Initial Loss: {}", repr(last))?;
     stdout.flush()?;
-    let epochs = arguments.epochs;
     let start = Instant::now();
-    let losses = train(
-        &mut network,
-        &inputs,
-        &targets,
-        gradient.as_mut(),
-        epochs,
-        arguments.step,
-        arguments.learning_rate,
-    );
+    let losses = train(&mut network, &inputs, &targets, gradient.as_mut(), epochs);
     for (epoch, loss) in (1..).zip(losses) {
         last = loss;
         if !loss.is_finite() && diverged.is_none() {

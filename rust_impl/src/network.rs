@@ -56,6 +56,7 @@ impl Network {
     }
 
     /// Run layer `k` on its inputs `x` and replace `outputs` by what comes out.
+    #[inline(always)]
     pub fn layer_forward(&self, k: usize, x: &[f64], outputs: &mut Vec<f64>) {
         let bias = self.biases()[k];
         outputs.clear();
@@ -81,6 +82,18 @@ pub struct Scratch {
     outputs: Vec<f64>,
 }
 
+/// A way to run a whole network.
+pub trait Forward {
+    /// The nL outputs on the inputs `x`.
+    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64];
+}
+
+impl Forward for Scratch {
+    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64] {
+        network.forward(x, 0, self)
+    }
+}
+
 /// The mean of the squared differences over one sample's outputs.
 pub fn sample_loss(target: &[f64], output: &[f64]) -> f64 {
     let mut total = 0.0;
@@ -92,11 +105,16 @@ pub fn sample_loss(target: &[f64], output: &[f64]) -> f64 {
 }
 
 /// The mean of the squared differences over all samples and outputs; both data sets are row-major.
-pub fn overall_loss(network: &Network, inputs: &[f64], targets: &[f64], scratch: &mut Scratch) -> f64 {
+pub fn overall_loss(
+    network: &Network,
+    inputs: &[f64],
+    targets: &[f64],
+    forward: &mut (impl Forward + ?Sized),
+) -> f64 {
     let (features, outputs) = network.ends();
     let mut total = 0.0;
     for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-        for (t, o) in target.iter().zip(network.forward(x, 0, scratch)) {
+        for (t, o) in target.iter().zip(forward.outputs(network, x)) {
             let d = t - o;
             total += d * d;
         }

@@ -50,19 +50,12 @@ pub fn train(
     targets: &[f64],
     gradient: &mut dyn Gradient,
     epochs: u64,
-    step: f64,
-    learning_rate: f64,
 ) -> impl Iterator<Item = f64> {
     let (features, outputs) = network.ends();
-    let mut slopes = vec![0.0; network.parameters.len()];
-    let mut scratch = Scratch::default();
     (0..epochs).map(move |_| {
         for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-            gradient.find(network, x, target, step, &mut slopes);
-            for (p, g) in network.parameters.iter_mut().zip(&slopes) {
-                *p -= learning_rate * g;
-            }
+            gradient.training_step(network, x, target);
         }
-        overall_loss(network, inputs, targets, &mut scratch)
+        overall_loss(network, inputs, targets, gradient.forward_pass())
     })
 }

@@ -5,21 +5,26 @@
 //! - [`Backprop`] applies the chain rule. The loss is quadratic in every single parameter, so the central
 //!   difference has no truncation error and the two gradients agree but for rounding.
 
+//!
+//! `Naive` and [`Backprop`] work on one thread: the one because it is what the Python program does, the other
+//! because it is bound by the memory that the weights come from. [`Incremental`] takes several.
+
 mod backprop;
 mod incremental;
 mod naive;
 
 pub use backprop::Backprop;
-pub use incremental::Incremental;
+pub use incremental::{Incremental, Operations, operations};
 pub use naive::Naive;
 
-use crate::network::Network;
+use crate::network::{Forward, Network};
 
 /// One way to the gradient, with the memory that it works in.
 pub trait Gradient {
-    /// Find the slope of the loss of one sample for every parameter, in the order of `Network::parameters`.
-    ///
-    /// `x` has n0 values, `target` nL, and `step` is the h of the central difference. The network may be
-    /// changed on the way, and is as before at the end.
-    fn find(&mut self, network: &mut Network, x: &[f64], target: &[f64], step: f64, slopes: &mut [f64]);
+    /// One training step: find the slope of one sample's loss for every parameter at the network's present
+    /// parameters, then take `learning_rate` times its slope off each. `x` has n0 values, `target` nL.
+    fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]);
+
+    /// The forward pass that the method works with, for the overall loss.
+    fn forward_pass(&mut self) -> &mut dyn Forward;
 }

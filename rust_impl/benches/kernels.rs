@@ -1,0 +1,218 @@
+//! The parts of a training run, each timed by itself: one group a kernel, one parameter a shape.
+//!
+//! Run with `cargo bench --bench kernels`; the results are in `target/criterion/<kernel>/<shape>/new`.
+//! `step-..` is one training step, gradient and update. The learning rate is 0.0, so that every step does
+//! the same work on the same numbers and none runs off to infinity. The throughput of `step-incremental`
+//! and of the peaks is additions and multiplications, so their rates can be divided.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
+use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, operations};
+use flatnet::network::{Network, Scratch};
+use flatnet::rng::Random;
+use pulp::{Arch, Simd, WithSimd};
+
+const SMALL: [&[usize]; 2] = [&[10, 5, 1], &[64, 32, 1]];
+const SHAPES: [&[usize]; 7] = [
+    &[10, 5, 1],
+    &[64, 32, 1],
+    &[100, 50, 1],
+    &[256, 128, 1],
+    &[32, 32, 32, 1],
+    &[64, 64, 64, 1],
+    &[64, 32, 10],
+];
+const BACKPROP_SHAPES: [&[usize]; 4] = [&[10, 5, 1], &[64, 32, 1], &[256, 128, 1], &[1000, 1000, 1]];
+const THREADED_SHAPES: [&[usize]; 2] = [&[64, 64, 64, 1], &[256, 128, 1]];
+const STEP: f64 = 0.1;
+const LEARNING_RATE: f64 = 0.0;
+
+/// A network with one sample.
+struct Problem {
+    network: Network,
+    x: Vec<f64>,
+    target: Vec<f64>,
+}
+
+impl Problem {
+    fn new(layers: &[usize]) -> Self {
+        let mut rng = Random::new(1);
+        let network = Network::new(layers, &mut rng).expect("it fits into memory");
+        let (features, outputs) = network.ends();
+        let mut values = |count| (0..count).map(|_| rng.uniform(0.0, 1.0)).collect();
+        Self { x: values(features), target: values(outputs), network }
+    }
+}
+
+fn shape(layers: &[usize]) -> BenchmarkId {
+    let sizes: Vec<_> = layers.iter().map(usize::to_string).collect();
+    BenchmarkId::from_parameter(sizes.join("-"))
+}
+
+fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn() -> Box<dyn Gradient>) {
+    let mut group = group(c, kernel);
+    for layers in shapes {
+        if kernel.starts_with("step-incremental") {
+            let count = operations(layers);
+            group.throughput(Throughput::Elements((count.additions + count.multiplications) as u64));
+        }
+        let Problem { mut network, x, target } = Problem::new(layers);
+        let mut method = method();
+        group.bench_function(shape(layers), |b| {
+            b.iter(|| method.training_step(black_box(&mut network), &x, &target));
+        });
+    }
+}
+
+fn group<'c>(c: &'c mut Criterion, kernel: &str) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = c.benchmark_group(kernel);
+    group.sampling_mode(SamplingMode::Flat);
+    group
+}
+
+fn forward(c: &mut Criterion) {
+    let mut flat = group(c, "forward-flat");
+    for layers in SMALL {
+        let Problem { network, x, .. } = Problem::new(layers);
+        let mut scratch = Scratch::default();
+        flat.bench_function(shape(layers), |b| {
+            b.iter(|| black_box(network.forward(black_box(&x), 0, &mut scratch))[0]);
+        });
+    }
+    flat.finish();
+    let mut nested = group(c, "forward-nested");
+    for layers in SMALL {
+        let Problem { network, x, .. } = Problem::new(layers);
+        let network = NestedNetwork::new(&network);
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+        nested.bench_function(shape(layers), |b| {
+            b.iter(|| black_box(network.forward(black_box(&x), &mut inputs, &mut outputs))[0]);
+        });
+    }
+}
+
+/// The same network with a vector for each layer and in it one for each row.
+struct NestedNetwork {
+    weights: Vec<Vec<Vec<f64>>>,
+    biases: Vec<f64>,
+}
+
+impl NestedNetwork {
+    fn new(network: &Network) -> Self {
+        let mut weights = Vec::new();
+        for (k, &(_, columns)) in network.shapes.iter().enumerate() {
+            let layer = &network.parameters[network.offsets[k]..network.offsets[k + 1]];
+            weights.push(layer.chunks_exact(columns).map(<[f64]>::to_vec).collect());
+        }
+        Self { weights, biases: network.biases().to_vec() }
+    }
+
+    fn forward<'v>(&self, x: &[f64], inputs: &'v mut Vec<f64>, outputs: &mut Vec<f64>) -> &'v [f64] {
+        inputs.clear();
+        inputs.extend_from_slice(x);
+        for (layer, bias) in self.weights.iter().zip(&self.biases) {
+            outputs.clear();
+            for row in layer {
+                let mut total = 0.0;
+                for (x_j, w_ij) in inputs.iter().zip(row) {
+                    total += x_j * w_ij;
+                }
+                outputs.push(total + bias);
+            }
+            std::mem::swap(inputs, outputs);
+        }
+        inputs
+    }
+}
+
+fn training_steps(c: &mut Criterion) {
+    steps(c, "step-incremental", &SHAPES, || Box::new(Incremental::new(STEP, LEARNING_RATE, 1)));
+    steps(c, "step-incremental-2-threads", &THREADED_SHAPES, || {
+        Box::new(Incremental::new(STEP, LEARNING_RATE, 2))
+    });
+    steps(c, "step-backprop", &BACKPROP_SHAPES, || Box::new(Backprop::new(LEARNING_RATE)));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(arch) = pulp::x86::V3::try_new().map(Arch::V3) {
+        steps(c, "step-incremental-avx2", &[&[64, 32, 1]], || {
+            let threads = flatnet::threads::Threads::up_to(1);
+            Box::new(Incremental::on(arch, threads, STEP, LEARNING_RATE))
+        });
+    }
+    steps(c, "step-naive", &SHAPES, || Box::new(Naive::new(STEP, LEARNING_RATE)));
+}
+
+/// The fastest that this machine adds and multiplies, and that it only adds, on registers alone.
+///
+/// `incremental` has far more additions than multiplications, so the second is the bound that it runs into
+/// where a processor has units for the one that cannot do the other.
+fn peaks(c: &mut Criterion) {
+    for (kernel, multiply) in [("peak-multiply-add", true), ("peak-add", false)] {
+        let mut group = group(c, kernel);
+        let lanes = Arch::new().dispatch(Lanes);
+        group.throughput(Throughput::Elements(Peak::ROUNDS * if multiply { 16 } else { 8 } * lanes));
+        group.bench_function(BenchmarkId::from_parameter("1-thread"), |b| {
+            b.iter(|| Arch::new().dispatch(Peak { multiply }));
+        });
+    }
+}
+
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = u64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> u64 {
+        S::F64_LANES as u64
+    }
+}
+
+/// Eight sums and eight products side by side, each an operation a round.
+struct Peak {
+    multiply: bool,
+}
+
+impl Peak {
+    const ROUNDS: u64 = 10_000;
+}
+
+impl WithSimd for Peak {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (term, factor) = (simd.splat_f64s(black_box(0.5)), simd.splat_f64s(black_box(1.0)));
+        let (mut sums, mut products) = ([term; 8], [factor; 8]);
+        if self.multiply {
+            for _ in 0..Self::ROUNDS {
+                for (sum, product) in sums.iter_mut().zip(&mut products) {
+                    *sum = simd.add_f64s(*sum, term);
+                    *product = simd.mul_f64s(*product, factor);
+                }
+            }
+        } else {
+            for _ in 0..Self::ROUNDS {
+                for sum in &mut sums {
+                    *sum = simd.add_f64s(*sum, term);
+                }
+            }
+        }
+        black_box((sums, products));
+    }
+}
+
+criterion_group! {
+    name = kernels;
+    config = Criterion::default()
+        .sample_size(20)
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    targets = forward, peaks, training_steps
+}
+criterion_main!(kernels);
