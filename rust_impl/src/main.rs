@@ -215,17 +215,21 @@ fn check_memory(layers: &[u64], samples: u64) -> Result<(), Failure> {
 /// Fail where the run would exhaust the memory it may use: a vector that cannot grow would abort the program.
 ///
 /// What is asked for here is given back at once.
-fn reserve_memory(method: &Method, layers: &[usize], samples: usize) -> Result<(), TryReserveError> {
+fn reserve_memory(
+    method: &Method,
+    layers: &[usize],
+    samples: usize,
+    threads: u64,
+) -> Result<(), TryReserveError> {
     let neurons: usize = layers.iter().sum();
     let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
     let data = samples * (layers[0] + layers[layers.len() - 1]);
-    // The network, its slopes and a hole where the teacher was; `incremental` keeps products and running sums in
-    // vectors that double as they grow.
-    let copies = match method {
-        Method::Naive | Method::Backprop => 3,
-        Method::Incremental => 7,
+    let work = match method {
+        Method::Naive | Method::Backprop => parameters,
+        Method::Incremental => Incremental::values(layers, threads),
     };
-    Vec::<f64>::new().try_reserve_exact(data + copies * parameters + 4 * neurons)
+    // The network, and a hole where the teacher was.
+    Vec::<f64>::new().try_reserve_exact(data + 2 * parameters + 4 * neurons + work)
 }
 
 /// The value in bytes of a line such as `VmHWM:  1234 kB`; none where the system has no such file.
@@ -261,7 +265,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     let layers: Vec<usize> = arguments.layers.iter().map(|&size| size as usize).collect();
-    reserve_memory(&arguments.method, &layers, arguments.samples as usize)?;
+    reserve_memory(&arguments.method, &layers, arguments.samples as usize, arguments.threads)?;
     let mut rng = Random::new(seed);
     let inputs =
         random_inputs(arguments.samples as usize, layers[0], arguments.low, arguments.high, &mut rng)?;

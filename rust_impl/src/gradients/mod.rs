@@ -4,7 +4,6 @@
 //! - [`Incremental`] finds the same differences, bit for bit, and recomputes only what a parameter touches.
 //! - [`Backprop`] applies the chain rule. The loss is quadratic in every single parameter, so the central
 //!   difference has no truncation error and the two gradients agree but for rounding.
-
 //!
 //! `Naive` and [`Backprop`] work on one thread: the one because it is what the Python program does, the other
 //! because it is bound by the memory that the weights come from. [`Incremental`] takes several.

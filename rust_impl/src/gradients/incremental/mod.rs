@@ -56,7 +56,7 @@ use pulp::Arch;
 use super::Gradient;
 use crate::network::{Forward, Network};
 use crate::threads::Threads;
-use crate::wide::SideBySide;
+use crate::wide::{LANES, SideBySide};
 use biases::RunAndUpdateBiases;
 use rows::{Perturbed, UpdateRows, Workspace};
 use sums::LayerSums;
@@ -87,6 +87,14 @@ impl Incremental {
         let forward = SideBySide::new(arch);
         let (shapes, layers, workspaces) = Default::default();
         Self { step, learning_rate, arch, threads, forward, shapes, layers, workspaces }
+    }
+
+    /// How many values its memory holds for a network of these layers.
+    pub fn values(layers: &[usize], threads: u64) -> usize {
+        let rows = |pair: &[usize]| 2 * pair[1] * pair[0].next_multiple_of(LANES);
+        let sums: usize = layers.windows(2).map(rows).sum();
+        let widest = layers.iter().max().map_or(0, |&size| size.next_multiple_of(LANES));
+        sums + WORKSPACE * widest * Threads::up_to(threads).count()
     }
 
     /// Make the memory for a network of these shapes.
@@ -130,6 +138,9 @@ impl Gradient for Incremental {
         &mut self.forward
     }
 }
+
+/// The most values that a workspace holds for each neuron of the widest layer.
+const WORKSPACE: usize = 128;
 
 /// Into how many runs of rows a layer is split for each thread; rows differ in work, and cores in speed.
 const SHARES: usize = 16;
