@@ -40,7 +40,7 @@
 //!
 //! # Memory
 //!
-//! Two values for each weight, and for each thread 128 for each neuron of the widest layer.
+//! Two values for each weight, and for each thread 128 for each neuron of the widest layer after the first.
 
 mod biases;
 mod lanes;
@@ -91,10 +91,11 @@ impl Incremental {
 
     /// How many values its memory holds for a network of these layers.
     pub fn values(layers: &[usize], threads: u64) -> usize {
-        let rows = |pair: &[usize]| 2 * pair[1] * pair[0].next_multiple_of(LANES);
-        let sums: usize = layers.windows(2).map(rows).sum();
-        let widest = layers.iter().max().map_or(0, |&size| size.next_multiple_of(LANES));
-        sums + WORKSPACE * widest * Threads::up_to(threads).count()
+        let sums = |pair: &[usize]| LayerSums::values(pair[1], pair[0]);
+        let rows = layers[1..].iter().max().map_or(0, |&rows| rows);
+        let columns = layers[..layers.len() - 1].iter().max().map_or(0, |&columns| columns);
+        let workspace = Workspace::values(rows, columns.next_multiple_of(LANES));
+        layers.windows(2).map(sums).sum::<usize>() + workspace * Threads::up_to(threads).count()
     }
 
     /// Make the memory for a network of these shapes.
@@ -138,9 +139,6 @@ impl Gradient for Incremental {
         &mut self.forward
     }
 }
-
-/// The most values that a workspace holds for each neuron of the widest layer.
-const WORKSPACE: usize = 128;
 
 /// Into how many runs of rows a layer is split for each thread; rows differ in work, and cores in speed.
 const SHARES: usize = 16;

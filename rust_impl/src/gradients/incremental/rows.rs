@@ -30,6 +30,11 @@ impl Workspace {
         let panel = || Aligned::new(0.0, rows * 2 * 4 * LANES);
         Self { perturbed: [perturbed(), perturbed()], panels: [panel(), panel()] }
     }
+
+    /// How many values that is where no layer has more rows, or a greater stride.
+    pub fn values(rows: usize, stride: usize) -> usize {
+        2 * GROUP.max(stride) + 2 * rows * 2 * 4 * LANES
+    }
 }
 
 impl Workspace {

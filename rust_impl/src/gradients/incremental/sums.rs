@@ -53,6 +53,12 @@ impl LayerSums {
         layers
     }
 
+    /// How many values a layer keeps.
+    pub fn values(rows: usize, columns: usize) -> usize {
+        let stride = columns.next_multiple_of(LANES);
+        stride + 2 * rows * stride + 4 * rows
+    }
+
     /// The products of row `o` that come after that of input `i`.
     #[inline(always)]
     pub fn terms_after(&self, o: usize, i: usize) -> &[f64] {
