@@ -297,11 +297,11 @@ def crossovers(runs: pd.DataFrame) -> list[str]:
                 continue
             sizes = ahead.index.get_level_values("neurons")
             since = next((size for size in sizes if ahead[sizes >= size].all()), None)
-            claim = f"is faster than {fast} with {worse}"
+            than = f"faster than {fast} with {worse}"
             lines.append(
-                f"{slow} with {better} {claim} from {since} neurons on"
+                f"{slow} with {better} is {than} from {since} neurons on"
                 if since is not None
-                else f"{slow} with {better} never {claim} up to {sizes[-1]} neurons"
+                else f"{slow} with {better} is not {than} up to {sizes[-1]} neurons"
             )
     return lines
 

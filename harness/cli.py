@@ -223,6 +223,9 @@ def _report(terminal: "Terminal", folder: Folder, reference: str) -> None:
 
 
 def _csv(table: "pd.DataFrame") -> bytes:
+    """Return a table as the bytes of a CSV file, with yes and no as in runs.csv."""
+    if "control" in table:
+        table = table.assign(control=table["control"].map({True: "yes", False: "no"}))
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 

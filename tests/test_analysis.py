@@ -354,7 +354,7 @@ def test_crossovers() -> None:
     assert crossing([0.5, 5.0, 9.0]) == [claim.format(7)]
     # Ahead at 16 neurons, but not at 25: there is no size from which on it holds.
     assert crossing([2.0, 5.0, 900.0]) == [
-        "python with backprop never is faster than rust with naive up to 25 neurons"
+        "python with backprop is not faster than rust with naive up to 25 neurons"
     ]
     # Where Python's backprop beats even Rust's it is not the slower language.
     assert crossing([0.05, 0.1, 0.2]) == [

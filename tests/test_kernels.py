@@ -80,6 +80,17 @@ def test_share_of_peak(tmp_path: Path) -> None:
     assert line(table, "rust", "peak-multiply-add")["share_of_peak"] == 1.0
 
 
+def test_a_peak_has_no_network(tmp_path: Path) -> None:
+    folder = write_criterion(tmp_path, {("peak-add", "1-thread"): [0.5]}, operations=10)
+    assert kernels.gather({}, {"rust": folder})["layers"].tolist() == ["1-thread"]
+
+
+def test_kernels_come_by_size(tmp_path: Path) -> None:
+    shapes = ["100-50-1", "10-5-1", "32-16-1"]
+    folder = write_criterion(tmp_path, {("step-naive", shape): [0.5] for shape in shapes})
+    assert kernels.gather({}, {"rust": folder})["layers"].tolist() == ["10-5-1", "32-16-1", "100-50-1"]
+
+
 def test_a_kernel_without_its_naive_one_has_no_ratio(tmp_path: Path) -> None:
     table = kernels.gather(
         {"p": write_pytest_benchmark(tmp_path / "p", {("step-backprop", "4-2-1"): [1.0]})}, {}
