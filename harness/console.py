@@ -187,7 +187,7 @@ class Terminal:
         for heading in (
             "median",
             "quartiles",
-            "times naive",
+            "times as fast",
             "target",
             "ns/parameter",
             "target",
@@ -201,13 +201,17 @@ class Terminal:
                 escape(line["layers"]),
                 duration(line["median_s"]),
                 f"{duration(line['lower_quartile_s'])} to {duration(line['upper_quartile_s'])}",
-                _or_nothing(line["times_naive"], "{:.1f}"),
-                _or_nothing(line["target_times_naive"], "{:g} or more"),
+                _times(line["times_as_fast"], line["against"]),
+                _or_nothing(line["target_times_as_fast"], "{:g} or more"),
                 _or_nothing(line["ns_per_parameter"], "{:.2f}"),
                 _or_nothing(line["target_ns_per_parameter"], "{:g} or less"),
                 _or_nothing(line["share_of_peak"], "{:.0%}"),
             )
         self._out.print(shown)
+
+
+def _times(ratio: float, kernel: str) -> str:
+    return "" if math.isnan(ratio) else f"{_three_digits(ratio)}x {kernel}"
 
 
 def _or_nothing(value: float, form: str) -> str:

@@ -22,16 +22,17 @@ REFERENCE_KERNEL = "step-naive"
 PEAK_KERNEL = "peak-multiply-add"
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
-    *("times_naive", "target_times_naive", "ns_per_parameter", "target_ns_per_parameter"),
+    *("against", "times_as_fast", "target_times_as_fast", "ns_per_parameter", "target_ns_per_parameter"),
     *("operations", "share_of_peak"),
 ]
+_TEXTS = ("contender", "kernel", "layers", "against")
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
     """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
 
-    Both arguments map a contender's name to where its results are. ``times_naive`` is how many times as
-    fast the kernel is as the same contender's naive training step on the same shape; ``operations`` the
+    Both arguments map a contender's name to where its results are. ``times_as_fast`` is how many times as
+    fast the kernel is as the same contender's kernel ``against`` on the same shape; ``operations`` the
     additions and multiplications of one call, where the benchmark tells them; ``share_of_peak`` their rate
     divided by that of the peak kernel, which does nothing but independent multiplications and additions.
     """
@@ -61,12 +62,14 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     for _, line in table.iterrows():
         contender, kernel, layers = line["contender"], line["kernel"], line["layers"]
         is_step = kernel.startswith("step-")
-        naive_s = times.get((contender, REFERENCE_KERNEL, layers)) if is_step else None
         wanted = targets.get((contender, kernel, layers), {})
+        against = wanted.get("against", REFERENCE_KERNEL)
+        other_s = times.get((contender, against, layers)) if is_step else None
         derived.append(
             {
-                "times_naive": naive_s / line["median_s"] if naive_s else np.nan,
-                "target_times_naive": wanted.get("ratio", np.nan),
+                "against": against if other_s else "",
+                "times_as_fast": other_s / line["median_s"] if other_s else np.nan,
+                "target_times_as_fast": wanted.get("ratio", np.nan),
                 "ns_per_parameter": line["median_s"] * 1e9 / _parameters(layers) if is_step else np.nan,
                 "target_ns_per_parameter": wanted.get("ns_per_parameter", np.nan),
                 "share_of_peak": line["operations"] / line["median_s"] / rates[contender]
@@ -81,15 +84,16 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
 def read(path: Path) -> pd.DataFrame:
     """Return what kernels.csv holds; raise ResultsError where it is not what ``gather`` returned."""
     try:
-        table = pd.read_csv(path, dtype={"contender": str, "kernel": str, "layers": str})
-        numbers = table[COLUMNS].iloc[:, 3:].astype(float)
+        table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
+        numbers = [name for name in COLUMNS if name not in _TEXTS]
+        table[numbers] = table[numbers].astype(float)
         if table.empty or table[COLUMNS[:6]].isna().to_numpy().any():
             raise ValueError("a line without a name or a time")
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(
             f"{path}: cannot be understood: {error}; remove it and run make kernels"
         ) from error
-    return pd.concat([table[COLUMNS[:3]], numbers], axis=1)
+    return table[COLUMNS]
 
 
 def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -143,13 +147,13 @@ def _by_kernel_and_size(file: Path) -> tuple[str, list[int]]:
     return kernel, [int(size) for size in layers.split("-") if size.isdigit()]
 
 
-def _targets() -> dict[tuple[str, str, str], dict[str, float]]:
-    targets: dict[tuple[str, str, str], dict[str, float]] = {}
+def _targets() -> dict[tuple[str, str, str], dict[str, Any]]:
+    targets: dict[tuple[str, str, str], dict[str, Any]] = {}
     for entry in tomllib.loads(TARGETS.read_text(encoding="utf-8"))["target"]:
         for goal in ("ratio", "ns_per_parameter"):
             for layers, value in entry.get(goal, {}).items():
                 key = (entry["contender"], entry["kernel"], layers)
-                targets.setdefault(key, {})[goal] = float(value)
+                targets.setdefault(key, {"against": entry.get("against", REFERENCE_KERNEL)})[goal] = value
     return targets
 
 
