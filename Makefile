@@ -14,7 +14,7 @@ RUST := --manifest-path rust_impl/Cargo.toml
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'], where ARGS goes to bench, plot and verify, and RESULTS=FOLDER is used instead of results/; see .venv/bin/python -m harness bench --help"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## the Python environment in .venv
 
@@ -37,8 +37,11 @@ bench: build ## measure (about 3 minutes), write CSV files to results/, show tab
 	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(RESULTS)/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(RESULTS)/kernels-python.json
 
-plot: $(READY) ## draw the pictures from the CSV files in results/
+plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures from the CSV files in results/; measure first if there are none
 	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
+
+$(RESULTS)/runs.csv:
+	@$(MAKE) --no-print-directory bench
 
 verify: build ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(ARGS)
