@@ -14,7 +14,7 @@ RUST := --manifest-path rust_impl/Cargo.toml
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'], where ARGS goes to bench, plot and verify, and RESULTS=FOLDER is used instead of results/; see .venv/bin/python -m harness bench --help"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## the Python environment in .venv
 
