@@ -1,6 +1,7 @@
 """The pictures. Pure: frames in, Figures out.
 
-Throughout, a contender has one colour and one marker, and a method has one line style.
+Throughout, a contender has one colour and one marker, and a method has one line style. A function here is
+as long as its picture has settings: they belong together, and none is used twice.
 """
 
 import math

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from harness import runner
 from harness.contenders import ROOT, Contender
@@ -62,6 +63,24 @@ def _turns(planned: PlannedCase, reference: str) -> list[tuple[str, bool]]:
     return [*turns, (reference, True)] if planned.control else turns
 
 
+def _cells(case: Case) -> dict[str, Any]:
+    """Return what a row says of its case."""
+    return {
+        "method": case.method,
+        "layers": case.shape,
+        "neurons": case.neurons,
+        "parameters": case.parameters,
+        "multiply_adds": case.multiply_adds,
+        "samples": case.samples,
+        "epochs": case.epochs,
+        "step": case.step,
+        "learning_rate": case.learning_rate,
+        "low": case.low,
+        "high": case.high,
+        "seed": case.seed,
+    }
+
+
 class Sweep:
     """A plan being carried out, from wherever an earlier session left it.
 
@@ -111,18 +130,7 @@ class Sweep:
             contender=run.contender,
             version=self.plan.versions[run.contender],
             control=run.control,
-            method=run.case.method,
-            layers=run.case.shape,
-            neurons=run.case.neurons,
-            parameters=run.case.parameters,
-            multiply_adds=run.case.multiply_adds,
-            samples=run.case.samples,
-            epochs=run.case.epochs,
-            step=run.case.step,
-            learning_rate=run.case.learning_rate,
-            low=run.case.low,
-            high=run.case.high,
-            seed=run.case.seed,
+            **_cells(run.case),
             threads=contender.threads,
             round=run.round,
             position=run.position,
