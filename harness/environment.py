@@ -55,7 +55,9 @@ def warnings(environment: Mapping[str, object]) -> list[str]:
     advice = []
     load = environment["load_1min"]
     if isinstance(load, float) and load > 0.5:
-        advice.append(f"the load is {load:.1f}: other programs are running; close them and run again")
+        advice.append(
+            f"the last minute's load was {load:.1f}: if that was no build, close what runs and start again"
+        )
     governor = environment["governor"]
     if governor is not None and governor != "performance":
         advice.append(

@@ -95,7 +95,11 @@ def test_nothing_to_warn_of() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        ("load_1min", 0.56, "the load is 0.6: other programs are running; close them and run again"),
+        (
+            "load_1min",
+            0.56,
+            "the last minute's load was 0.6: if that was no build, close what runs and start again",
+        ),
         (
             "governor",
             "powersave",
