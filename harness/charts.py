@@ -351,16 +351,6 @@ def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, 
 
 
 def _mark_article(axes: Axes, medians: pd.DataFrame) -> None:
-    if _ARTICLE not in set(medians["layers"]):
-        return
-    axes.axvline(sum(ARTICLE_LAYERS), color=GREY, linewidth=1, zorder=0)
-    axes.annotate(
-        f"{_ARTICLE}, the article's shape",
-        (sum(ARTICLE_LAYERS), 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, -4),
-        textcoords="offset points",
-        va="top",
-        fontsize=9,
-        color=GREY,
-    )
+    if _ARTICLE in set(medians["layers"]):
+        label = f"{_ARTICLE}, the article's shape"
+        axes.axvline(sum(ARTICLE_LAYERS), color=GREY, linewidth=1, zorder=0, label=label)

@@ -144,10 +144,16 @@ def test_the_fitted_exponents_are_in_the_legend() -> None:
 
 
 def test_the_article_shape_is_marked_where_it_was_measured() -> None:
-    def marks(figure: Figure) -> list[str]:
-        return [text.get_text() for text in panels(figure)[0].texts]
+    def marks(figure: Figure) -> list[list[int]]:
+        lines = panels(figure)[0].get_lines()
+        return [
+            np.asarray(line.get_xdata()).tolist()
+            for line in lines
+            if line.get_label() == "10-5-1, the article's shape"
+        ]
 
-    assert marks(charts.scaling(analysis.frame(rows()), "")) == ["10-5-1, the article's shape"]
+    # 10 + 5 + 1 neurons.
+    assert marks(charts.scaling(analysis.frame(rows()), "")) == [[16, 16]]
     assert marks(charts.scaling(analysis.frame(rows(("4-2-1", "16-8-1"))), "")) == []
 
 
