@@ -241,12 +241,14 @@ def _plot(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     plan = folder.read_json(PLAN) or {}
     reference = str(plan.get("reference", runs["contender"].iloc[0]))
     losses = analysis.losses_frame(folder.read_losses(), str(runs["sweep"].iloc[-1]))
-    figures = charts.draw(runs, losses, reference, environment)
-    if (folder.path / KERNELS).exists():
-        figures["kernels.png"] = charts.kernels(kernels.read(folder.path / KERNELS))
-    for name, figure in figures.items():
+    for name, figure in charts.draw(runs, losses, reference, environment).items():
         folder.write_file(name, style.png(figure))
         terminal.say(str(folder.path / name))
+    # Last, so that a broken table of kernels leaves the pictures of the sweep.
+    if (folder.path / KERNELS).exists():
+        figure = charts.kernels(kernels.read(folder.path / KERNELS))
+        folder.write_file("kernels.png", style.png(figure))
+        terminal.say(str(folder.path / "kernels.png"))
     return 0
 
 

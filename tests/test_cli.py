@@ -457,3 +457,15 @@ def test_resume_asks_for_the_same_machine_and_commit(tmp_path: Path) -> None:
     (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     assert harness(*bench(folder, manifest), "--resume").returncode == 0
     assert len((folder / "runs.csv").read_text(encoding="utf-8").splitlines()) == len(runs)
+
+
+def test_a_broken_table_of_kernels_leaves_the_pictures_of_the_sweep(tmp_path: Path) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:0.004"})
+    folder = tmp_path / "results"
+    assert harness(*bench(folder, manifest)).returncode == 0
+    (folder / "kernels.csv").write_text("nonsense\n", encoding="utf-8")
+    plotted = harness("plot", "--results", str(folder))
+    assert plotted.returncode == 1
+    assert plotted.stderr.count("\n") == 1
+    assert plotted.stderr.startswith(f"error: {folder / 'kernels.csv'}: ")
+    assert (folder / "scaling.png").exists()
