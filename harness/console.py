@@ -61,16 +61,13 @@ class Terminal:
                 *planned.run_s,
                 *([f"{plan.reference} again (control)"] if planned.control else []),
             ]
-            seconds = sum(planned.run_s.values()) + (
-                planned.run_s[plan.reference] if planned.control else 0.0
-            )
             table.add_row(
                 case.method,
                 case.shape,
                 str(case.samples),
                 str(case.epochs),
                 f"{case.learning_rate:g}",
-                f"{seconds:.2f}",
+                f"{planned.round_s(plan.reference):.2f}",
                 escape(", ".join(names)),
             )
         self._out.print(table)

@@ -65,6 +65,10 @@ class PlannedCase:
     control: bool
     """Whether the reference runs twice in each round, to show the noise floor."""
 
+    def round_s(self, reference: str) -> float:
+        """Return the estimated seconds of one round."""
+        return sum(self.run_s.values()) + (self.run_s[reference] if self.control else 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -86,7 +90,7 @@ class Plan:
     @property
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
-        return sum(_round_s(planned, self.reference) for planned in self.cases) * (self.options.rounds + 1)
+        return sum(planned.round_s(self.reference) for planned in self.cases) * (self.options.rounds + 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan in types that JSON has."""
@@ -269,13 +273,13 @@ def _fit(
     while kept:
         cases = [_planned(case, found, run_s) for case, found in kept]
         cases = _with_controls(cases, reference)
-        total_s = sum(_round_s(planned, reference) for planned in cases) * (options.rounds + 1)
+        total_s = sum(planned.round_s(reference) for planned in cases) * (options.rounds + 1)
         if total_s <= options.budget_s:
             return cases
         if run_s > options.run_s / 8:
             run_s *= max(0.5, 0.95 * options.budget_s / total_s)
             continue
-        dearest = max(range(len(kept)), key=lambda index: _round_s(cases[index], reference))
+        dearest = max(range(len(kept)), key=lambda index: cases[index].round_s(reference))
         case, _ = kept.pop(dearest)
         left_out.append(
             f"{case.method} {case.shape}: does not fit into {options.budget_s:g} s; raise --budget"
@@ -312,7 +316,3 @@ def _with_controls(cases: Iterable[PlannedCase], reference: str) -> list[Planned
             index = min(able, key=lambda index: (cases[index].case.layers != ARTICLE_LAYERS, index))
             cases[index] = replace(cases[index], control=True)
     return cases
-
-
-def _round_s(planned: PlannedCase, reference: str) -> float:
-    return sum(planned.run_s.values()) + (planned.run_s[reference] if planned.control else 0.0)
