@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, ValueEnum};
@@ -93,6 +93,19 @@ impl From<TryReserveError> for Failure {
     }
 }
 
+/// `text` in quotes and on one line, whatever characters it holds.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for character in text.chars() {
+        if character.is_control() {
+            quoted += &format!("\\x{:02x}", u32::from(character));
+        } else {
+            quoted.push(character);
+        }
+    }
+    quoted + "'"
+}
+
 /// Parse a decimal integer from `LEAST` to 2^64 - 1.
 fn integer<const LEAST: u64>(text: &str) -> Result<u64, String> {
     match text.parse() {
@@ -171,19 +184,6 @@ fn one_line(error: &clap::Error) -> String {
         (ErrorKind::TooManyValues, _, _) => format!("{name}: got {}, takes no value", quoted(&value)),
         _ => error.kind().to_string(),
     }
-}
-
-/// `text` in quotes and on one line, whatever characters it holds.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("'");
-    for character in text.chars() {
-        if character.is_control() {
-            quoted += &format!("\\x{:02x}", u32::from(character));
-        } else {
-            quoted.push(character);
-        }
-    }
-    quoted + "'"
 }
 
 /// Refuse what needs more than the machine's memory, where that is known, for the student, the teacher and the data.
@@ -299,6 +299,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     writeln!(stdout, "{line_break}Final Loss: {}", repr(last))?;
     stdout.flush()?;
 
+    report(diverged, training)?;
+    Ok(())
+}
+
+/// Write to standard error what differs from run to run, and a warning if the loss diverged.
+fn report(diverged: Option<(u64, f64)>, training: Duration) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     if let Some((epoch, loss)) = diverged {
         writeln!(
