@@ -11,23 +11,28 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.contract import Case
-from harness.plan import Plan
-from harness.records import Row
-from harness.sweep import Run
+from harness.case import Case
+from harness.errors import ResultsError
+from harness.plan import Plan, Run
+from harness.records import Row, SweepFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.read.results import Results
+
+_WIDE = 120
+"""Columns from which on tables have intervals. What goes into a file has 80, or what COLUMNS says."""
 
 
 class Terminal:
     """Writes reports to standard output, notices and errors to standard error."""
 
     def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
-        self._out = out or _wide(Console(highlight=False, emoji=False))
+        self._out = out or Console(highlight=False, emoji=False)
         self._err = err or Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
@@ -36,10 +41,10 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
-        self._err.print(f"[yellow]note:[/] {escape(text)}")
+        self._err.print(f"[yellow]note:[/] {escape(' '.join(text.splitlines()))}")
 
     def error(self, text: str) -> None:
-        """Write the line with which a command fails."""
+        """Write a line about what failed, with which the command does not end."""
         self._err.print(f"[red]error:[/] {escape(' '.join(text.splitlines()))}")
 
     def missing(self, missing: Mapping[str, str]) -> None:
@@ -49,122 +54,122 @@ class Terminal:
 
     def plan(self, plan: Plan) -> None:
         """Show what a sweep is going to do."""
-        table = Table(title=f"Plan of sweep {plan.sweep}", title_justify="left")
+        table = self._table(f"Plan of sweep {plan.sweep}")
         for heading in ("method", "shape"):
             table.add_column(heading)
-        for heading in ("samples", "epochs", "learning rate", "seconds a round"):
+        for heading in ("samples", "epochs", "rate", "s/round"):
             table.add_column(heading, justify="right")
-        table.add_column("contenders")
+        table.add_column("without", overflow="fold")
         for planned in plan.cases:
             case = planned.case
-            names = [
-                *planned.run_s,
-                *([f"{plan.reference} again (control)"] if planned.control else []),
-            ]
             table.add_row(
                 case.method,
-                case.shape,
+                f"{case.shape}*" if planned.control else str(case.shape),
                 str(case.samples),
                 str(case.epochs),
                 f"{case.learning_rate:g}",
                 f"{planned.round_s(plan.reference):.2f}",
-                escape(", ".join(names)),
+                escape(", ".join(name for name in plan.versions if name not in planned.run_s)),
             )
         self._out.print(table)
-        for line in plan.left_out:
-            self.say(f"left out: {line}")
-        rounds = plan.options.rounds
-        self.say(f"{rounds} timed rounds after one that warms up: about {plan.estimate_s:.0f} s")
+        if any(planned.control for planned in plan.cases):
+            self.say(f"* {plan.reference} runs twice a round, which shows the noise floor")
+        for entry in plan.left_out:
+            self.say(f"left out: {entry}")
+        self.say(
+            f"{plan.options.rounds} timed rounds after one that warms up: about {plan.estimate_s:.0f} s,"
+            f" with {_joined(plan.versions)}"
+        )
 
     @contextmanager
-    def pilots(self) -> Iterator[Callable[[str], None]]:
-        """Show which pilot run is being made; the function that is handed out takes its name."""
-        with self._err.status("pilot runs") as status:
-            yield lambda text: status.update(f"pilot run: {escape(text)}")
+    def doing(self, what: str) -> Iterator[None]:
+        """Show that something is being done that takes a moment."""
+        with self._err.status(escape(what)):
+            yield
 
     @contextmanager
-    def progress(self, runs: Sequence[Run], rounds: int) -> Iterator["SweepProgress"]:
-        """Show case, contender, round and the time left while ``runs`` are made."""
+    def counting(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
+        """Show how far something is; the function that is handed out is called at each step of it."""
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+            console=self._err, transient=True,
+        ) as progress:  # fmt: skip
+            task = progress.add_task(what, total=total)
+
+            def advance(step: str = "") -> None:
+                progress.update(task, advance=1, description=escape(f"{what}: {step}" if step else what))
+
+            yield advance
+
+    @contextmanager
+    def progress(self, plan: Plan, pending: Sequence[Run]) -> Iterator["SweepProgress"]:
+        """Show case, contender, round and the time left while the ``pending`` runs are made."""
         with Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=self._err,
             transient=True,
         ) as progress:
-            task = progress.add_task("", total=sum(run.planned_s for run in runs))
-            yield SweepProgress(progress, task, rounds)
+            task = progress.add_task("", total=sum(map(plan.estimate_of, pending)))
+            yield SweepProgress(progress, task, plan)
 
-    def failures(self, rows: Iterable[Row], spared: Mapping[tuple[str, str], Case]) -> None:
+    def failures(self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case]) -> None:
         """Say which runs failed, and what was therefore not run."""
         seen = set()
-        for row in rows:
-            where = f"{row.contender} {row.method} {row.layers}, round {row.round}"
-            if row.status != "ok" and (row.contender, row.method, row.layers, row.status) not in seen:
-                seen.add((row.contender, row.method, row.layers, row.status))
-                self.note(f"{where}: {row.status}: {row.error or row.parity}")
+        for row in failed:
+            what = (row.run.contender, str(row.run.case), row.status)
+            if what not in seen:
+                seen.add(what)
+                self.note(f"{row.run}: {row.status}: {row.error or row.parity}")
         for (contender, method), case in spared.items():
             self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
 
-    def results(self, medians: "pd.DataFrame", speedups: "pd.DataFrame", reference: str) -> None:
-        """Show per shape and method the time of a training step, the speedups and the parity."""
-        names = list(dict.fromkeys([reference, *medians["contender"]]))
-        rivals = names[1:]
-        table = Table(title="Time per training step, and speedup", title_justify="left")
-        for heading in ("method", "shape"):
-            table.add_column(heading)
-        for heading in ("neurons", "parameters", *names):
-            table.add_column(escape(heading), justify="right")
-        for name in rivals:
-            table.add_column(escape(f"{name}: training"), justify="right")
-            table.add_column(escape(f"{name}: whole process"), justify="right")
-            table.add_column(escape(f"{name}: parity"))
-        last = None
-        for (method, layers), case in medians.groupby(["method", "layers"], sort=False):
-            if last not in (None, method):
+    def results(self, results: "Results") -> None:
+        """Show every case, the exponents, and the answer."""
+        wide = self._out.width >= _WIDE
+        table = self._table(f"Seconds of a training step, and how many times as fast as {results.reference}")
+        for heading in ("method", "shape", "contender"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("a step", "training", "process"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("losses", no_wrap=True)
+        ratios = {
+            (line["method"], line["layers"], line["contender"], line["measure"]): line
+            for _, line in results.speedups[~results.speedups["control"]].iterrows()
+        }
+        before = None
+        for _, line in results.medians.iterrows():
+            case = (line["method"], line["layers"])
+            if before not in (None, case):
                 table.add_section()
-            last = method
-            times = case.set_index("contender")["median"]
-            first = case.iloc[0]
-            cells = [method, layers, str(first["neurons"]), str(first["parameters"])]
-            cells += [duration(times[name]) if name in times else "-" for name in names]
-            for name in rivals:
-                own = speedups[
-                    (speedups["method"] == method)
-                    & (speedups["layers"] == layers)
-                    & (speedups["contender"] == name)
-                    & ~speedups["control"].astype(bool)
-                ].set_index("measure")
-                cells += [
-                    interval(own.loc[word]) if word in own.index else "-" for word in ("training", "process")
-                ]
-                cells.append(str(own["parity"].iloc[0]) if len(own) else "-")
-            table.add_row(*(escape(str(cell)) for cell in cells))
-        self._out.print(table)
-        for _, line in speedups[speedups["control"].astype(bool)].iterrows():
-            self.say(
-                f"control: {reference} against itself, {line['method']} {line['layers']}, {line['measure']}: "
-                f"{interval(line)}; a ratio within {line['noise_floor']:.3f} of 1 is called none"
+            own = [ratios.get((*case, line["contender"], measure)) for measure in ("training", "process")]
+            table.add_row(
+                *(case if before != case else ("", "")),
+                escape(line["contender"]),
+                duration(line["median"]),
+                *("" if ratio is None else interval(ratio) if wide else times(ratio) for ratio in own),
+                _losses(line, own[0]),
             )
+            before = case
+        self._out.print(table)
+        self._exponents(results.exponents)
+        for sentence in results.crossovers:
+            self.say(sentence)
+        for sentence in _answer(results):
+            self.say(sentence)
 
-    def scaling(self, scaling: "pd.DataFrame") -> None:
-        """Show how training time grows with the neurons."""
-        if scaling.empty:
+    def _exponents(self, exponents: "pd.DataFrame") -> None:
+        if exponents.empty:
             return
-        table = Table(title="Training time per step grows as neurons to the power of", title_justify="left")
+        table = self._table("Seconds of a training step grow as neurons to the power of")
         for heading in ("method", "contender"):
-            table.add_column(heading)
-        for heading in (
-            "exponent",
-            "95% interval",
-            "by count of multiply-adds",
-            "neurons",
-            "sizes",
-        ):
-            table.add_column(heading, justify="right")
-        for _, line in scaling.iterrows():
+            table.add_column(heading, no_wrap=True)
+        for heading in ("power", "95% interval", "by count", "neurons", "sizes"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for _, line in exponents.iterrows():
             table.add_row(
                 line["method"],
                 escape(line["contender"]),
@@ -176,71 +181,116 @@ class Terminal:
             )
         self._out.print(table)
 
-    def kernels(self, table: "pd.DataFrame") -> None:
+    def sweeps(self, sweeps: Iterable[SweepFolder]) -> None:
+        """List sweeps: when, where, who, how much of the plan is done."""
+        table = self._table("Sweeps")
+        for heading in ("sweep", "machine", "commit"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("cases", "runs", "failed"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("contenders")
+        for sweep in sweeps:
+            try:
+                rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
+            except ResultsError as error:
+                self.error(str(error))
+                continue
+            names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
+            table.add_row(
+                sweep.name,
+                escape(str(machine.get("host", ""))),
+                escape(str(machine.get("commit") or "")[:7]),
+                str(len({str(row.run.case) for row in rows})),
+                str(len(rows)),
+                str(sum(row.status not in ("ok", "paused") for row in rows)),
+                escape(_joined(names)),
+            )
+        self._out.print(table)
+
+    def kernels(self, kernels: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""
-        shown = Table(title="One call of each kernel, in process", title_justify="left")
-        for heading in ("contender", "kernel", "shape"):
-            shown.add_column(heading)
-        for heading in (
-            "median",
-            "quartiles",
-            "times as fast",
-            "target",
-            "ns/parameter",
-            "target",
-            "share of peak",
-        ):
-            shown.add_column(heading, justify="right")
-        for _, line in table.iterrows():
-            shown.add_row(
+        table = self._table("One call of each kernel, in process (in brackets: what is wanted)")
+        for heading in ("by", "kernel", "shape"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("median", "times as fast", "ns/param.", "of peak"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for _, line in kernels.iterrows():
+            table.add_row(
                 escape(line["contender"]),
                 escape(line["kernel"]),
                 escape(line["layers"]),
                 duration(line["median_s"]),
-                f"{duration(line['lower_quartile_s'])} to {duration(line['upper_quartile_s'])}",
-                _times(line["times_as_fast"], line["against"]),
-                _or_nothing(line["target_times_as_fast"], "{:g} or more"),
-                _or_nothing(line["ns_per_parameter"], "{:.2f}"),
-                _or_nothing(line["target_ns_per_parameter"], "{:g} or less"),
-                _or_nothing(line["share_of_peak"], "{:.0%}"),
+                _wanted(line["times_as_fast"], line["target_times_as_fast"], times_text),
+                _wanted(line["ns_per_parameter"], line["target_ns_per_parameter"], "{:.2f}".format),
+                "" if math.isnan(line["share_of_peak"]) else f"{line['share_of_peak']:.0%}",
             )
-        self._out.print(shown)
+        self._out.print(table)
 
-
-def _times(ratio: float, kernel: str) -> str:
-    return "" if math.isnan(ratio) else f"{_three_digits(ratio)}x {kernel}"
-
-
-def _or_nothing(value: float, form: str) -> str:
-    return "" if math.isnan(value) else form.format(value)
-
-
-def _wide(console: Console) -> Console:
-    """Let tables keep their width where the output is no terminal that could wrap them."""
-    if not console.is_terminal:
-        console.width = 200
-    return console
+    def _table(self, title: str) -> Table:
+        return Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
 
 
 class SweepProgress:
     """The progress bar of a sweep, in planned seconds."""
 
-    def __init__(self, progress: Progress, task: TaskID, rounds: int) -> None:
+    def __init__(self, progress: Progress, task: TaskID, plan: Plan) -> None:
         self._progress = progress
         self._task = task
-        self._rounds = rounds
+        self._plan = plan
 
     def starting(self, run: Run) -> None:
         """Show which run is being made."""
-        turn = f"round {run.round}/{self._rounds}" if run.round else "warm-up"
-        who = f"{run.contender} (control)" if run.control else run.contender
-        self._progress.update(
-            self._task, description=escape(f"{turn} {run.case.method} {run.case.shape} {who}")
-        )
+        turn = f"round {run.round}/{self._plan.options.rounds}" if run.round else "warm-up"
+        who = f"{run.contender} again" if run.control else run.contender
+        self._progress.update(self._task, description=escape(f"{turn} {run.case} {who}"))
 
     def finished(self, run: Run) -> None:
         """Advance by what the run was planned to take."""
-        self._progress.advance(self._task, run.planned_s)
+        self._progress.advance(self._task, self._plan.estimate_of(run))
+
+
+def _answer(results: "Results") -> Iterator[str]:
+    """Yield the answer in sentences: how many times as fast on the article's shape, and what it rests on."""
+    shape = results.shape
+    for _, line in results.speedups.iterrows():
+        if line["layers"] == shape and line["measure"] == "training" and not line["control"]:
+            if line["verdict"] == "mismatch":
+                yield f"{line['contender']} has other losses at {shape} with {line['method']}: no ratio."
+            else:
+                yield (
+                    f"{line['contender']} trains {shape} with {line['method']} {interval(line)} as fast as"
+                    f" {line['reference']}: {_VERDICTS[line['verdict']]}."
+                )
+    wrong = results.runs["status"].ne("ok").sum()
+    same = "all with identical losses" if not wrong else f"{wrong} of them failed or with other losses"
+    yield f"{len(results.runs)} runs, {same}. Rows and tables: results; pictures: make plot."
+
+
+_VERDICTS = {
+    "faster": "faster",
+    "slower": "slower",
+    "none": "no difference beyond the noise",
+    "unknown": "without a control nobody can tell whether that is noise",
+}
+
+
+def _losses(line: "pd.Series[float]", ratio: "pd.Series[float] | None") -> str:
+    if str(line["status"]) == "mismatch":
+        return "[red]differ[/]"
+    parity = str(ratio["parity"]) if ratio is not None else ""
+    if parity.startswith("epoch"):
+        return "[red]differ at times[/]"
+    return escape(parity)
+
+
+def _wanted(value: float, target: float, text: Callable[[float], str]) -> str:
+    if math.isnan(value):
+        return ""
+    return text(value) if math.isnan(target) else f"{text(value)} ({target:g})"
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def duration(seconds: float) -> str:
@@ -251,11 +301,23 @@ def duration(seconds: float) -> str:
     return f"{_three_digits(seconds / 1e-9)} ns"
 
 
+def times_text(ratio: float) -> str:
+    """Write a ratio with three digits: 43.2x."""
+    return f"{_three_digits(ratio)}x"
+
+
+def times(line: "pd.Series[float]") -> str:
+    """Write a line's ratio: 43.2x."""
+    return "-" if math.isnan(line["ratio"]) else times_text(line["ratio"])
+
+
 def interval(line: "pd.Series[float]") -> str:
-    """Write a ratio with its interval: 43.2x (41.0 to 44.9)."""
+    """Write a line's ratio with its interval: 43.2x (41.0 to 44.9)."""
+    if math.isnan(line["ratio"]):
+        return "-"
     if math.isnan(line["low"]):
-        return f"{_three_digits(line['ratio'])}x (one round)"
-    return f"{_three_digits(line['ratio'])}x ({_three_digits(line['low'])} to {_three_digits(line['high'])})"
+        return f"{times(line)} (one round)"
+    return f"{times(line)} ({_three_digits(line['low'])} to {_three_digits(line['high'])})"
 
 
 def _three_digits(value: float) -> str:

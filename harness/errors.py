@@ -5,6 +5,7 @@ FlatnetError            exit status 1, unless a subclass says otherwise
 |-- ManifestError       contenders.toml is not what it should be (exit status 2)
 |-- ContractError       a program's output is not what the contract says
 `-- ResultsError        the results folder cannot be read, written or shared
+    `-- NothingMeasured it is whole, and holds no timed run that ended well
 """
 
 
@@ -31,4 +32,8 @@ class ContractError(FlatnetError):
 
 
 class ResultsError(FlatnetError):
-    """A results folder that is unwritable, in use, or holds files that cannot be understood."""
+    """A results folder that is unwritable or in use, or that holds files which cannot be understood."""
+
+
+class NothingMeasured(ResultsError):
+    """A sweep without a timed run that ended well: nothing can be said about it."""

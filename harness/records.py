@@ -1,8 +1,8 @@
-"""The results folder: a CSV row for every process, the losses of every case, the plan, the environment.
+"""The folder of a sweep: its plan, its environment, a row for every process, the losses of every case.
 
-Rows are appended and flushed as each process ends, so what was measured stays whatever happens next. A
-row that was only half written when its writer was killed has no line break at its end: it is dropped, and
-the process is run again.
+Rows and losses are appended and flushed as each process ends, so what was measured stays whatever happens
+next, and a run costs the same whatever was measured before. A line that was only half written when its writer
+was killed has no line break at its end: it is set aside, and the process is run again.
 """
 
 import csv
@@ -12,20 +12,25 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from harness.contract import METHODS, parse_layers
-from harness.errors import ResultsError, UsageError
+from harness.case import Case, Shape
+from harness.codec import decode, encode, shown
+from harness.errors import ResultsError
+from harness.plan import Plan, Run
 
 RUNS = "runs.csv"
 LOSSES = "losses.csv"
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
-FAILED = ("timeout", "crash", "flood", "stray", "garbled")
-"""The status of a run that ended without losses."""
-STATUSES = ("ok", "mismatch", *FAILED)
+FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
+"""The status of a run after which its contender is spared that case and larger shapes."""
+STATUSES = ("ok", "mismatch", "paused", *FAILED)
+WITH_LOSSES = ("ok", "mismatch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,78 +38,87 @@ class Row:
     """One process, as it stands in runs.csv; a field that is None is an empty cell."""
 
     sweep: str
-    """The sweep that it belongs to: the UTC time at which that was planned."""
-    started_utc: str
-    """When the process was started, ISO 8601."""
-    host: str
-    """The machine's name."""
-    contender: str
-    """The contender's name in the manifest."""
-    version: str
-    """What its version command said."""
-    control: bool
-    """Whether this is the reference run a second time in its round, to show the noise floor."""
-    method: str
-    """naive, incremental or backprop."""
-    layers: str
-    """The shape: layer sizes with hyphens between them."""
-    neurons: int
-    """The sum of the layer sizes."""
-    parameters: int
-    """Weights and biases."""
-    multiply_adds: int
-    """Multiply-adds of one training step."""
-    samples: int
-    """Training samples."""
-    epochs: int
-    """Passes over the samples."""
-    step: float
-    """h of the central difference."""
-    learning_rate: float
-    """Factor on the gradient in every update."""
-    low: float
-    """Least value of an input."""
-    high: float
-    """Greatest value of an input."""
-    seed: int
-    """Seed of the random stream."""
-    threads: int
-    """Threads that the contender was told to use."""
-    round: int
-    """0 for the warm-up, then 1, 2, ..."""
-    position: int
-    """The process's place in its round, from 1."""
-    warm_up: bool
-    """Whether it is kept out of every statistic because it is the case's first round."""
+    """The sweep that it belongs to."""
+    run: Run
+    """What was asked for."""
     status: str
-    """ok, mismatch, or why it failed: timeout, crash, flood, stray, garbled."""
+    """ok, mismatch, paused, or why it failed: timeout, crash, memory, flood, stray, garbled."""
     wall_s: float
     """Seconds from start to end, seen from outside."""
-    user_s: float
-    """CPU seconds in user mode."""
-    system_s: float
-    """CPU seconds in the kernel."""
     training_s: float | None
     """Seconds of the training loop by the program's own clock."""
-    peak_memory_bytes: int | None
+    user_s: float = 0.0
+    """CPU seconds in user mode."""
+    system_s: float = 0.0
+    """CPU seconds in the kernel."""
+    peak_memory_bytes: int | None = None
     """The program's own high-water mark."""
-    initial_loss: float | None
+    initial_loss: float | None = None
     """The loss before training."""
-    final_loss: float | None
+    final_loss: float | None = None
     """The loss after the last epoch."""
-    parity: str
+    parity: str = ""
     """reference, identical, within N ulp, or the first epoch that differs; empty without losses."""
-    error: str
+    error: str = ""
     """What went wrong, in words."""
+    started_utc: str = ""
+    """When the process was started, ISO 8601."""
+    host: str = ""
+    """The machine's name."""
+    version: str = ""
+    """What the contender's version command said."""
+    threads: int = 1
+    """Threads that the contender was told to use."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if no run could have been like this."""
+        if self.status not in STATUSES:
+            raise ValueError(f"status is {shown(self.status)}, takes {', '.join(STATUSES)}")
+        for name in ("wall_s", "user_s", "system_s", "training_s"):
+            if not 0.0 <= (getattr(self, name) or 0.0) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
+        if not self.training_s and self.status in WITH_LOSSES:
+            raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
-LOSS_COLUMNS = ("sweep", "contender", "method", "layers", "epoch", "loss")
+_CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
+COLUMNS: Mapping[str, Callable[[Row], object]] = {
+    **{name: attrgetter(name) for name in ("sweep", "started_utc", "host")},
+    "contender": attrgetter("run.contender"),
+    "version": attrgetter("version"),
+    "control": attrgetter("run.control"),
+    "method": attrgetter("run.case.method"),
+    "layers": attrgetter("run.case.shape"),
+    "neurons": attrgetter("run.case.shape.neurons"),
+    "parameters": attrgetter("run.case.shape.parameters"),
+    **{name: attrgetter(f"run.case.{name}") for name in ("multiply_adds", *_CASE_COLUMNS[2:])},
+    "threads": attrgetter("threads"),
+    **{name: attrgetter(f"run.{name}") for name in ("round", "position", "warm_up")},
+    **{
+        name: attrgetter(name)
+        for name in (
+            *("status", "wall_s", "user_s", "system_s", "training_s", "peak_memory_bytes"),
+            *("initial_loss", "final_loss", "parity", "error"),
+        )
+    },
+}
+"""The columns of runs.csv in their order, and where a row has what stands in them."""
+_DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")
+"""Written for those who read the file, computed by those who know the shape and the round."""
+_OPTIONAL = (
+    *("started_utc", "host", "version", "threads", "user_s", "system_s", "peak_memory_bytes"),
+    *("initial_loss", "final_loss", "parity", "error", *_DERIVED),
+)
+"""Columns without which a row can be understood."""
+_ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
+LOSS_COLUMNS = ("contender", "method", "layers", "epoch", "loss")
+LossKey = tuple[str, str, str]
+"""Whose losses on what: contender, method, shape."""
 
 
-def encode(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Return the cells of ``row``; numbers are written so that they read back exactly."""
-    return [_cell(getattr(row, name)) for name in COLUMNS]
+    return [_cell(get(row)) for get in COLUMNS.values()]
 
 
 def _cell(value: object) -> str:
@@ -113,200 +127,294 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     # A line break in a cell would make a half-written row look like a whole one.
-    return " ".join(value.splitlines()) if isinstance(value, str) else repr(value)
+    return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
 
 
-def decode(cells: Sequence[str], where: str) -> Row:
-    """Return the row that ``cells`` hold; raise ResultsError, which begins with ``where``."""
-    if len(cells) != len(COLUMNS):
-        raise ResultsError(
-            f"{where}: has {len(cells)} cells instead of {len(COLUMNS)}; restore or remove the line"
-        )
-    values: dict[str, Any] = {}
-    for field, cell in zip(fields(Row), cells, strict=True):
-        kind, read = _READERS[field.type]
-        try:
-            values[field.name] = read(cell)
-        except (ValueError, KeyError) as error:
-            raise ResultsError(
-                f"{where}: {field.name} is {cell!r}, takes {kind}; restore or remove the line"
-            ) from error
-    row = Row(**values)
-    if problem := _problem(row):
-        raise ResultsError(f"{where}: {problem}; restore or remove the line")
+def _count(text: str) -> int:
+    # What int takes besides digits, and numbers so long that reading them takes seconds, nobody writes.
+    if not (text.isascii() and text.isdigit() and len(text) <= 60):
+        raise ValueError(text)
+    return int(text)
+
+
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(COLUMNS, ("a text", str)),
+    **dict.fromkeys(("samples", "epochs", "seed", "threads", "round", "position"), ("an integer", _count)),
+    **dict.fromkeys(
+        ("step", "learning_rate", "low", "high", "wall_s", "user_s", "system_s"), ("a number", float)
+    ),
+    **dict.fromkeys(
+        ("training_s", "initial_loss", "final_loss"),
+        ("a number or nothing", lambda cell: float(cell) if cell else None),
+    ),
+    "peak_memory_bytes": ("an integer or nothing", lambda cell: _count(cell) if cell else None),
+    "control": ("yes or no", {"yes": True, "no": False}.__getitem__),
+    "layers": ("a shape such as 10-5-1", Shape.parse),
+}
+_RUN_COLUMNS = ("contender", "control", "round", "position")
+
+
+def _read_cell(name: str, cell: str) -> Any:
+    kind, read = _READERS[name]
+    try:
+        return read(cell)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{name} is {shown(cell)}, takes {kind}") from error
+
+
+@lru_cache(maxsize=1024)
+def _read_case(texts: tuple[str, ...]) -> Case:
+    values = {name: _read_cell(name, text) for name, text in zip(_CASE_COLUMNS, texts, strict=True)}
+    return Case(shape=values.pop("layers"), **values)
+
+
+def read_row(texts: Mapping[str, str]) -> Row:
+    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one."""
+    run = Run(
+        case=_read_case(tuple(texts[name] for name in _CASE_COLUMNS)),
+        **{name: _read_cell(name, texts[name]) for name in _RUN_COLUMNS},
+    )
+    rest = texts.keys() - {*_CASE_COLUMNS, *_RUN_COLUMNS, *_DERIVED}
+    row = Row(run=run, **{name: _read_cell(name, texts[name]) for name in COLUMNS if name in rest})
+    for name in _DERIVED:
+        if name in texts and texts[name] != (right := _cell(COLUMNS[name](row))):
+            raise ValueError(f"{name} is {shown(texts[name])}, but {run} has {right}")
     return row
 
 
-def _problem(row: Row) -> str:
-    """Return what no run could have, nothing where all is well."""
-    try:
-        neurons = sum(parse_layers(row.layers))
-    except UsageError as error:
-        return str(error)
-    if row.neurons != neurons:
-        return f"neurons is {row.neurons}, but {row.layers} has {neurons}"
-    for name, value, known in (("method", row.method, METHODS), ("status", row.status, STATUSES)):
-        if value not in known:
-            return f"{name} is {value!r}, takes {', '.join(known)}"
-    if not row.training_s and row.status not in FAILED:
-        return f"training_s is empty or zero, and the status is {row.status}"
-    return next(_out_of_range(row), "")
-
-
-def _out_of_range(row: Row) -> Iterator[str]:
-    for name in ("samples", "epochs"):
-        if (count := getattr(row, name)) < 1:
-            yield f"{name} is {count}, takes an integer of at least 1"
-    for name in ("wall_s", "user_s", "system_s", "training_s"):
-        if not 0.0 <= (getattr(row, name) or 0.0) < math.inf:
-            yield f"{name} is {getattr(row, name)!r}, takes seconds of at least 0"
-
-
-_READERS: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    str: ("a text", str),
-    int: ("an integer", int),
-    float: ("a number", float),
-    bool: ("yes or no", {"yes": True, "no": False}.__getitem__),
-    float | None: ("a number or nothing", lambda cell: float(cell) if cell else None),
-    int | None: ("an integer or nothing", lambda cell: int(cell) if cell else None),
-}
-
-Losses = dict[tuple[str, str, str, str], tuple[float, ...]]
-"""The losses of every contender and case, by (sweep, contender, method, layers)."""
-
-
-class Folder:
-    """A results folder and its files. Every method raises ResultsError where a file will not have it."""
+class SweepFolder:
+    """The folder of one sweep. Every method raises ResultsError if a file cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def create(self) -> None:
-        """Make the folder, if it is not there."""
-        with _explained(self.path, "cannot be created"):
-            self.path.mkdir(parents=True, exist_ok=True)
+    @property
+    def name(self) -> str:
+        """The sweep's id."""
+        return self.path.name
 
     def append_row(self, row: Row) -> None:
-        """Append ``row`` to runs.csv, below a line of column names where the file is new."""
+        """Append ``row`` to runs.csv."""
+        self._append(RUNS, tuple(COLUMNS), [cells(row)])
+
+    def append_losses(self, key: LossKey, losses: Sequence[float]) -> None:
+        """Append the losses of a contender on a case to losses.csv: before training, then by epoch."""
+        lines = ([*key, str(epoch), repr(loss)] for epoch, loss in enumerate(losses))
+        self._append(LOSSES, LOSS_COLUMNS, lines)
+
+    def _append(self, name: str, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+        path = self.path / name
         with (
-            _explained(self.path / RUNS, "cannot be written"),
-            (self.path / RUNS).open("a", encoding="utf-8", newline="") as file,
+            explained(path, "cannot be written", _KEPT),
+            _open_to_append(path) as file,
         ):
-            header = [] if file.tell() else [COLUMNS]
-            file.write(_lines([*header, encode(row)]))
+            header = [] if file.tell() else [columns]
+            file.write(_csv([*header, *lines]))
 
-    def read_rows(self) -> list[Row]:
-        """Return all rows of runs.csv, none where there is no such file."""
+    def rows(self) -> list[Row]:
+        """Return all rows of runs.csv, none if there is no such file; refuse a run that is there twice."""
         path = self.path / RUNS
-        lines = _read_table(path, COLUMNS)
-        return [decode(cells, f"{path}, line {number}") for number, cells in lines]
-
-    def drop_half_row(self) -> bool:
-        """Remove what stands after the last line break of runs.csv, and say whether anything did."""
-        path = self.path / RUNS
-        with _explained(path, "cannot be repaired"):
+        found: dict[object, int] = {}
+        rows = []
+        for number, texts in self._table(RUNS, _ESSENTIAL):
             try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                return False
-            whole = content.rfind(b"\n") + 1
-            if whole == len(content):
-                return False
-            os.truncate(path, whole)
-            return True
+                row = read_row(texts)
+            except ValueError as error:
+                raise ResultsError(f"{path}, line {number}: {error}; restore or remove the line") from error
+            first = found.setdefault((row.sweep, row.run.key), number)
+            if first != number:
+                raise ResultsError(
+                    f"{path}, line {number}: repeats line {first} ({row.run}); remove one of the two"
+                )
+            rows.append(row)
+        return rows
 
-    def write_losses(self, losses: Losses) -> None:
-        """Replace losses.csv by ``losses``."""
-        rows = [
-            [*key, str(epoch), repr(loss)]
-            for key, values in losses.items()
-            for epoch, loss in enumerate(values)
-        ]
-        self.write_file(LOSSES, _lines([LOSS_COLUMNS, *rows]).encode())
+    def losses(self) -> dict[LossKey, tuple[float, ...]]:
+        """Return what losses.csv holds, nothing if there is no such file."""
+        merged: dict[LossKey, tuple[float, ...]] = {}
+        for of_sweep in self.losses_by_sweep().values():
+            merged |= of_sweep
+        return merged
 
-    def read_losses(self) -> Losses:
-        """Return what losses.csv holds, nothing where there is no such file."""
+    def losses_by_sweep(self) -> dict[str, dict[LossKey, tuple[float, ...]]]:
+        """Return what losses.csv holds; only version 1.0 had several sweeps in it, each named in its lines.
+
+        Epoch 0 begins the losses of a case; if it comes again, the first time was not written to its end.
+        """
         path = self.path / LOSSES
-        losses: dict[tuple[str, str, str, str], list[float]] = {}
-        for number, cells in _read_table(path, LOSS_COLUMNS):
+        losses: dict[tuple[str, LossKey], list[float]] = {}
+        for number, texts in self._table(LOSSES, LOSS_COLUMNS):
+            key = texts.get("sweep", ""), (texts["contender"], texts["method"], texts["layers"])
             try:
-                sweep, contender, method, layers, epoch, loss = cells
-                values = losses.setdefault((sweep, contender, method, layers), [])
-                if int(epoch) != len(values):
+                epoch, loss = _count(texts["epoch"]), float(texts["loss"])
+                if epoch == 0:
+                    losses[key] = []
+                if epoch != len(losses.get(key, ())):
                     raise ValueError(epoch)
-                values.append(float(loss))
             except ValueError as error:
                 raise ResultsError(
-                    f"{path}, line {number}: is not the next epoch's loss: {','.join(cells)!r};"
+                    f"{path}, line {number}: is not the next epoch's loss: {shown(','.join(texts.values()))};"
                     " restore the file or remove it"
                 ) from error
-        return {key: tuple(values) for key, values in losses.items()}
+            losses[key].append(loss)
+        found: dict[str, dict[LossKey, tuple[float, ...]]] = {}
+        for (sweep, of), values in losses.items():
+            found.setdefault(sweep, {})[of] = tuple(values)
+        return found
+
+    def can_grow(self) -> bool:
+        """Whether rows of this version can be appended: false if another version wrote the column names."""
+        return tuple(next(_lines(self.path / RUNS), COLUMNS)) == tuple(COLUMNS)
+
+    def set_half_lines_aside(self) -> list[str]:
+        """Cut off what stands after the last line break of each table, and return which tables had any.
+
+        It is kept in a file of its own beside the table. A file that is no such table is not touched.
+        """
+        cut = []
+        for name, essential in ((RUNS, _ESSENTIAL), (LOSSES, LOSS_COLUMNS)):
+            path = self.path / name
+            next(self._table(name, essential), None)  # The column names are right.
+            with explained(path, "cannot be repaired", _KEPT), suppress(FileNotFoundError):
+                content = path.read_bytes()
+                whole = content.rfind(b"\n") + 1
+                if whole < len(content):
+                    with _open_to_append(self.path / f"{name}.half") as file:
+                        file.write(content[whole:].decode(errors="replace") + "\n")
+                    os.truncate(path, whole)
+                    cut.append(name)
+        return cut
+
+    def _table(self, name: str, essential: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the lines below the column names: the number, and the cells by column."""
+        path = self.path / name
+        lines = _lines(path)
+        header = next(lines, None)
+        if header is None:
+            return
+        if missing := next((column for column in essential if column not in header), None):
+            raise ResultsError(f"{path}: has no column {missing!r}; restore the file or move it away")
+        if len(set(header)) < len(header):
+            raise ResultsError(f"{path}: has two columns of one name; restore the file or move it away")
+        known = COLUMNS if name == RUNS else ("sweep", *LOSS_COLUMNS)
+        places = [(column, place) for place, column in enumerate(header) if column in known]
+        for number, texts in enumerate(lines, start=2):
+            if len(texts) != len(header):
+                raise ResultsError(
+                    f"{path}, line {number}: has {len(texts)} cells instead of {len(header)};"
+                    " restore or remove the line"
+                )
+            yield number, {column: texts[place] for column, place in places}
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.json."""
+        self.write_json(PLAN, encode(plan))
+
+    def plan(self) -> Plan | None:
+        """Return what plan.json says, None if there is no such file."""
+        document = self.read_json(PLAN)
+        if document is None:
+            return None
+        path = self.path / PLAN
+        try:
+            plan: Plan = decode(Plan, document)
+        except ValueError as error:
+            raise ResultsError(f"{path}: is not a plan: {error}; restore the file or remove it") from error
+        return plan
+
+    def environment(self) -> dict[str, Any]:
+        """Return what environment.json says, nothing if there is no such file."""
+        return self.read_json(ENVIRONMENT) or {}
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return what the JSON file ``name`` holds, None if there is no such file."""
+        path = self.path / name
+        try:
+            document = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except RecursionError:
+            raise ResultsError(f"{path}: is nested too deeply; restore the file or remove it") from None
+        except (OSError, ValueError) as error:
+            raise ResultsError(
+                f"{path}: cannot be read: {shown_error(error)}; restore the file or remove it"
+            ) from error
+        if not isinstance(document, dict):
+            raise ResultsError(f"{path}: is not a JSON object; restore the file or remove it")
+        return document
 
     def write_json(self, name: str, document: Mapping[str, object]) -> None:
         """Replace the JSON file ``name``."""
         self.write_file(name, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return what the JSON file ``name`` holds, None where there is no such file."""
-        path = self.path / name
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path}: cannot be read: {error}; restore the file or remove it") from error
-        if not isinstance(document, dict):
-            raise ResultsError(f"{path}: is not a JSON object; restore the file or remove it")
-        return document
-
     def write_file(self, name: str, content: bytes) -> None:
         """Write a whole file so that, killed at any moment, it is the old one or the new one."""
-        path = self.path / name
-        with _explained(path, "cannot be written"):
-            new = path.with_name(f".{name}.new")
-            try:
-                new.write_bytes(content)
-                new.replace(path)
-            except OSError:
-                with suppress(OSError):
-                    new.unlink()
-                raise
+        replace_file(self.path / name, content)
+
+
+_KEPT = "what was measured before is kept, mend this and run the same command again"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a whole file so that, killed at any moment, it is the old one or the new one; follow no link."""
+    new = path.with_name(f".{path.name}.new")
+    with explained(path, "cannot be written", _KEPT):
+        try:
+            new.unlink(missing_ok=True)
+            with new.open("xb") as file:
+                file.write(content)
+            new.replace(path)
+        except OSError:
+            with suppress(OSError):
+                new.unlink()
+            raise
+
+
+def _open_to_append(path: Path) -> TextIO:
+    """Open a file at its end, a new one if there is none; a link is not followed."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8", newline="")
 
 
 @contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
+def explained(path: Path, what: str, then: str) -> Iterator[None]:
+    """Turn an OSError into a ResultsError: the path, what failed and why, what to do."""
     try:
         yield
     except OSError as error:
-        raise ResultsError(
-            f"{path}: {what}: {error.strerror}; what was measured before is kept,"
-            " mend this and run the same command again"
-        ) from error
+        raise ResultsError(f"{path}: {what}: {error.strerror}; {then}") from error
 
 
-def _lines(rows: Iterable[Sequence[str]]) -> str:
+def shown_error(error: Exception) -> str:
+    """Return the text of an error of the system or of a parser in one short line."""
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or " ".join(str(error).split()))[:200]
+
+
+def _csv(lines: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
 
 
-def _read_table(path: Path, columns: Sequence[str]) -> list[tuple[int, list[str]]]:
-    """Return the numbered lines below the column names, without a half-written one at the end."""
+def _lines(path: Path) -> Iterator[list[str]]:
+    """Yield the lines of a CSV file that are not empty, without a half-written one at its end."""
     try:
         content = path.read_bytes()
-        text = content[: content.rfind(b"\n") + 1].decode("utf-8")
+        text = content.decode("utf-8")
     except FileNotFoundError:
-        return []
+        return
     except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: cannot be read: {error}; restore the file or remove it") from error
-    lines = csv.reader(io.StringIO(text, newline=""))
-    try:
-        table = [(lines.line_num, cells) for cells in lines if cells]
-    except csv.Error as error:
-        raise ResultsError(f"{path}, line {lines.line_num}: is not CSV: {error}; restore the file") from error
-    if table and table[0][1] != list(columns):
         raise ResultsError(
-            f"{path}: its columns are not those that this version of flatnet writes;"
-            " move the file away or name another results folder"
-        )
-    return table[1:]
+            f"{path}: cannot be read: {shown_error(error)}; restore the file or move it away"
+        ) from error
+    headers = (_csv([columns]) for columns in (tuple(COLUMNS), LOSS_COLUMNS))
+    if "\n" not in text and not any(header.startswith(text) for header in headers):
+        raise ResultsError(f"{path}: is not a table of flatnet's; restore the file or move it away")
+    reader = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), strict=True)
+    try:
+        yield from (line for line in reader if line)
+    except csv.Error as error:
+        raise ResultsError(
+            f"{path}, line {reader.line_num}: is not CSV: {error}; restore the file or move it away"
+        ) from error

@@ -7,15 +7,14 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.contract import parse_layers
-from harness.errors import ResultsError, UsageError
+from harness.case import Shape
+from harness.errors import ResultsError
 
 TARGETS = Path(__file__).with_name("kernels.toml")
 REFERENCE_KERNEL = "step-naive"
@@ -41,7 +40,7 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         for contender, path in sources.items():
             try:
                 measured += [{"contender": contender, **line} for line in read(path)]
-            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, UsageError) as error:
+            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
@@ -111,7 +110,7 @@ def _measurement(kernel: object, layers: object, operations: object, samples_s: 
         raise TypeError(f"kernel {kernel!r}, layers {layers!r}")
     # The kernels of the peaks have no network.
     if not kernel.startswith("peak-"):
-        parse_layers(layers)
+        Shape.parse(layers)
     if not samples_s or not all(0.0 < seconds < math.inf for seconds in samples_s):
         raise ValueError(f"{kernel} {layers} has no times above zero")
     if operations is not None and not isinstance(operations, int):
@@ -158,5 +157,4 @@ def _targets() -> dict[tuple[str, str, str], dict[str, Any]]:
 
 
 def _parameters(layers: str) -> int:
-    sizes = parse_layers(layers)
-    return sum(columns * rows + 1 for columns, rows in pairwise(sizes))
+    return Shape.parse(layers).parameters

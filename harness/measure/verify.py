@@ -5,11 +5,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import runner
-from harness.contenders import ROOT, Contender
-from harness.contract import METHODS, Case, parse_output
-from harness.errors import ContractError
-from harness.parity import compare
+from harness.case import METHODS, Case, Shape
+from harness.measure.attempt import attempt
+from harness.measure.contenders import Contender
+from harness.measure.parity import compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
     for number in range(count):
         low, high = sorted(rng.uniform(-2.0, 2.0) for _ in range(2))
         yield Case(
-            layers=tuple(rng.randint(1, 12) for _ in range(rng.randint(2, 5))),
+            shape=Shape(tuple(rng.randint(1, 12) for _ in range(rng.randint(2, 5)))),
             method=METHODS[number % len(METHODS)],
             samples=rng.randint(1, 6),
             epochs=rng.randint(0, 6),
@@ -42,32 +41,39 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
         )
 
 
-def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> list[Difference]:
-    """Run ``case`` with every contender that has its method, and return who differs from the first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The outcome of one case."""
+
+    compared: int
+    """How many contenders ended well; fewer than two show nothing."""
+    differences: tuple[Difference, ...]
+    """Who differs from the first that ended well, or failed."""
+
+
+def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> Checked:
+    """Run ``case`` with every contender that has its method, and hold their losses against the first's."""
     able = [contender for contender in contenders if case.method in contender.methods]
     expected: tuple[float, ...] | None = None
     differences = []
+    compared = 0
     for contender in able:
-        process = runner.run(contender.command_line(case), cwd=ROOT, timeout_s=timeout_s)
-        problem = process.error
-        if not problem:
-            try:
-                losses = parse_output(case, process.stdout, process.stderr).losses
-            except ContractError as broken:
-                problem = str(broken)
-            else:
-                expected = losses if expected is None else expected
-                verdict = compare(expected, losses, contender.tolerance_ulp)
-                problem = "" if verdict.holds else verdict.text
+        tried = attempt(contender, case, timeout_s=timeout_s, memory_bytes=None)
+        problem = tried.error
+        if tried.output:
+            compared += 1
+            expected = expected or tried.output.losses
+            verdict = compare(expected, tried.output.losses, contender.tolerance_ulp)
+            problem = "" if verdict.holds else verdict.text
         if problem:
             differences.append(
                 Difference(
                     contender=contender.name,
-                    text=f"{case.method} {case.shape}: {problem}",
+                    text=f"{case}: {problem}",
                     commands=(
                         shlex.join(able[0].command_line(case)),
                         shlex.join(contender.command_line(case)),
                     ),
                 )
             )
-    return differences
+    return Checked(compared=compared, differences=tuple(differences))

@@ -5,8 +5,7 @@ as long as its picture has settings: they belong together, and none is used twic
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from harness import analysis
-from harness.contract import METHODS
-from harness.plan import ARTICLE_LAYERS
-from harness.style import (
+from harness.case import ARTICLE, METHODS
+from harness.read.results import Results
+from harness.read.style import (
     GREY,
     LINES,
     add_caption,
@@ -29,36 +27,32 @@ from harness.style import (
     styles_of,
 )
 
-_ARTICLE = "-".join(map(str, ARTICLE_LAYERS))
+_ARTICLE = str(ARTICLE)
 
 
-def draw(
-    runs: pd.DataFrame, losses: pd.DataFrame, reference: str, environment: Mapping[str, Any]
-) -> dict[str, Figure]:
-    """Return every picture of a sweep by its file name."""
-    footer = caption(runs, environment)
-    return {
-        "scaling.png": scaling(runs, footer),
-        "speedup.png": speedup(runs, reference, footer),
-        "methods.png": methods(runs, reference, footer),
-        "loss.png": loss(losses, footer, tuple(runs["contender"])),
-    }
+def draw(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Yield every picture of a sweep with its file name."""
+    footer = caption(results)
+    yield "scaling.png", scaling(results, footer)
+    yield "speedup.png", speedup(results, footer)
+    yield "methods.png", methods(results, footer)
+    yield "loss.png", loss(results.losses, results.shape, footer, results.contenders)
 
 
-def scaling(runs: pd.DataFrame, footer: str) -> Figure:
+def scaling(results: Results, footer: str) -> Figure:
     """Training time per step against neurons, log-log; the fitted exponents are in the legend."""
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     axes = figure.subplots()
-    medians = analysis.step_medians(runs)
-    fits = {(fit["contender"], fit["method"]): fit for _, fit in analysis.scaling(runs).iterrows()}
-    styles = styles_of(runs["contender"])
+    medians = results.medians
+    fits = {(fit["contender"], fit["method"]): fit for _, fit in results.exponents.iterrows()}
+    styles = styles_of(results.contenders)
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         label = f"{contender} {method}"
         if (contender, method) in fits:
             fit = fits[contender, method]
             label += f": neurons$^{{{fit['exponent']:.2f}}}$ ({fit['low']:.2f} to {fit['high']:.2f})"
         _line(axes, group, styles[str(contender)], str(method), label)
-    cut = analysis.cut_offs(runs)
+    cut = results.cut_offs
     for contender in dict.fromkeys(cut["contender"]):
         group = cut[cut["contender"] == contender]
         colour, _ = styles[contender]
@@ -94,14 +88,14 @@ def scaling(runs: pd.DataFrame, footer: str) -> Figure:
     return figure
 
 
-def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
+def speedup(results: Results, footer: str) -> Figure:
     """Speedup against neurons with interval bands, a panel per method; training and whole process."""
-    table = analysis.speedups(runs, reference)
-    rivals = table[~table["control"].astype(bool)]
+    reference = results.reference
+    rivals = results.speedups[~results.speedups["control"]]
     present = [method for method in METHODS if method in set(rivals["method"])]
     figure = Figure(figsize=(12, 5), layout="constrained")
     panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
-    styles = styles_of(runs["contender"])
+    styles = styles_of(results.contenders)
     for axes, method in zip(panels, present, strict=False):
         own = rivals[rivals["method"] == method]
         for (contender, measure), group in own.groupby(["contender", "measure"], sort=False):
@@ -147,12 +141,12 @@ def speedup(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     return figure
 
 
-def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
+def methods(results: Results, footer: str) -> Figure:
     """What the language gives and what the algorithm gives: time per step at each shape, log axis."""
-    medians = analysis.step_medians(runs)
+    medians, reference = results.medians, results.reference
     shapes = list(dict.fromkeys(medians.sort_values("parameters")["layers"]))
     names = sorted(dict.fromkeys(medians["contender"]), key=lambda name: name != reference)
-    styles = styles_of(runs["contender"])
+    styles = styles_of(results.contenders)
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots()
     times = medians.set_index(["layers", "method", "contender"])["median"].to_dict()
@@ -221,7 +215,7 @@ def methods(runs: pd.DataFrame, reference: str, footer: str) -> Figure:
     return figure
 
 
-def loss(losses: pd.DataFrame, footer: str, order: Sequence[str] = ()) -> Figure:
+def loss(losses: pd.DataFrame, shape: str, footer: str, order: Sequence[str]) -> Figure:
     """Loss against epoch on the article's shape, a panel per method, all contenders.
 
     ``order`` names the contenders as the other pictures meet them, so that each has the same colour here.
@@ -231,8 +225,6 @@ def loss(losses: pd.DataFrame, footer: str, order: Sequence[str] = ()) -> Figure
         figure.suptitle("Loss during training: none was recorded")
         add_caption(figure, footer)
         return figure
-    shapes = list(dict.fromkeys(losses["layers"]))
-    shape = _ARTICLE if _ARTICLE in shapes else shapes[0]
     own = losses[losses["layers"] == shape]
     present = [method for method in METHODS if method in set(own["method"])]
     styles = styles_of([*order, *losses["contender"]])
@@ -353,4 +345,4 @@ def _line(axes: Axes, group: pd.DataFrame, style: tuple[str, str], method: str, 
 def _mark_article(axes: Axes, medians: pd.DataFrame) -> None:
     if _ARTICLE in set(medians["layers"]):
         label = f"{_ARTICLE}, the article's shape"
-        axes.axvline(sum(ARTICLE_LAYERS), color=GREY, linewidth=1, zorder=0, label=label)
+        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0, label=label)

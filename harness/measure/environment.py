@@ -3,13 +3,12 @@
 import os
 import platform
 import socket
-import subprocess
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness import __version__
-from harness.contenders import ROOT, Lineup
+from harness.measure.contenders import ROOT, Lineup, ask
 
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
@@ -102,6 +101,14 @@ def load_1min() -> float | None:
         return None
 
 
+def free_memory_bytes() -> int | None:
+    """Return how much memory programs can still take without swapping, where the system tells it."""
+    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
 def _memory_bytes() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -135,10 +142,5 @@ def _read(path: Path) -> str | None:
 
 
 def _output(*command: str) -> str | None:
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace").strip()
+    said, reason = ask(command)
+    return None if reason else said.strip()

@@ -1,8 +1,7 @@
 """What all pictures have in common: colours, markers, line styles, ticks, the caption."""
 
 import io
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullFormatter
 
-from harness.contract import METHODS
+from harness.case import METHODS
+from harness.read.results import Results
 
 # Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -26,17 +26,18 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def caption(runs: pd.DataFrame, environment: Mapping[str, Any]) -> str:
+def caption(results: Results) -> str:
     """Return the line below every picture: machine, versions, when, how often."""
+    runs, machine = results.runs, results.environment
     versions = dict(zip(runs["contender"], runs["version"], strict=True))
-    machine = (
-        f"{environment['cpu']}, usable cores: {environment['usable_cores']}"
-        if "cpu" in environment
+    where = (
+        f"{machine['cpu']}, usable cores: {machine.get('usable_cores', 'unknown')}"
+        if machine.get("cpu")
         else "unknown machine"
     )
     rounds = int(runs["round"].max())
     programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    return f"{machine}; {programs}; {rounds} rounds; {runs['sweep'].iloc[-1]}"
+    return f"{where}; {programs}; {rounds} rounds; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:

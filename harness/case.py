@@ -1,0 +1,139 @@
+"""The vocabulary that everything shares: shapes, methods, cases."""
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.codec import shown
+
+METHODS = ("naive", "incremental", "backprop")
+LARGEST_INTEGER = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The sizes of a network's layers; as text, 10-5-1."""
+
+    layers: tuple[int, ...]
+    """Layer sizes, input first: two or more, each at least 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if these are not the layers of a network."""
+        if len(self.layers) < 2 or not all(1 <= size <= LARGEST_INTEGER for size in self.layers):
+            raise ValueError(f"got {shown(self.layers)}, takes two or more positive sizes such as 10-5-1")
+
+    @classmethod
+    def parse(cls, text: str) -> "Shape":
+        """Return the shape that ``text`` such as 10-5-1 names; raise ValueError if it names none."""
+        sizes = text.split("-")
+        if not all(re.fullmatch(r"[1-9][0-9]{0,18}", size) for size in sizes):
+            raise ValueError(f"got {shown(text)}, takes two or more positive sizes such as 10-5-1")
+        return cls(tuple(map(int, sizes)))
+
+    def __str__(self) -> str:
+        """Return the sizes as people write them."""
+        return "-".join(map(str, self.layers))
+
+    @property
+    def neurons(self) -> int:
+        """The sum of all layer sizes."""
+        return sum(self.layers)
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The number of weights of each layer after the input."""
+        return tuple(columns * rows for columns, rows in pairwise(self.layers))
+
+    @property
+    def parameters(self) -> int:
+        """Weights, and one bias a layer."""
+        return sum(self.weights) + len(self.weights)
+
+    def multiply_adds(self, method: str) -> int:
+        """Count the multiply-adds of one training step: one for each term that enters a sum.
+
+        With W_k the weights of layer k and W their total, a forward pass has W. ``naive`` runs two for each
+        of the P parameters. ``incremental`` adds, for weight (i, q), the terms of its row from q on, those of
+        every row of the next layer from i on, and all of the layers after that. ``backprop`` has one forward
+        pass and, except for the first layer, one pass back.
+        """
+        weights = self.weights
+        total = sum(weights)
+        if method == "naive":
+            return 2 * self.parameters * total
+        if method == "backprop":
+            return 2 * total - weights[0]
+        count = total
+        for k, (columns, rows) in enumerate(pairwise(self.layers)):
+            in_row = rows * (columns * (columns + 1) // 2)
+            next_rows = self.layers[k + 2] if k + 2 < len(self.layers) else 0
+            in_next = columns * next_rows * (rows * (rows + 1) // 2)
+            in_rest = columns * rows * sum(weights[k + 2 :])
+            after_bias = sum(weights[k + 1 :])
+            count += 2 * (in_row + in_next + in_rest + after_bias)
+        return count
+
+    @property
+    def size(self) -> int:
+        """What shapes are sorted by: the multiply-adds of the plainest method."""
+        return self.multiply_adds(METHODS[0])
+
+
+ARTICLE = Shape((10, 5, 1))
+"""The article's own network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One command line without the program: a shape, a method and every other argument."""
+
+    shape: Shape
+    """Layer sizes."""
+    method: str
+    """naive, incremental or backprop."""
+    samples: int
+    """Training samples, at least 1."""
+    epochs: int
+    """Passes over the samples; 0 trains nothing."""
+    step: float
+    """h of the central difference, above 0."""
+    learning_rate: float
+    """Factor on the gradient in every update, at least 0."""
+    low: float
+    """Least value of an input."""
+    high: float
+    """Greatest value of an input."""
+    seed: int
+    """Seed of the random stream that all programs share, 0 to 2^64 - 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if no program takes these arguments."""
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}, takes {', '.join(METHODS)}")
+        for name, least in (("samples", 1), ("epochs", 0), ("seed", 0)):
+            count = getattr(self, name)
+            if not least <= count <= LARGEST_INTEGER:
+                raise ValueError(f"{name} is {shown(count)}, takes an integer from {least} to 2^64 - 1")
+        for name, holds, takes in (
+            ("step", self.step > 0.0, " above 0"),
+            ("learning_rate", self.learning_rate >= 0.0, " of at least 0"),
+            ("low", True, ""),
+            ("high", self.high >= self.low, f" of at least {self.low!r}, which is low"),
+        ):
+            if not (holds and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, takes a finite number{takes}")
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one training step with this case's method."""
+        return self.shape.multiply_adds(self.method)
+
+    @property
+    def training_steps(self) -> int:
+        """How many gradients and updates a run consists of."""
+        return self.samples * self.epochs
+
+    def __str__(self) -> str:
+        """Return the method and the shape: unique within a sweep."""
+        return f"{self.method} {self.shape}"

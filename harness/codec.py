@@ -1,0 +1,99 @@
+"""Dataclasses to JSON, and from JSON or TOML back, with every value checked: no file is trusted elsewhere."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+def encode(value: object) -> Any:
+    """Return ``value``, a dataclass or what one may hold, in types that JSON has."""
+    if is_dataclass(value):
+        if hasattr(value, "parse"):
+            return str(value)
+        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    return [encode(item) for item in value] if isinstance(value, tuple) else value
+
+
+def decode(kind: Any, value: object, where: str = "") -> Any:
+    """Return ``value`` as ``kind``; raise ValueError, which says where it is wrong and what belongs there.
+
+    ``kind`` is str, int, float, bool, None, a dataclass of these, ``tuple[X, ...]``, ``Mapping[str, X]`` or a
+    union. A dataclass with a class method ``parse`` is written as a text. Its own ``__post_init__`` is what
+    checks ranges.
+    """
+    origin, options = get_origin(kind), get_args(kind)
+    if isinstance(kind, UnionType):
+        return None if value is None and NoneType in options else decode(options[0], value, where)
+    if is_dataclass(kind):
+        return _dataclass(kind, value, where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(decode(options[0], item, f"{where}[{place}]") for place, item in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {
+            decode(str, key, where): decode(options[1], item, f"{where}.{key}") for key, item in value.items()
+        }
+    if _is(kind, value):
+        return _explained(where, kind, value)
+    raise ValueError(f"{_prefix(where)}got {shown(value)}, takes {_KINDS[origin or kind]}")
+
+
+def _is(kind: Any, value: object) -> bool:
+    """Whether ``value`` is a ``kind``: no bool or nan is a number, and every text can be written."""
+    if isinstance(value, str):
+        # A NUL can be in no command line, a lone surrogate in no file.
+        return kind is str and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+    if kind is float:
+        return type(value) is int or (type(value) is float and math.isfinite(value))
+    return type(value) is kind
+
+
+_KINDS: dict[Any, str] = {
+    str: "a text",
+    int: "an integer",
+    float: "a finite number",
+    bool: "true or false",
+    tuple: "a list",
+    Mapping: "a table",
+}
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as a message quotes it, never more than a short line."""
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a deep structure
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _dataclass(kind: Any, value: object, where: str) -> Any:
+    prefix = _prefix(where)
+    if hasattr(kind, "parse") and isinstance(value, str):
+        return _explained(where, kind.parse, value)
+    if not isinstance(value, dict):
+        raise ValueError(f"{prefix}got {shown(value)}, takes a table")
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]
+    if unknown := next((key for key in value if key not in known), None):
+        raise ValueError(f"{prefix}unknown key {shown(unknown)}, takes {', '.join(known)}")
+    for field in fields(kind):
+        if field.name not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"{prefix}has no {field.name!r}")
+    within = f"{where}." if where else ""
+    decoded = {key: decode(hints[key], item, f"{within}{key}") for key, item in value.items()}
+    return _explained(where, lambda given: kind(**given), decoded)
+
+
+def _explained(where: str, make: Any, value: object) -> Any:
+    try:
+        return make(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{_prefix(where)}{error}") from error
+
+
+def _prefix(where: str) -> str:
+    return f"{where}: " if where else ""

@@ -1,0 +1,187 @@
+"""Measures: makes a sweep, or goes on with one, and shows what it found."""
+
+import argparse
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from harness.archive import Archive
+from harness.case import METHODS, Shape
+from harness.commands.shared import (
+    add_contenders,
+    add_results,
+    amount,
+    archive_of,
+    checked,
+    manifest_of,
+    whole,
+)
+from harness.errors import FlatnetError, NothingMeasured, UsageError
+from harness.measure import environment
+from harness.measure.contenders import Manifest, build, lineup
+from harness.measure.guard import end_leftovers
+from harness.measure.pilots import make_plan
+from harness.measure.runner import guarded
+from harness.measure.sweep import Sweep, resumed
+from harness.plan import DEFAULT_SHAPES, MOST_ROUNDS, Options
+
+if TYPE_CHECKING:
+    from harness.console import Terminal
+
+HELP = "measure, and write a sweep into the results folder"
+_INTERRUPTED = 130
+_OF_FREE_MEMORY = 0.9
+"""The part of the free memory that a run may take."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_contenders(parser)
+    add_results(parser)
+    parser.add_argument(
+        "--shapes",
+        nargs="+",
+        metavar="SHAPE",
+        type=checked(Shape.parse),
+        default=list(DEFAULT_SHAPES),
+        help=f"layer sizes (default: {' '.join(map(str, DEFAULT_SHAPES))})",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        metavar="METHOD",
+        default=list(METHODS),
+        help=f"some of {', '.join(METHODS)} (default: all)",
+    )
+    defaults = {field.name: field.default for field in fields(Options)}
+    for flag, name, kind, text in (
+        ("--rounds", "rounds", whole(1, MOST_ROUNDS), "timed rounds, after one that warms up"),
+        ("--seconds", "run_s", amount("seconds"), "seconds that the slowest contender trains in a run"),
+        ("--timeout", "timeout_s", amount("seconds"), "seconds after which a run is ended"),
+        ("--budget", "budget_s", amount("seconds"), "seconds for the whole sweep"),
+        ("--seed", "seed", whole(0), "seed of every run"),
+    ):
+        default = defaults[name]
+        parser.add_argument(
+            flag, dest=name, metavar="N", type=kind, default=default, help=f"{text} (default: {default:g})"
+        )
+    parser.add_argument(
+        "--memory",
+        metavar="GIB",
+        type=amount("GiB"),
+        help="memory that a run may take, in GiB (default: nine tenths of what the machine has free)",
+    )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
+    again.add_argument(
+        "--resume", action="store_true", help="finish the latest sweep, whatever the other options say"
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Build, plan or resume, measure, and show the results; 1 if a run failed."""
+    manifest, options = manifest_of(arguments), _options(arguments)
+    archive = archive_of(arguments)
+    with archive.locked():
+        archive.publish()
+        if failures := build(manifest):
+            raise FlatnetError("; ".join(failures))
+        for command in end_leftovers():
+            terminal.note(f"ended a program that an interrupted bench had left running: {command}")
+        with guarded():
+            sweep = _sweep(arguments, terminal, archive, options, manifest)
+            interrupted = _carry_out(sweep, terminal)
+        return _report(sweep, archive, terminal, interrupted=interrupted)
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    return Options(
+        shapes=tuple(dict.fromkeys(arguments.shapes)),
+        methods=tuple(dict.fromkeys(arguments.methods)),
+        memory_bytes=int(arguments.memory * 2**30) if arguments.memory else None,
+        **{name: getattr(arguments, name) for name in ("rounds", "run_s", "timeout_s", "budget_s", "seed")},
+    )
+
+
+def _sweep(
+    arguments: argparse.Namespace,
+    terminal: "Terminal",
+    archive: Archive,
+    options: Options,
+    manifest: Manifest,
+) -> Sweep:
+    """Return the unfinished sweep that this command line goes on with, or a new one."""
+    with terminal.doing("looking at the machine and the contenders"):
+        here = lineup(manifest)
+        reference = manifest.reference if manifest.reference in here.versions else here.present[0].name
+        described = environment.describe(here)
+    terminal.missing(here.missing)
+    for line in environment.warnings(described):
+        terminal.note(line)
+    host = str(described["host"])
+    latest = next(reversed(archive.sweeps()), None)
+    if latest is not None and not arguments.fresh:
+        for name in latest.set_half_lines_aside():
+            terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
+        asked = None if arguments.resume else options
+        sweep, obstacle = resumed(latest, asked, here, reference, described)
+        if sweep and not obstacle:
+            terminal.note(f"going on with sweep {latest.name}")
+            return sweep
+        if obstacle:
+            terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
+    if arguments.resume:
+        raise UsageError("--resume: there is no sweep to go on with; leave the option out")
+    free = environment.free_memory_bytes()
+    with terminal.counting("pilot runs", None) as advance:
+        plan = make_plan(
+            options,
+            sweep=archive.new_name(),
+            reference=reference,
+            contenders=here.present,
+            versions=here.versions,
+            memory_bytes=options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None),
+            on_pilot=advance,
+        )
+    return Sweep(plan, here.present, archive.add(plan, described), host)
+
+
+def _carry_out(sweep: Sweep, terminal: "Terminal") -> bool:
+    """Make all runs that are still to be made; return whether somebody interrupted it."""
+    terminal.plan(sweep.plan)
+    pending = list(sweep.pending())
+    try:
+        with terminal.progress(sweep.plan, pending) as progress:
+            for run in sweep.pending():
+                progress.starting(run)
+                sweep.perform(run)
+                progress.finished(run)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:
+    """Write the tables and show them; return the exit status."""
+    lost = sweep.lost()
+    terminal.failures(sweep.failed, sweep.spared)
+    if lost:
+        terminal.error(
+            f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, the first of {lost[0]}: somebody"
+            " else has changed runs.csv; the same command makes these runs again"
+        )
+    try:
+        with terminal.doing("computing the results"):
+            from harness.read.exports import write_tables
+            from harness.read.results import understand
+
+            results = understand(sweep.folder)
+            write_tables(sweep.folder, results)
+            archive.publish()
+        terminal.results(results)
+    except NothingMeasured as nothing:
+        terminal.note(str(nothing))
+    if interrupted:
+        terminal.note("interrupted; the same command goes on from here")
+        return _INTERRUPTED
+    return int(bool(lost or sweep.failed))

@@ -1,0 +1,54 @@
+"""Gathers what the in-process benchmarks of the programs measured."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.commands.shared import add_results
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.console import Terminal
+
+HELP = "gather what the in-process benchmarks measured"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_results(parser)
+    for flag, what in (
+        ("--pytest-benchmark", "file that --benchmark-json wrote"),
+        ("--criterion", "folder of Criterion's"),
+    ):
+        parser.add_argument(
+            flag,
+            type=_named_path,
+            metavar="NAME=PATH",
+            nargs="+",
+            default=[],
+            help=f"a contender and the {what}",
+        )
+
+
+def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Write kernels.csv and kernels.png, and show the table."""
+    from harness.read import charts, kernels, style
+    from harness.read.exports import csv
+    from harness.records import replace_file
+
+    if not arguments.pytest_benchmark and not arguments.criterion:
+        raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
+    table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
+    path = arguments.results / "kernels.csv"
+    table = kernels.renewed(path, table)
+    replace_file(path, csv(table))
+    replace_file(path.with_suffix(".png"), style.png(charts.kernels(table)))
+    terminal.kernels(table)
+    return 0
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"got {text!r}, takes NAME=PATH")
+    return name, Path(path)

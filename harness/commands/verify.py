@@ -1,0 +1,60 @@
+"""Compares the losses of all contenders on random cases."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from harness.commands.shared import add_contenders, amount, manifest_of, whole
+
+if TYPE_CHECKING:
+    from harness.console import Terminal
+
+HELP = "compare losses on random cases, without timing"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_contenders(parser)
+    parser.add_argument("--cases", type=whole(1), default=60, metavar="N", help="random cases (default: 60)")
+    parser.add_argument(
+        "--seed", type=whole(0), default=1, metavar="N", help="seed of the random cases (default: 1)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=amount("seconds"),
+        default=60.0,
+        metavar="S",
+        help="seconds for one run (default: 60)",
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Check every case; nothing compared, or one difference, is a failure."""
+    from harness.measure import verify
+    from harness.measure.contenders import lineup
+    from harness.measure.runner import guarded
+
+    manifest = manifest_of(arguments)
+    with guarded():
+        present = lineup(manifest)
+        terminal.missing(present.missing)
+        differing = alone = fewer = 0
+        with terminal.counting("comparing", arguments.cases) as advance:
+            for case in verify.random_cases(arguments.cases, arguments.seed):
+                asked = sum(case.method in contender.methods for contender in manifest.contenders)
+                checked = verify.check(case, present.present, arguments.timeout)
+                differing += bool(checked.differences)
+                alone += checked.compared < 2 and not checked.differences
+                fewer += 2 <= checked.compared < asked
+                for difference in checked.differences:
+                    terminal.say(f"{difference.contender}: {difference.text}")
+                    for command in difference.commands:
+                        terminal.say(f"    {command}")
+                advance()
+    names = ", ".join(contender.name for contender in present.present)
+    identical = arguments.cases - differing - alone
+    terminal.say(
+        f"{arguments.cases} random cases, {names}: {identical} identical, {differing} different"
+        + (f", {alone} with nobody to compare" if alone else "")
+        + (f"; {fewer} of them compared by fewer than were asked" if fewer else "")
+    )
+    return int(differing + alone > 0)

@@ -1,0 +1,1 @@
+"""The half that runs programs. It imports the standard library and the harness only."""

@@ -1,0 +1,214 @@
+"""The manifest: which programs are compared, how they are started, and which of them are there."""
+
+import subprocess
+import sys
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.case import METHODS, Case
+from harness.codec import decode
+from harness.errors import ManifestError, UsageError
+from harness.measure import runner
+from harness.measure.contract import arguments, printable
+from harness.records import shown_error
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The folder from which every command of a manifest is run."""
+MANIFEST = ROOT / "harness" / "contenders.toml"
+_PROBE_TIMEOUT_S = 30.0
+_LONGEST_VERSION = 200
+"""Characters; the rest of a line is cut off. It stands in every row, and a cell has a limit of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A program that keeps the contract."""
+
+    name: str
+    """How results call it."""
+    command: tuple[str, ...]
+    """The program, to which a case's arguments are added."""
+    version: tuple[str, ...]
+    """A command whose first line of output names the version."""
+    methods: tuple[str, ...]
+    """The methods that the program has."""
+    build: tuple[str, ...] = ()
+    """The command that builds it; empty where nothing is to be built."""
+    toolchain: tuple[str, ...] = ()
+    """A command that tells what built it or runs it; empty where there is none."""
+    threads: int = 1
+    """How many threads it is told to use."""
+    tolerance_ulp: int = 0
+    """How far its losses may be from the reference's, in units in the last place."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if this is no contender."""
+        # Names become file names, and cells that a spreadsheet would take for formulas.
+        if (
+            not self.name.isprintable()
+            or not self.name.strip()
+            or set(self.name) & set("/\\")
+            or len(self.name) > 60
+        ):
+            raise ValueError(f"name is {self.name!r}, takes up to 60 printable characters without / and \\")
+        if self.name[0] in "=+-@":
+            raise ValueError(f"name is {self.name!r}, takes one that does not begin with =, +, - or @")
+        if not self.command or not self.version:
+            raise ValueError("command and version take one word or more")
+        if not self.methods or not set(self.methods) <= set(METHODS):
+            raise ValueError(f"methods is {list(self.methods)}, takes some of {', '.join(METHODS)}")
+        for name, least in (("threads", 1), ("tolerance_ulp", 0)):
+            if not least <= getattr(self, name) < 2**64:
+                raise ValueError(f"{name} is {getattr(self, name)}, takes an integer of at least {least}")
+
+    def command_line(self, case: Case) -> list[str]:
+        """Return the whole command line of a run of ``case``."""
+        threads = [f"--threads={self.threads}"] if self.threads > 1 else []
+        return [*self.command, *threads, *arguments(case)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The contenders in the order of the file, and which of them is the reference."""
+
+    reference: str
+    """The name of the contender that the others are compared with."""
+    contenders: tuple[Contender, ...]
+    """All contenders, the reference first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """Which contenders can be run on this machine."""
+
+    present: tuple[Contender, ...]
+    """Those whose version command worked, in the manifest's order."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What each version command said, by contender name."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why each of the others is skipped, by contender name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A manifest as it stands in its file."""
+
+    contender: tuple[Contender, ...]
+    reference: str = ""
+
+
+def load_manifest(path: Path = MANIFEST) -> Manifest:
+    """Read and check a manifest; raise ManifestError with the entry that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise ManifestError(f"{path}: is nested too deeply") from None
+    except ValueError as error:
+        raise ManifestError(f"{path}: is not TOML: {shown_error(error)}") from error
+    try:
+        file: _File = decode(_File, document)
+    except ValueError as error:
+        raise ManifestError(f"{path}: {error}") from error
+    if not file.contender:
+        raise ManifestError(f"{path}: has no [[contender]]")
+    names: dict[str, str] = {}
+    for contender in file.contender:
+        folded = _folded(contender.name)
+        if folded in names:
+            raise ManifestError(
+                f"{path}: the names {names[folded]!r} and {contender.name!r} are too much alike;"
+                " give each its own"
+            )
+        names[folded] = contender.name
+    reference = file.reference or file.contender[0].name
+    if reference not in names.values():
+        raise ManifestError(f"{path}: reference is {reference!r}, takes one of {', '.join(names.values())}")
+    contenders = (
+        replace(
+            contender,
+            command=_with_python(contender.command),
+            version=_with_python(contender.version),
+            build=_with_python(contender.build),
+            toolchain=_with_python(contender.toolchain),
+        )
+        for contender in file.contender
+    )
+    return Manifest(
+        reference=reference,
+        contenders=tuple(sorted(contenders, key=lambda contender: contender.name != reference)),
+    )
+
+
+def _with_python(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word.replace("{python}", sys.executable) for word in words)
+
+
+def _folded(name: str) -> str:
+    """Return what two names share that people, or file systems, would take for one."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def select(manifest: Manifest, names: Iterable[str]) -> Manifest:
+    """Keep the contenders that ``names`` lists, all where it lists none.
+
+    Where the reference is not among them, the first of them takes its place.
+    """
+    wanted = set(names)
+    known = {contender.name for contender in manifest.contenders}
+    if unknown := sorted(wanted - known):
+        raise ManifestError(f"contender: got {unknown[0]!r}, takes {', '.join(sorted(known))}")
+    if not wanted:
+        return manifest
+    kept = [c for c in manifest.contenders if c.name in wanted]
+    reference = manifest.reference if manifest.reference in wanted else kept[0].name
+    return Manifest(reference=reference, contenders=tuple(kept))
+
+
+def lineup(manifest: Manifest) -> Lineup:
+    """Return who of the manifest is here; raise UsageError if nobody is."""
+    found = probe(manifest)
+    if not found.present:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.missing.items())
+        raise UsageError(f"no contender can be run ({reasons})")
+    return found
+
+
+def build(manifest: Manifest) -> list[str]:
+    """Run every contender's build command, its output shown; return a line for each that failed."""
+    failures = []
+    for contender in manifest.contenders:
+        if contender.build:
+            try:
+                status = subprocess.run(contender.build, cwd=ROOT, check=False).returncode
+            except OSError as error:
+                reason = f"{contender.build[0]}: {error.strerror}; install {contender.build[0]} and try again"
+            else:
+                reason = f"exit status {status}: {' '.join(contender.build)}" if status else ""
+            if reason:
+                failures.append(f"{contender.name} cannot be built: {reason}")
+    return failures
+
+
+def probe(manifest: Manifest) -> Lineup:
+    """Run every version command and tell the contenders that are there from those that are not."""
+    present, versions, missing = [], {}, {}
+    for contender in manifest.contenders:
+        said, reason = ask(contender.version)
+        if reason:
+            hint = f"; build it with: {' '.join(contender.build)}" if contender.build else ""
+            missing[contender.name] = reason + hint
+        else:
+            present.append(contender)
+            versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])
+    return Lineup(present=tuple(present), versions=versions, missing=missing)
+
+
+def ask(command: tuple[str, ...]) -> tuple[str, str]:
+    """Run ``command`` and return its standard output, and the reason if it failed."""
+    process = runner.run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
+    return process.stdout, f"{printable(' '.join(command))}: {process.error}" if process.failure else ""

@@ -1,0 +1,215 @@
+"""Makes the plan of a sweep: how long a training step takes, and how much of it fits into the budget.
+
+Pilot runs find the seconds of a training step; from those follows how much work fits into the seconds that
+a run may take, and the total is held to the budget.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.case import ARTICLE, Case, Shape
+from harness.errors import UsageError
+from harness.measure.attempt import attempt
+from harness.measure.contenders import Contender
+from harness.plan import LeftOut, Options, Plan, PlannedCase
+
+MOST_SAMPLES, MOST_EPOCHS = 100, 100
+"""The article's; a case has fewer if these take too long."""
+_LARGEST_LEARNING_RATE = 0.01
+_PILOT_S = 0.05
+_AFFORDABLE = 3.0
+"""A case is left to the faster contenders if one training step takes this many times a run's seconds."""
+
+
+def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
+    """Return the learning rate of a case: the article's 0.01, or a quarter of the stability limit if less.
+
+    Gradient descent on a quadratic loss is stable below 2 / c, c being the largest curvature. At the
+    optimum that is at most 2 / nL times the squared length of the outputs' gradient, summed over the nL
+    outputs. With weights and biases from uniform(-1, 1), whose mean square is 1/3, the expected squared
+    length of layer k's part is that of its inputs times that of the signal sent back to its outputs; one
+    for the signal itself is the bias's part. The result has two significant digits.
+    """
+    layers = shape.layers
+    mean_square = (low * low + low * high + high * high) / 3.0
+    forward = [layers[0] * mean_square]
+    for rows in layers[1:]:
+        forward.append(rows * (forward[-1] + 1.0) / 3.0)
+    backward = [float(layers[-1])]
+    for columns in reversed(layers[1:-1]):
+        backward.append(columns * backward[-1] / 3.0)
+    backward.reverse()
+    curvature = 2.0 / layers[-1] * sum(b * (f + 1.0) for f, b in zip(forward, backward, strict=False))
+    limit = 0.25 * 2.0 / curvature if math.isfinite(curvature) else 0.0
+    return float(f"{min(_LARGEST_LEARNING_RATE, limit):.1e}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speed:
+    """What pilot runs of one contender on one case showed."""
+
+    step_s: float
+    """Seconds of one training step."""
+    startup_s: float
+    """Seconds of a whole run outside training."""
+
+
+def make_plan(
+    options: Options,
+    *,
+    sweep: str,
+    reference: str,
+    contenders: Sequence[Contender],
+    versions: Mapping[str, str],
+    memory_bytes: int | None,
+    on_pilot: Callable[[str], None],
+) -> Plan:
+    """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
+
+    ``memory_bytes`` is what a run may take. ``on_pilot`` is told about each pilot run before it starts.
+    """
+    left_out: list[LeftOut] = []
+    speeds: list[tuple[Case, dict[str, _Speed | None]]] = []
+    shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
+    for method in dict.fromkeys(options.methods):
+        able = [contender for contender in contenders if method in contender.methods]
+        pilots = {contender.name: _Pilot(contender, options, memory_bytes) for contender in able}
+        for shape in shapes:
+            case = Case(
+                shape=shape,
+                method=method,
+                samples=1,
+                epochs=1,
+                step=options.step,
+                learning_rate=stable_learning_rate(shape, options.low, options.high),
+                low=options.low,
+                high=options.high,
+                seed=options.seed,
+            )
+            found: dict[str, _Speed | None] = {}
+            for name, pilot in pilots.items():
+                on_pilot(f"{case} {name}")
+                if reason := pilot.measure(case):
+                    left_out.append(LeftOut(method=method, shape=shape, contender=name, reason=reason))
+                else:
+                    found[name] = pilot.speed
+            if found:
+                speeds.append((case, found))
+    cases = _fit(speeds, options, reference, left_out)
+    if not cases:
+        raise UsageError(
+            f"--budget: nothing fits into {options.budget_s:g} s with {options.rounds} rounds;"
+            " raise it, or ask for fewer rounds or smaller shapes"
+        )
+    return Plan(
+        sweep=sweep,
+        options=options,
+        reference=reference,
+        versions=versions,
+        memory_bytes=memory_bytes,
+        cases=tuple(cases),
+        left_out=tuple(left_out),
+    )
+
+
+class _Pilot:
+    """Finds the speed of one contender with one method, from the smallest shape up."""
+
+    def __init__(self, contender: Contender, options: Options, memory_bytes: int | None) -> None:
+        self.speed: _Speed | None = None
+        self._contender = contender
+        self._options = options
+        self._memory_bytes = memory_bytes
+        self._per_multiply_add_s = 0.0
+        self._broken = False
+
+    def measure(self, case: Case) -> str:
+        """Set ``speed`` for ``case``; return the reason to leave it out, or ''.
+
+        A contender that fails stays in the plan, at an unknown speed: its failure belongs in the records.
+        """
+        expected_s = self._per_multiply_add_s * case.multiply_adds
+        if expected_s > _AFFORDABLE * self._options.run_s:
+            return f"one training step takes about {expected_s:.2g} s"
+        self.speed = None
+        steps = _clamp(_PILOT_S / expected_s) if expected_s else 1
+        while not self._broken:
+            pilot = replace(case, samples=steps)
+            tried = attempt(
+                self._contender,
+                pilot,
+                timeout_s=self._options.timeout_s,
+                memory_bytes=self._memory_bytes,
+            )
+            if tried.output is None:
+                self._broken = True
+                break
+            training_s = tried.output.training_s
+            self._per_multiply_add_s = training_s / steps / case.multiply_adds
+            self.speed = _Speed(step_s=training_s / steps, startup_s=tried.process.wall_s - training_s)
+            wanted = _clamp(_PILOT_S * steps / training_s)
+            if wanted <= 2 * steps:
+                break
+            steps = wanted
+        return ""
+
+
+def _clamp(steps: float) -> int:
+    return max(1, min(int(steps), MOST_SAMPLES * MOST_EPOCHS))
+
+
+def _fit(
+    speeds: Sequence[tuple[Case, Mapping[str, _Speed | None]]],
+    options: Options,
+    reference: str,
+    left_out: list[LeftOut],
+) -> list[PlannedCase]:
+    """Choose samples and epochs; to fit the budget shorten the runs, then drop the dearest case."""
+    kept = list(speeds)
+    run_s = options.run_s
+    while kept:
+        cases = [_planned(case, found, run_s) for case, found in kept]
+        cases = _with_controls(cases, reference)
+        total_s = sum(planned.round_s(reference) for planned in cases) * (options.rounds + 1)
+        if total_s <= options.budget_s:
+            return cases
+        if run_s > options.run_s / 8:
+            run_s *= max(0.5, 0.95 * options.budget_s / total_s)
+            continue
+        dearest = max(range(len(kept)), key=lambda index: cases[index].round_s(reference))
+        case, _ = kept.pop(dearest)
+        reason = f"does not fit into {options.budget_s:g} s; raise --budget"
+        left_out.append(LeftOut(method=case.method, shape=case.shape, contender=None, reason=reason))
+    return []
+
+
+def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float) -> PlannedCase:
+    slowest_s = max((speed.step_s for speed in found.values() if speed), default=run_s)
+    steps = _clamp(run_s / slowest_s)
+    # The article's 100 x 100 where that fits: first epochs shrink, then samples.
+    samples = min(MOST_SAMPLES, steps)
+    sized = replace(case, samples=samples, epochs=max(1, steps // samples))
+    return PlannedCase(
+        case=sized,
+        run_s={
+            name: speed.startup_s + speed.step_s * sized.training_steps if speed else run_s
+            for name, speed in found.items()
+        },
+        control=False,
+    )
+
+
+def _with_controls(cases: Iterable[PlannedCase], reference: str) -> list[PlannedCase]:
+    """Mark one case a method for the control: the article's shape, or else the smallest."""
+    cases = list(cases)
+    for method in {planned.case.method for planned in cases}:
+        able = [
+            index
+            for index, planned in enumerate(cases)
+            if planned.case.method == method and reference in planned.run_s
+        ]
+        if able:
+            index = min(able, key=lambda index: (cases[index].case.shape != ARTICLE, index))
+            cases[index] = replace(cases[index], control=True)
+    return cases

@@ -1,0 +1,336 @@
+"""One process from start to end: its output, what it cost, and how it ended.
+
+The child leads a process group of its own. Whatever happens, nothing that it started is left when ``run``
+returns or raises: it is asked to end, then made to.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from harness.measure import guard
+from harness.measure.contract import printable
+
+OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+_LONGEST_LINE = 500
+"""Characters of a program's last line that are kept: a row must stay one that the csv module reads back."""
+_GRACE_S = 2.0
+_SETTLE_S = 0.2
+_POLL_S = 0.01
+_SLICE_S = 1.0
+"""How long the timer sleeps at a time; if that lasts longer by as much again, the harness was stopped."""
+_PR_SET_CHILD_SUBREAPER = 36
+_TAG = guard.tag()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that has ended."""
+
+    stdout: str
+    """Its standard output, decoded; bytes that are not UTF-8 are replaced."""
+    stderr: str
+    """Its standard error, likewise."""
+    wall_s: float
+    """Seconds from before it was started until its end was known."""
+    user_s: float
+    """CPU seconds in user mode, of it and of those of its children that it waited for."""
+    system_s: float
+    """CPU seconds in the kernel, likewise."""
+    failure: str
+    """Why it counts as failed: timeout, crash, memory, flood, stray, paused; empty if it does not."""
+    error: str
+    """The failure in words, with its last line of standard error; empty without failure."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Make sure that what ``run`` starts meanwhile is seen, and ended, whatever becomes of it or of us."""
+    read, write = os.pipe()
+    # Started before orphans come to us, it is adopted by somebody else as soon as it has forked.
+    subprocess.run(
+        [sys.executable, "-I", "-S", guard.__file__, _TAG],
+        stdin=read,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    os.close(read)
+    _Adoption.set(True)
+    try:
+        yield
+    finally:
+        _Adoption.set(False)
+        os.close(write)
+
+
+class _Adoption:
+    """Whether descendants whose parents have ended become our children: on Linux only, if asked for."""
+
+    is_on = False
+
+    @classmethod
+    def set(cls, on: bool) -> None:
+        """Ask for it, or no longer."""
+        if sys.platform == "linux":
+            cls.is_on = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) == 0 and on
+
+
+def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None = None) -> Process:
+    """Run ``command`` to its end, or to the end of ``timeout_s`` seconds.
+
+    A command that cannot be started counts as a crash. Only the process itself is timed: output is read
+    by threads, and a descendant that outlives it is ended and makes the run a failed one. ``memory_bytes`` is
+    what it may allocate, if the system can hold it to that.
+    """
+    start = time.perf_counter()
+    try:
+        child = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, guard.VARIABLE: _TAG},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return _not_started(command[0], error)
+    assert child.stdout is not None and child.stderr is not None
+    # The leader's process id is the group's too, and stays taken until the leader has been waited for.
+    group = child.pid
+    if memory_bytes is not None:
+        _limit_memory(group, memory_bytes)
+    stdout = _Reader(child.stdout, group)
+    stderr = _Reader(child.stderr, group)
+    timer = _Timer(group, timeout_s)
+    try:
+        _, wait_status, usage = os.wait4(child.pid, 0)
+        wall_s = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(wait_status)
+    except BaseException:
+        # An interrupted harness: the leader must be waited for while its group is being ended.
+        ender = threading.Thread(target=_end_group, args=(group,))
+        ender.start()
+        child.wait()
+        ender.join()
+        _end_adopted()
+        raise
+    finally:
+        timer.stop()
+    stray = _outlives(group, _SETTLE_S)
+    if stray:
+        _end_group(group)
+        _end_adopted()
+    texts = stdout.text(), stderr.text()
+    last_line = printable("".join(line[:_LONGEST_LINE] for line in texts[1].strip().splitlines()[-1:]))
+    failure, error_text = "", ""
+    if timer.is_over:
+        failure, error_text = "timeout", f"ended after {timeout_s:g} s"
+    elif stdout.flooded or stderr.flooded:
+        failure, error_text = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
+    elif child.returncode != 0:
+        failure, error_text = "crash", _ending(child.returncode)
+        if memory_bytes is not None and _is_of_memory(last_line, usage.ru_maxrss, memory_bytes):
+            failure, error_text = "memory", f"{error_text}, and may take {memory_bytes} B of memory"
+    elif stray:
+        failure, error_text = "stray", "left a process of its own running"
+    elif timer.missed_s:
+        failure, error_text = "paused", f"the harness was stopped for {timer.missed_s:.1f} s of it"
+    return Process(
+        stdout=texts[0],
+        stderr=texts[1],
+        wall_s=wall_s,
+        user_s=usage.ru_utime,
+        system_s=usage.ru_stime,
+        failure=failure,
+        error=": ".join(filter(None, (error_text, last_line))) if failure else "",
+    )
+
+
+def _limit_memory(pid: int, memory_bytes: int) -> None:
+    """Hold a process to so much memory that it can write to, on Linux.
+
+    Its address space would be the wrong thing to limit: some runtimes reserve much more than they use.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def _is_of_memory(last_line: str, peak_kib: int, memory_bytes: int) -> bool:
+    """Whether a program that failed did so for want of memory, as far as anybody can tell from outside."""
+    words = last_line.lower()
+    return "memory" in words or "alloc" in words or peak_kib * 1024 > 0.9 * memory_bytes
+
+
+class _Timer:
+    """Ends a process group when its time is over. Time in which the harness is stopped does not count."""
+
+    def __init__(self, group: int, timeout_s: float) -> None:
+        self.is_over = False
+        self.missed_s = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(group, timeout_s), daemon=True)
+        self._thread.start()
+
+    def _watch(self, group: int, left_s: float) -> None:
+        while left_s > 0.0:
+            slice_s = min(left_s, _SLICE_S)
+            before = time.monotonic()
+            ended = self._stopped.wait(slice_s)
+            missed_s = time.monotonic() - before - slice_s
+            if missed_s > _SLICE_S:
+                self.missed_s += missed_s
+            if ended:
+                return
+            left_s -= slice_s
+        self.is_over = True
+        _end_group(group)
+
+    def stop(self) -> None:
+        """Let the time run no longer."""
+        self._stopped.set()
+        self._thread.join()
+
+
+def _end_group(group: int) -> None:
+    """End every process of ``group``: by SIGTERM, and after a grace period by SIGKILL.
+
+    A leader that has not been waited for still counts, so some other thread must be waiting for it.
+    """
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if not _signal_group(group, sign) or not _group_outlives(group, _GRACE_S):
+            return
+
+
+def _end_adopted() -> None:
+    """End the descendants that have left the group and come to us, and what they leave in turn."""
+    while _has_adopted():
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                _, parent, *_ = _after_name(path)
+                if int(parent) == os.getpid():
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+        time.sleep(_POLL_S)
+
+
+def _has_adopted() -> bool:
+    """Whether a descendant has come to us, and still runs; while ``run`` is at it, we have no other child."""
+    if _Adoption.is_on:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+            return True
+    return False
+
+
+def _outlives(group: int, seconds: float) -> bool:
+    """Whether there still is a descendant after at most ``seconds``, in ``group`` or out of it."""
+    deadline = time.monotonic() + seconds
+    while _has_adopted() or _group_is_alive(group):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _group_outlives(group: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while _group_is_alive(group):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
+def _group_is_alive(group: int) -> bool:
+    """Whether ``group`` has a process that has not ended.
+
+    One that has ended but was not waited for still takes signals. If process 1 is no real init, as in
+    many containers, an orphan may stay so for long; only /proc tells it from one that runs.
+    """
+    if not _signal_group(group, 0):
+        return False
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group, *_ = _after_name(path)
+            if int(its_group) == group:
+                states.append(state)
+    return not states or any(state not in (b"Z", b"X") for state in states)
+
+
+def _after_name(path: Path) -> list[bytes]:
+    # The second field, a name in brackets, may hold anything.
+    return path.read_bytes().rpartition(b")")[2].split()
+
+
+def _signal_group(group: int, sign: int) -> bool:
+    """Send ``sign``, 0 for none, to every process of ``group``; whether there was one."""
+    try:
+        os.killpg(group, sign)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # macOS answers so for a group that holds only processes which have ended.
+        return False
+    return True
+
+
+def _ending(exit_status: int) -> str:
+    if exit_status >= 0:
+        return f"exit status {exit_status}"
+    try:
+        return f"ended by {signal.Signals(-exit_status).name}"
+    except ValueError:
+        return f"ended by signal {-exit_status}"
+
+
+def _not_started(program: str, error: OSError) -> Process:
+    return Process(
+        stdout="",
+        stderr="",
+        wall_s=0.0,
+        user_s=0.0,
+        system_s=0.0,
+        failure="crash",
+        error=f"{printable(program)}: cannot be started: {error.strerror}",
+    )
+
+
+class _Reader:
+    """Reads a pipe to its end in a thread, and ends the process group that writes too much."""
+
+    def __init__(self, pipe: IO[bytes], group: int) -> None:
+        self.flooded = False
+        self._chunks: list[bytes] = []
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._read, args=(group,), daemon=True)
+        self._thread.start()
+
+    def _read(self, group: int) -> None:
+        size = 0
+        with self._pipe:
+            while chunk := os.read(self._pipe.fileno(), 65536):
+                size += len(chunk)
+                if size <= OUTPUT_LIMIT_BYTES:
+                    self._chunks.append(chunk)
+                elif not self.flooded:
+                    self.flooded = True
+                    _signal_group(group, signal.SIGKILL)
+
+    def text(self) -> str:
+        """Return what was read; not waiting for ever for a process that holds the pipe unseen."""
+        self._thread.join(_GRACE_S)
+        return b"".join(self._chunks).decode(errors="replace")

@@ -1,0 +1,154 @@
+"""A sweep: interleaved rounds of every case, each process checked for parity and recorded as it ends."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from harness.case import Case
+from harness.measure.attempt import attempt
+from harness.measure.contenders import Contender, Lineup
+from harness.measure.contract import Output
+from harness.measure.parity import compare
+from harness.plan import Options, Plan, Run, RunKey
+from harness.records import FAILED, Row, SweepFolder
+
+
+class Sweep:
+    """A plan being carried out, from wherever an earlier session left it.
+
+    After a run that failed its contender is spared that case, and larger shapes of its method.
+    """
+
+    def __init__(self, plan: Plan, contenders: Sequence[Contender], folder: SweepFolder, host: str) -> None:
+        """Take up what ``folder`` has of ``plan``; raise ResultsError if that cannot be understood."""
+        self.plan = plan
+        self.folder = folder
+        self.spared: dict[tuple[str, str], Case] = {}
+        """From which case on a contender is not run any more, by contender and method."""
+        self.failed: list[Row] = []
+        """The runs that failed or had other losses."""
+        self._contenders: Mapping[str, Contender] = {contender.name: contender for contender in contenders}
+        self._host = host
+        epochs = {
+            (planned.case.method, str(planned.case.shape)): planned.case.epochs for planned in plan.cases
+        }
+        # Fewer losses than that were being written when somebody was killed.
+        self._losses = {
+            key: losses
+            for key, losses in folder.losses().items()
+            if len(losses) == epochs.get(key[1:], -1) + 1
+        }
+        self._done: set[RunKey] = set()
+        for row in folder.rows():
+            self._note(row)
+
+    def pending(self) -> Iterator[Run]:
+        """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
+        for run in self.plan.schedule():
+            if run.key not in self._done and not self._is_spared(run):
+                yield run
+
+    def perform(self, run: Run) -> Row:
+        """Make ``run``, record it, and return its record."""
+        contender = self._contenders[run.contender]
+        started = datetime.now(UTC)
+        tried = attempt(
+            contender,
+            run.case,
+            timeout_s=self.plan.options.timeout_s,
+            memory_bytes=self.plan.memory_bytes,
+        )
+        status, parity, output = tried.failure, "", tried.output
+        if output:
+            holds, parity = self._check(run, contender, output)
+            status = "ok" if holds else "mismatch"
+        row = Row(
+            sweep=self.plan.sweep,
+            started_utc=started.isoformat(timespec="milliseconds"),
+            host=self._host,
+            version=self.plan.versions[run.contender],
+            run=run,
+            threads=contender.threads,
+            status=status,
+            wall_s=tried.process.wall_s,
+            user_s=tried.process.user_s,
+            system_s=tried.process.system_s,
+            training_s=output.training_s if output else None,
+            peak_memory_bytes=output.peak_memory_bytes if output else None,
+            initial_loss=output.losses[0] if output else None,
+            final_loss=output.losses[-1] if output else None,
+            parity=parity,
+            error=tried.error,
+        )
+        self.folder.append_row(row)
+        self._note(row)
+        return row
+
+    def lost(self) -> list[Run]:
+        """Return the runs that were made and have no row: somebody else must have been at the file."""
+        kept = {row.run.key for row in self.folder.rows()}
+        return [run for run in self.plan.schedule() if run.key in self._done and run.key not in kept]
+
+    def _check(self, run: Run, contender: Contender, output: Output) -> tuple[bool, str]:
+        """Compare with the reference's losses on this case, or keep these as the ones to compare with."""
+        case = run.case.method, str(run.case.shape)
+        names = [self.plan.reference, *self._contenders]
+        expected = next((self._losses[name, *case] for name in names if (name, *case) in self._losses), None)
+        if (run.contender, *case) not in self._losses:
+            self._losses[run.contender, *case] = output.losses
+            self.folder.append_losses((run.contender, *case), output.losses)
+        if expected is None:
+            return True, "reference"
+        verdict = compare(expected, output.losses, contender.tolerance_ulp)
+        return verdict.holds, verdict.text
+
+    def _note(self, row: Row) -> None:
+        run = row.run
+        self._done.add(run.key)
+        if row.status not in ("ok", "paused"):
+            self.failed.append(row)
+        if row.status in FAILED:
+            lane = run.contender, run.case.method
+            known = self.spared.get(lane)
+            if known is None or run.case.shape.size < known.shape.size:
+                self.spared[lane] = run.case
+
+    def _is_spared(self, run: Run) -> bool:
+        failed = self.spared.get((run.contender, run.case.method))
+        return failed is not None and run.case.shape.size >= failed.shape.size
+
+
+def resumed(
+    folder: SweepFolder,
+    options: Options | None,
+    lineup: Lineup,
+    reference: str,
+    environment: Mapping[str, object],
+) -> tuple[Sweep | None, str]:
+    """Return the sweep in ``folder`` if it is unfinished, and the reason not to go on with it, or ''.
+
+    It must have been asked for in the same words (None: in any), of the same programs on the same machine.
+    """
+    plan = folder.plan()
+    if plan is None:
+        return None, "its plan.json is gone"
+    sweep = Sweep(plan, lineup.present, folder, str(environment["host"]))
+    if next(sweep.pending(), None) is None:
+        return None, ""
+    before = folder.environment()
+    changed = [name for name in ("host", "commit", "contenders") if before.get(name) != environment[name]]
+    obstacle = ""
+    if options is not None and plan.options != options:
+        obstacle = "it was started with other options; --resume finishes it with those"
+    elif plan.versions != lineup.versions or plan.reference != reference:
+        obstacle = f"it is of {_listed(plan.versions)}, compared with {plan.reference};" + (
+            f" here are {_listed(lineup.versions)}, compared with {reference}"
+        )
+    elif changed:
+        obstacle = f"its {' and '.join(changed)} differ from what is here now (environment.json has them)"
+    elif not folder.can_grow():
+        obstacle = "another version of the harness wrote its runs.csv"
+    return sweep, obstacle
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({version})" for name, version in versions.items())

@@ -1,0 +1,1 @@
+"""The half that reads what was measured. It starts no process."""

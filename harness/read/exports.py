@@ -1,0 +1,23 @@
+"""The tables of a sweep as CSV files, for people and for other programs."""
+
+import pandas as pd
+
+from harness.read.results import Results
+from harness.records import SweepFolder
+
+
+def write_tables(folder: SweepFolder, results: Results) -> None:
+    """Write summary.csv, speedup.csv and scaling.csv."""
+    for name, table in (
+        ("summary.csv", results.summary),
+        ("speedup.csv", results.speedups),
+        ("scaling.csv", results.exponents),
+    ):
+        folder.write_file(name, csv(table))
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a CSV file, with yes and no as in runs.csv."""
+    if "control" in table:
+        table = table.assign(control=table["control"].map({True: "yes", False: "no"}))
+    return table.to_csv(index=False, lineterminator="\n").encode()

@@ -1,0 +1,51 @@
+"""From the records of a sweep to frames: one line a run, one line a loss. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from harness.case import METHODS, Shape
+from harness.records import COLUMNS, LOSS_COLUMNS, LossKey, Row
+
+CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
+
+
+def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
+    """Return the rows as a frame, contenders in the order given, with three columns that follow from others.
+
+    ``cpu_s``, ``startup_s`` (the whole process except training) and ``step_s`` (training per training step).
+    """
+    runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
+    runs["layers"] = runs["layers"].astype(str)
+    places = {name: place for place, name in enumerate(contenders)}
+    runs = runs.sort_values(
+        "contender", key=lambda names: names.map(places), kind="stable", ignore_index=True
+    )
+    for column in ("training_s", "peak_memory_bytes", "initial_loss", "final_loss"):
+        runs[column] = runs[column].astype(float)
+    for column in ("control", "warm_up"):
+        runs[column] = runs[column].astype(bool)
+    runs["cpu_s"] = runs["user_s"] + runs["system_s"]
+    runs["startup_s"] = runs["wall_s"] - runs["training_s"]
+    runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
+    return runs
+
+
+def timed(runs: pd.DataFrame, *, control: bool = False, status: str = "ok") -> pd.DataFrame:
+    """Return the runs that count: after the warm-up, and with the right losses, or another ``status``."""
+    return runs[(runs["status"] == status) & ~runs["warm_up"] & (runs["control"] == control)]
+
+
+def losses_frame(losses: Mapping[LossKey, Iterable[float]]) -> pd.DataFrame:
+    """Return the losses as a frame: contender, method, layers, epoch, loss."""
+    lines = [(*key, epoch, loss) for key, values in losses.items() for epoch, loss in enumerate(values)]
+    return pd.DataFrame(lines, columns=list(LOSS_COLUMNS))
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort by method, then by size if there is a shape, and keep the order of everything else."""
+    rank = table["method"].map(METHODS.index)
+    shapes = table["layers"] if "layers" in table else pd.Series("1-1", index=table.index)
+    sizes = {text: Shape.parse(text).size for text in shapes.unique()}
+    order = pd.DataFrame({"rank": rank, "size": shapes.map(sizes).astype(float)})
+    return table.loc[order.sort_values(["rank", "size"], kind="stable").index].reset_index(drop=True)
