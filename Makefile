@@ -1,69 +1,100 @@
 # Every target does the set-up that it needs. The project's own environment is .venv; nothing is installed outside.
 
+SHELL := bash
 PYTHON ?= python3
 ARGS ?=
 RESULTS ?= results
 VENV := .venv
 RUN := $(VENV)/bin/python -m
-READY := $(VENV)/.ready
 CARGO := cargo --quiet
 RUST := --manifest-path rust_impl/Cargo.toml
+KERNELS := $(RESULTS)/kernels-python.json
+
+# What bench needs, and what tests and checks need besides.
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench plot verify kernels test check format clean cargo
+.PHONY: help setup build bench show plot sweeps verify kernels test check format clean cargo python FORCE
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'], where ARGS goes to bench, plot and verify, and RESULTS=FOLDER is used instead of results/; see .venv/bin/python -m harness bench --help"
+	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PYTHON=/path/to/python3]"
+	@echo "ARGS goes to bench, show, plot and verify; for what they take: make bench ARGS=--help"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) ## the Python environment in .venv
+# An environment of another interpreter than the one that is asked for is made anew.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell command -v $(PYTHON)),$(shell cat $(VENV)/.python 2>/dev/null))
+$(READY): FORCE
+endif
+endif
 
-$(READY): requirements.lock
+python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; install Python 3.11 or later, or name it: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; install a later one, or name it: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)"; exit 1; }
-	@echo "installing the Python packages into $(VENV)"
-	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	@touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; install a later one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 
 cargo:
 	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.89 or later from https://rustup.rs"; exit 1; }
 
-build: $(READY) cargo ## both programs
+setup: $(READY) ## the Python environment in .venv
+
+$(READY): requirements.lock | python
+	@rm -rf $(VENV) && mkdir $(VENV) || { echo "error: $(CURDIR) cannot be written; copy the project to where you may write" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@$(call install,requirements.lock)
+	@command -v $(PYTHON) >$(VENV)/.python
+	@touch $@
+
+$(READY_DEV): requirements-dev.lock $(READY)
+	@$(call install,requirements-dev.lock)
+	@touch $@
+
+# What pip downloads is the progress; of its complaints the last error says most.
+define install
+set -o pipefail; echo "installing what $(1) lists into $(VENV)"; \
+$(RUN) pip install --disable-pip-version-check --no-input --require-hashes -r $(1) 2>$(VENV)/pip.log | sed -n 's/-[^-]*-[^-]*-[^-]*\.whl//; /^ *\(Downloading\|Using\|Installing\)/p' \
+|| { echo "error: $$(grep -e '^ERROR' $(VENV)/pip.log | tail -n 1 | cut -c 8-): is this machine online? $(VENV)/pip.log has all that pip said" >&2; exit 1; }
+endef
+
+build: cargo $(READY) ## both programs
 	@$(RUN) harness build
 
-bench: build ## measure (about 3 minutes), write CSV files to results/, show tables
+bench: cargo $(READY) ## build, measure (about 3 minutes), write CSV files to results/, show tables
 	@$(RUN) harness bench --results $(RESULTS) $(ARGS)
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(RESULTS)/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(RESULTS)/kernels-python.json
 
-plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures from the CSV files in results/; measure first if there are none
+show: $(READY) ## the tables of a sweep again
+	@$(RUN) harness show --results $(RESULTS) $(ARGS)
+
+plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures from what was measured; measure first if nothing was
 	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
 
 $(RESULTS)/runs.csv:
-	@$(MAKE) --no-print-directory bench
+	@$(MAKE) --no-print-directory bench ARGS=
 
-verify: build ## compare the losses of all contenders on random cases, without timing
+sweeps: $(READY) ## list what was measured
+	@$(RUN) harness sweeps --results $(RESULTS)
+
+verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(ARGS)
 
-kernels: build ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
+kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
 	@mkdir -p $(RESULTS)
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(RESULTS)/kernels-python.json --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(CARGO) bench $(RUST) --locked
-	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(RESULTS)/kernels-python.json --criterion rust=rust_impl/target/criterion
+	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
 
-test: build ## all tests of both languages
+test: build $(READY_DEV) ## all tests of both languages
 	@$(CARGO) test $(RUST) --locked
-	@$(RUN) pytest
+	@$(RUN) pytest --numprocesses auto
 
-check: $(READY) cargo ## formatters, linters and type checkers; reports only
+check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check --no-cache .
 	@$(RUN) mypy --no-incremental harness python_impl tests
 	@cargo fmt $(RUST) --check
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings
 
-format: $(READY) cargo ## what the formatters and linters can put right by themselves
+format: cargo $(READY_DEV) ## what the formatters and linters can put right by themselves
 	@$(RUN) ruff check --no-cache --fix .
 	@$(RUN) ruff format .
 	@cargo fmt $(RUST)
