@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def _count(text: str) -> int:
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(COLUMNS, ("a text", str)),
+    # The same few texts stand in many rows.
+    **dict.fromkeys(COLUMNS, ("a text", sys.intern)),
     **dict.fromkeys(("samples", "epochs", "seed", "threads", "round", "position"), ("an integer", _count)),
     **dict.fromkeys(
         ("step", "learning_rate", "low", "high", "wall_s", "user_s", "system_s"), ("a number", float)
@@ -401,20 +403,18 @@ def _lines(path: Path) -> Iterator[list[str]]:
     """Yield the lines of a CSV file that are not empty, without a half-written one at its end."""
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8")
     except FileNotFoundError:
         return
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(
-            f"{path}: cannot be read: {shown_error(error)}; restore the file or move it away"
-        ) from error
-    headers = (_csv([columns]) for columns in (tuple(COLUMNS), LOSS_COLUMNS))
-    if "\n" not in text and not any(header.startswith(text) for header in headers):
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror}; mend that or move it away") from error
+    headers = (_csv([columns]).encode() for columns in (tuple(COLUMNS), LOSS_COLUMNS))
+    if b"\n" not in content and not any(header.startswith(content) for header in headers):
         raise ResultsError(f"{path}: is not a table of flatnet's; restore the file or move it away")
-    reader = csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), strict=True)
+    whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
+    reader = csv.reader(io.TextIOWrapper(whole, encoding="utf-8", newline=""), strict=True)
     try:
         yield from (line for line in reader if line)
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise ResultsError(
             f"{path}, line {reader.line_num}: is not CSV: {error}; restore the file or move it away"
         ) from error

@@ -1,5 +1,6 @@
-"""The results folder: rows that read back exactly, whatever happened to the writer or the file."""
+"""The folder of a sweep: rows that read back exactly, whatever happened to the writer or the file."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -8,77 +9,79 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.case import Case
 from harness.errors import ResultsError
-from harness.records import COLUMNS, LOSS_COLUMNS, RUNS, Folder, Row, decode, encode
+from harness.plan import Run
+from harness.records import COLUMNS, LOSS_COLUMNS, LOSSES, RUNS, Row, SweepFolder, cells, read_row, replace_file
 from tests import fakes
 
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))
-counts = st.integers(0, 2**70)
+counts = st.integers(0, 2**64)
 seconds = st.floats(0.0, 1e9)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+cases = st.builds(
+    Case,
+    shape=st.just(fakes.case((4, 2, 1)).shape),
+    method=st.sampled_from(("naive", "incremental", "backprop")),
+    samples=st.integers(1, 2**64 - 1),
+    epochs=st.integers(0, 2**64 - 1),
+    step=st.floats(5e-324, 1e300),
+    learning_rate=st.floats(0.0, 1e300),
+    low=st.floats(-1e300, 0.0),
+    high=st.floats(0.0, 1e300),
+    seed=st.integers(0, 2**64 - 1),
+)
+runs = st.builds(Run, case=cases, contender=words, control=st.booleans(), round=counts, position=counts)
 rows = st.builds(
     Row,
     sweep=words,
-    started_utc=words,
-    host=words,
-    contender=words,
-    version=words,
-    control=st.booleans(),
-    method=st.sampled_from(("naive", "incremental", "backprop")),
-    layers=st.just("4-2-1"),
-    neurons=st.just(7),
-    parameters=counts,
-    multiply_adds=counts,
-    samples=st.integers(1, 2**70),
-    epochs=st.integers(1, 2**70),
-    step=st.floats(allow_nan=False),
-    learning_rate=st.floats(allow_nan=False),
-    low=st.floats(allow_nan=False),
-    high=st.floats(allow_nan=False),
-    seed=counts,
-    threads=counts,
-    round=counts,
-    position=counts,
-    warm_up=st.booleans(),
-    status=st.sampled_from(("ok", "timeout", "crash", "flood", "stray", "garbled", "mismatch")),
+    run=runs,
+    status=st.sampled_from(("ok", "mismatch")),
     wall_s=seconds,
+    training_s=seconds.filter(bool),
     user_s=seconds,
     system_s=seconds,
-    training_s=seconds.filter(bool),
     peak_memory_bytes=st.none() | counts,
     initial_loss=st.none() | st.floats(allow_nan=False),
     final_loss=st.none() | st.floats(allow_nan=False),
     parity=words,
     error=words,
+    started_utc=words,
+    host=words,
+    version=words,
+    threads=counts,
 )
-
-
 rows |= rows.map(lambda row: replace(row, status="crash", training_s=None))
+
+
+def by_column(row: Row) -> dict[str, str]:
+    return dict(zip(COLUMNS, cells(row), strict=True))
 
 
 @settings(deadline=None)
 @given(rows)
 def test_cells_read_back_exactly(row: Row) -> None:
-    assert decode(encode(row), "x") == row
+    assert read_row(by_column(row)) == row
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(rows, min_size=1, max_size=3))
+@given(st.lists(rows, min_size=1, max_size=3, unique_by=lambda row: (row.sweep, row.run.key)))
 def test_a_file_reads_back_exactly(tmp_path_factory: pytest.TempPathFactory, several: list[Row]) -> None:
-    folder = Folder(tmp_path_factory.mktemp("results"))
+    folder = SweepFolder(tmp_path_factory.mktemp("results"))
     for row in several:
         folder.append_row(row)
-    assert folder.read_rows() == several
+    assert folder.rows() == several
 
 
 def test_nan_and_line_breaks() -> None:
     row = replace(fakes.row(), final_loss=float("nan"), error="one\ntwo\r\nthree")
-    back = decode(encode(row), "x")
+    back = read_row(by_column(row))
     assert repr(back.final_loss) == "nan"
     assert back.error == "one two three"
 
 
 def test_the_file_as_text(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = SweepFolder(tmp_path)
     folder.append_row(fakes.row())
     folder.append_row(
         fakes.row("rust", 0, status="crash", training_s=None, parity="", error='said "no", left')
@@ -91,19 +94,19 @@ def test_the_file_as_text(tmp_path: Path) -> None:
     )
     # 4-2-1: 7 neurons, 8 + 1 + 2 + 1 = 12 parameters, 2 * 12 * 10 = 240 multiply-adds.
     assert first == (
-        "2024-01-01T00:00:00+00:00,2024-01-01T00:00:00.123+00:00,box,python,python 1.0,no,naive,4-2-1,"
+        f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,python,python 1.0,no,naive,4-2-1,"
         "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,1,1,no,ok,2.0,0.25,0.5,1.0,4096,0.5,0.25,identical,"
     )
     assert second == (
-        "2024-01-01T00:00:00+00:00,2024-01-01T00:00:00.123+00:00,box,rust,rust 1.0,no,naive,4-2-1,"
+        f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,rust,rust 1.0,no,naive,4-2-1,"
         "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,0,1,yes,crash,2.0,0.25,0.5,,4096,0.5,0.25,,"
         '"said ""no"", left"'
     )
 
 
-def test_a_row_cut_at_any_byte_is_dropped_and_nothing_else(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    assert not folder.drop_half_row()
+def test_a_row_cut_at_any_byte_is_set_aside_and_nothing_else(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path)
+    assert folder.set_half_lines_aside() == []
     kept, lost = fakes.row(), fakes.row("rust", error='a "quoted", ü')
     folder.append_row(kept)
     whole = (tmp_path / RUNS).read_bytes()
@@ -111,28 +114,90 @@ def test_a_row_cut_at_any_byte_is_dropped_and_nothing_else(tmp_path: Path) -> No
     both = (tmp_path / RUNS).read_bytes()
     for length in range(len(whole), len(both)):
         (tmp_path / RUNS).write_bytes(both[:length])
-        assert folder.read_rows() == [kept]
-        assert folder.drop_half_row() == (length > len(whole))
+        assert folder.rows() == [kept]
+        assert folder.set_half_lines_aside() == ([RUNS] if length > len(whole) else [])
         assert (tmp_path / RUNS).read_bytes() == whole
-    for length in range(len(whole)):
+        if length > len(whole):
+            half = (tmp_path / f"{RUNS}.half").read_text(encoding="utf-8").splitlines()[-1]
+            assert half.encode() == both[len(whole) : length].decode(errors="replace").encode()
+    header = whole.index(b"\n")
+    for length in range(header):
         (tmp_path / RUNS).write_bytes(whole[:length])
-        assert folder.read_rows() == []
-    folder.drop_half_row()
+        assert folder.rows() == []
+    folder.set_half_lines_aside()
     folder.append_row(lost)
-    assert folder.read_rows() == [lost]
+    assert folder.rows() == [lost]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x" * 9000,
+        b"a,b\n1,2",
+        b"\xff\xfe\n",
+        b"\x89PNG\r\n",
+        ",".join(COLUMNS).encode() + b"\r" + b"s" * 100 + b"\r",
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_and_not_touched(tmp_path: Path, content: bytes) -> None:
+    """Nine thousand bytes without a line break, say, or line ends of a kind that hides all rows."""
+    (tmp_path / RUNS).write_bytes(content)
+    folder = SweepFolder(tmp_path)
+    for read in (folder.rows, folder.set_half_lines_aside):
+        with pytest.raises(ResultsError) as caught:
+            read()
+        assert str(caught.value).startswith(str(tmp_path / RUNS))
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / RUNS).read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == [RUNS]
+
+
+def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    """It would count as another round."""
+    folder = SweepFolder(tmp_path)
+    for row in (fakes.row(), fakes.row("rust", 2), fakes.row("rust", 3), fakes.row("rust", 2, wall_s=9.0)):
+        folder.append_row(row)
+    with pytest.raises(ResultsError) as caught:
+        folder.rows()
+    assert str(caught.value) == (
+        f"{tmp_path / RUNS}, line 5: repeats line 3 (rust naive 4-2-1, round 2); remove one of the two"
+    )
+
+
+def test_columns_are_read_by_name(tmp_path: Path) -> None:
+    """Those of an older version that had fewer, of a newer one that has more, in any order."""
+    row = fakes.row()
+    texts = by_column(row)
+    essential = (
+        *("sweep", "contender", "control", "method", "layers", "samples", "epochs", "step", "learning_rate"),
+        *("low", "high", "seed", "round", "position", "status", "wall_s", "training_s"),
+    )
+    order = [*reversed(essential), "colour"]
+    (tmp_path / RUNS).write_text(
+        ",".join(order) + "\n" + ",".join([*(texts[name] for name in reversed(essential)), "red"]) + "\n",
+        encoding="utf-8",
+    )
+    folder = SweepFolder(tmp_path)
+    (read,) = folder.rows()
+    assert read == Row(sweep=row.sweep, run=row.run, status="ok", wall_s=2.0, training_s=1.0)
+    assert not folder.can_grow()
+    for missing in essential:
+        rest = [name for name in order if name != missing]
+        (tmp_path / RUNS).write_text(",".join(rest) + "\n", encoding="utf-8")
+        with pytest.raises(ResultsError, match=f"has no column {missing!r}; restore the file or move it away$"):
+            folder.rows()
 
 
 def edited(tmp_path: Path, column: str, cell: str) -> str:
     """Return why a file is refused in which the second row's ``column`` was edited."""
-    folder = Folder(tmp_path)
-    folder.create()
+    folder = SweepFolder(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
     folder.append_row(fakes.row())
-    cells = encode(fakes.row("rust"))
-    cells[COLUMNS.index(column)] = cell
+    texts = by_column(fakes.row("rust")) | {column: cell}
     with (tmp_path / RUNS).open("a", encoding="utf-8") as file:
-        file.write(",".join(cells) + "\n")
+        file.write(",".join(texts.values()) + "\n")
     with pytest.raises(ResultsError) as caught:
-        folder.read_rows()
+        folder.rows()
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / RUNS}, line 3: ")
     assert message.endswith("; restore or remove the line")
@@ -149,20 +214,26 @@ def edited(tmp_path: Path, column: str, cell: str) -> str:
         ("training_s", "inf", "training_s is inf, takes seconds of at least 0"),
         ("training_s", "1,5", "has 33 cells instead of 32"),
         ("training_s", "1 s", "training_s is '1 s', takes a number or nothing"),
-        ("neurons", "7.0", "neurons is '7.0', takes an integer"),
-        ("neurons", "8", "neurons is 8, but 4-2-1 has 7"),
+        ("neurons", "7.0", "neurons is '7.0', but rust naive 4-2-1, round 1 has 7"),
+        ("neurons", "8", "neurons is '8', but rust naive 4-2-1, round 1 has 7"),
         ("peak_memory_bytes", "4 MB", "peak_memory_bytes is '4 MB', takes an integer or nothing"),
-        ("warm_up", "maybe", "warm_up is 'maybe', takes yes or no"),
+        ("warm_up", "maybe", "warm_up is 'maybe', but rust naive 4-2-1, round 1 has no"),
         ("control", "", "control is '', takes yes or no"),
-        ("layers", "4-x-1", "shape: got '4-x-1', takes two or more positive sizes such as 10-5-1"),
+        ("layers", "4-x-1", "layers is '4-x-1', takes a shape such as 10-5-1"),
         ("method", "magic", "method is 'magic', takes naive, incremental, backprop"),
         (
             "status",
             "fine",
-            "status is 'fine', takes ok, mismatch, timeout, crash, flood, stray, garbled",
+            "status is 'fine', takes ok, mismatch, paused, timeout, crash, memory, flood, stray, garbled",
         ),
-        ("samples", "0", "samples is 0, takes an integer of at least 1"),
-        ("epochs", "-3", "epochs is -3, takes an integer of at least 1"),
+        ("samples", "0", "samples is 0, takes an integer from 1 to 2^64 - 1"),
+        ("samples", "9" * 400, f"samples is '{'9' * 56}..., takes an integer"),
+        ("epochs", "1e20", "epochs is '1e20', takes an integer"),
+        ("epochs", "-3", "epochs is '-3', takes an integer"),
+        ("layers", "4-2-1-\0", "layers is '4-2-1-\\x00', takes a shape such as 10-5-1"),
+        ("layers", "", "layers is '', takes a shape such as 10-5-1"),
+        ("step", "inf", "step is inf, takes a finite number above 0"),
+        ("high", "-1.0", "high is -1.0, takes a finite number of at least 0.0, which is low"),
     ],
 )
 def test_a_row_edited_into_nonsense(tmp_path: Path, column: str, cell: str, message: str) -> None:
@@ -175,101 +246,125 @@ def test_a_run_that_ended_well_has_a_training_time(tmp_path: Path) -> None:
     assert edited(tmp_path / "b", "training_s", "0.0") == message
 
 
-def test_other_columns(tmp_path: Path) -> None:
-    (tmp_path / RUNS).write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(ResultsError) as caught:
-        Folder(tmp_path).read_rows()
-    assert str(caught.value) == (
-        f"{tmp_path / RUNS}: its columns are not those that this version of flatnet writes;"
-        " move the file away or name another results folder"
-    )
-
-
-def test_not_a_text(tmp_path: Path) -> None:
-    (tmp_path / RUNS).write_bytes(b"\xff\n")
-    with pytest.raises(ResultsError, match=r"cannot be read: .*; restore the file or remove it$"):
-        Folder(tmp_path).read_rows()
+def test_columns_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / RUNS).write_text(",".join([*COLUMNS, "wall_s"]) + "\n", encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"has two columns of one name; restore the file or move it away$"):
+        SweepFolder(tmp_path).rows()
 
 
 def test_a_cell_of_endless_length(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = SweepFolder(tmp_path)
     folder.append_row(replace(fakes.row(), error="x" * 200_000))
     with pytest.raises(ResultsError, match=r"runs\.csv, line 2: is not CSV: field larger than field limit"):
-        folder.read_rows()
+        folder.rows()
 
 
-def test_a_folder_that_cannot_be_made_or_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ResultsError) as caught:
-        Folder(tmp_path / "file" / "results").create()
+        SweepFolder(tmp_path / "absent").append_row(fakes.row())
     assert str(caught.value) == (
-        f"{tmp_path / 'file' / 'results'}: cannot be created: Not a directory; what was measured before is"
-        " kept, mend this and run the same command again"
+        f"{tmp_path / 'absent' / RUNS}: cannot be written: No such file or directory;"
+        " what was measured before is kept, mend this and run the same command again"
     )
-    with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: No such file or directory;"):
-        Folder(tmp_path / "absent").append_row(fakes.row())
     with pytest.raises(ResultsError, match=r"a\.json: cannot be written: No such file or directory;"):
-        Folder(tmp_path / "absent").write_json("a.json", {})
+        SweepFolder(tmp_path / "absent").write_json("a.json", {})
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk(tmp_path: Path) -> None:
-    (tmp_path / RUNS).symlink_to("/dev/full")
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", full)
     with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: No space left on device;"):
-        Folder(tmp_path).append_row(fakes.row())
+        SweepFolder(tmp_path).append_row(fakes.row())
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    """Somebody who can write to the folder could otherwise have any file overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    for name in (RUNS, f".{RUNS}.new", f"{RUNS}.half"):
+        path = tmp_path / name.replace(RUNS, "a" if name == f".{RUNS}.new" else RUNS)
+        path.symlink_to(victim)
+    folder = SweepFolder(tmp_path)
+    with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"):
+        folder.append_row(fakes.row())
+    (tmp_path / RUNS).unlink()
+    folder.append_row(fakes.row())
+    with (tmp_path / RUNS).open("a", encoding="utf-8") as file:
+        file.write("half")
+    with pytest.raises(ResultsError, match="cannot be repaired: Too many levels of symbolic links;"):
+        folder.set_half_lines_aside()
+    assert (tmp_path / RUNS).read_bytes().endswith(b"half")
+    folder.write_file("a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert victim.read_bytes() == b"precious"
 
 
 def test_a_disk_that_fills_while_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Folder(tmp_path)
-    folder.write_file("a", b"older")
-    folder.write_file("a", b"old")
+    replace_file(tmp_path / "a", b"older")
+    replace_file(tmp_path / "a", b"old")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    write = Path.write_bytes
 
-    def half(path: Path, content: bytes) -> int:
-        write(path, content[:1])
-        raise OSError(28, "No space left on device")
+    def half(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, f"No space left on device {self} {target}"[:23])
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(Path, "replace", half)
     with pytest.raises(ResultsError, match="a: cannot be written: No space left on device;"):
-        folder.write_file("a", b"new")
+        replace_file(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-LOSSES = {
-    ("s", "python", "naive", "4-2-1"): (0.1 + 0.2, 5e-324, float("inf")),
-    ("s", "a,b", "backprop", "10-5-1"): (1.0,),
+KNOWN = {
+    ("python", "naive", "4-2-1"): (0.1 + 0.2, 5e-324, float("inf")),
+    ("a,b", "backprop", "10-5-1"): (1.0,),
 }
 
 
 def test_losses_read_back_exactly(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    assert folder.read_losses() == {}
-    folder.write_losses(LOSSES)
-    assert folder.read_losses() == LOSSES
-    assert (tmp_path / "losses.csv").read_text(encoding="utf-8") == (
-        "sweep,contender,method,layers,epoch,loss\n"
-        "s,python,naive,4-2-1,0,0.30000000000000004\n"
-        "s,python,naive,4-2-1,1,5e-324\n"
-        "s,python,naive,4-2-1,2,inf\n"
-        's,"a,b",backprop,10-5-1,0,1.0\n'
+    folder = SweepFolder(tmp_path)
+    assert folder.losses() == {}
+    for key, losses in KNOWN.items():
+        folder.append_losses(key, losses)
+    assert folder.losses() == KNOWN
+    assert (tmp_path / LOSSES).read_text(encoding="utf-8") == (
+        "contender,method,layers,epoch,loss\n"
+        "python,naive,4-2-1,0,0.30000000000000004\n"
+        "python,naive,4-2-1,1,5e-324\n"
+        "python,naive,4-2-1,2,inf\n"
+        '"a,b",backprop,10-5-1,0,1.0\n'
     )
 
 
-@pytest.mark.parametrize("line", ["s,p,naive,4-2-1,1,0.5", "s,p,naive,4-2-1,0,x", "s,p,naive,4-2-1,0", "s"])
+def test_losses_cut_at_any_byte_can_be_written_again(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path)
+    first, second = KNOWN.items()
+    folder.append_losses(*second)
+    start = len((tmp_path / LOSSES).read_bytes())
+    folder.append_losses(*first)
+    both = (tmp_path / LOSSES).read_bytes()
+    for length in range(start, len(both)):
+        (tmp_path / LOSSES).write_bytes(both[:length])
+        folder.set_half_lines_aside()
+        assert len(folder.losses().get(first[0], ())) == both[start:length].count(b"\n")
+        folder.append_losses(*first)
+        assert folder.losses() == KNOWN
+
+
+@pytest.mark.parametrize("line", ["p,naive,4-2-1,1,0.5", "p,naive,4-2-1,0,x", "p,naive,4-2-1,\u0661,1.0"])
 def test_losses_edited_into_nonsense(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "losses.csv"
+    path = tmp_path / LOSSES
     path.write_text(",".join(LOSS_COLUMNS) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(ResultsError) as caught:
-        Folder(tmp_path).read_losses()
+        SweepFolder(tmp_path).losses()
     assert str(caught.value) == (
-        f"{path}, line 2: is not the next epoch's loss: {line!r}; restore the file or remove it"
+        f"{path}, line 2: is not the next epoch's loss: {ascii(line)}; restore the file or remove it"
     )
 
 
 def test_json(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = SweepFolder(tmp_path)
     assert folder.read_json("a.json") is None
     folder.write_json("a.json", {"ü": [1, None, 0.1]})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == (
@@ -284,17 +379,23 @@ def test_json(tmp_path: Path) -> None:
         ("{", "cannot be read: Expecting property name"),
         ("[]", "is not a JSON object; restore the file or remove it"),
         ("\xff", "cannot be read: "),
+        ("[" * 100_000, "is nested too deeply; restore the file or remove it"),
+        ('{"a": ' * 100_000, "is nested too deeply; restore the file or remove it"),
+        ("1" * 5000, "cannot be read: Exceeds the limit"),
     ],
+    ids=lambda text: ascii(text)[:20],
 )
 def test_json_that_is_none(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(ResultsError) as caught:
-        Folder(tmp_path).read_json("a.json")
-    assert str(caught.value).startswith(f"{tmp_path / 'a.json'}: {message}")
+    (tmp_path / "plan.json").write_bytes(text.encode("latin-1"))
+    for read in (SweepFolder(tmp_path).plan, lambda: SweepFolder(tmp_path).read_json("plan.json")):
+        with pytest.raises(ResultsError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{tmp_path / 'plan.json'}: {message}")
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: Permission denied;"):
-        Folder(tmp_path).append_row(fakes.row())
+        SweepFolder(tmp_path).append_row(fakes.row())

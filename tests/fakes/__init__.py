@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.contenders import Contender
-from harness.contract import METHODS, Case
+from harness.case import METHODS, Case, Shape
+from harness.measure.contenders import Contender
+from harness.plan import Run
 from harness.records import Row
 
+SWEEP = "2024-01-01T00-00-00.000Z"
 PROGRAM = Path(__file__).with_name("program.py")
 
 
@@ -53,7 +55,7 @@ def case(
 ) -> Case:
     """Return a small case."""
     return Case(
-        layers=layers,
+        shape=Shape(layers),
         method=method,
         samples=samples,
         epochs=epochs,
@@ -70,7 +72,7 @@ def row(
     round: int = 1,  # noqa: A002
     *,
     of: Case | None = None,
-    sweep: str = "2024-01-01T00:00:00+00:00",
+    sweep: str = SWEEP,
     control: bool = False,
     status: str = "ok",
     training_s: float | None = 1.0,
@@ -79,30 +81,13 @@ def row(
     error: str = "",
 ) -> Row:
     """Return the record of a run of ``of``, which took ``training_s`` and ``wall_s`` seconds."""
-    of = of or case()
     return Row(
         sweep=sweep,
         started_utc="2024-01-01T00:00:00.123+00:00",
         host="box",
-        contender=contender,
         version=f"{contender} 1.0",
-        control=control,
-        method=of.method,
-        layers=of.shape,
-        neurons=of.neurons,
-        parameters=of.parameters,
-        multiply_adds=of.multiply_adds,
-        samples=of.samples,
-        epochs=of.epochs,
-        step=of.step,
-        learning_rate=of.learning_rate,
-        low=of.low,
-        high=of.high,
-        seed=of.seed,
+        run=Run(case=of or case(), contender=contender, control=control, round=round, position=1),
         threads=1,
-        round=round,
-        position=1,
-        warm_up=round == 0,
         status=status,
         wall_s=wall_s,
         user_s=0.25,
