@@ -21,6 +21,7 @@ from harness.records import ENVIRONMENT, RUNS, SweepFolder, explained
 
 SWEEPS = "sweeps"
 LATEST = "latest"
+_NAME = "%Y-%m-%dT%H-%M-%S"
 
 
 class Archive:
@@ -66,7 +67,7 @@ class Archive:
                 return sweeps[-1 - back]
             if not sweeps:
                 raise ResultsError(f"{self.path}: has no sweep; run make bench first")
-            raise UsageError(f"sweep: got {word!r}, but {self.path} has only {len(sweeps)}")
+            raise UsageError(f"sweep: got {word!r}, but {self.path} has only {len(sweeps)} sweeps")
         found = [sweep for sweep in sweeps if word and sweep.name.startswith(word)]
         if len(found) == 1:
             return found[0]
@@ -79,12 +80,13 @@ class Archive:
         )
 
     def new_name(self) -> str:
-        """Return the id for a sweep that begins now, later than all others."""
+        """Return the id for a sweep that begins now: later than all others, whatever the clock says."""
         moment = datetime.now(UTC)
-        latest = max((sweep.name for sweep in self.sweeps()), default="")
-        while (name := sweep_name(moment)) == latest:
-            moment += timedelta(milliseconds=1)
-        return name
+        for sweep in self.sweeps()[-1:]:
+            with suppress(ValueError):
+                latest = datetime.strptime(f"{sweep.name}+0000", f"{_NAME}.%fZ%z")
+                moment = max(moment, latest + timedelta(milliseconds=1))
+        return sweep_name(moment)
 
     def add(self, plan: Plan, environment: Mapping[str, object]) -> SweepFolder:
         """Make the folder of a new sweep, with its plan and its environment, and publish it."""
@@ -102,7 +104,7 @@ class Archive:
         new, path = self.path / SWEEPS / ".new", self.path / SWEEPS / name
         with explained(path, "cannot be written", "name another folder with --results"):
             shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
+            new.mkdir(parents=True)
             fill(SweepFolder(new))
             new.rename(path)
         return SweepFolder(path)
@@ -137,7 +139,7 @@ class Archive:
 
 def sweep_name(moment: datetime) -> str:
     """Return the id of a sweep that is planned at ``moment``: sortable, and fit for a file name."""
-    return f"{moment:%Y-%m-%dT%H-%M-%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment:{_NAME}}.{moment.microsecond // 1000:03d}Z"
 
 
 def _is_ours(path: Path) -> bool:

@@ -75,7 +75,8 @@ def _name(sweep: str) -> str:
     try:
         return sweep_name(datetime.fromisoformat(sweep).astimezone(UTC))
     except ValueError:
-        return re.sub(r"[^0-9A-Za-z.+-]+", "-", sweep).strip("-.+")[:60] or "unnamed"
+        # Before all others, since nobody knows when it was.
+        return "0-" + re.sub(r"[^0-9A-Za-z.+-]+", "-", sweep)[:60]
 
 
 def _plan(document: dict[str, Any], name: str) -> Plan | None:
