@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.errors import ResultsError, UsageError
 from harness.plan import Plan
-from harness.records import ENVIRONMENT, RUNS, SweepFolder, explained
+from harness.records import RUNS, SweepFolder, explained
 
 SWEEPS = "sweeps"
 LATEST = "latest"
@@ -90,12 +90,7 @@ class Archive:
 
     def add(self, plan: Plan, environment: Mapping[str, object]) -> SweepFolder:
         """Make the folder of a new sweep, with its plan and its environment, and publish it."""
-
-        def fill(new: SweepFolder) -> None:
-            new.write_plan(plan)
-            new.write_json(ENVIRONMENT, {"sweep": plan.sweep, **environment})
-
-        folder = self.filled(plan.sweep, fill)
+        folder = self.filled(plan.sweep, lambda new: new.begin(plan, environment))
         self.publish()
         return folder
 

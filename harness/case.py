@@ -21,7 +21,7 @@ class Shape:
     def __post_init__(self) -> None:
         """Raise ValueError if these are not the layers of a network."""
         if len(self.layers) < 2 or not all(1 <= size <= LARGEST_INTEGER for size in self.layers):
-            raise ValueError(f"got {shown(self.layers)}, takes two or more positive sizes such as 10-5-1")
+            raise ValueError(f"got {shown(str(self))}, takes two or more positive sizes such as 10-5-1")
 
     @classmethod
     def parse(cls, text: str) -> "Shape":

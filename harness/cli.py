@@ -66,29 +66,31 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         own.set_defaults(run=command.run, parser=own)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        raise UsageError(f"unknown argument {unknown[0]!r}{_near(unknown[0], arguments.parser)}")
+        own: _Parser = arguments.parser
+        options = [option for action in own._actions for option in action.option_strings]
+        own.error(f"unknown argument {unknown[0]!r}{_meant(unknown[0].partition('=')[0], options)}")
     return arguments
-
-
-def _near(word: str, parser: argparse.ArgumentParser) -> str:
-    """Return what somebody who typed ``word`` may have meant, and where to look it up."""
-    options = [option for action in parser._actions for option in action.option_strings]
-    near = get_close_matches(word.partition("=")[0], options, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; see {parser.prog} --help"
 
 
 class _Parser(argparse.ArgumentParser):
     """argparse, but an error is one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        *_, command = self.prog.split()
+        typed = f"make {command} ARGS=--help" if "MAKELEVEL" in os.environ else f"{self.prog} --help"
+        raise UsageError(f"{message.removeprefix('argument ')}; see {typed}")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            near = get_close_matches(str(value), map(str, action.choices), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            takes = ", ".join(map(str, action.choices))
-            raise argparse.ArgumentError(action, f"got {value!r}, takes {takes}{hint}")
+            known = [str(choice) for choice in action.choices]
+            message = f"got {value!r}, takes {', '.join(known)}{_meant(str(value), known)}"
+            raise argparse.ArgumentError(action, message)
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    """Return what somebody who typed ``word`` may have meant, as the end of a message."""
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _terminated(number: int, _: FrameType | None) -> NoReturn:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from harness.case import Case
@@ -90,10 +98,7 @@ class Terminal:
     @contextmanager
     def counting(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
         """Show how far something is; the function that is handed out is called at each step of it."""
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            console=self._err, transient=True,
-        ) as progress:  # fmt: skip
+        with self._bar(BarColumn(bar_width=24), MofNCompleteColumn()) as progress:
             task = progress.add_task(what, total=total)
 
             def advance(step: str = "") -> None:
@@ -104,17 +109,17 @@ class Terminal:
     @contextmanager
     def progress(self, plan: Plan, pending: Sequence[Run]) -> Iterator["SweepProgress"]:
         """Show case, contender, round and the time left while the ``pending`` runs are made."""
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self._err,
-            transient=True,
-        ) as progress:
+        percent = TextColumn("{task.percentage:>3.0f}%")
+        left = (TimeRemainingColumn(), TextColumn("left"))
+        with self._bar(BarColumn(bar_width=16), percent, *left) as progress:
             task = progress.add_task("", total=sum(map(plan.estimate_of, pending)))
             yield SweepProgress(progress, task, plan)
+
+    def _bar(self, *columns: ProgressColumn) -> Progress:
+        """Return a progress bar that leaves no trace, and is not drawn at all into a file."""
+        description = TextColumn("{task.description}")
+        is_file = not self._err.is_terminal
+        return Progress(description, *columns, console=self._err, transient=True, disable=is_file)
 
     def failures(self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case]) -> None:
         """Say which runs failed, and what was therefore not run."""

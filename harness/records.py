@@ -195,6 +195,13 @@ class SweepFolder:
         """The sweep's id."""
         return self.path.name
 
+    def begin(self, plan: Plan, environment: Mapping[str, object]) -> None:
+        """Write the plan, the environment, and the column names of both tables."""
+        self.write_json(PLAN, encode(plan))
+        self.write_json(ENVIRONMENT, {"sweep": plan.sweep, **environment})
+        self._append(RUNS, tuple(COLUMNS), [])
+        self._append(LOSSES, LOSS_COLUMNS, [])
+
     def append_row(self, row: Row) -> None:
         """Append ``row`` to runs.csv."""
         self._append(RUNS, tuple(COLUMNS), [cells(row)])
@@ -307,10 +314,6 @@ class SweepFolder:
                     " restore or remove the line"
                 )
             yield number, {column: texts[place] for column, place in places}
-
-    def write_plan(self, plan: Plan) -> None:
-        """Write plan.json."""
-        self.write_json(PLAN, encode(plan))
 
     def plan(self) -> Plan | None:
         """Return what plan.json says, None if there is no such file."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from harness.archive import SWEEPS, Archive, sweep_name
-from harness.codec import decode
+from harness.codec import decode, encode
 from harness.plan import Plan
 from harness.records import ENVIRONMENT, LOSSES, PLAN, RUNS, LossKey, Row, SweepFolder, explained
 
@@ -61,7 +61,7 @@ def _fill(
 ) -> None:
     plan, environment = about
     if plan and (understood := _plan(plan, name)):
-        folder.write_plan(understood)
+        folder.write_json(PLAN, encode(understood))
     if environment:
         folder.write_json(ENVIRONMENT, {**environment, "sweep": name})
     for row in rows:

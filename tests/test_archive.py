@@ -76,14 +76,17 @@ def test_what_stands_in_the_folder_belongs_to_the_latest_sweep(tmp_path: Path) -
     archive.publish()
     assert linked(tmp_path) == {
         "latest": "sweeps/1",
-        **{name: f"latest/{name}" for name in ("environment.json", "plan.json", "runs.csv", "scaling.png")},
+        **{
+            name: f"latest/{name}"
+            for name in ("environment.json", "losses.csv", "plan.json", "runs.csv", "scaling.png")
+        },
     }
     assert (tmp_path / "scaling.png").read_bytes() == b"old picture"
     archive_of(tmp_path, "2")
     # The new sweep has no rows and no picture yet, so the folder has none either.
     assert linked(tmp_path) == {
         "latest": "sweeps/2",
-        **{name: f"latest/{name}" for name in ("environment.json", "plan.json")},
+        **{name: f"latest/{name}" for name in ("environment.json", "losses.csv", "plan.json", "runs.csv")},
     }
     archive.find("latest").append_row(fakes.row("rust"))
     archive.publish()
@@ -158,7 +161,9 @@ def test_killed_at_any_moment_while_a_sweep_gives_way_to_the_next(
         assert archive.find("latest").plan() == plan("2")
         assert linked(folder) == {
             "latest": "sweeps/2",
-            **{name: f"latest/{name}" for name in ("environment.json", "plan.json")},
+            **{
+                name: f"latest/{name}" for name in ("environment.json", "losses.csv", "plan.json", "runs.csv")
+            },
         }
         hidden = {entry.name for entry in folder.rglob(".*")}
         assert hidden <= {".lock"}
@@ -186,7 +191,10 @@ def test_finding_a_sweep(tmp_path: Path) -> None:
         ("latest~3", "sweep: got 'latest~3', but {} has only 3 sweeps"),
         ("2026-01", "sweep: got '2026-01', which begins the names of 2; write more of it"),
         ("", "sweep: got '', takes latest, latest~N, a folder, or a name that sweeps lists"),
-        ("../sweeps", "sweep: got '../sweeps', takes latest, latest~N, a folder, or a name that sweeps lists"),
+        (
+            "../sweeps",
+            "sweep: got '../sweeps', takes latest, latest~N, a folder, or a name that sweeps lists",
+        ),
     ):
         with pytest.raises(UsageError) as caught:
             archive.find(word)
@@ -208,7 +216,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     path = tmp_path / "file" / "results"
     with pytest.raises(ResultsError) as caught, Archive(path).locked():
         pass
-    assert str(caught.value) == f"{path}: cannot be created: Not a directory; name another folder with --results"
+    assert (
+        str(caught.value) == f"{path}: cannot be created: Not a directory; name another folder with --results"
+    )
 
 
 def test_two_benches_in_one_folder(tmp_path: Path) -> None:

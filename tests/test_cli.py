@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness import __version__, cli
-from harness.contenders import ROOT
-from harness.records import Folder
+from harness.archive import Archive
+from harness.measure.contenders import ROOT
 from tests import fakes
 
 # A test run in the background has SIGINT ignored, and its children would inherit that.
@@ -27,15 +27,18 @@ HARNESS = (
 )
 STUCK_S = 60.0
 """After this a command is said to hang; none takes nearly as long."""
+METHODS = "naive, incremental, backprop"
+BENCH_HELP = "see python -m harness bench --help"
 ONE_CASE = ("--shapes", "4-2-1", "--methods", "naive", "--rounds", "2", "--seconds", "0.1")
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Put back the signal handler that a command sets."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Put back the signal handlers that a command sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def harness(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -64,12 +67,11 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ([], "error: the following arguments are required: COMMAND; see python -m harness --help"),
         (
             ["bench", "--rounds", "0"],
-            "error: --rounds: got '0', takes an integer from 1 to 2^64 - 1;"
-            " see python -m harness bench --help",
+            "error: --rounds: got '0', takes an integer from 1 to 100000; see python -m harness bench --help",
         ),
         (
             ["bench", "--rounds", "many"],
-            "error: --rounds: got 'many', takes an integer from 1 to 2^64 - 1;"
+            "error: --rounds: got 'many', takes an integer from 1 to 100000;"
             " see python -m harness bench --help",
         ),
         (
@@ -98,7 +100,28 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
             ["bench", "--fresh", "--resume"],
             "error: --resume: not allowed with argument --fresh; see python -m harness bench --help",
         ),
-        (["plot", "--round", "3"], "error: unrecognized arguments: --round 3; see python -m harness --help"),
+        (
+            ["bench", "--round", "3"],
+            "error: unknown argument '--round'; did you mean --rounds?; see python -m harness bench --help",
+        ),
+        (["plot", "--x=3"], "error: unknown argument '--x=3'; see python -m harness plot --help"),
+        (["bench", "--methods", "magic"], f"error: --methods: got 'magic', takes {METHODS}; {BENCH_HELP}"),
+        (
+            ["bench", "--methods", "backprob"],
+            f"error: --methods: got 'backprob', takes {METHODS}; did you mean backprop?; {BENCH_HELP}",
+        ),
+        (
+            ["pot"],
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, kernels;"
+            " did you mean plot?; see python -m harness --help",
+        ),
+        *(
+            (
+                ["bench", "--memory", text],
+                f"error: --memory: got {text!r}, takes a number of GiB above zero; {BENCH_HELP}",
+            )
+            for text in ("0", "4GB")
+        ),
         (["bench", "--contenders", "cobol"], "error: contender: got 'cobol', takes python, rust"),
         (["bench", "--manifest", "/nowhere"], "error: /nowhere: cannot be read: No such file or directory"),
         (
@@ -119,20 +142,23 @@ def test_a_wrong_command_line_is_one_line_and_status_2(
     assert refused(capfd, *words) == (2, line)
 
 
-def test_an_unknown_command_and_method(capfd: pytest.CaptureFixture[str]) -> None:
-    # The list of choices is argparse's, which quotes it in its own way in each version.
-    status, line = refused(capfd, "dance")
-    assert status == 2 and line.startswith("error: COMMAND: invalid choice: 'dance'")
-    status, line = refused(capfd, "bench", "--methods", "magic")
-    assert status == 2 and line.startswith("error: --methods: invalid choice: 'magic'")
+def test_a_command_is_named_as_the_user_types_it(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKELEVEL", "1")
+    assert refused(capfd, "bench", "--round", "3") == (
+        2,
+        "error: unknown argument '--round'; did you mean --rounds?; see make bench ARGS=--help",
+    )
 
 
 def test_missing_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     absent = tmp_path / "absent"
     assert refused(capfd, "plot", "--results", str(absent)) == (
         1,
-        f"error: {absent}: has no timed runs to draw; run make bench first",
+        f"error: {absent}: has no sweep; run make bench first",
     )
+    assert not absent.exists()
 
 
 def test_results_that_cannot_be_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -140,31 +166,37 @@ def test_results_that_cannot_be_written(tmp_path: Path, capfd: pytest.CaptureFix
     path = tmp_path / "file" / "results"
     assert refused(capfd, "bench", "--results", str(path)) == (
         1,
-        f"error: {path}: cannot be created: Not a directory; what was measured before is kept,"
-        " mend this and run the same command again",
+        f"error: {path}: cannot be created: Not a directory; name another folder with --results",
     )
 
 
 def test_results_edited_into_nonsense(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
-    folder = Folder(tmp_path)
-    folder.append_row(fakes.row())
-    path = tmp_path / "runs.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("naive", "magic"), encoding="utf-8")
-    line = (
-        f"error: {path}, line 2: method is 'magic', takes naive, incremental, backprop;"
-        " restore or remove the line"
-    )
-    for words in (["plot"], ["bench", "--manifest", str(manifest)]):
-        assert refused(capfd, *words, "--results", str(tmp_path)) == (1, line)
-    path.unlink()
-    (tmp_path / "plan.json").write_text("{}", encoding="utf-8")
-    status = cli.main(["bench", "--manifest", str(manifest), "--results", str(tmp_path)])
-    errors = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("note: ")]
-    assert (status, errors) == (
-        1,
-        [f"error: {tmp_path / 'plan.json'}: is not a plan: KeyError('cases'); remove it to start anew"],
-    )
+    results = tmp_path / "results"
+    words = bench(results, manifest)
+    assert cli.main(words) == 0
+    capfd.readouterr()
+    path = Archive(results).find("latest").path
+    whole = {name: (path / name).read_text(encoding="utf-8") for name in ("runs.csv", "plan.json")}
+    lines = whole["runs.csv"].splitlines(keepends=True)
+    for name, text, message in (
+        ("runs.csv", whole["runs.csv"].replace("naive", "magic"), "method is 'magic', takes"),
+        ("runs.csv", "".join([*lines, lines[-1]]), "repeats line"),
+        ("runs.csv", "x" * 9000, "is not a table of flatnet's"),
+        ("plan.json", "{}", "is not a plan: has no 'sweep'"),
+        ("plan.json", "[" * 10**5, "is nested too deeply"),
+    ):
+        (path / name).write_text(text, encoding="utf-8")
+        for command in (["plot", "--results", str(results)], words):
+            assert cli.main(command) == 1
+            errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+            assert len(errors) == 1
+            assert errors[0].startswith(f"error: {path / name}")
+            assert message in errors[0]
+        assert (path / name).read_text(encoding="utf-8") == text
+        (path / name).write_text(whole[name], encoding="utf-8")
+    assert cli.main(words) == 0
+    assert next(iter(Archive(results).sweeps())).path == path
 
 
 def test_nobody_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -174,8 +206,7 @@ def test_nobody_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     )
     assert cli.main(["verify", "--manifest", str(path)]) == 2
     assert capfd.readouterr().err.splitlines() == [
-        "note: a is skipped: /no/a: No such file or directory",
-        "error: no contender can be run; build them with: make build",
+        "error: no contender can be run (a: /no/a: /no/a: cannot be started: No such file or directory)",
     ]
 
 
@@ -239,41 +270,64 @@ def bench(folder: Path, manifest: Path, *words: str) -> list[str]:
 
 
 def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:0.004", "b": "honest:0.0005"})
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:5e-8"})
     folder = tmp_path / "results"
     shapes = ("--shapes", "4-2-1", "10-5-1", "16-8-1", "20-10-1", "--methods", "naive", "backprop")
     done = harness(*bench(folder, manifest), *shapes)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
-    assert "8.00x (8.00 to 8.00)" in done.stdout
-    assert f"rows and summaries: {folder}; pictures: make plot" in done.stdout
+    assert "8.00x" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80 + len(str(folder))
     # 2 methods, 3 rounds with the warm-up: 4 shapes, 2 contenders and a control.
     assert len(keys(folder)) == 2 * 3 * (4 * 2 + 1)
     plotted = harness("plot", "--results", str(folder))
     assert (plotted.returncode, plotted.stderr) == (0, "")
-    pictures = [folder / f"{name}.png" for name in ("scaling", "speedup", "methods", "loss")]
-    assert plotted.stdout.splitlines() == list(map(str, pictures))
+    pictures = sorted(folder.glob("*.png"))
+    assert {picture.stem for picture in pictures} >= {"scaling", "speedup", "methods", "loss"}
+    assert {Path(line).name for line in plotted.stdout.splitlines()} == {path.name for path in pictures}
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == [
-        *(".lock", "environment.json", "losses.csv", "plan.json"),
-        *("runs.csv", "scaling.csv", "speedup.csv", "summary.csv"),
+        *(".lock", "environment.json", "latest", "losses.csv", "plan.json"),
+        *("runs.csv", "scaling.csv", "speedup.csv", "summary.csv", "sweeps"),
     ]
+    shown = harness("show", "--results", str(folder), "--reference", "b")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "0.12x" in shown.stdout
+    listed = harness("sweeps", "--results", str(folder))
+    assert Archive(folder).find("latest").name in listed.stdout
     # Another sweep with --resume: there is nothing to finish.
     again = harness(*bench(folder, manifest), *shapes, "--resume")
     assert again.returncode == 2
     assert again.stderr.splitlines()[-1] == (
-        "error: --resume: no unfinished sweep of these programs on this machine; leave the option out"
+        "error: --resume: there is no sweep to go on with; leave the option out"
     )
+
+
+def test_a_new_sweep_leaves_the_earlier_one_whole(tmp_path: Path) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:5e-8"})
+    folder = tmp_path / "results"
+    assert cli.main(bench(folder, manifest)) == 0
+    assert cli.main(["plot", "--results", str(folder)]) == 0
+    first = Archive(folder).find("latest")
+    before = {path.name: path.read_bytes() for path in first.path.iterdir()}
+    assert "scaling.png" in before
+    assert cli.main(bench(folder, manifest, "--seed", "2")) == 0
+    assert len(Archive(folder).sweeps()) == 2
+    assert {path.name: path.read_bytes() for path in first.path.iterdir()} == before
+    assert not (folder / "scaling.png").exists()
+    assert {key[0] for key in keys(folder)} == {Archive(folder).find("latest").name}
+    assert cli.main(["plot", "latest~1", "--results", str(folder)]) == 0
+    assert not (folder / "scaling.png").exists()
 
 
 def test_a_failure_makes_exit_status_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "wrong-at-7", "c": "garbled"})
     assert cli.main([*bench(tmp_path, manifest), "--seconds", "1.1"]) == 1
     out, err = capfd.readouterr()
-    # 1.1 s of 1 ms hold 1100 steps: 11 epochs of 100.
-    assert "note: b naive 4-2-1, round 0: mismatch: epoch 7: " in err
-    assert "note: c naive 4-2-1, round 0: garbled: printed 'Hello, world!\\n' where" in err
+    # 4 ms of 0.4 us hold 10,000 steps: 100 epochs of 100.
+    assert "note: b naive 4-2-1, warm-up: mismatch: epoch 7: " in err
+    assert "note: c naive 4-2-1, warm-up: garbled: printed 'Hello, world!\\n' where" in err
     assert "note: c naive was not run again at 4-2-1 and larger shapes" in err
-    assert "Time per training step" in out
+    assert "Seconds of a training step" in out
 
 
 def test_nothing_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -327,7 +381,7 @@ class Gate:
 
 
 PILOTS = 2
-"""A step is said to take 1 ms: one step shows it, then 50 are 0.05 s."""
+"""A step is said to take 0.4 us: one step shows it, then come as many as a run may have."""
 
 
 @contextmanager
@@ -390,7 +444,7 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
-        assert "Time per training step" in out
+        assert "Seconds of a training step" in out
         assert "note: interrupted; the same command goes on from here" in err
         assert "Traceback" not in err
     assert [key[1:] for key in keys(folder)] == PLANNED[:4]
@@ -405,9 +459,9 @@ def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
-        assert "note: no timed run has ended well yet, so there is nothing to summarise" in err
+        assert "no timed run has ended well yet, so there is nothing to show" in err
         assert "Traceback" not in err
-        assert "Time per training step" not in out
+        assert "Seconds of a training step" not in out
 
 
 def test_a_second_bench_on_the_same_folder(tmp_path: Path) -> None:
@@ -440,32 +494,91 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_resume_asks_for_the_same_machine_and_commit(tmp_path: Path) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:0.004"})
+def test_resume_asks_for_the_same_programs_on_the_same_machine(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And says why a sweep stays unfinished."""
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7"})
     folder = tmp_path / "results"
-    assert harness(*bench(folder, manifest)).returncode == 0
-    runs = (folder / "runs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
-    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    for changed in ("host", "commit"):
-        (folder / "environment.json").write_text(
-            json.dumps(environment | {changed: "another"}), encoding="utf-8"
+    assert cli.main(bench(folder, manifest)) == 0
+    sweep = Archive(folder).find("latest")
+    runs = (sweep.path / "runs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (sweep.path / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
+    plan = (sweep.path / "plan.json").read_text(encoding="utf-8")
+    environment = (sweep.path / "environment.json").read_text(encoding="utf-8")
+
+    def refused_because(name: str, text: str | None) -> str:
+        path = sweep.path / name
+        whole = path.read_text(encoding="utf-8")
+        path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+        capfd.readouterr()
+        assert cli.main(bench(folder, manifest, "--resume")) == 2
+        path.write_text(whole, encoding="utf-8")
+        *_, note, error = capfd.readouterr().err.splitlines()
+        assert error == "error: --resume: there is no sweep to go on with; leave the option out"
+        start = f"note: sweep {sweep.name} stays unfinished: "
+        assert note.startswith(start)
+        return note.removeprefix(start)
+
+    for name in ("host", "commit"):
+        text = json.dumps(json.loads(environment) | {name: "another"})
+        reason = refused_because("environment.json", text)
+        assert reason.startswith(f"its {name} differs from what is here now")
+    assert refused_because("plan.json", plan.replace("fake honest", "fake 2")) == (
+        "it is of a (fake 2), compared with a; here are a (fake honest), compared with a"
+    )
+    assert refused_because("plan.json", None) == "its plan.json is gone"
+    old_rows = "".join(runs[:-1]).replace("threads,", "thread_count,", 1)
+    assert refused_because("runs.csv", old_rows) == "another version of the harness wrote its runs.csv"
+    assert cli.main(bench(folder, manifest, "--resume", "--rounds", "9")) == 0
+    assert len((sweep.path / "runs.csv").read_text(encoding="utf-8").splitlines()) == len(runs)
+    # With other options the same command would begin another; it says so.
+    (sweep.path / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
+    capfd.readouterr()
+    assert cli.main(bench(folder, manifest, "--seed", "7")) == 0
+    assert (
+        f"note: sweep {sweep.name} stays unfinished: it was started with other options;"
+        " --resume finishes it with those"
+    ) in capfd.readouterr().err.splitlines()
+    assert len(Archive(folder).sweeps()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("command", ["bench", "show", "verify"])
+def test_a_full_device_is_one_line(tmp_path: Path, command: str) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
+    folder = tmp_path / "results"
+    words = bench(folder, manifest)
+    if command == "show":
+        assert harness(*words).returncode == 0
+        words = ["show", "--results", str(folder)]
+    elif command == "verify":
+        words = ["verify", "--cases", "1", "--manifest", str(manifest)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", HARNESS, *words],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
         )
-        refused = harness(*bench(folder, manifest), "--resume")
-        assert refused.returncode == 2
-        assert "no unfinished sweep of these programs on this machine" in refused.stderr
-    (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
-    assert harness(*bench(folder, manifest), "--resume").returncode == 0
-    assert len((folder / "runs.csv").read_text(encoding="utf-8").splitlines()) == len(runs)
+    errors = [line for line in done.stderr.decode().splitlines() if line[:6] not in ("", "note: ")]
+    assert (done.returncode, errors) == (1, ["error: cannot write: No space left on device"])
 
 
-def test_a_broken_table_of_kernels_leaves_the_pictures_of_the_sweep(tmp_path: Path) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:0.004"})
-    folder = tmp_path / "results"
-    assert harness(*bench(folder, manifest)).returncode == 0
-    (folder / "kernels.csv").write_text("nonsense\n", encoding="utf-8")
-    plotted = harness("plot", "--results", str(folder))
-    assert plotted.returncode == 1
-    assert plotted.stderr.count("\n") == 1
-    assert plotted.stderr.startswith(f"error: {folder / 'kernels.csv'}: ")
-    assert (folder / "scaling.png").exists()
+def test_one_round_has_no_interval(tmp_path: Path) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
+    done = harness(*bench(tmp_path / "results", manifest), "--rounds", "1")
+    assert done.returncode == 0
+    assert "nan" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("word", ["\0", "\n", "x" * 100_000, "\udcff", "--", "-", "=", "[red]"])
+def test_words_that_nobody_types(tmp_path: Path, word: str) -> None:
+    for words in ([word], ["plot", word], ["bench", "--shapes", word], ["bench", "--contenders", word]):
+        if "\0" in word:
+            continue
+        done = harness(*words, "--results", str(tmp_path / "results"))
+        assert done.returncode in (1, 2)
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("error: ")

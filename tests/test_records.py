@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from harness.case import Case
 from harness.errors import ResultsError
 from harness.plan import Run
-from harness.records import COLUMNS, LOSS_COLUMNS, LOSSES, RUNS, Row, SweepFolder, cells, read_row, replace_file
+from harness.records import (
+    COLUMNS,
+    LOSS_COLUMNS,
+    LOSSES,
+    RUNS,
+    Row,
+    SweepFolder,
+    cells,
+    read_row,
+    replace_file,
+)
 from tests import fakes
 
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))
@@ -184,7 +194,9 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
     for missing in essential:
         rest = [name for name in order if name != missing]
         (tmp_path / RUNS).write_text(",".join(rest) + "\n", encoding="utf-8")
-        with pytest.raises(ResultsError, match=f"has no column {missing!r}; restore the file or move it away$"):
+        with pytest.raises(
+            ResultsError, match=f"has no column {missing!r}; restore the file or move it away$"
+        ):
             folder.rows()
 
 
@@ -287,7 +299,9 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
         path = tmp_path / name.replace(RUNS, "a" if name == f".{RUNS}.new" else RUNS)
         path.symlink_to(victim)
     folder = SweepFolder(tmp_path)
-    with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"):
+    with pytest.raises(
+        ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"
+    ):
         folder.append_row(fakes.row())
     (tmp_path / RUNS).unlink()
     folder.append_row(fakes.row())

@@ -144,7 +144,8 @@ def resumed(
             f" here are {_listed(lineup.versions)}, compared with {reference}"
         )
     elif changed:
-        obstacle = f"its {' and '.join(changed)} differ from what is here now (environment.json has them)"
+        differ = "differs" if len(changed) == 1 else "differ"
+        obstacle = f"its {' and '.join(changed)} {differ} from what is here now; environment.json has it all"
     elif not folder.can_grow():
         obstacle = "another version of the harness wrote its runs.csv"
     return sweep, obstacle

@@ -1,7 +1,7 @@
 """A program that keeps the contract, or breaks it in one way: program.py BEHAVIOUR [ARGUMENTS OF A CASE].
 
 It computes nothing: the loss after epoch e is (seed + neurons) / (3 * e + 7), and a training step is said to
-take 1 ms, or what a behaviour such as honest:0.25 names in seconds.
+take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds: who claims more than the process lives lies.
 """
 
 import math
@@ -46,7 +46,7 @@ def write(request: Request, values: list[float], step_s: float) -> None:
 
 def honest(request: Request, value: str) -> None:
     """Keep the contract."""
-    write(request, losses(request), float(value or "0.001"))
+    write(request, losses(request), float(value or "4e-7"))
 
 
 def only_small(request: Request, value: str) -> None:
@@ -100,7 +100,7 @@ def wrong_at_7(request: Request, _: str) -> None:
     values = losses(request)
     if len(values) > 7:
         values[7] = math.nextafter(values[7], math.inf)
-    write(request, values, 0.001)
+    write(request, values, 4e-7)
 
 
 def flood(_: Request, value: str) -> None:
