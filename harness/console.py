@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,11 +21,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from harness.case import Case
+from harness.digits import duration, three_digits, times
 from harness.errors import ResultsError
 from harness.plan import Plan, Run
-from harness.records import Row, SweepFolder
+from harness.records import WITH_LOSSES, Row, SweepFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +49,10 @@ class Terminal:
         """Write one line of a report."""
         self._out.print(text, markup=False, soft_wrap=True)
 
+    def _sentence(self, text: str) -> None:
+        """Write a sentence: wrapped between words on a terminal, in one line into a file."""
+        self._out.print(text, markup=False, soft_wrap=not self._out.is_terminal)
+
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
         self._err.print(f"[yellow]note:[/] {escape(' '.join(text.splitlines()))}")
@@ -62,31 +68,29 @@ class Terminal:
 
     def plan(self, plan: Plan) -> None:
         """Show what a sweep is going to do."""
-        table = self._table(f"Plan of sweep {plan.sweep}")
-        for heading in ("method", "shape"):
-            table.add_column(heading)
-        for heading in ("samples", "epochs", "rate", "s/round"):
-            table.add_column(heading, justify="right")
-        table.add_column("without", overflow="fold")
+        table = self._table(
+            f"Plan of sweep {plan.sweep}",
+            *("method", "~shape", ">samples", ">epochs", ">rate", ">s/round", ">contenders"),
+        )
         for planned in plan.cases:
             case = planned.case
             table.add_row(
                 case.method,
-                f"{case.shape}*" if planned.control else str(case.shape),
+                _cut(f"{case.shape}*" if planned.control else str(case.shape)),
                 str(case.samples),
                 str(case.epochs),
                 f"{case.learning_rate:g}",
                 f"{planned.round_s(plan.reference):.2f}",
-                escape(", ".join(name for name in plan.versions if name not in planned.run_s)),
+                f"{len(planned.run_s)} of {len(plan.versions)}",
             )
         self._out.print(table)
         if any(planned.control for planned in plan.cases):
-            self.say(f"* {plan.reference} runs twice a round, which shows the noise floor")
+            self._sentence(f"* {plan.reference} runs twice a round, which shows the noise floor")
         for entry in plan.left_out:
-            self.say(f"left out: {entry}")
-        self.say(
+            self._sentence(f"left out: {entry}")
+        self._sentence(
             f"{plan.options.rounds} timed rounds after one that warms up: about {plan.estimate_s:.0f} s,"
-            f" with {_joined(plan.versions)}"
+            f" with {', '.join(plan.versions)}"
         )
 
     @contextmanager
@@ -133,67 +137,58 @@ class Terminal:
             self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
 
     def results(self, results: "Results") -> None:
-        """Show every case, the exponents, and the answer."""
+        """Show every case, the exponents, who overtakes whom and, last of all, the answer."""
         wide = self._out.width >= _WIDE
-        table = self._table(f"Seconds of a training step, and how many times as fast as {results.reference}")
-        for heading in ("method", "shape", "contender"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("a step", "training", "process"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("losses", no_wrap=True)
-        ratios = {
-            (line["method"], line["layers"], line["contender"], line["measure"]): line
-            for _, line in results.speedups[~results.speedups["control"]].iterrows()
-        }
-        before = None
-        for _, line in results.medians.iterrows():
-            case = (line["method"], line["layers"])
-            if before not in (None, case):
-                table.add_section()
-            own = [ratios.get((*case, line["contender"], measure)) for measure in ("training", "process")]
+        table = self._table(
+            f"Time of a training step; times as fast as {results.reference}",
+            *("~shape", "~contender", ">step", ">training", ">process", "losses"),
+        )
+        names = ["method", "layers", "contender"]
+        seconds = results.medians.set_index(names)["median"].to_dict()
+        rivals = results.speedups[~results.speedups["control"]]
+        ratios = {tuple(one[name] for name in (*names, "measure")): one for one in rivals.to_dict("records")}
+        method = layers = None
+        for one in results.outcomes[~results.outcomes["control"]].to_dict("records"):
+            lane = one["method"], one["layers"], one["contender"]
+            if method != one["method"]:
+                table.add_row(Text(one["method"], "bold"))
             table.add_row(
-                *(case if before != case else ("", "")),
-                escape(line["contender"]),
-                duration(line["median"]),
-                *("" if ratio is None else interval(ratio) if wide else times(ratio) for ratio in own),
-                _losses(line, own[0]),
+                _cut(one["layers"] if (method, layers) != lane[:2] else ""),
+                _cut(one["contender"]),
+                duration(seconds[lane]) if lane in seconds else "",
+                *(_ratio(ratios.get((*lane, measure)), wide) for measure in ("training", "process")),
+                _losses(one),
             )
-            before = case
+            method, layers, _ = lane
         self._out.print(table)
         self._exponents(results.exponents)
-        for sentence in results.crossovers:
-            self.say(sentence)
-        for sentence in _answer(results):
-            self.say(sentence)
+        for sentence in (*results.crossovers, *results.answer):
+            self._sentence(sentence)
 
     def _exponents(self, exponents: "pd.DataFrame") -> None:
         if exponents.empty:
             return
-        table = self._table("Seconds of a training step grow as neurons to the power of")
-        for heading in ("method", "contender"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("power", "95% interval", "by count", "neurons", "sizes"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for _, line in exponents.iterrows():
+        table = self._table(
+            "The time of a training step grows as neurons to the power of",
+            *("method", "~contender", ">power", ">95% interval", ">by count", ">neurons", ">sizes"),
+        )
+        for one in exponents.to_dict("records"):
             table.add_row(
-                line["method"],
-                escape(line["contender"]),
-                f"{line['exponent']:.2f}",
-                f"{line['low']:.2f} to {line['high']:.2f}",
-                f"{line['counted_exponent']:.2f}",
-                f"{line['fewest_neurons']} to {line['most_neurons']}",
-                str(line["points"]),
+                one["method"],
+                _cut(one["contender"]),
+                f"{one['exponent']:.2f}",
+                f"{one['low']:.2f} to {one['high']:.2f}",
+                f"{one['counted_exponent']:.2f}",
+                f"{one['fewest_neurons']} to {one['most_neurons']}",
+                str(one["points"]),
             )
         self._out.print(table)
 
     def sweeps(self, sweeps: Iterable[SweepFolder]) -> None:
         """List sweeps: when, where, who, how much of the plan is done."""
-        table = self._table("Sweeps")
-        for heading in ("sweep", "machine", "commit"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("cases", "runs", "failed"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("contenders")
+        table = self._table(
+            "Sweeps", "sweep", "~machine", "commit", ">cases", ">runs", ">failed", "~contenders"
+        )
         for sweep in sweeps:
             try:
                 rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
@@ -203,36 +198,48 @@ class Terminal:
             names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
             table.add_row(
                 sweep.name,
-                escape(str(machine.get("host", ""))),
+                _cut(str(machine.get("host", ""))),
                 escape(str(machine.get("commit") or "")[:7]),
                 str(len({str(row.run.case) for row in rows})),
                 str(len(rows)),
                 str(sum(row.status not in ("ok", "paused") for row in rows)),
-                escape(_joined(names)),
+                escape(", ".join(names)),
             )
         self._out.print(table)
 
     def kernels(self, kernels: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""
-        table = self._table("One call of each kernel, in process (in brackets: what is wanted)")
-        for heading in ("by", "kernel", "shape"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("median", "times as fast", "ns/param.", "of peak"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for _, line in kernels.iterrows():
+        table = self._table(
+            "One call of each kernel, in process (in brackets: what is wanted)",
+            *("~kernel", "~shape", ">median", ">times\nas fast", ">ns per\nparameter", ">of\npeak"),
+        )
+        contender = None
+        for one in kernels.to_dict("records"):
+            if contender != one["contender"]:
+                contender = one["contender"]
+                table.add_row(_cut(contender, "bold"))
             table.add_row(
-                escape(line["contender"]),
-                escape(line["kernel"]),
-                escape(line["layers"]),
-                duration(line["median_s"]),
-                _wanted(line["times_as_fast"], line["target_times_as_fast"], times_text),
-                _wanted(line["ns_per_parameter"], line["target_ns_per_parameter"], "{:.2f}".format),
-                "" if math.isnan(line["share_of_peak"]) else f"{line['share_of_peak']:.0%}",
+                _cut(one["kernel"]),
+                _cut(one["layers"]),
+                duration(one["median_s"]),
+                _wanted(one["times_as_fast"], one["target_times_as_fast"], times),
+                _wanted(one["ns_per_parameter"], one["target_ns_per_parameter"], "{:.2f}".format),
+                "" if math.isnan(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
             )
         self._out.print(table)
 
-    def _table(self, title: str) -> Table:
-        return Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    def _table(self, title: str, *headings: str) -> Table:
+        """Return a table: > before a heading lets a column stand to the right, ~ lets it give way."""
+        table = Table(
+            title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
+        for heading in headings:
+            table.add_column(
+                _cut(heading.lstrip(">~")),
+                justify="right" if heading[0] == ">" else "left",
+                no_wrap=heading[0] != "~",
+            )
+        return table
 
 
 class SweepProgress:
@@ -254,38 +261,25 @@ class SweepProgress:
         self._progress.advance(self._task, self._plan.estimate_of(run))
 
 
-def _answer(results: "Results") -> Iterator[str]:
-    """Yield the answer in sentences: how many times as fast on the article's shape, and what it rests on."""
-    shape = results.shape
-    for _, line in results.speedups.iterrows():
-        if line["layers"] == shape and line["measure"] == "training" and not line["control"]:
-            if line["verdict"] == "mismatch":
-                yield f"{line['contender']} has other losses at {shape} with {line['method']}: no ratio."
-            else:
-                yield (
-                    f"{line['contender']} trains {shape} with {line['method']} {interval(line)} as fast as"
-                    f" {line['reference']}: {_VERDICTS[line['verdict']]}."
-                )
-    wrong = results.runs["status"].ne("ok").sum()
-    same = "all with identical losses" if not wrong else f"{wrong} of them failed or with other losses"
-    yield f"{len(results.runs)} runs, {same}. Rows and tables: results; pictures: make plot."
+def _losses(one: Mapping[Any, Any]) -> Text:
+    """Return what is to be said of a contender's losses on a case, or why there are none."""
+    differing, count = one["differing"], one["with_losses"]
+    some = "differ" if differing == count else f"{differing} of {count} differ"
+    words = [some if differing else one["parity"], one["failure"]]
+    if one["status"] not in (*WITH_LOSSES, one["failure"]):
+        words = [one["status"]]
+    is_fine = one["status"] == "ok" and not differing and not one["failure"]
+    return Text(", ".join(filter(None, words)), "" if is_fine else "red")
 
 
-_VERDICTS = {
-    "faster": "faster",
-    "slower": "slower",
-    "none": "no difference beyond the noise",
-    "unknown": "without a control nobody can tell whether that is noise",
-}
-
-
-def _losses(line: "pd.Series[float]", ratio: "pd.Series[float] | None") -> str:
-    if str(line["status"]) == "mismatch":
-        return "[red]differ[/]"
-    parity = str(ratio["parity"]) if ratio is not None else ""
-    if parity.startswith("epoch"):
-        return "[red]differ at times[/]"
-    return escape(parity)
+def _ratio(line: Mapping[Any, Any] | None, wide: bool) -> str:
+    """Write a line's ratio: 43.2x, with its interval 43.2x (41.0 to 44.9) if there is room."""
+    if line is None or math.isnan(line["ratio"]):
+        return "" if line is None else "-"
+    low, high = line["low"], line["high"]
+    if not wide or math.isnan(low):
+        return times(line["ratio"])
+    return f"{times(line['ratio'])} ({three_digits(low)} to {three_digits(high)})"
 
 
 def _wanted(value: float, target: float, text: Callable[[float], str]) -> str:
@@ -294,39 +288,6 @@ def _wanted(value: float, target: float, text: Callable[[float], str]) -> str:
     return text(value) if math.isnan(target) else f"{text(value)} ({target:g})"
 
 
-def _joined(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
-def duration(seconds: float) -> str:
-    """Write a time with three digits and its unit: 4.56 ms."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor * 0.9995:
-            return f"{_three_digits(seconds / factor)} {unit}"
-    return f"{_three_digits(seconds / 1e-9)} ns"
-
-
-def times_text(ratio: float) -> str:
-    """Write a ratio with three digits: 43.2x."""
-    return f"{_three_digits(ratio)}x"
-
-
-def times(line: "pd.Series[float]") -> str:
-    """Write a line's ratio: 43.2x."""
-    return "-" if math.isnan(line["ratio"]) else times_text(line["ratio"])
-
-
-def interval(line: "pd.Series[float]") -> str:
-    """Write a line's ratio with its interval: 43.2x (41.0 to 44.9)."""
-    if math.isnan(line["ratio"]):
-        return "-"
-    if math.isnan(line["low"]):
-        return f"{times(line)} (one round)"
-    return f"{times(line)} ({_three_digits(line['low'])} to {_three_digits(line['high'])})"
-
-
-def _three_digits(value: float) -> str:
-    # The limits are those from which on rounding gives one more digit.
-    if value >= 99.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+def _cut(text: str, style: str = "") -> Text:
+    """Return a cell that ends in an ellipsis if its column is too narrow."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")

@@ -23,17 +23,15 @@ def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
     )
     for column in ("training_s", "peak_memory_bytes", "initial_loss", "final_loss"):
         runs[column] = runs[column].astype(float)
-    for column in ("control", "warm_up"):
-        runs[column] = runs[column].astype(bool)
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"]
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
     return runs
 
 
-def timed(runs: pd.DataFrame, *, control: bool = False, status: str = "ok") -> pd.DataFrame:
-    """Return the runs that count: after the warm-up, and with the right losses, or another ``status``."""
-    return runs[(runs["status"] == status) & ~runs["warm_up"] & (runs["control"] == control)]
+def timed(runs: pd.DataFrame, status: str = "ok") -> pd.DataFrame:
+    """Return the runs after the warm-up that have the right losses, or another ``status``."""
+    return runs[(runs["status"] == status) & ~runs["warm_up"]]
 
 
 def losses_frame(losses: Mapping[LossKey, Iterable[float]]) -> pd.DataFrame:

@@ -2,21 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.case import ARTICLE
+from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
-from harness.plan import LeftOut
+from harness.plan import LeftOut, Plan
 from harness.read import scaling
+from harness.read.answer import basis, rivals
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
 from harness.read.intervals import Numbers, median_interval, verdict
-from harness.records import WITH_LOSSES, SweepFolder
+from harness.records import FAILED, WITH_LOSSES, SweepFolder
 
 MEASURES = {"training_s": "training", "wall_s": "process"}
 """What ratios are made of: a column of a frame of runs, and the word for it."""
+LEFT_OUT, NOT_RUN = "left out", "not run"
+"""The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
+LANE = ["method", "layers", "contender", "control"]
+Lane = tuple[str, str, str, bool]
+"""Whose runs: method, shape, contender, control."""
 _SUMMARISED = ("step_s", "training_s", "wall_s", "cpu_s", "startup_s", "peak_memory_bytes")
 _OUTLIER = 3.5
 """Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
@@ -29,6 +36,8 @@ class Results:
 
     sweep: str
     """The sweep's id."""
+    path: Path
+    """Its folder."""
     reference: str
     """The contender that the others are compared with."""
     contenders: tuple[str, ...]
@@ -41,12 +50,14 @@ class Results:
     """One line a run."""
     losses: pd.DataFrame
     """One line an epoch, per contender and case."""
-    medians: pd.DataFrame
-    """Seconds of a training step per case and contender: median, low, high, and the runs' ``status``."""
+    outcomes: pd.DataFrame
+    """What became of each contender on each case, whether or not it can be compared."""
     summary: pd.DataFrame
-    """Every measure per case and contender."""
+    """Every measure per case and contender that has a time."""
+    medians: pd.DataFrame
+    """The part of the summary that is about the seconds of a training step."""
     speedups: pd.DataFrame
-    """How many times as fast as the reference; without a ratio for who has other losses."""
+    """How many times as fast as the reference; the verdict of who has no ratio says why."""
     exponents: pd.DataFrame
     """How training time grows with the neurons."""
     cut_offs: pd.DataFrame
@@ -57,8 +68,13 @@ class Results:
     @property
     def shape(self) -> str:
         """The shape that sentences and single pictures speak of: the article's, or else the smallest."""
-        shapes = list(dict.fromkeys(self.runs["layers"]))
-        return str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
+        shapes = list(self.medians["layers"])
+        return str(ARTICLE) if str(ARTICLE) in shapes else str(shapes[0])
+
+    @property
+    def answer(self) -> tuple[str, ...]:
+        """Who is how many times as fast on that shape, a sentence each, and a last one on what that rests."""
+        return *rivals(self), basis(self)
 
 
 def understand(folder: SweepFolder, reference: str | None = None) -> Results:
@@ -69,81 +85,123 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
     rows, plan = folder.rows(), folder.plan()
     if not any(row.status in WITH_LOSSES and not row.run.warm_up for row in rows):
         raise NothingMeasured(f"{folder.path}: no timed run has ended well yet, so there is nothing to show")
-    seen = tuple(dict.fromkeys(row.run.contender for row in rows))
-    contenders = tuple(name for name in plan.versions if name in seen) if plan else seen
-    planned = (
-        plan.reference if plan else next((row.run.contender for row in rows if row.run.control), seen[0])
-    )
-    if reference is not None and reference not in contenders:
+    planned = plan.versions if plan else ()
+    contenders = tuple(dict.fromkeys([*planned, *(row.run.contender for row in rows)]))
+    if reference is None:
+        controls = (row.run.contender for row in rows if row.run.control)
+        reference = plan.reference if plan else next(controls, contenders[0])
+    if reference not in contenders:
         raise UsageError(f"--reference: got {reference!r}, takes {', '.join(contenders)}")
     runs = runs_frame(rows, contenders)
-    medians = step_medians(runs)
+    lanes = {
+        (str(method), str(layers), str(contender), bool(control)): own
+        for (method, layers, contender, control), own in runs.groupby(LANE, sort=False)
+    }
+    became = outcomes(lanes, plan)
+    spreads = summary(lanes, became)
+    medians = spreads[spreads["measure"] == "step_s"].reset_index(drop=True)
     right = medians[medians["status"] == "ok"]
     return Results(
         sweep=folder.name,
-        reference=reference or planned,
+        path=folder.path,
+        reference=reference,
         contenders=contenders,
         environment=folder.environment(),
         left_out=plan.left_out if plan else (),
         runs=runs,
         losses=losses_frame(folder.losses()),
+        outcomes=became,
+        summary=spreads,
         medians=medians,
-        summary=summary(runs),
-        speedups=speedups(runs, reference or planned, planned),
+        speedups=speedups(lanes, became, reference),
         exponents=scaling.exponents(right),
         cut_offs=cut_offs(runs),
-        crossovers=scaling.crossovers(right),
+        crossovers=scaling.crossovers(right, reference),
     )
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one line per case, contender and measure: status, n, median, MAD, minimum, quartiles, ..."""
-    lines = []
-    for keys, status, group in _counted(runs):
-        for measure in _SUMMARISED:
-            values = group[measure].dropna().to_numpy()
-            if values.size:
-                lines.append({**keys, "measure": measure, "status": status, **spread(values)})
-    columns = [*CASE, "contender", "measure", "status", *spread(np.zeros(1))]
-    return in_order(pd.DataFrame(lines, columns=columns))
+def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFrame:
+    """Return what became of everybody who was asked for: a line per case and contender, and per control.
 
-
-def step_medians(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the median seconds of a training step per case and contender, with an interval."""
-    lines = []
-    for keys, status, group in _counted(runs):
-        values = group["step_s"].to_numpy()
-        low, high = median_interval(values)
-        lines.append({**keys, "median": float(np.median(values)), "low": low, "high": high, "status": status})
-    return in_order(pd.DataFrame(lines, columns=[*CASE, "contender", "median", "low", "high", "status"]))
-
-
-def _counted(runs: pd.DataFrame) -> list[tuple[dict[str, Any], str, pd.DataFrame]]:
-    """Return for each case and contender the runs whose times count, and their status.
-
-    Those of a contender that never had the right losses are the ones with wrong losses: it stays visible.
+    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses at all; or else
+    why the first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs that
+    had some, warm-ups included, ``differing`` those of them that had wrong ones, and ``failure`` is why the
+    first of those that failed did.
     """
-    names = [*CASE, "contender"]
-    counted = []
-    for keys, group in runs.groupby(names, sort=False):
-        for status in WITH_LOSSES:
-            counting = timed(group, status=status)
-            if not counting.empty:
-                counted.append((dict(zip(names, keys, strict=True)), status, counting))
-                break
-    return counted
+    asked = _asked(plan) if plan else {}
+    none = next(iter(lanes.values())).iloc[:0]
+    lines = []
+    for lane in {**asked, **lanes}:
+        method, layers, contender, control = lane
+        shape, own = Shape.parse(layers), lanes.get(lane, none)
+        statuses, after_warm_up = list(own["status"]), set(own["status"][~own["warm_up"]])
+        failure = next((status for status in statuses if status in FAILED), "")
+        ended = [status for status in WITH_LOSSES if status in after_warm_up]
+        words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
+        lines.append(
+            {
+                **dict(zip(CASE, (method, layers, shape.neurons, shape.parameters), strict=False)),
+                "multiply_adds": shape.multiply_adds(method),
+                "contender": contender,
+                "control": control,
+                "status": next(filter(None, words)),
+                "with_losses": sum(status in WITH_LOSSES for status in statuses),
+                "differing": statuses.count("mismatch"),
+                "parity": parity_of(own),
+                "failure": failure,
+            }
+        )
+    return in_order(pd.DataFrame(lines))
+
+
+def _asked(plan: Plan) -> dict[Lane, str]:
+    """Return the status that each lane has without a run."""
+    asked: dict[Lane, str] = {}
+    for planned in plan.cases:
+        for name, control in planned.turns(plan.reference):
+            asked[planned.case.method, str(planned.case.shape), name, control] = NOT_RUN
+    for entry in plan.left_out:
+        for name in [entry.contender] if entry.contender else plan.versions:
+            asked[entry.method, str(entry.shape), name, False] = LEFT_OUT
+    return asked
+
+
+def parity_of(runs: pd.DataFrame) -> str:
+    """Return the one word for the parity of several runs, or the first text that is not identity."""
+    texts = dict.fromkeys(text for text in runs["parity"] if text)
+    others = [text for text in texts if text not in ("identical", "reference")]
+    return others[0] if others else "identical" if texts else ""
+
+
+def summary(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
+    """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
+
+    Who never had the right losses on a case stays visible, marked, with the times of the wrong ones.
+    """
+    lines = []
+    for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
+        own = timed(lanes[one["method"], one["layers"], one["contender"], False], one["status"])
+        about = {name: one[name] for name in (*CASE, "contender")}
+        for measure in _SUMMARISED:
+            values = own[measure].dropna().to_numpy()
+            if values.size:
+                lines.append({**about, "measure": measure, "status": one["status"], **spread(values)})
+    return pd.DataFrame(lines, columns=[*CASE, "contender", "measure", "status", *spread(np.zeros(1))])
 
 
 def spread(values: Numbers) -> dict[str, float]:
-    """Describe a sample: n, median, MAD (unscaled), minimum, quartiles, and how many values are outliers."""
+    """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
     median = float(np.median(values))
     distances = np.abs(values - median)
     mad = float(np.median(distances))
     far = distances > _OUTLIER * _MAD_TO_SIGMA * mad
+    low, high = median_interval(values)
     lower, upper = np.percentile(values, [25, 75])
     return {
         "n": int(values.size),
         "median": median,
+        "low": low,
+        "high": high,
         "mad": mad,
         "minimum": float(values.min()),
         "lower_quartile": float(lower),
@@ -159,77 +217,48 @@ SPEEDUP_COLUMNS = [
 ]
 
 
-def speedups(runs: pd.DataFrame, reference: str, controlled: str) -> pd.DataFrame:
+def speedups(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return how many times as fast as the reference each contender is, per case and measure.
 
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control line holds ``controlled``, who ran twice a round, against itself. ``noise_floor`` is
-    the factor of 1 within which its interval lies, by method; the verdict is ``none`` if the contender's
-    interval reaches into that. Who has no ratio because its losses are wrong has a line without one.
+    the rounds. A control line holds who ran twice a round against itself. ``noise_floor`` is the factor of 1
+    within which its interval lies, by method; the verdict is ``none`` if the contender's interval reaches
+    into that. If there is no ratio, the verdict is the contender's status, or ``unknown`` if that is ok.
     """
+    right = {lane: timed(own).set_index("round")[[*MEASURES]] for lane, own in lanes.items()}
+    none = next(iter(right.values())).iloc[:0]
     lines = []
-    for keys, of_case in runs.groupby(CASE, sort=False):
-        case = dict(zip(CASE, keys, strict=True))
-        rivals = [(name, reference, False) for name in of_case["contender"].unique() if name != reference]
-        if of_case["control"].any():
-            rivals.append((controlled, controlled, True))
-        right = timed(of_case)
-        for name, against, control in rivals:
-            base = right[right["contender"] == against].set_index("round")
-            own = of_case[(of_case["contender"] == name) & (of_case["control"] == control)]
-            rival = timed(own, control=control).set_index("round")
-            parity = parity_of(own)
-            for measure, word in MEASURES.items():
-                ratios = (base[measure] / rival[measure]).dropna().to_numpy()
-                if not ratios.size and parity in ("", "identical"):
-                    continue
-                low, high = median_interval(ratios)
-                lines.append(
-                    {
-                        **case,
-                        "contender": name,
-                        "reference": against,
-                        "control": control,
-                        "measure": word,
-                        "rounds": int(ratios.size),
-                        "ratio": float(np.median(ratios)) if ratios.size else np.nan,
-                        "low": low,
-                        "high": high,
-                        "parity": parity,
-                    }
-                )
-    table = pd.DataFrame(lines, columns=SPEEDUP_COLUMNS)
-    table["control"] = table["control"].astype(bool)
-    floors = _noise_floors(table)
-    table["noise_floor"] = [
-        floors.get((m, w), np.nan) for m, w in zip(table["method"], table["measure"], strict=True)
-    ]
-    table["verdict"] = [
-        verdict(low, high, floor) if rounds else "mismatch"
-        for rounds, low, high, floor in zip(
-            table["rounds"], table["low"], table["high"], table["noise_floor"], strict=True
-        )
-    ]
-    return in_order(table)
-
-
-def _noise_floors(table: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Return, by method and measure, the factor of 1 within which the control's interval lies."""
-    controls = table[table["control"]]
-    return {
-        (method, measure): float(max(high, 1.0 / low))
-        for method, measure, low, high in zip(
-            controls["method"], controls["measure"], controls["low"], controls["high"], strict=True
-        )
-    }
-
-
-def parity_of(runs: pd.DataFrame) -> str:
-    """Return the one word for the parity of several runs, or the first text that is not identity."""
-    texts = [text for text in runs["parity"] if text and text not in ("identical", "reference")]
-    if texts:
-        return str(texts[0])
-    return "identical" if runs["parity"].astype(bool).any() else ""
+    for one in became[became["status"] != LEFT_OUT].to_dict("records"):
+        name, control = one["contender"], one["control"]
+        against = name if control else reference
+        if name == against and not control:
+            continue
+        case = one["method"], one["layers"]
+        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
+        for measure, word in MEASURES.items():
+            values = ratios[measure].to_numpy()
+            low, high = median_interval(values)
+            lines.append(
+                {
+                    **one,
+                    "reference": against,
+                    "measure": word,
+                    "rounds": values.size,
+                    "ratio": float(np.median(values)) if values.size else np.nan,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    floors: dict[tuple[str, str], float] = {}
+    for line in lines:
+        if line["control"] and line["rounds"] > 1:
+            place = line["method"], line["measure"]
+            floors[place] = max(floors.get(place, 1.0), line["high"], 1.0 / line["low"])
+    for line in lines:
+        line["noise_floor"] = floors.get((line["method"], line["measure"]), np.nan)
+        word = verdict(line["low"], line["high"], line["noise_floor"])
+        line["verdict"] = word if line["status"] == "ok" else line["status"]
+    return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
 
 
 def cut_offs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -237,6 +266,6 @@ def cut_offs(runs: pd.DataFrame) -> pd.DataFrame:
 
     These are a lower bound for a timeout, and no measurement at all for the others.
     """
-    failed = runs[~runs["status"].isin([*WITH_LOSSES, "paused"])].copy()
+    failed = runs[runs["status"].isin(FAILED)].copy()
     failed["step_s"] = failed["wall_s"] / (failed["samples"] * failed["epochs"])
     return in_order(failed.drop_duplicates(["method", "layers", "contender"]))

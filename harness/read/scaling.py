@@ -47,33 +47,30 @@ def exponents(medians: pd.DataFrame) -> pd.DataFrame:
     return in_order(pd.DataFrame(lines, columns=COLUMNS))
 
 
-def crossovers(medians: pd.DataFrame) -> tuple[str, ...]:
+def crossovers(medians: pd.DataFrame, reference: str) -> tuple[str, ...]:
     """Say from which size on a better method in a slower contender beats a worse method in a faster one.
 
-    Compared are the medians of different cases of one sweep, so this is a statement about large factors.
+    One of the two is the reference. Compared are the medians of different cases of one sweep, so this is a
+    statement about large factors.
     """
     curves = {
-        lane: group.set_index(["neurons", "layers"])["median"].sort_index()
-        for lane, group in medians.groupby(["contender", "method"], sort=False)
+        lane: dict(zip(zip(own["neurons"], own["layers"], strict=True), own["median"], strict=True))
+        for lane, own in medians.groupby(["contender", "method"], sort=False)
     }
-    lines = []
+    beaten: dict[tuple[str, str], list[str]] = {}
     for (slow, better), left in curves.items():
         for (fast, worse), right in curves.items():
-            same = curves.get((fast, better))
-            if METHODS.index(better) <= METHODS.index(worse) or same is None:
+            if reference not in (slow, fast) or METHODS.index(better) <= METHODS.index(worse):
                 continue
-            shared = left.index.intersection(same.index)
-            if shared.empty or not (left[shared] > same[shared]).all():
+            same = curves.get((fast, better), {})
+            both, sizes = left.keys() & same.keys(), sorted(left.keys() & right.keys())
+            if not both or not sizes or any(left[size] <= same[size] for size in both):
                 continue
-            ahead = (left < right.reindex(left.index)).reindex(left.index.intersection(right.index))
-            if ahead.empty:
-                continue
-            sizes = ahead.index.get_level_values("neurons")
-            since = next((size for size in sizes if ahead[sizes >= size].all()), None)
-            than = f"faster than {fast} with {worse}"
-            lines.append(
-                f"{slow} with {better} is {than} from {since} neurons on"
-                if since is not None
-                else f"{slow} with {better} is not {than} up to {sizes[-1]} neurons"
+            behind = max((size[0] for size in sizes if left[size] >= right[size]), default=0)
+            since = next((neurons for neurons, _ in sizes if neurons > behind), None)
+            is_it, until = (
+                ("is", f"from {since} neurons on") if since else ("is not", f"up to {behind} neurons")
             )
-    return tuple(lines)
+            claim = f"{slow} with {better} {is_it} faster than", f"with {worse} {until}"
+            beaten.setdefault(claim, []).append(str(fast))
+    return tuple(f"{start} {', '.join(names)} {end}" for (start, end), names in beaten.items())

@@ -1,0 +1,22 @@
+"""How times and ratios are written: with three digits."""
+
+
+def duration(seconds: float) -> str:
+    """Write a time with three digits and its unit: 4.56 ms."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= factor * 0.9995:
+            return f"{three_digits(seconds / factor)} {unit}"
+    return f"{three_digits(seconds / 1e-9)} ns"
+
+
+def times(ratio: float) -> str:
+    """Write a ratio with three digits: 43.2x."""
+    return f"{three_digits(ratio)}x"
+
+
+def three_digits(value: float) -> str:
+    """Write a number: 4.56, 45.6, 456."""
+    # The limits are those from which on rounding gives one more digit.
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

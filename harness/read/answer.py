@@ -1,0 +1,84 @@
+"""What a sweep says, in sentences. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.digits import duration, three_digits
+from harness.records import FAILED
+
+if TYPE_CHECKING:
+    from harness.read.results import Results
+
+
+def rivals(results: "Results") -> Iterator[str]:
+    """Yield a sentence for each rival, the fastest first: how many times as fast as the reference it is."""
+    lines = results.speedups
+    lines = lines[(lines["layers"] == results.shape) & ~lines["control"]]
+    whole = lines[lines["measure"] == "process"].set_index(["contender", "method"])
+    training = lines[lines["measure"] == "training"].drop_duplicates("contender")
+    for one in training.sort_values("ratio", ascending=False, kind="stable").to_dict("records"):
+        name, reference = one["contender"], one["reference"]
+        where = f"{one['layers']} ({one['method']})"
+        if one["rounds"]:
+            process = whole.loc[(name, one["method"])]
+            yield (
+                f"{name} trains {where} {_times_as_fast(one, f' as fast as {reference}', '95% interval ')},"
+                f" {_times_as_fast(process, ' with start-up')}."
+            )
+        else:
+            reason = _REASONS.get(one["verdict"], one["verdict"])
+            yield f"{name} cannot be compared with {reference} at {where}: {reason}."
+    if training.empty:
+        own = results.medians[results.medians["layers"] == results.shape].iloc[0]
+        where, step = f"{results.shape} ({own['method']})", duration(own["median"])
+        yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
+
+
+_REASONS = {
+    "mismatch": "its losses differ",
+    "unknown": "there is no round in which both have the right losses",
+}
+
+
+def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
+    """Write a ratio in words, with its interval or why there is none, and a doubt if there is one."""
+    text = f"{three_digits(line['ratio'])} times{than}"
+    if math.isnan(line["low"]):
+        return f"{text} (one round, so no interval)"
+    # An interval around 1 shows no difference, whatever the noise is.
+    is_unclear = line["verdict"] == "none" or line["low"] <= 1.0 <= line["high"]
+    doubt = ", cannot be told from noise" if is_unclear else ""
+    return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
+
+
+def basis(results: "Results") -> str:
+    """Return what the answers rest on, where the tables are, and what to do next."""
+    runs = results.runs[results.runs["status"] != "paused"]
+    troubles = [
+        f"{count} of {name} {what}"
+        for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED))
+        for name, count in runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False).items()
+    ]
+    is_exact = not runs["parity"].str.startswith("within").any()
+    same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
+    return (
+        f"{len(runs)} runs, {'of which ' + ' and '.join(troubles) if troubles else same}; {_noise(results)}."
+        f" Tables: {results.path}; pictures: make plot"
+    )
+
+
+def _noise(results: "Results") -> str:
+    """Return how far the control is from itself, with the method that the answers begin with."""
+    lines, medians = results.speedups, results.medians
+    method = medians["method"][medians["layers"] == results.shape].iloc[0]
+    controls = lines[lines["control"] & (lines["method"] == method)]
+    if controls.empty:
+        return "nobody ran twice, so the noise is unknown"
+    floors = controls.drop_duplicates("measure").set_index("measure")["noise_floor"]
+    if floors.isna().any():
+        return "too few rounds to show the noise"
+    return (
+        f"{controls['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
+        f" ({floors['process']:.3f} with start-up)"
+    )
