@@ -14,11 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
-from harness.commands import bench, build, kernels, plot, show, sweeps, verify
+from harness.commands import bench, build, document, kernels, plot, show, sweeps, verify
 from harness.errors import FlatnetError, UsageError
 
 INTERRUPTED = 130
-COMMANDS = (build, bench, show, plot, sweeps, verify, kernels)
+COMMANDS = (build, bench, show, plot, sweeps, verify, kernels, document)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -66,9 +66,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         own.set_defaults(run=command.run, parser=own)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        own: _Parser = arguments.parser
-        options = [option for action in own._actions for option in action.option_strings]
-        own.error(f"unknown argument {unknown[0]!r}{_meant(unknown[0].partition('=')[0], options)}")
+        used: _Parser = arguments.parser
+        options = [option for action in used._actions for option in action.option_strings]
+        used.error(f"unknown argument {unknown[0]!r}{_meant(unknown[0].partition('=')[0], options)}")
     return arguments
 
 

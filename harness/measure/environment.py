@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import socket
 import sysconfig
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
-        "python_build_options": sysconfig.get_config_var("CONFIG_ARGS"),
+        "python_build_options": _build_options(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "contenders": {
             contender.name: {
@@ -44,6 +45,14 @@ def describe(lineup: Lineup) -> dict[str, object]:
         },
         "missing": dict(lineup.missing),
     }
+
+
+def _build_options() -> str | None:
+    """Return what this Python was configured with, without the places of this machine."""
+    options = sysconfig.get_config_var("CONFIG_ARGS")
+    if not isinstance(options, str):
+        return None
+    return " ".join(option for option in shlex.split(options) if option.startswith(("--enable", "--with")))
 
 
 _VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")

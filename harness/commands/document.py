@@ -1,0 +1,49 @@
+"""Writes the figures of a sweep into Markdown documents, the project's own by default."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.commands.shared import add_sweep, archive_of
+from harness.measure.contenders import ROOT
+
+if TYPE_CHECKING:
+    from harness.console import Terminal
+
+HELP = "write the figures of a sweep into Markdown documents"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_sweep(parser)
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=ROOT,
+        help="where README.md and docs/ are (default: the project)",
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Fill the places of README.md and docs/*.md, and draw the pictures in docs/ anew."""
+    from harness.read import charts, style
+    from harness.read.document import filled, of_kernels, of_sweep
+    from harness.read.kernels import read
+    from harness.read.results import understand
+    from harness.records import replace_file
+
+    results = understand(archive_of(arguments).find(arguments.sweep), arguments.reference)
+    docs = arguments.folder / "docs"
+    figures = of_sweep(results)
+    if (docs / "kernels.csv").exists():
+        figures |= of_kernels(read(docs / "kernels.csv"))
+    for path in (arguments.folder / "README.md", *sorted(docs.glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        if (new := filled(text, figures)) != text:
+            replace_file(path, new.encode())
+            terminal.say(str(path))
+    for name, figure in charts.draw(results):
+        if (docs / name).exists():
+            replace_file(docs / name, style.png(figure))
+            terminal.say(str(docs / name))
+    return 0
