@@ -1,4 +1,7 @@
-"""Every command in the README works: the slow ones with less to do, what repeats this very test as a plan."""
+"""What people read is true: every command works, every link leads somewhere, every figure is the sweep's.
+
+Commands that take minutes have less to do here, and those that would repeat this very test are only planned.
+"""
 
 import os
 import re
@@ -6,20 +9,30 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
-from harness import analysis, kernels, records
-from harness.arguments import parse
+from harness.archive import Archive
+from harness.cli import main
+from harness.measure.contenders import ROOT, load_manifest
+from harness.read import kernels, results, scaling
+from harness.read.document import filled, of_kernels, of_sweep
+from harness.read.results import understand
+from harness.records import COLUMNS, LOSS_COLUMNS, STATUSES
+from tests.programs import Program
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXPLAINED = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --rounds 2 --seconds 0.01"
+SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --methods naive backprop --rounds 2 --seconds 0.01"
 IN_ORDER = {
     "make bench": ["make", "bench", f"ARGS={SMALL_SWEEP}"],
     "make plot": ["make", "plot"],
+    "make show": ["make", "show"],
+    "make sweeps": ["make", "sweeps"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
     # These run this very test, or take minutes: it is shown that make knows how.
@@ -57,41 +70,105 @@ def test_make_targets_in_order(tmp_path: Path) -> None:
         done = run([*command, f"RESULTS={tmp_path}"])
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     made = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
-    explained = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert {"runs.csv", "speedup.csv", "kernels.csv", "scaling.png", "kernels.png"} <= made
+    assert {"runs.csv", "speedup.csv", "scaling.png", "latest", "sweeps"} <= made
     for name in made:
-        assert name in explained, f"results/README.md does not explain {name}"
+        assert name in EXPLAINED, f"results/README.md does not explain {name}"
+
+
+def test_bad_arguments_are_refused_before_anything_is_built() -> None:
+    done = run(["make", "bench", "ARGS=--round 3"])
+    error, *_ = done.stderr.splitlines()
+    assert done.stdout == ""
+    assert error == "error: unknown argument '--round'; did you mean --rounds?; see make bench ARGS=--help"
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if "ARGS" in line])
-def test_arguments_of_bench(line: str) -> None:
+def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are taken: what is missing afterwards is the manifest, or a sweep."""
     make, target, words = shlex.split(line)
     assert (make, words.partition("=")[0]) == ("make", "ARGS")
-    assert parse([target, *shlex.split(words.partition("=")[2])]).command == target
+    arguments = [target, *shlex.split(words.partition("=")[2]), "--results", str(tmp_path)]
+    if target == "bench":
+        arguments += ["--manifest", "/nowhere"]
+    status = main(arguments)
+    said = capsys.readouterr()
+    if arguments[1] == "docs/sweep":
+        assert (status, said.err) == (0, "")
+        assert "trains 10-5-1 (naive)" in said.out
+    else:
+        assert re.search(r"cannot be read: No such file|has no sweep|has only 0", said.err), said.err
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith("make")])
+def test_the_manifest_of_the_recipe(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "my-contenders.toml"
+    shipped = (ROOT / "harness" / "contenders.toml").read_text(encoding="utf-8")
+    path.write_text(
+        shipped + block.replace('["python3.13"', f'["{sys.executable}"'),
+        encoding="utf-8",
+    )
+    contender = load_manifest(path).contenders[-1]
+    assert (contender.name, contender.command[0]) == ("python3.13", sys.executable)
+    assert main(["verify", "--manifest", str(path), "--cases", "2", "--contenders", "python", "python3.13"]) == 0
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in commands() if not line.startswith("make")], ids=lambda line: line[-40:]
+)
 def test_programs(line: str) -> None:
     done = run([sys.executable if word == "python3" else word for word in shlex.split(line)])
     assert done.returncode == 0, done.stderr
     assert "Final Loss: " in done.stdout or "--learning-rate" in done.stdout
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_links(link: str) -> None:
-    assert (ROOT / link).exists(), f"the README links to {link}"
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / link).exists(), f"{path.name} links to {link}"
 
 
-@pytest.mark.parametrize("table", ["RUNS", "LOSSES", "SUMMARY", "SPEEDUP", "SCALING", "KERNELS"])
-def test_columns_are_explained(table: str) -> None:
-    columns = {
-        "RUNS": list(records.COLUMNS),
-        "LOSSES": list(records.LOSS_COLUMNS),
-        "SUMMARY": ["measure", *analysis.spread(np.ones(1))],
-        "SPEEDUP": analysis.SPEEDUP_COLUMNS,
-        "SCALING": analysis.SCALING_COLUMNS,
-        "KERNELS": kernels.COLUMNS,
-    }[table]
-    explained = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    missing = [column for column in columns if f"`{column}`" not in explained]
-    assert not missing
+def test_every_figure_is_that_of_the_sweep() -> None:
+    """If not: python -m harness document docs/sweep."""
+    figures = of_sweep(understand(Archive(ROOT / "results").find(str(ROOT / "docs" / "sweep"))))
+    figures |= of_kernels(kernels.read(ROOT / "docs" / "kernels.csv"))
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    assert [filled(text, figures) for text in texts] == texts
+    places = re.findall(r"<!-- (\w[\w-]*) -->", "".join(texts))
+    assert sorted(places) == sorted(figures)
+    # A figure that is changed by hand is found.
+    assert filled(texts[0].replace("(95% interval", "(99% interval"), figures) == texts[0]
+
+
+def test_the_worked_example_of_a_contender(program: Program) -> None:
+    text = (ROOT / "docs" / "contender.md").read_text(encoding="utf-8")
+    example = text[text.index("## A worked example") :]
+    command, *_ = re.findall(r"^    PROGRAM (.*)$", example, re.MULTILINE)
+    lines = re.findall(r"^    ((?:Initial|Final|\\r).*)$", example, re.MULTILINE)
+    expected = "".join(lines).replace("\\r", "\r").replace("\\n", "\n").encode()
+    assert len(expected) == int(re.findall(r"these (\d+) bytes", example)[0])
+    for method in ("naive", "incremental"):
+        end = program.run(*command.replace("naive", method).split())
+        assert end.out == expected
+
+
+def test_the_random_numbers_that_are_named() -> None:
+    text = (ROOT / "docs" / "contender.md").read_text(encoding="utf-8")
+    rng = Random(1)
+    assert f"the first numbers are {rng.random()!r} and {rng.random()!r}" in text
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        list(COLUMNS),
+        list(LOSS_COLUMNS),
+        list(STATUSES),
+        ["measure", "status", *results.spread(np.zeros(1))],
+        results.SPEEDUP_COLUMNS,
+        scaling.COLUMNS,
+        kernels.COLUMNS,
+    ],
+    ids=["runs", "losses", "statuses", "summary", "speedup", "scaling", "kernels"],
+)
+def test_columns_are_explained(columns: list[str]) -> None:
+    assert [column for column in columns if f"`{column}`" not in EXPLAINED] == []
