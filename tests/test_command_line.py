@@ -1,5 +1,6 @@
 """The command line of the programs: what they take, refuse, print, and how they end."""
 
+import math
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -188,6 +190,26 @@ def test_a_loss_that_diverges_is_one_warning_and_training_goes_on(
     last_epoch = re.findall(rb"\r([0-9]+)/([0-9]+): loss: nan", end.out)[-1]
     assert last_epoch[0] == last_epoch[1]
     assert end.out.endswith(b"\nFinal Loss: nan\n")
+
+
+def test_of_two_equally_near_shortest_texts_the_even_is_printed(programs: tuple[Program, Program]) -> None:
+    """The loss is 570267263178952.25 exactly."""
+    words = "--epochs=0 --samples=1 --seed=26 --low=30000000.0 --high=30000000.0 1 1"
+    for program in programs:
+        assert b"Final Loss: 570267263178952.2\n" in program.run(*words.split()).out, program.name
+
+
+def test_rust_writes_any_number_as_python_does(rust: Program) -> None:
+    """One refusal shows two numbers: any bits, and values halfway between two shortest texts."""
+    rng = Random(1)
+    numbers = {value for value in struct.unpack("<300d", rng.randbytes(2400)) if math.isfinite(value)}
+    for places in range(2, 27):
+        halfway = (rng.getrandbits(55 - 2 * places) | 1) * 2.0**-places
+        numbers |= {halfway, -halfway, halfway + 2.0 ** (54 - 3 * places)}
+    ordered = sorted(numbers)
+    for high, low in zip(ordered[::2], ordered[1::2], strict=False):
+        end = rust.run(f"--low={low!r}", f"--high={high!r}", "1", "1")
+        assert end.err == f"error: --low: got {low!r}, takes at most --high, which is {high!r}\n"
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
