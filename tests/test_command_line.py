@@ -605,9 +605,9 @@ def test_what_cannot_be_held_in_memory_is_refused(program: Program, samples: str
 # Other failures.
 
 
-def limit_memory(megabytes: int) -> None:
+def limit_memory(kibibytes: int) -> None:
     """Hold this process to so much address space, and leave no core file."""
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_AS, (kibibytes << 10, kibibytes << 10))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -619,7 +619,7 @@ OUT_OF_MEMORY = "error: out of memory; use smaller layers or fewer samples\n"
 def test_a_lack_of_memory_is_one_line(program: Program, words: str) -> None:
     """Samples or parameters of 100 MB and more, as small as a program can hold them."""
     limit = {"python": 150, "rust": 50}[program.name]
-    end = program.run("--seed", "1", *words.split(), before=lambda: limit_memory(limit))
+    end = program.run("--seed", "1", *words.split(), before=lambda: limit_memory(limit << 10))
     assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY)
 
 
@@ -632,11 +632,29 @@ def test_a_lack_of_memory_anywhere_in_rust_is_one_line(rust: Program, method: st
     words = ["--seed", "1", "--samples", "1", "--epochs", epochs, "--method", method]
     statuses = set()
     for limit in range(6, 48):
-        end = rust.run(*words, *layers.split(), before=lambda: limit_memory(limit))  # noqa: B023
+        end = rust.run(*words, *layers.split(), before=lambda: limit_memory(limit << 10))  # noqa: B023
         statuses.add(end.status)
         if end.status != 0:
             assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit
     assert statuses == {0, 1}
+
+
+@needs_address_limit
+@pytest.mark.parametrize("layers", ["300 200 100 1", "200 150 1"])
+def test_a_lack_of_memory_for_anything_small_or_for_threads_is_one_line(rust: Program, layers: str) -> None:
+    words = ["--method", "incremental", "--threads", "2", "--seed", "1", "--samples", "1", "--epochs", "1"]
+    expected = rust.run(*words, *layers.split()).out
+    statuses = set()
+    for limit in range(3000, 9000, 50):
+        end = rust.run(*words, *layers.split(), before=lambda: limit_memory(limit))  # noqa: B023
+        statuses.add(end.status)
+        if end.status == 1:
+            assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit
+        elif end.status == 0:
+            assert end.out == expected
+    # 127 is the loader's, which needs memory for the program itself.
+    assert statuses <= {0, 1, 127}
+    assert {0, 1} <= statuses
 
 
 @pytest.mark.parametrize("words", [("--epochs", ENDLESS, "2", "1"), ("--help",)])

@@ -3,10 +3,12 @@
 //! Words are read left to right. The first that asks for help or the version ends the reading, and so does the
 //! first that is refused; what is left to check depends on several words and comes after the last.
 
+use std::borrow::Cow;
 use std::collections::TryReserveError;
 use std::io::{self, Write};
 
-use crate::memory::proc_bytes;
+use flatnet::memory::proc_bytes;
+
 use crate::repr::repr;
 
 const VERSION: &str = concat!("flatnet ", env!("CARGO_PKG_VERSION"), "\n");
@@ -34,12 +36,12 @@ const BYTES_PER_VALUE: f64 = 8.0;
 
 /// What ends the program early: a line for the user, empty for none, and the exit status.
 pub struct Failure {
-    pub message: String,
+    pub message: Cow<'static, str>,
     pub status: u8,
 }
 
 impl Failure {
-    pub fn new(message: impl Into<String>, status: u8) -> Self {
+    pub fn new(message: impl Into<Cow<'static, str>>, status: u8) -> Self {
         Self { message: message.into(), status }
     }
 }

@@ -3,6 +3,7 @@
 //! The modules mirror those of the Python program, name by name.
 
 pub mod gradients;
+pub mod memory;
 pub mod network;
 pub mod rng;
 pub mod threads;

@@ -5,9 +5,9 @@
 //! to run goes to standard error.
 
 mod command_line;
-mod memory;
 mod repr;
 
+use std::collections::TryReserveError;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,13 +15,36 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
+use flatnet::memory::{proc_bytes, reserve};
 use flatnet::network::{Network, Scratch, overall_loss};
 use flatnet::rng::Random;
 use flatnet::training::{random_inputs, teacher_targets, train};
 
 use command_line::{Arguments, Failure, Method, parse_arguments};
-use memory::{proc_bytes, reserve_memory};
 use repr::repr;
+
+/// Bytes enough for all that does not depend on the network: words, messages, buffers, the handling of signals.
+const SMALL: usize = 1 << 20;
+
+/// Fail if the run would exhaust the memory that it may use.
+fn reserve_memory(
+    method: &Method,
+    layers: &[usize],
+    samples: usize,
+    threads: u64,
+) -> Result<(), TryReserveError> {
+    let neurons: usize = layers.iter().sum();
+    let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
+    let data = samples * (layers[0] + layers[layers.len() - 1]);
+    let work = match method {
+        Method::Naive | Method::Backprop => parameters,
+        Method::Incremental => Incremental::values(layers, threads),
+    };
+    // The network, a hole where the teacher was, and what each layer is described by.
+    let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;
+    // An eighth for whole pages and other holes.
+    reserve(size_of::<f64>() * (values + values / 8) + SMALL)
+}
 
 /// Train, and write the losses to standard output and the measurements to standard error.
 fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -91,13 +114,19 @@ fn report(diverged: Option<(u64, f64)>, training: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+/// All that the program does, up to what ends it early.
+fn checked_main() -> Result<(), Failure> {
+    reserve(SMALL)?;
     // Without this the process would end by the signal, and not with the exit status 130.
     let always = Arc::new(AtomicBool::new(true));
     let _ = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, always);
     // No value that any option takes has a character outside ASCII: what is no UTF-8 is refused as it stands.
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    match parse_arguments(words).and_then(|arguments| arguments.map_or(Ok(()), |arguments| run(&arguments))) {
+    parse_arguments(words)?.map_or(Ok(()), |arguments| run(&arguments))
+}
+
+fn main() -> ExitCode {
+    match checked_main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {

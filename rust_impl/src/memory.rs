@@ -1,29 +1,18 @@
-//! What memory there is, and what a run needs of it.
+//! What memory there is.
 
 use std::collections::TryReserveError;
+use std::hint::black_box;
 
-use flatnet::gradients::Incremental;
-
-use crate::command_line::Method;
-
-/// Fail where the run would exhaust the memory it may use: a vector that cannot grow would abort the program.
+/// Ask for so many bytes, and give them back at once.
 ///
-/// What is asked for here is given back at once.
-pub fn reserve_memory(
-    method: &Method,
-    layers: &[usize],
-    samples: usize,
-    threads: u64,
-) -> Result<(), TryReserveError> {
-    let neurons: usize = layers.iter().sum();
-    let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
-    let data = samples * (layers[0] + layers[layers.len() - 1]);
-    let work = match method {
-        Method::Naive | Method::Backprop => parameters,
-        Method::Incremental => Incremental::values(layers, threads),
-    };
-    // The network, and a hole where the teacher was.
-    Vec::<f64>::new().try_reserve_exact(data + 2 * parameters + 4 * neurons + work)
+/// Rust aborts a program that gets no memory for a text, or for a vector to grow. So what will be needed is asked
+/// for beforehand.
+///
+/// # Errors
+/// When they cannot be had.
+pub fn reserve(bytes: usize) -> Result<(), TryReserveError> {
+    // Unless it seemed to be used, the compiler could leave it out.
+    black_box(Vec::<u8>::new()).try_reserve_exact(bytes)
 }
 
 /// The value in bytes of a line such as `VmHWM:  1234 kB`; none where the system has no such file.
