@@ -116,5 +116,8 @@ def run_in_process(*words: str | bytes) -> Ended:
     return Ended(status=status, out=out.getvalue().encode(), err=err.getvalue())
 
 
+Run = Callable[..., Ended]
+"""Takes the arguments of one of the programs and runs it to its end."""
+
 PYTHON = Program("python", (sys.executable, str(ROOT / "python_impl" / "main.py")))
 RUST = Program("rust", (str(RUST_BINARY),))

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from tests.programs import METHODS, Ended, Program, ended, run_in_process
+from tests.programs import METHODS, Ended, Program, Run, ended, run_in_process
 
 TINY = ("--seed", "1", "--epochs", "2", "--samples", "2", "3", "1")
 ENDLESS = str(2**64 - 1)
@@ -46,13 +46,13 @@ def assert_one_error(end: Ended, status: int) -> None:
 # What is taken.
 
 
-def test_every_default_is_as_documented(program: Program) -> None:
+def test_every_default_is_as_documented(run: Run) -> None:
     defaults = (
         *("--method", "naive", "--epochs", "100", "--samples", "100", "--step", "0.1"),
         *("--learning-rate", "0.01", "--low", "0.0", "--high", "1.0"),
     )
-    given_none = program.run("--seed", "7", "2", "1")
-    given_all = program.run("--seed", "7", *defaults, "2", "1")
+    given_none = run("--seed", "7", "2", "1")
+    given_all = run("--seed", "7", *defaults, "2", "1")
     assert given_none.out.endswith(b"\nFinal Loss: " + given_none.out.split()[-1] + b"\n")
     assert len(given_none.losses) == 100
     assert given_none.out == given_all.out
@@ -71,13 +71,12 @@ def test_every_default_is_as_documented(program: Program) -> None:
         ("--method", "backprop"),
     ],
 )
-def test_every_option_changes_the_losses_alike(
-    programs: tuple[Program, Program], option: str, value: str
-) -> None:
+def test_every_option_changes_the_losses_alike(rust: Program, option: str, value: str) -> None:
     """So that the test of the defaults shows something for each option."""
-    python, rust = (program.run("--seed", "7", option, value, "2", "1") for program in programs)
-    assert python.out != programs[1].run("--seed", "7", "2", "1").out
-    assert python.out == rust.out
+    words = ("--seed", "7", option, value, "2", "1")
+    changed = rust.run(*words).out
+    assert changed != rust.run("--seed", "7", "2", "1").out
+    assert changed == run_in_process(*words).out
 
 
 def test_the_first_run_of_the_article_is_the_default(programs: tuple[Program, Program]) -> None:
@@ -97,8 +96,8 @@ def test_the_second_run_of_the_article_is_the_same_in_both_programs(
     assert python.out == rust.out
 
 
-def test_no_epochs_train_nothing(program: Program) -> None:
-    end = program.run("--seed", "1", "--epochs", "0", "3", "1")
+def test_no_epochs_train_nothing(run: Run) -> None:
+    end = run("--seed", "1", "--epochs", "0", "3", "1")
     first, last = end.out.decode().splitlines()
     assert first.removeprefix("Initial Loss: ") == last.removeprefix("Final Loss: ")
     assert end.status == 0
@@ -121,11 +120,11 @@ def test_no_epochs_train_nothing(program: Program) -> None:
         ("--samples 9 --samples 5 3 1", "--samples 5 3 1"),
     ],
 )
-def test_an_argument_can_be_written_in_several_ways(program: Program, words: str, meaning: str) -> None:
+def test_an_argument_can_be_written_in_several_ways(run: Run, words: str, meaning: str) -> None:
     always = ("--seed", "1", "--epochs", "2")
-    end = program.run(*always, *words.split())
+    end = run(*always, *words.split())
     assert end.status == 0, end.err
-    assert end.out == program.run(*always, *meaning.split()).out
+    assert end.out == run(*always, *meaning.split()).out
 
 
 def test_the_greatest_seed_is_taken(programs: tuple[Program, Program]) -> None:
@@ -139,15 +138,15 @@ def test_the_greatest_seed_is_taken(programs: tuple[Program, Program]) -> None:
 # What is printed.
 
 
-def test_without_a_seed_one_is_drawn_and_reported_first(program: Program) -> None:
-    first = program.run("--epochs", "2", "3", "1")
+def test_without_a_seed_one_is_drawn_and_reported_first(run: Run) -> None:
+    first = run("--epochs", "2", "3", "1")
     lines = first.err.splitlines()
     assert re.fullmatch(r"Seed: [0-9]+", lines[0])
     seed = lines[0].removeprefix("Seed: ")
-    again = program.run("--seed", seed, "--epochs", "2", "3", "1")
+    again = run("--seed", seed, "--epochs", "2", "3", "1")
     assert again.out == first.out
     assert "Seed" not in again.err
-    assert program.run("--epochs", "2", "3", "1").out != first.out
+    assert run("--epochs", "2", "3", "1").out != first.out
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -162,9 +161,9 @@ def test_standard_error_holds_the_time_and_the_memory(program: Program, method: 
         assert memory == []
 
 
-def test_standard_output_is_laid_out_as_documented(program: Program) -> None:
+def test_standard_output_is_laid_out_as_documented(run: Run) -> None:
     loss = rb"[0-9]+(\.[0-9]+)?(e-[0-9]{2,3})?"
-    end = program.run(*TINY)
+    end = run(*TINY)
     assert re.fullmatch(
         rb"Initial Loss: %b\n\r1/2: loss: %b\r2/2: loss: (?P<last>%b)\nFinal Loss: (?P=last)\n"
         % (loss, loss, loss),
@@ -181,10 +180,8 @@ def test_standard_output_is_laid_out_as_documented(program: Program) -> None:
         ("--high 1e300 --low 1e299 --epochs 3 2 1", "inf in epoch 0"),
     ],
 )
-def test_a_loss_that_diverges_is_one_warning_and_training_goes_on(
-    program: Program, words: str, warning: str
-) -> None:
-    end = program.run("--seed", "1", *words.split())
+def test_a_loss_that_diverges_is_one_warning_and_training_goes_on(run: Run, words: str, warning: str) -> None:
+    end = run("--seed", "1", *words.split())
     assert end.status == 0
     line, time, *_ = end.err.splitlines()
     assert line == f"warning: the loss became {warning}; try a smaller --learning-rate"
@@ -590,8 +587,8 @@ def test_the_helps_differ_in_the_one_option_that_the_other_program_lacks(
         (ENDLESS, [ENDLESS, ENDLESS, ENDLESS]),
     ],
 )
-def test_what_cannot_be_held_in_memory_is_refused(program: Program, samples: str, layers: list[str]) -> None:
-    end = program.run("--seed", "1", "--epochs", "0", "--samples", samples, *layers)
+def test_what_cannot_be_held_in_memory_is_refused(run: Run, samples: str, layers: list[str]) -> None:
+    end = run("--seed", "1", "--epochs", "0", "--samples", samples, *layers)
     assert (end.status, end.out) == (2, b"")
     number = r"[0-9]+\.[0-9] GB"
     assert re.fullmatch(
@@ -756,11 +753,11 @@ def test_an_interrupt_keeps_what_was_flushed(program: Program, method: str) -> N
 
 @needs_matplotlib
 @pytest.mark.parametrize("name", ["loss.png", "loss", "with space.PNG"])
-def test_plot_writes_a_picture_where_it_is_told_to(python: Program, tmp_path: Path, name: str) -> None:
+def test_plot_writes_a_picture_where_it_is_told_to(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    end = python.run(*TINY, "--plot", str(path))
+    end = run_in_process(*TINY, "--plot", str(path))
     assert end.status == 0, end.err
-    assert end.out == python.run(*TINY).out
+    assert end.out == run_in_process(*TINY).out
     signature, width, height = struct.unpack(">16s2I", path.read_bytes()[:24])
     assert signature == b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
     assert min(width, height) > 200
@@ -768,9 +765,9 @@ def test_plot_writes_a_picture_where_it_is_told_to(python: Program, tmp_path: Pa
 
 
 @needs_matplotlib
-def test_plot_writes_a_picture_of_losses_that_diverged(python: Program, tmp_path: Path) -> None:
+def test_plot_writes_a_picture_of_losses_that_diverged(tmp_path: Path) -> None:
     words = "--seed 1 --samples 1 --learning-rate 1e155 --epochs 4 2 1"
-    end = python.run(*words.split(), "--plot", str(tmp_path / "loss.png"))
+    end = run_in_process(*words.split(), "--plot", str(tmp_path / "loss.png"))
     assert end.status == 0, end.err
     assert (tmp_path / "loss.png").stat().st_size > 0
 
@@ -787,13 +784,13 @@ def test_plot_writes_a_picture_of_losses_that_diverged(python: Program, tmp_path
     ],
 )
 def test_a_picture_that_cannot_be_written_is_refused_before_the_training(
-    python: Program, tmp_path: Path, name: str, status: int, message: str
+    tmp_path: Path, name: str, status: int, message: str
 ) -> None:
     old = [tmp_path / "old.png", tmp_path / "old.xyz"]
     for path in old:
         path.write_text("old")
     new = f"{tmp_path}/{name}"
-    end = python.run(*TINY, "--plot", new)
+    end = run_in_process(*TINY, "--plot", new)
     assert_one_error(end, status)
     assert end.err.startswith(f"error: --plot: {message.format(new)}")
     assert end.out == b""
@@ -833,12 +830,10 @@ def test_the_file_is_not_touched_until_the_picture_is_drawn(
 
 @needs_matplotlib
 @pytest.mark.parametrize("epochs", [0, 1, 3])
-def test_the_picture_names_the_run_and_counts_whole_epochs(
-    python: Program, tmp_path: Path, epochs: int
-) -> None:
+def test_the_picture_names_the_run_and_counts_whole_epochs(tmp_path: Path, epochs: int) -> None:
     path = tmp_path / "loss.svg"
     words = ("--seed", "7", "--samples", "2", "--method", "backprop", "--epochs", str(epochs))
-    assert python.run(*words, "--plot", str(path), "3", "2", "1").status == 0
+    assert run_in_process(*words, "--plot", str(path), "3", "2", "1").status == 0
     # Each text is drawn as curves, and told in a comment.
     texts = re.findall("<!-- (.+) -->", path.read_text())
     assert "Loss of 3-2-1, backprop, seed 7" in texts
