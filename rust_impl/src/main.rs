@@ -43,7 +43,7 @@ fn reserve_memory(
     // The network, a hole where the teacher was, and what each layer is described by.
     let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;
     // An eighth for whole pages and other holes.
-    reserve(size_of::<f64>() * (values + values / 8) + SMALL)
+    reserve(size_of::<f64>() * (values + values / 8) + SMALL).map(drop)
 }
 
 /// Train, and write the losses to standard output and the measurements to standard error.
@@ -116,7 +116,7 @@ fn report(diverged: Option<(u64, f64)>, training: Duration) -> io::Result<()> {
 
 /// All that the program does, up to what ends it early.
 fn checked_main() -> Result<(), Failure> {
-    reserve(SMALL)?;
+    drop(reserve(SMALL)?);
     // Without this the process would end by the signal, and not with the exit status 130.
     let always = Arc::new(AtomicBool::new(true));
     let _ = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, always);

@@ -3,16 +3,18 @@
 use std::collections::TryReserveError;
 use std::hint::black_box;
 
-/// Ask for so many bytes, and give them back at once.
+/// So many bytes, which are given back when the value is dropped.
 ///
 /// Rust aborts a program that gets no memory for a text, or for a vector to grow. So what will be needed is asked
-/// for beforehand.
+/// for beforehand, and given back before it is.
 ///
 /// # Errors
 /// When they cannot be had.
-pub fn reserve(bytes: usize) -> Result<(), TryReserveError> {
+pub fn reserve(bytes: usize) -> Result<Vec<u8>, TryReserveError> {
     // Unless it seemed to be used, the compiler could leave it out.
-    black_box(Vec::<u8>::new()).try_reserve_exact(bytes)
+    let mut space = black_box(Vec::new());
+    space.try_reserve_exact(bytes)?;
+    Ok(space)
 }
 
 /// The value in bytes of a line such as `VmHWM:  1234 kB`; none where the system has no such file.

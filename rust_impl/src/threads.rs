@@ -89,6 +89,8 @@ impl Threads {
 
 /// A pool of so many threads; none if the system does not give them.
 fn start(count: usize) -> Option<ThreadPool> {
-    reserve(count.checked_mul(BYTES_PER_THREAD)?).ok()?;
+    // One by one: a system may refuse at once what it grants in parts.
+    let space: Result<Vec<_>, _> = (0..count).map(|_| reserve(BYTES_PER_THREAD)).collect();
+    drop(space.ok()?);
     ThreadPoolBuilder::new().num_threads(count).build().ok()
 }
