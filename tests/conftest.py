@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.programs import PYTHON, RUST, RUST_BINARY, Program
+from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_process
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,12 @@ def programs() -> tuple[Program, Program]:
 def program(request: pytest.FixtureRequest, programs: tuple[Program, Program]) -> Program:
     """Each of the two programs in turn."""
     return next(program for program in programs if program.name == request.param)
+
+
+@pytest.fixture(params=["python", "rust"])
+def run(request: pytest.FixtureRequest, programs: tuple[Program, Program]) -> Run:
+    """Each of the two programs in turn, Python's within this process."""
+    return run_in_process if request.param == "python" else programs[1].run
 
 
 @pytest.fixture

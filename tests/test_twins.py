@@ -1,15 +1,13 @@
 """The two programs print the same bytes for any arguments, and the three methods agree."""
 
 import math
-import subprocess
 from dataclasses import dataclass
-from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
-from tests.programs import METHODS, Ended, Program, ended
+from tests.programs import METHODS, Ended, Program, ended, run_in_process
 
 LARGEST_SEED = 2**64 - 1
 
@@ -17,7 +15,7 @@ SAME_ON_EVERY_MACHINE = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    # The fixture is the pair of programs, which no example changes.
+    # The fixture is a program, which no example changes.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -98,17 +96,14 @@ def moderate_arguments(draw: st.DrawFn) -> Arguments:
     )
 
 
-def run_all(
-    programs: tuple[Program, Program], arguments: Arguments, threads: int = 1
-) -> dict[tuple[str, str], Ended]:
-    """Run every method of both programs, Rust's with ``threads``, all at once."""
-    processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
-    for program, method in product(programs, METHODS):
-        words = ["--method", method, *arguments.words()]
-        if program.name == "rust":
-            words = ["--threads", str(threads), *words]
-        processes[program.name, method] = program.start(*words)
-    ends = {key: ended(process) for key, process in processes.items()}
+def run_all(rust: Program, arguments: Arguments, threads: int = 1) -> dict[tuple[str, str], Ended]:
+    """Run every method of both programs, Rust's with ``threads``."""
+    words = arguments.words()
+    processes = {
+        method: rust.start("--threads", str(threads), "--method", method, *words) for method in METHODS
+    }
+    ends = {("python", method): run_in_process("--method", method, *words) for method in METHODS}
+    ends |= {("rust", method): ended(process) for method, process in processes.items()}
     for key, end in ends.items():
         assert end.status == 0, (key, end.err)
     return ends
@@ -137,20 +132,16 @@ INFINITE_RANGE = Arguments(layers=[2, 3, 1], low=-1e308, high=1e308)
 @example(arguments=Arguments(layers=[12] * 5, seed=LARGEST_SEED, low=-1e-05), threads=4)
 @example(arguments=Arguments(layers=[1, 1], step=5e-324), threads=1)
 @example(arguments=Arguments(layers=[1, 1], step=1.7976931348623157e308), threads=1)
-def test_both_programs_print_the_same_bytes(
-    programs: tuple[Program, Program], arguments: Arguments, threads: int
-) -> None:
-    ends = run_all(programs, arguments, threads)
+def test_both_programs_print_the_same_bytes(rust: Program, arguments: Arguments, threads: int) -> None:
+    ends = run_all(rust, arguments, threads)
     for end in ends.values():
         event(f"finite: {all(map(math.isfinite, [end.initial_loss, *end.losses]))}")
     assert_same_bytes(ends)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_run_that_reaches_inf_and_then_nan_is_the_same_in_both_programs(
-    programs: tuple[Program, Program], method: str
-) -> None:
-    ends = run_all(programs, DIVERGES)
+def test_a_run_that_reaches_inf_and_then_nan_is_the_same_in_both_programs(rust: Program, method: str) -> None:
+    ends = run_all(rust, DIVERGES)
     losses = ends["python", method].losses
     assert losses[0] == math.inf
     assert math.isnan(losses[-1])
@@ -160,16 +151,14 @@ def test_a_run_that_reaches_inf_and_then_nan_is_the_same_in_both_programs(
 
 @settings(SAME_ON_EVERY_MACHINE, max_examples=40)
 @given(arguments=moderate_arguments())
-def test_backprop_agrees_with_the_central_difference(
-    programs: tuple[Program, Program], arguments: Arguments
-) -> None:
+def test_backprop_agrees_with_the_central_difference(rust: Program, arguments: Arguments) -> None:
     """The difference has no truncation error, so that only rounding separates the two.
 
     A slope's error is some units in the last place of the two losses, divided by 2h. Where the loss
     does not grow, training does not amplify it by much. Over 3000 random runs the largest deviation
     was a hundredth of what is allowed here.
     """
-    ends = run_all(programs, arguments)
+    ends = run_all(rust, arguments)
     assert_same_bytes(ends)
     naive, backprop = ends["python", "naive"], ends["python", "backprop"]
     assume(max(naive.losses) <= naive.initial_loss)

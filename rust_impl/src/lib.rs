@@ -1,8 +1,10 @@
 //! A neural network whose parameters lie in one flat vector, and three ways to its gradient.
 //!
-//! The modules mirror those of the Python program, name by name.
+//! The modules mirror those of the Python program, name by name; only `memory`, `rng`, `threads` and `wide` are
+//! Rust's own.
 
 pub mod gradients;
+pub mod memory;
 pub mod network;
 pub mod rng;
 pub mod threads;

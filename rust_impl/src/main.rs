@@ -1,8 +1,11 @@
 //! Train a small neural network whose parameters lie in one flat vector.
 //!
-//! This is the command line and the output; nothing here computes. Standard output holds the losses and
+//! This is the output and the ends of the program; nothing here computes. Standard output holds the losses and
 //! nothing else, so that it can be compared byte for byte with other implementations. What varies from run
 //! to run goes to standard error.
+
+mod command_line;
+mod repr;
 
 use std::collections::TryReserveError;
 use std::io::{self, IsTerminal, Write};
@@ -11,210 +14,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Parser, ValueEnum};
-
 use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
+use flatnet::memory::{proc_bytes, reserve};
 use flatnet::network::{Network, Scratch, overall_loss};
 use flatnet::rng::Random;
 use flatnet::training::{random_inputs, teacher_targets, train};
 
-const BYTES_PER_VALUE: u128 = 8;
+use command_line::{Arguments, Failure, Method, parse_arguments};
+use repr::repr;
 
-/// Train a neural network whose parameters lie in one flat vector.
-#[derive(Parser)]
-#[command(name = "flatnet", version, disable_version_flag = true, args_override_self = true)]
-struct Arguments {
-    /// Layer sizes, input first, at least two
-    #[arg(value_name = "LAYER", value_parser = integer::<1>, allow_negative_numbers = true)]
-    layers: Vec<u64>,
-    /// How the gradient is found
-    #[arg(long, value_enum, default_value_t = Method::Naive, allow_hyphen_values = true)]
-    method: Method,
-    /// Passes over the samples
-    #[arg(long, value_name = "N", default_value = "100", value_parser = integer::<0>, allow_hyphen_values = true)]
-    epochs: u64,
-    /// Training samples
-    #[arg(long, value_name = "N", default_value = "100", value_parser = integer::<1>, allow_hyphen_values = true)]
-    samples: u64,
-    /// h of the central difference
-    #[arg(long, value_name = "H", default_value = "0.1", value_parser = positive, allow_hyphen_values = true)]
-    step: f64,
-    #[arg(long, value_name = "LR", default_value = "0.01", value_parser = not_negative, allow_hyphen_values = true)]
-    learning_rate: f64,
-    /// Least input
-    #[arg(long, value_name = "A", default_value = "0.0", value_parser = finite, allow_hyphen_values = true)]
-    low: f64,
-    /// Greatest input
-    #[arg(long, value_name = "B", default_value = "1.0", value_parser = finite, allow_hyphen_values = true)]
-    high: f64,
-    /// 0 to 2^64 - 1 [default: drawn from the operating system, and reported]
-    #[arg(long, value_name = "S", value_parser = integer::<0>, allow_hyphen_values = true)]
-    seed: Option<u64>,
-    /// Threads to compute with; the losses are the same bits for any number
-    #[arg(long, value_name = "N", default_value = "1", value_parser = integer::<1>, allow_hyphen_values = true)]
-    threads: u64,
-    /// Print the version
-    #[arg(long, action = ArgAction::Version)]
-    version: (),
-}
+/// Bytes enough for all that does not depend on the network: words, messages, buffers, the handling of signals.
+const SMALL: usize = 1 << 20;
 
-#[derive(Clone, ValueEnum)]
-enum Method {
-    Naive,
-    Incremental,
-    Backprop,
-}
-
-/// What ends the program early: a line for the user, empty for none, and the exit status.
-struct Failure {
-    message: String,
-    status: u8,
-}
-
-impl Failure {
-    fn new(message: String, status: u8) -> Self {
-        Self { message, status }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(String::new(), 1),
-            _ => Self::new(format!("cannot write: {error}"), 1),
-        }
-    }
-}
-
-impl From<TryReserveError> for Failure {
-    fn from(_: TryReserveError) -> Self {
-        Self::new("out of memory; use smaller layers or fewer samples".into(), 1)
-    }
-}
-
-/// `text` in quotes and on one line, whatever characters it holds.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("'");
-    for character in text.chars() {
-        if character.is_control() {
-            quoted += &format!("\\x{:02x}", u32::from(character));
-        } else {
-            quoted.push(character);
-        }
-    }
-    quoted + "'"
-}
-
-/// Parse a decimal integer from `LEAST` to 2^64 - 1.
-fn integer<const LEAST: u64>(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(value) if value >= LEAST => Ok(value),
-        _ => Err(format!("takes an integer from {LEAST} to 2^64 - 1")),
-    }
-}
-
-/// Parse a finite decimal number that `accepts` takes; `wanted` says which those are.
-fn number(text: &str, wanted: &str, accepts: fn(f64) -> bool) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && accepts(value) => Ok(value),
-        _ => Err(format!("takes {wanted}")),
-    }
-}
-
-fn finite(text: &str) -> Result<f64, String> {
-    number(text, "a finite number", |_| true)
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    number(text, "a finite number above zero", |value| value > 0.0)
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    number(text, "a finite number of at least zero", |value| value >= 0.0)
-}
-
-/// The checked arguments; help and version are printed here and end the program.
-fn parse_arguments() -> Result<Arguments, Failure> {
-    // No value that any argument takes has a character outside ASCII, so what is no UTF-8 is refused as it stands.
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let arguments = match Arguments::try_parse_from(words) {
-        Ok(arguments) => arguments,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            error.print()?;
-            io::stdout().flush()?;
-            std::process::exit(0);
-        }
-        Err(error) => return Err(Failure::new(one_line(&error), 2)),
-    };
-    let Arguments { layers, low, high, .. } = &arguments;
-    if layers.len() < 2 {
-        return Err(Failure::new(format!("LAYER: got {} sizes, takes at least two", layers.len()), 2));
-    }
-    if low > high {
-        return Err(Failure::new(
-            format!("--low: got {}, takes at most --high, which is {}", repr(*low), repr(*high)),
-            2,
-        ));
-    }
-    check_memory(layers, arguments.samples)?;
-    Ok(arguments)
-}
-
-/// What clap found wrong, in one line: which argument, what it got, what it takes.
-fn one_line(error: &clap::Error) -> String {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let argument = text(ContextKind::InvalidArg);
-    let name = argument.split(' ').next().unwrap_or_default().trim_matches(['[', ']', '.']);
-    let value = text(ContextKind::InvalidValue);
-    match (error.kind(), std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
-        (ErrorKind::ValueValidation, Some(takes), _) => {
-            format!("{name}: got {}, {takes}", quoted(&value))
-        }
-        (ErrorKind::InvalidValue, _, _) if value.is_empty() => format!("{name}: got no value, takes one"),
-        (ErrorKind::InvalidValue, _, Some(ContextValue::Strings(words))) => {
-            format!("{name}: got {}, takes {}", quoted(&value), words.join(", "))
-        }
-        (ErrorKind::UnknownArgument, _, _) => {
-            format!("unknown argument {}; see --help", quoted(&argument))
-        }
-        (ErrorKind::TooManyValues, _, _) => format!("{name}: got {}, takes no value", quoted(&value)),
-        _ => error.kind().to_string(),
-    }
-}
-
-/// Refuse what needs more than the machine's memory, where that is known, for the student, the teacher and the data.
-fn check_memory(layers: &[u64], samples: u64) -> Result<(), Failure> {
-    let wide = |&size: &u64| u128::from(size);
-    let mut values = wide(&samples).saturating_mul(wide(&layers[0]) + wide(&layers[layers.len() - 1]));
-    for pair in layers.windows(2) {
-        let parameters = wide(&pair[0]).saturating_mul(wide(&pair[1])).saturating_add(1);
-        values = values.saturating_add(parameters.saturating_mul(2));
-    }
-    let needed = values.saturating_mul(BYTES_PER_VALUE);
-    let available = proc_bytes("/proc/meminfo", "MemTotal:").map_or(isize::MAX as u128, u128::from);
-    if needed > available {
-        let sizes: Vec<_> = layers.iter().map(u64::to_string).collect();
-        return Err(Failure::new(
-            format!(
-                "LAYER: got {} with {samples} samples, which needs {:.1e} B of memory; \
-                 takes what fits into this machine's {:.1e} B",
-                sizes.join("-"),
-                needed as f64,
-                available as f64
-            ),
-            2,
-        ));
-    }
-    Ok(())
-}
-
-/// Fail where the run would exhaust the memory it may use: a vector that cannot grow would abort the program.
-///
-/// What is asked for here is given back at once.
+/// Fail if the run would exhaust the memory that it may use.
 fn reserve_memory(
     method: &Method,
     layers: &[usize],
@@ -228,28 +40,10 @@ fn reserve_memory(
         Method::Naive | Method::Backprop => parameters,
         Method::Incremental => Incremental::values(layers, threads),
     };
-    // The network, and a hole where the teacher was.
-    Vec::<f64>::new().try_reserve_exact(data + 2 * parameters + 4 * neurons + work)
-}
-
-/// The value in bytes of a line such as `VmHWM:  1234 kB`; none where the system has no such file.
-fn proc_bytes(path: &str, name: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// A number as Python's `repr` writes it: the shortest digits that read back to the same bits.
-fn repr(value: f64) -> String {
-    if !value.is_finite() {
-        return if value.is_nan() { "nan".into() } else { format!("{value}") };
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').expect("`e` formatting has an exponent");
-    match exponent.parse::<i32>().expect("the exponent is an integer") {
-        -4..16 => format!("{value:?}"),
-        exponent => format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
-    }
+    // The network, a hole where the teacher was, and what each layer is described by.
+    let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;
+    // An eighth for whole pages and other holes.
+    reserve(size_of::<f64>() * (values + values / 8) + SMALL).map(drop)
 }
 
 /// Train, and write the losses to standard output and the measurements to standard error.
@@ -320,11 +114,19 @@ fn report(diverged: Option<(u64, f64)>, training: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+/// All that the program does, up to what ends it early.
+fn checked_main() -> Result<(), Failure> {
+    drop(reserve(SMALL)?);
     // Without this the process would end by the signal, and not with the exit status 130.
     let always = Arc::new(AtomicBool::new(true));
     let _ = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, always);
-    match parse_arguments().and_then(|arguments| run(&arguments)) {
+    // No value that any option takes has a character outside ASCII: what is no UTF-8 is refused as it stands.
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    parse_arguments(words)?.map_or(Ok(()), |arguments| run(&arguments))
+}
+
+fn main() -> ExitCode {
+    match checked_main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
@@ -332,36 +134,6 @@ fn main() -> ExitCode {
                 let _ = writeln!(io::stderr(), "error: {}", failure.message);
             }
             ExitCode::from(failure.status)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::repr;
-
-    /// The right column is what Python prints for `repr` of the left one.
-    #[test]
-    fn numbers_are_written_as_in_python() {
-        for (value, text) in [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (0.1 + 0.2, "0.30000000000000004"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (1.5e-5, "1.5e-05"),
-            (9999999999999998.0, "9999999999999998.0"),
-            (1e16, "1e+16"),
-            (1.2345e123, "1.2345e+123"),
-            (5e-324, "5e-324"),
-            (f64::MAX, "1.7976931348623157e+308"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-            (f64::NAN, "nan"),
-            (-f64::NAN, "nan"),
-        ] {
-            assert_eq!(repr(value), text);
         }
     }
 }

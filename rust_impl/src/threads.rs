@@ -6,6 +6,8 @@ use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::memory::reserve;
+
 /// Additions below which work is done by the calling thread alone.
 ///
 /// To wake a thread and to wait for it takes some ten microseconds, in which a core makes about a million
@@ -14,6 +16,11 @@ const WORTHWHILE: u128 = 4_000_000;
 
 /// How often to look whether the other threads are done before going to sleep.
 const SPINS: usize = 1_000;
+
+/// Address space for a thread: its stack, and what the C library sets aside for its allocations, 128 MiB in glibc.
+///
+/// A thread that cannot have it may abort the program before it comes to any code of ours.
+const BYTES_PER_THREAD: usize = 136 << 20;
 
 /// A pool whose threads are started when the first work comes that is worth it, and then kept.
 pub struct Threads {
@@ -51,9 +58,11 @@ impl Threads {
     pub fn share<W: Send>(&mut self, workspaces: &mut [W], work: impl Fn(&mut W) + Sync) {
         let Some((own, others)) = workspaces.split_first_mut() else { return };
         if self.pool.is_none() {
-            self.pool = ThreadPoolBuilder::new().num_threads(self.count - 1).build().ok();
+            self.pool = start(self.count - 1);
         }
         let Some(pool) = &self.pool else {
+            // It would be no better next time.
+            self.count = 1;
             work(own);
             others.iter_mut().for_each(work);
             return;
@@ -76,4 +85,12 @@ impl Threads {
             }
         });
     }
+}
+
+/// A pool of so many threads; none if the system does not give them.
+fn start(count: usize) -> Option<ThreadPool> {
+    // One by one: a system may refuse at once what it grants in parts.
+    let space: Result<Vec<_>, _> = (0..count).map(|_| reserve(BYTES_PER_THREAD)).collect();
+    drop(space.ok()?);
+    ThreadPoolBuilder::new().num_threads(count).build().ok()
 }

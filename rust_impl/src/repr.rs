@@ -1,0 +1,56 @@
+//! Numbers as Python writes them.
+
+/// A number as Python's `repr` writes it: the shortest digits that read back to the same bits, of those the
+/// nearest to the value, and of two equally near the even one, where Rust's own formats take the upper one.
+pub fn repr(value: f64) -> String {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format(value);
+    // zmij's layout differs from Python's in this: 0.000015, 1.5e-6 and NaN.
+    if let Some((sign @ ("" | "-"), digits)) = text.split_once("0.0000") {
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        format!("{sign}{first}{point}{rest}e-05")
+    } else if let Some((digits, exponent)) = text.split_once("e-") {
+        format!("{digits}e-{exponent:0>2}")
+    } else {
+        text.to_ascii_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repr;
+
+    /// The right column is what Python prints for `repr` of the left one.
+    #[test]
+    fn numbers_are_written_as_in_python() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (10.00001, "10.00001"),
+            (1.5e-5, "1.5e-05"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (1.2345e123, "1.2345e+123"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            // Two shortest texts are equally near: the even one.
+            (2281069052715809.0 / 4.0, "570267263178952.2"),
+            (2281069052715811.0 / 4.0, "570267263178952.8"),
+            (-512.0 - 2.0_f64.powi(-14), "-512.0000610351562"),
+            (2.0_f64.powi(-25), "2.9802322387695312e-08"),
+            (2.0_f64.powi(-44), "5.684341886080802e-14"),
+            (-1.5e-5, "-1.5e-05"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+        ] {
+            assert_eq!(repr(value), text);
+        }
+    }
+}
