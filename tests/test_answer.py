@@ -93,7 +93,7 @@ def test_the_fastest_rival_comes_first_and_who_has_no_ratio_last(tmp_path: Path)
         "wrong cannot be compared with python at 10-5-1 (naive): its losses differ.",
     ]
     assert last == (
-        "11 runs, of which 2 of wrong had other losses and 1 of broken failed;"
+        "11 runs, of which 2 of wrong had other losses, 1 of broken failed;"
         " without a control in two rounds the noise is unknown"
     )
 

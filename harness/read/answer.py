@@ -55,16 +55,16 @@ def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
 def basis(results: "Results") -> str:
     """Return what the answers rest on, where the tables are, and what to do next."""
     runs = results.runs[results.runs["status"] != "paused"]
-    troubles = [
-        f"{count} of {name} {what}"
-        for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED))
-        for name, count in runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False).items()
-    ]
+    troubles = []
+    for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
+        counts = runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False)
+        if len(counts):
+            troubles.append(f"{' and '.join(f'{count} of {name}' for name, count in counts.items())} {what}")
     is_exact = not runs["parity"].str.startswith("within").any()
     same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return (
-        f"{count}, {'of which ' + ' and '.join(troubles) if troubles else same}; {_noise(results)}."
+        f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}; {_noise(results)}."
         f" Tables: {results.path}; pictures: make plot"
     )
 
