@@ -6,11 +6,13 @@ pandas is not imported: what is shown while programs are timed must not make the
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -76,7 +78,7 @@ class Terminal:
             case = planned.case
             table.add_row(
                 case.method,
-                _cut(f"{case.shape}*" if planned.control else str(case.shape)),
+                _Cut(f"{case.shape}*" if planned.control else str(case.shape)),
                 str(case.samples),
                 str(case.epochs),
                 f"{case.learning_rate:g}",
@@ -96,7 +98,7 @@ class Terminal:
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Show that something is being done that takes a moment."""
-        with self._err.status(escape(what)):
+        with self._err.status(escape(what)) if self._err.is_terminal else nullcontext():
             yield
 
     @contextmanager
@@ -153,8 +155,8 @@ class Terminal:
             if method != one["method"]:
                 table.add_row(Text(one["method"], "bold"))
             table.add_row(
-                _cut(one["layers"] if (method, layers) != lane[:2] else ""),
-                _cut(one["contender"]),
+                _Cut(one["layers"] if (method, layers) != lane[:2] else ""),
+                _Cut(one["contender"]),
                 duration(seconds[lane]) if lane in seconds else "",
                 *(_ratio(ratios.get((*lane, measure)), wide) for measure in ("training", "process")),
                 _losses(one),
@@ -175,7 +177,7 @@ class Terminal:
         for one in exponents.to_dict("records"):
             table.add_row(
                 one["method"],
-                _cut(one["contender"]),
+                _Cut(one["contender"]),
                 f"{one['exponent']:.2f}",
                 f"{one['low']:.2f} to {one['high']:.2f}",
                 f"{one['counted_exponent']:.2f}",
@@ -198,7 +200,7 @@ class Terminal:
             names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
             table.add_row(
                 sweep.name,
-                _cut(str(machine.get("host", ""))),
+                _Cut(str(machine.get("host", ""))),
                 escape(str(machine.get("commit") or "")[:7]),
                 str(len({str(row.run.case) for row in rows})),
                 str(len(rows)),
@@ -217,10 +219,10 @@ class Terminal:
         for one in kernels.to_dict("records"):
             if contender != one["contender"]:
                 contender = one["contender"]
-                table.add_row(_cut(contender, "bold"))
+                table.add_row(_Cut(contender, "bold"))
             table.add_row(
-                _cut(one["kernel"]),
-                _cut(one["layers"]),
+                _Cut(one["kernel"]),
+                _Cut(one["layers"]),
                 duration(one["median_s"]),
                 _wanted(one["times_as_fast"], one["target_times_as_fast"], times),
                 _wanted(one["ns_per_parameter"], one["target_ns_per_parameter"], "{:.2f}".format),
@@ -235,7 +237,7 @@ class Terminal:
         )
         for heading in headings:
             table.add_column(
-                _cut(heading.lstrip(">~")),
+                heading.lstrip(">~"),
                 justify="right" if heading[0] == ">" else "left",
                 no_wrap=heading[0] != "~",
             )
@@ -288,6 +290,17 @@ def _wanted(value: float, target: float, text: Callable[[float], str]) -> str:
     return text(value) if math.isnan(target) else f"{text(value)} ({target:g})"
 
 
-def _cut(text: str, style: str = "") -> Text:
-    """Return a cell that ends in an ellipsis if its column is too narrow."""
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
+class _Cut:
+    """A cell that gives up its middle if its column is too narrow: names differ at either end."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._text, self._style = text, style
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, max(1, cell_len(self._text)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text, width = self._text, options.max_width
+        if cell_len(text) > width:
+            text = f"{text[: width // 2]}…{text[len(text) - (width - 1) // 2 :]}"
+        yield Text(text, self._style, no_wrap=True, overflow="ellipsis")

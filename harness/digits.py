@@ -15,8 +15,10 @@ def times(ratio: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Write a number: 4.56, 45.6, 456."""
+    """Write a number: 0.0456, 0.456, 4.56, 45.6, 456, 4560."""
     # The limits are those from which on rounding gives one more digit.
     if value >= 99.95:
         return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+    if value >= 9.995:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.9995 else f"{value:#.3g}"

@@ -1,27 +1,46 @@
 """What people read, rendered at a fixed width and compared as text."""
-# ruff: noqa: E501 - a table is as wide as it is
 
 import io
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from harness import analysis
-from harness.console import Terminal, duration, interval
-from harness.plan import Options, Plan, PlannedCase
-from harness.sweep import Run
-from tests import fakes
+from harness.case import Case, Shape
+from harness.console import Terminal
+from harness.digits import duration, times
+from harness.plan import LeftOut, Run
+from harness.read import kernels
+from harness.read.results import Results
+from harness.records import ENVIRONMENT, RUNS, Row
+from tests.sweeps import (
+    SMALL,
+    case,
+    curve,
+    failure,
+    mismatch,
+    pairs,
+    plan,
+    row,
+    understood,
+    write,
+)
+
+ARTICLE, LARGE = case("10-5-1"), case("1000-1000-1000-1", "incremental")
 
 
 class Screen:
-    """A terminal of 200 columns whose text can be read."""
+    """A terminal, or with ``is_file`` a file, whose text can be read."""
 
-    def __init__(self, width: int = 200) -> None:
+    def __init__(self, width: int = 80, *, is_file: bool = True) -> None:
         self._files = io.StringIO(), io.StringIO()
-        out, err = (Console(file=file, width=width, highlight=False) for file in self._files)
+        out, err = (
+            Console(file=file, width=width, highlight=False, force_terminal=not is_file, color_system=None)
+            for file in self._files
+        )
         self.terminal = Terminal(out, err)
 
     def out(self) -> list[str]:
@@ -37,10 +56,11 @@ class Screen:
     ("seconds", "text"),
     [
         (0.0, "0.00 ns"),
-        (4.567e-10, "0.46 ns"),
+        (4.567e-10, "0.457 ns"),
         (4.567e-9, "4.57 ns"),
         (45.67e-9, "45.7 ns"),
         (456.7e-9, "457 ns"),
+        (999.6e-9, "1.00 µs"),
         (1e-6, "1.00 µs"),
         (4.567e-6, "4.57 µs"),
         (4.567e-3, "4.57 ms"),
@@ -54,99 +74,219 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def ratio(middle: float, low: float, high: float) -> "pd.Series[float]":
-    return pd.Series({"ratio": middle, "low": low, "high": high})
-
-
-def test_interval() -> None:
-    assert interval(ratio(43.21, 41.0, 44.96)) == "43.2x (41.0 to 45.0)"
-    assert interval(ratio(1.0, 0.987, 123.4)) == "1.00x (0.99 to 123)"
-    assert interval(ratio(2.0, math.nan, math.nan)) == "2.00x (one round)"
-
-
-def a_plan(*names: str, control: bool = True) -> Plan:
-    return Plan(
-        sweep="2024-01-01T00:00:00+00:00",
-        options=Options(rounds=3),
-        reference=names[0],
-        versions=dict.fromkeys(names, "1"),
-        cases=(PlannedCase(case=fakes.case(), run_s=dict.fromkeys(names, 0.25), control=control),),
-        left_out=(f"{names[0]} naive 512-256-1: one training step takes about 9 s",),
-    )
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.01234, "0.0123x"),
+        (0.9876, "0.988x"),
+        (0.9996, "1.00x"),
+        (9.994, "9.99x"),
+        (9.996, "10.0x"),
+        (43.21, "43.2x"),
+        (99.96, "100x"),
+        (12345.0, "12345x"),
+    ],
+)
+def test_ratios_have_three_digits(ratio: float, text: str) -> None:
+    assert times(ratio) == text
 
 
 def test_the_plan() -> None:
     screen = Screen()
-    screen.terminal.plan(a_plan("python", "rust"))
+    left_out = LeftOut(
+        method="naive",
+        shape=Shape.parse("512-256-1"),
+        contender="python",
+        reason="one training step takes about 9 s",
+    )
+    made = plan(["python", "rust"], (SMALL, LARGE), left_out=(left_out,))
+    alone = replace(made.cases[1], run_s={"rust": 0.25}, control=False)
+    screen.terminal.plan(replace(made, cases=(made.cases[0], alone)))
     assert screen.out() == [
-        "Plan of sweep 2024-01-01T00:00:00+00:00",
-        "┏━━━━━━━━┳━━━━━━━┳━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓",
-        "┃ method ┃ shape ┃ samples ┃ epochs ┃ learning rate ┃ seconds a round ┃ contenders                           ┃",
-        "┡━━━━━━━━╇━━━━━━━╇━━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩",
-        "│ naive  │ 4-2-1 │       2 │      8 │          0.01 │            0.75 │ python, rust, python again (control) │",
-        "└────────┴───────┴─────────┴────────┴───────────────┴─────────────────┴──────────────────────────────────────┘",
+        "Plan of sweep 2026-01-01T00-00-00.000Z",
+        "method       shape             samples  epochs  rate  s/round  contenders",
+        "naive        4-2-1*                  1       1  0.01     0.75      2 of 2",
+        "incremental  1000-1000-1000-1        1       1  0.01     0.25      1 of 2",
+        "* python runs twice a round, which shows the noise floor",
         "left out: python naive 512-256-1: one training step takes about 9 s",
-        "3 timed rounds after one that warms up: about 3 s",
+        "3 timed rounds after one that warms up: about 4 s, with python, rust",
     ]
 
 
-def some_runs(reference: str = "python", rival: str = "rust") -> pd.DataFrame:
-    """Return two rounds: ratios 40 and 50 in training, 3 and 4 for the process; a control; two shapes."""
+def two_rounds(reference: str = "python", rival: str = "rust") -> list[Row]:
+    """Return ratios 40 and 50 in training, 3 and 4 for the process; and a control."""
     rows = []
     for number, (slow, quick, again) in enumerate(((0.8, 0.02, 1.0), (1.0, 0.02, 0.8)), start=1):
         rows += [
-            fakes.row(reference, number, training_s=slow, wall_s=3.0 * number),
-            fakes.row(rival, number, training_s=quick, wall_s=1.0 * number),
-            fakes.row(reference, number, training_s=again, wall_s=3.0 * number, control=True),
+            row(reference, number, of=ARTICLE, training_s=slow, wall_s=2.0 + number),
+            row(rival, number, of=ARTICLE, training_s=quick, wall_s=1.0),
+            row(reference, number, of=ARTICLE, training_s=again, wall_s=3.0, control=True),
         ]
-    rows.append(fakes.row(rival, 1, of=fakes.case((100, 50, 1)), training_s=16.0, wall_s=20.0))
-    return analysis.frame(rows)
+    return rows
 
 
-def test_the_results() -> None:
+def everything_that_can_happen(path: Path) -> Results:
+    """Return two shapes, and on the larger one all that becomes of contenders."""
+    rows = [
+        *two_rounds(),
+        *pairs([(1234.0, 0.5)] * 2, of=LARGE),
+        *(mismatch("wrong", number, of=LARGE) for number in (1, 2)),
+        *(row("at times", 1, of=LARGE, training_s=2.0), mismatch("at times", 2, of=LARGE)),
+        *(row("ended", 1, of=LARGE), failure("ended", 2, "timeout", of=LARGE)),
+        failure("broken", 0, of=LARGE),
+    ]
+    names = ["python", "rust", "wrong", "at times", "ended", "broken", "absent"]
+    made = plan(names, (ARTICLE, LARGE), left_out=(left_out_of("spared"),))
+    of_two = replace(made.cases[0], run_s=dict.fromkeys(names[:2], 0.25))
+    whole = replace(made.cases[1], control=False)
+    return understood(
+        path, rows, replace(made, versions={**made.versions, "spared": "1"}, cases=(of_two, whole))
+    )
+
+
+def left_out_of(name: str) -> LeftOut:
+    return LeftOut(method="incremental", shape=LARGE.shape, contender=name, reason="too slow")
+
+
+def test_the_results_at_80_columns(tmp_path: Path) -> None:
+    results = everything_that_can_happen(tmp_path)
     screen = Screen()
-    runs = some_runs()
-    screen.terminal.results(analysis.step_medians(runs), analysis.speedups(runs, "python"), "python")
-    # 16 steps: the medians 0.9 s and 0.02 s are 56.25 ms and 1.25 ms a step; 16 s are 1 s.
+    screen.terminal.results(results)
     assert screen.out() == [
-        "Time per training step, and speedup",
-        "┏━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┓",
-        "┃ method ┃ shape    ┃ neurons ┃ parameters ┃  python ┃    rust ┃       rust: training ┃  rust: whole process ┃ rust: parity ┃",
-        "┡━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━┩",
-        "│ naive  │ 4-2-1    │       7 │         12 │ 56.2 ms │ 1.25 ms │ 45.0x (40.0 to 50.0) │ 3.00x (3.00 to 3.00) │ identical    │",
-        "│ naive  │ 100-50-1 │     151 │       5052 │       - │  1.00 s │                    - │                    - │ -            │",
-        "└────────┴──────────┴─────────┴────────────┴─────────┴─────────┴──────────────────────┴──────────────────────┴──────────────┘",
-        "control: python against itself, naive 4-2-1, training: 1.02x (0.80 to 1.25); a ratio within 1.250 of 1 is called none",
-        "control: python against itself, naive 4-2-1, process: 1.00x (1.00 to 1.00); a ratio within 1.000 of 1 is called none",
+        "Time of a training step; times as fast as python",
+        "shape             contender     step  training  process  losses",
+        "naive",
+        "10-5-1            python      900 ms                     identical",
+        "                  rust       20.0 ms     45.0x    3.50x  identical",
+        "incremental",
+        "1000-1000-1000-1  python      1234 s                     identical",
+        "                  rust        500 ms     2468x    1234x  identical",
+        "                  wrong       1.00 s         -        -  differ",
+        "                  at times    2.00 s      617x     617x  1 of 2 differ",
+        "                  ended       1.00 s     1234x     617x  identical, timeout",
+        "                  broken                     -        -  crash",
+        "                  absent                     -        -  not run",
+        "                  spared                                 left out",
+        "rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval 40.0 to 50.0),"
+        " 3.50 times with start-up (3.00 to 4.00).",
+        "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed;"
+        " python against itself is within a factor of 1.250 (1.333 with start-up)."
+        f" Tables: {results.path}; pictures: make plot",
     ]
 
 
-def test_scaling() -> None:
+def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
+    results = everything_that_can_happen(tmp_path)
+    for width, has_intervals in ((119, False), (120, True)):
+        screen = Screen(width)
+        screen.terminal.results(results)
+        assert ("45.0x (40.0 to 50.0)  3.50x (3.00 to 4.00)" in screen.out()[4]) == has_intervals
+    assert screen.out()[:10] == [
+        "Time of a training step; times as fast as python",
+        "shape             contender     step              training               process  losses",
+        "naive",
+        "10-5-1            python      900 ms                                              identical",
+        "                  rust       20.0 ms  45.0x (40.0 to 50.0)  3.50x (3.00 to 4.00)  identical",
+        "incremental",
+        "1000-1000-1000-1  python      1234 s                                              identical",
+        "                  rust        500 ms  2468x (2468 to 2468)  1234x (1234 to 1234)  identical",
+        "                  wrong       1.00 s                     -                     -  differ",
+        "                  at times    2.00 s                  617x                  617x  1 of 2 differ",
+    ]
+
+
+def test_who_has_other_losses_is_red(tmp_path: Path) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system="standard", highlight=False)
+    Terminal(console).results(everything_that_can_happen(tmp_path))
+    for text in ("differ", "1 of 2 differ", "identical, timeout", "crash", "not run", "left out"):
+        assert f"\x1b[31m{text}" in file.getvalue()
+    assert "\x1b[31midentical\x1b" not in file.getvalue()
+
+
+def crowd(path: Path, count: int) -> tuple[list[str], Results]:
+    """Return the names, of 60 characters and alike but for the end, and results of so many contenders."""
+    names = [
+        f"{'an implementation with a name so long that nobody types it ':.<57.57}{n:03d}"
+        for n in range(count)
+    ]
+    cases: list[Case] = [
+        case(layers, of.method) for of in (SMALL, LARGE) for layers in ("4-2-1", str(LARGE.shape))
+    ]
+    rows = [
+        one
+        for of in cases
+        for one in pairs([tuple(1234.5 / (1 + place) for place in range(count))] * 2, of=of, names=names)
+    ]
+    rows += [row(names[0], number, of=of, control=True) for of in cases for number in (1, 2)]
+    rows.append(mismatch(names[-1], 3, of=cases[0]))
+    return names, understood(path, rows, plan(names, cases))
+
+
+@pytest.mark.parametrize("count", [2, 4, 10])
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_no_table_is_wider_than_the_screen(tmp_path: Path, width: int, count: int) -> None:
+    names, results = crowd(tmp_path, count)
+    assert {len(name) for name in names} == {60}
+    screen = Screen(width, is_file=False)
+    screen.terminal.results(results)
+    screen.terminal.plan(plan(names, (SMALL, LARGE)))
+    lines = screen.out()
+    assert max(map(len, lines)) <= width
+    start = next(place for place, line in enumerate(lines) if line.startswith("shape "))
+    assert lines[start].split() == ["shape", "contender", "step", "training", "process", "losses"]
+    table = lines[start + 1 : start + 3 + 2 * count]
+    # A row for each contender: with its name, different from the others', and what became of it.
+    shown = [line[lines[start].index("contender") :].rpartition("  ")[0] for line in table[1 : 1 + count]]
+    assert len({name.split("  ")[0] for name in shown}) == count
+    assert all(line.endswith("identical") for line in table[1:count])
+    assert table[count].endswith("1 of 3 differ")
+    assert table[1 + count].startswith("1000-1000-1000-1  ")
+
+
+def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) -> None:
+    results = understood(tmp_path, two_rounds(), plan(["python", "rust"], (ARTICLE,)))
+    file, terminal = Screen(), Screen(is_file=False)
+    for screen in (file, terminal):
+        screen.terminal.results(results)
+    assert file.out()[-2:] == list(results.answer)
+    assert terminal.out()[5:7] == [
+        "rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval 40.0 to",
+        "50.0), 3.50 times with start-up (3.00 to 4.00).",
+    ]
+
+
+def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path: Path) -> None:
+    neurons = {"10-5-1": 16.0, "16-8-1": 25.0, "32-16-1": 49.0}
+    rows = [
+        *curve("python", "naive", {shape: x**2 for shape, x in neurons.items()}),
+        *curve("python", "backprop", {shape: 10.0 * x for shape, x in neurons.items()}),
+        *curve("rust", "naive", {shape: 2.0 * x**2 for shape, x in neurons.items()}),
+        *curve("rust", "backprop", {shape: 8.0 * x for shape, x in neurons.items()}),
+    ]
+    results = understood(tmp_path, rows)
     screen = Screen()
-    screen.terminal.scaling(pd.DataFrame(columns=analysis.SCALING_COLUMNS))
-    assert screen.out() == []
-    line = ("python", "naive", 3.456, 3.4, 3.512, 4.0, 16, 97, 4, 0.99)
-    screen.terminal.scaling(pd.DataFrame([line], columns=analysis.SCALING_COLUMNS))
-    assert screen.out() == [
-        "Training time per step grows as neurons to the power of",
-        "┏━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━┓",
-        "┃ method ┃ contender ┃ exponent ┃ 95% interval ┃ by count of multiply-adds ┃  neurons ┃ sizes ┃",
-        "┡━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━┩",
-        "│ naive  │ python    │     3.46 │ 3.40 to 3.51 │                      4.00 │ 16 to 97 │     4 │",
-        "└────────┴───────────┴──────────┴──────────────┴───────────────────────────┴──────────┴───────┘",
+    screen.terminal.results(results)
+    assert screen.out()[-9:-2] == [
+        "The time of a training step grows as neurons to the power of",
+        "method    contender  power  95% interval  by count   neurons  sizes",
+        "naive     python      2.00  2.00 to 2.00      4.01  16 to 49      3",
+        "naive     rust        2.00  2.00 to 2.00      4.01  16 to 49      3",
+        "backprop  python      1.00  1.00 to 1.00      1.97  16 to 49      3",
+        "backprop  rust        1.00  1.00 to 1.00      1.97  16 to 49      3",
+        "python with backprop is faster than rust with naive from 16 neurons on",
     ]
 
 
 def test_failures_are_told_once_each() -> None:
-    screen = Screen()
-    bad = fakes.row("rust", status="crash", training_s=None, parity="", error="exit status 3: no [gear]")
-    wrong = fakes.row("rust", 2, status="mismatch", parity="epoch 7: 1.0 instead of 2.0 (9 ulp)")
+    screen = Screen(200)
+    bad = replace(failure("rust", 1), error="exit status 3: no [gear]")
     screen.terminal.failures(
-        [fakes.row(), bad, replace(bad, round=2), wrong], {("rust", "naive"): fakes.case()}
+        [bad, replace(bad, run=replace(bad.run, round=2)), mismatch("rust", 2)], {("rust", "naive"): SMALL}
     )
     assert screen.err().splitlines() == [
         "note: rust naive 4-2-1, round 1: crash: exit status 3: no [gear]",
-        "note: rust naive 4-2-1, round 2: mismatch: epoch 7: 1.0 instead of 2.0 (9 ulp)",
+        "note: rust naive 4-2-1, round 2: mismatch: epoch 2: 2.0 instead of 1.0 (9 ulp)",
         "note: rust naive was not run again at 4-2-1 and larger shapes",
     ]
 
@@ -154,10 +294,11 @@ def test_failures_are_told_once_each() -> None:
 def test_lines() -> None:
     screen = Screen()
     screen.terminal.say("a [red]b[/] \\")
+    screen.terminal.say("/a/path/" + "x" * 90)
     screen.terminal.note("c [d]")
     screen.terminal.error("e\n[f]\r\ng")
     screen.terminal.missing({"x[1]": "no [such] file"})
-    assert screen.out() == ["a [red]b[/] \\"]
+    assert screen.out() == ["a [red]b[/] \\", "/a/path/" + "x" * 90]
     assert screen.err().splitlines() == [
         "note: c [d]",
         "error: e [f] g",
@@ -165,32 +306,116 @@ def test_lines() -> None:
     ]
 
 
-def test_markup_in_names_is_shown_and_not_obeyed() -> None:
+def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     names = ("[red]a", "[/]b")
     screen = Screen()
-    screen.terminal.plan(a_plan(*names))
-    runs = some_runs(*names)
-    screen.terminal.results(analysis.step_medians(runs), analysis.speedups(runs, names[0]), names[0])
+    screen.terminal.plan(plan(names, (ARTICLE,)))
+    screen.terminal.results(understood(tmp_path, two_rounds(*names), plan(names, (ARTICLE,))))
     text = "\n".join(screen.out())
-    assert "[red]a, [/]b, [red]a again (control)" in text
-    for heading in ("[red]a ┃", "[/]b ┃", "[/]b: training", "[/]b: whole process", "[/]b: parity"):
-        assert heading in text
+    for line in (
+        "* [red]a runs twice a round",
+        "with [red]a, [/]b",
+        "times as fast as [red]a\n",
+        "10-5-1  [red]a      900 ms",
+        "        [/]b       20.0 ms",
+        "[/]b trains 10-5-1 (naive) 45.0 times as fast as [red]a ",
+    ):
+        assert line in text
+
+
+def test_the_list_of_sweeps(tmp_path: Path) -> None:
+    folders = [
+        write(tmp_path / "a", [row(), failure("rust", 1), mismatch("go", 1)]),
+        write(tmp_path / "b", [row()], plan(["python", "rust"])),
+        write(tmp_path / "c", [row()]),
+        write(tmp_path / "d", [row(of=of) for of in (SMALL, ARTICLE)]),
+    ]
+    folders[1].write_json(ENVIRONMENT, {"host": "a-machine-" + "whose-name-is-long-" * 3})
+    (folders[2].path / RUNS).write_text("nonsense\n", encoding="utf-8")
+    (folders[3].path / ENVIRONMENT).unlink()
+    screen = Screen()
+    screen.terminal.sweeps(folders)
+    assert screen.out() == [
+        "Sweeps",
+        "sweep                     machine      commit   cases  runs  failed  contenders",
+        "2026-01-01T00-00-00.000Z  box          0123456      1     3       2  python,",
+        "                                                                     rust, go",
+        "2026-01-01T00-00-00.000Z  a-mac…long-               1     1       0  python,",
+        "                                                                     rust",
+        "2026-01-01T00-00-00.000Z                            2     2       0  python",
+    ]
+    assert f"error: {folders[2].path / RUNS}: " in screen.err()
+
+
+def kernels_table() -> pd.DataFrame:
+    """Return three kernels, of which the last has everything there is."""
+    lines = [
+        ("python", "forward-flat", "10-5-1", 3.2e-6, *[math.nan] * 5),
+        ("python", "step-backprop", "10-5-1", 1.2e-5, 31.5, 20.0, 210.53, math.nan, math.nan),
+        ("rust", "step-incremental-2-threads", "1000-1000-1", 0.5, 2510.4, 2500.0, 0.384, 0.4, 1.0),
+    ]
+    columns = [
+        *("contender", "kernel", "layers", "median_s", "times_as_fast", "target_times_as_fast"),
+        *("ns_per_parameter", "target_ns_per_parameter", "share_of_peak"),
+    ]
+    return pd.DataFrame(lines, columns=columns).reindex(columns=kernels.COLUMNS)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_kernels(width: int) -> None:
+    screen = Screen(width)
+    screen.terminal.kernels(kernels_table())
+    assert screen.out() == [
+        "One call of each kernel, in process (in brackets: what is wanted)",
+        "                                                         times      ns per    of",
+        "kernel                      shape         median       as fast   parameter  peak",
+        "python",
+        "forward-flat                10-5-1       3.20 µs",
+        "step-backprop               10-5-1       12.0 µs    31.5x (20)      210.53",
+        "rust",
+        "step-incremental-2-threads  1000-1000-1   500 ms  2510x (2500)  0.38 (0.4)  100%",
+    ]
+
+
+def test_long_names_of_kernels_and_contenders_lose_their_middle() -> None:
+    table = kernels_table().assign(contender="a contender " * 5, layers=str(LARGE.shape))
+    screen = Screen()
+    screen.terminal.kernels(table)
+    assert max(map(len, screen.out())) <= 80
+    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms  2510x (2500)  0.38 (0.4)  100%")
+    assert "step-incre…-2-threads" in screen.out()[-1]
 
 
 def test_progress_counts_planned_seconds() -> None:
-    run = Run(case=fakes.case(), contender="[a]", control=True, round=2, position=1, planned_s=0.5)
+    run = Run(case=SMALL, contender="[a]", control=True, round=2, position=1)
+    made = plan(["[a]"])
     out, err = io.StringIO(), io.StringIO()
     terminal = Terminal(
         Console(file=out), Console(file=err, force_terminal=True, width=120, color_system=None)
     )
-    with terminal.progress([run, replace(run, round=0, control=False)], 3) as progress:
+    warm_up = replace(run, round=0, control=False)
+    with terminal.progress(made, [run, warm_up]) as progress:
         progress.starting(run)
         progress._progress.refresh()
         progress.finished(run)
-        progress.starting(replace(run, round=0, control=False))
+        progress.starting(warm_up)
         progress._progress.refresh()
     shown = err.getvalue()
-    assert "round 2/3 naive 4-2-1 [a] (control)" in shown
+    assert "round 2/3 naive 4-2-1 [a] again" in shown
     assert "warm-up naive 4-2-1 [a] " in shown
     assert " 50%" in shown
     assert out.getvalue() == ""
+
+
+def test_counting_and_doing_say_what_is_done() -> None:
+    file = io.StringIO()
+    terminal = Terminal(Console(file=io.StringIO()), Console(file=file, force_terminal=True, width=80))
+    with terminal.counting("pilot [runs]", 4) as advance:
+        advance("[b] naive")
+        advance()
+    with terminal.doing("reading [it]"):
+        pass
+    shown = file.getvalue()
+    assert "2/4" in shown
+    assert "pilot [runs]" in shown
+    assert "reading [it]" in shown

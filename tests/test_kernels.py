@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness import charts, kernels, style
 from harness.errors import ResultsError
+from harness.read import charts, kernels, style
 
 
 def write_pytest_benchmark(path: Path, results: Mapping[tuple[str, str], Sequence[float]]) -> Path:

@@ -55,15 +55,16 @@ def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
 def basis(results: "Results") -> str:
     """Return what the answers rest on, where the tables are, and what to do next."""
     runs = results.runs[results.runs["status"] != "paused"]
-    troubles = [
-        f"{count} of {name} {what}"
-        for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED))
-        for name, count in runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False).items()
-    ]
+    troubles = []
+    for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
+        counts = runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False)
+        if len(counts):
+            troubles.append(f"{' and '.join(f'{count} of {name}' for name, count in counts.items())} {what}")
     is_exact = not runs["parity"].str.startswith("within").any()
     same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return (
-        f"{len(runs)} runs, {'of which ' + ' and '.join(troubles) if troubles else same}; {_noise(results)}."
+        f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}; {_noise(results)}."
         f" Tables: {results.path}; pictures: make plot"
     )
 
@@ -73,11 +74,9 @@ def _noise(results: "Results") -> str:
     lines, medians = results.speedups, results.medians
     method = medians["method"][medians["layers"] == results.shape].iloc[0]
     controls = lines[lines["control"] & (lines["method"] == method)]
-    if controls.empty:
-        return "nobody ran twice, so the noise is unknown"
-    floors = controls.drop_duplicates("measure").set_index("measure")["noise_floor"]
-    if floors.isna().any():
-        return "too few rounds to show the noise"
+    floors = controls.set_index("measure")["noise_floor"].dropna().to_dict()
+    if not floors:
+        return "without a control in two rounds the noise is unknown"
     return (
         f"{controls['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
         f" ({floors['process']:.3f} with start-up)"

@@ -1,0 +1,140 @@
+"""Sweeps that never were: rows, and the folders that hold them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from harness.case import Case, Shape
+from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
+from harness.read.results import Results, understand
+from harness.records import ENVIRONMENT, LossKey, Row, SweepFolder
+
+SWEEP = "2026-01-01T00-00-00.000Z"
+
+
+def case(layers: str = "4-2-1", method: str = "naive", *, samples: int = 1, epochs: int = 1) -> Case:
+    """Return a small case."""
+    return Case(
+        shape=Shape.parse(layers),
+        method=method,
+        samples=samples,
+        epochs=epochs,
+        step=0.1,
+        learning_rate=0.01,
+        low=0.0,
+        high=1.0,
+        seed=1,
+    )
+
+
+SMALL = case()
+
+
+def row(
+    contender: str = "python",
+    round: int = 1,  # noqa: A002
+    *,
+    of: Case = SMALL,
+    control: bool = False,
+    status: str = "ok",
+    training_s: float | None = 1.0,
+    wall_s: float = 2.0,
+    peak_memory_bytes: int | None = 4096,
+    parity: str = "identical",
+    error: str = "",
+) -> Row:
+    """Return the record of a run of ``of``, which took ``training_s`` and ``wall_s`` seconds."""
+    return Row(
+        sweep=SWEEP,
+        run=Run(case=of, contender=contender, control=control, round=round, position=1),
+        status=status,
+        wall_s=wall_s,
+        training_s=training_s,
+        user_s=0.25,
+        system_s=0.5,
+        peak_memory_bytes=peak_memory_bytes,
+        initial_loss=0.5,
+        final_loss=0.25,
+        parity=parity,
+        error=error,
+        started_utc="2026-01-01T00:00:00.123+00:00",
+        host="box",
+        version=f"{contender} 1.0",
+    )
+
+
+def failure(contender: str, round: int, status: str = "crash", *, of: Case = SMALL) -> Row:  # noqa: A002
+    """Return the record of a run that failed after 64 seconds."""
+    return row(contender, round, of=of, status=status, training_s=None, wall_s=64.0, parity="")
+
+
+def mismatch(contender: str, round: int, *, of: Case = SMALL, training_s: float = 1.0) -> Row:  # noqa: A002
+    """Return the record of a run with other losses."""
+    text = f"epoch {round}: 2.0 instead of 1.0 (9 ulp)"
+    return row(contender, round, of=of, status="mismatch", training_s=training_s, parity=text)
+
+
+def pairs(
+    seconds: Iterable[tuple[float, ...]], of: Case = SMALL, names: Sequence[str] = ("python", "rust")
+) -> list[Row]:
+    """Return rounds 1, 2, ... in which each took so many seconds to train, and half a second to start."""
+    return [
+        row(name, number, of=of, training_s=value, wall_s=value + 0.5)
+        for number, all_of_round in enumerate(seconds, start=1)
+        for name, value in zip(names, all_of_round, strict=True)
+    ]
+
+
+def curve(contender: str, method: str, times: Mapping[str, float]) -> list[Row]:
+    """Return two equal timed runs of every shape: seconds per training step."""
+    return [
+        row(contender, number, of=case(layers, method), training_s=seconds, wall_s=seconds + 1.0)
+        for layers, seconds in times.items()
+        for number in (1, 2)
+    ]
+
+
+def plan(
+    names: Sequence[str],
+    cases: Iterable[Case] = (SMALL,),
+    *,
+    control: bool = True,
+    left_out: Iterable[LeftOut] = (),
+) -> Plan:
+    """Return the plan of a sweep in which everybody runs everything in 0.25 seconds."""
+    return Plan(
+        sweep=SWEEP,
+        options=Options(rounds=3),
+        reference=names[0],
+        versions=dict.fromkeys(names, "1.0"),
+        memory_bytes=None,
+        cases=tuple(
+            PlannedCase(case=one, run_s=dict.fromkeys(names, 0.25), control=control) for one in cases
+        ),
+        left_out=tuple(left_out),
+    )
+
+
+def write(
+    path: Path,
+    rows: Iterable[Row],
+    of: Plan | None = None,
+    losses: Mapping[LossKey, Sequence[float]] | None = None,
+) -> SweepFolder:
+    """Write the folder of a sweep."""
+    folder = SweepFolder(path / SWEEP)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    for one in rows:
+        folder.append_row(one)
+    for key, values in (losses or {}).items():
+        folder.append_losses(key, values)
+    if of:
+        folder.write_plan(of)
+    folder.write_json(ENVIRONMENT, {"host": "box", "commit": "0123456789"})
+    return folder
+
+
+def understood(
+    path: Path, rows: Iterable[Row], of: Plan | None = None, reference: str | None = None
+) -> Results:
+    """Return what a sweep of these rows showed."""
+    return understand(write(path, rows, of), reference)

@@ -1,0 +1,66 @@
+"""The tables as files."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from harness.read.exports import write_tables
+from harness.read.results import understand
+from tests.sweeps import case, curve, failure, mismatch, pairs, row, write
+
+
+def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
+    rows = [
+        *pairs([(4.0, 1.0), (6.0, 2.0)]),
+        *(row("python", number, control=True, training_s=4.0, wall_s=4.5) for number in (1, 2)),
+        *pairs([(1.0,)], of=case("10-5-1"), names=["python"]),
+        *(mismatch("rust", 1, of=case("10-5-1")), failure("go", 1)),
+    ]
+    folder = write(tmp_path, rows)
+    results = understand(folder)
+    write_tables(folder, results)
+    assert (folder.path / "speedup.csv").read_text(encoding="utf-8").splitlines() == [
+        "method,layers,neurons,parameters,multiply_adds,contender,reference,control,measure,rounds,"
+        "ratio,low,high,noise_floor,verdict,parity",
+        # Ratios 4 and 3, 3 and 2.6; the control's 1 and 1.5, 1 and 13/9.
+        "naive,4-2-1,7,12,240,python,python,yes,training,2,1.25,1.0,1.5,1.5,none,identical",
+        "naive,4-2-1,7,12,240,python,python,yes,process,2,1.2222222222222223,1.0,1.4444444444444444,"
+        "1.4444444444444444,none,identical",
+        "naive,4-2-1,7,12,240,rust,python,no,training,2,3.5,3.0,4.0,1.5,faster,identical",
+        "naive,4-2-1,7,12,240,rust,python,no,process,2,2.8,2.6,3.0,1.4444444444444444,faster,identical",
+        "naive,4-2-1,7,12,240,go,python,no,training,0,,,,1.5,crash,",
+        "naive,4-2-1,7,12,240,go,python,no,process,0,,,,1.4444444444444444,crash,",
+        "naive,10-5-1,16,57,6270,rust,python,no,training,0,,,,1.5,mismatch,"
+        "epoch 1: 2.0 instead of 1.0 (9 ulp)",
+        "naive,10-5-1,16,57,6270,rust,python,no,process,0,,,,1.4444444444444444,mismatch,"
+        "epoch 1: 2.0 instead of 1.0 (9 ulp)",
+    ]
+    summary = (folder.path / "summary.csv").read_text(encoding="utf-8").splitlines()
+    assert summary[1] == "naive,4-2-1,7,12,240,python,step_s,ok,2,5.0,4.0,6.0,1.0,4.0,4.5,5.5,0"
+    assert "naive,10-5-1,16,57,6270,rust,step_s,mismatch,1,1.0,,,0.0,1.0,1.0,1.0,0" in summary
+
+
+def test_numbers_read_back_to_the_same_values(tmp_path: Path) -> None:
+    times = {"10-5-1": 0.1, "16-8-1": 0.3, "32-16-1": 1 / 3}
+    folder = write(tmp_path, [*curve("python", "naive", times), *curve("rust", "naive", times)])
+    results = understand(folder)
+    write_tables(folder, results)
+    for name, table in (
+        ("summary.csv", results.summary),
+        ("speedup.csv", results.speedups),
+        ("scaling.csv", results.exponents),
+    ):
+        content = (folder.path / name).read_bytes()
+        assert b"\r" not in content
+        back = pd.read_csv(io.BytesIO(content))
+        if "control" in back:
+            back["control"] = back["control"].map({"yes": True, "no": False})
+        pd.testing.assert_frame_equal(back, table, check_exact=True)
+
+
+def test_a_sweep_with_nothing_to_compare_has_tables_with_a_header_only(tmp_path: Path) -> None:
+    folder = write(tmp_path, [row()])
+    write_tables(folder, understand(folder))
+    for name in ("speedup.csv", "scaling.csv"):
+        assert len((folder.path / name).read_text(encoding="utf-8").splitlines()) == 1

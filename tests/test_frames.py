@@ -1,0 +1,67 @@
+"""From records to frames."""
+
+import pandas as pd
+
+from harness.read.frames import in_order, losses_frame, runs_frame, timed
+from harness.records import COLUMNS
+from tests.sweeps import case, mismatch, row
+
+
+def test_columns_that_follow_from_others() -> None:
+    runs = runs_frame([row(of=case(samples=4, epochs=8), training_s=1.0, wall_s=2.0)], ["python"])
+    assert list(runs.columns) == [*COLUMNS, "cpu_s", "startup_s", "step_s"]
+    assert runs[["cpu_s", "startup_s", "step_s"]].to_numpy().tolist()[0] == [0.75, 1.0, 1 / 32]
+    # 4-2-1: 10 weights, 2 biases; naive runs 2 passes for each parameter.
+    follow = runs[["layers", "neurons", "parameters", "multiply_adds"]]
+    assert follow.to_numpy().tolist() == [["4-2-1", 7, 12, 240]]
+
+
+def test_contenders_come_in_the_order_given_and_runs_as_they_were_made() -> None:
+    rows = [row("b", 1), row("a", 1), row("c", 1), row("a", 2), row("b", 2)]
+    runs = runs_frame(rows, ["c", "b", "a"])
+    assert [*zip(runs["contender"], runs["round"], strict=True)] == [
+        *(("c", 1), ("b", 1), ("b", 2), ("a", 1), ("a", 2))
+    ]
+
+
+def test_what_is_not_known_is_not_a_number() -> None:
+    runs = runs_frame([row(status="timeout", training_s=None, peak_memory_bytes=None)], ["python"])
+    assert runs.loc[0, ["training_s", "peak_memory_bytes", "startup_s", "step_s"]].isna().all()
+    assert runs.loc[0, "wall_s"] == 2.0
+
+
+def test_timed_runs_come_after_the_warm_up_and_have_the_status_asked_for() -> None:
+    rows = [row(round=0), row(round=1), mismatch("python", 2), row(round=3)]
+    runs = runs_frame(rows, ["python"])
+    assert timed(runs)["round"].tolist() == [1, 3]
+    assert timed(runs, "mismatch")["round"].tolist() == [2]
+
+
+def test_losses() -> None:
+    table = losses_frame({("p", "naive", "4-2-1"): (1.0, 0.5), ("q", "naive", "4-2-1"): (9.0,)})
+    assert table.to_numpy().tolist() == [
+        ["p", "naive", "4-2-1", 0, 1.0],
+        ["p", "naive", "4-2-1", 1, 0.5],
+        ["q", "naive", "4-2-1", 0, 9.0],
+    ]
+    assert losses_frame({}).empty
+
+
+def test_tables_are_sorted_by_method_then_by_size() -> None:
+    table = pd.DataFrame(
+        [("backprop", "4-2-1"), ("naive", "100-1"), ("naive", "10-5-1"), ("naive", "2-2-2-2")],
+        columns=["method", "layers"],
+    )
+    # Weights 100, 55 and 12: W * (W + layers) grows alike.
+    assert [tuple(line) for line in in_order(table).to_numpy()] == [
+        ("naive", "2-2-2-2"),
+        ("naive", "10-5-1"),
+        ("naive", "100-1"),
+        ("backprop", "4-2-1"),
+    ]
+
+
+def test_a_table_without_shapes_keeps_its_order_within_a_method() -> None:
+    table = pd.DataFrame([("backprop", 1), ("naive", 3), ("naive", 2)], columns=["method", "x"])
+    assert in_order(table)["x"].tolist() == [3, 2, 1]
+    assert in_order(table.iloc[:0]).empty

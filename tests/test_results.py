@@ -1,0 +1,360 @@
+"""What is concluded from the rows of a sweep, against hand-worked answers and independent libraries."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.case import Shape
+from harness.errors import NothingMeasured, UsageError
+from harness.plan import LeftOut
+from harness.read.results import spread, understand
+from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, understood, write
+
+
+def test_spread_by_hand() -> None:
+    # Sorted 1 2 4 4 9: the median is 4; the distances 3 2 0 0 5, sorted 0 0 2 3 5, have the median 2.
+    # Quartiles at ranks 1 and 3: 2 and 4. 3.5 * 1.4826 * 2 = 10.4: nothing is that far from 4.
+    # The interval: three of five draws are the least with a chance of 5.8%, the greatest as well.
+    assert spread(np.array([4.0, 1.0, 9.0, 4.0, 2.0])) == {
+        "n": 5,
+        "median": 4.0,
+        "low": 1.0,
+        "high": 9.0,
+        "mad": 2.0,
+        "minimum": 1.0,
+        "lower_quartile": 2.0,
+        "upper_quartile": 4.0,
+        "outliers": 0,
+    }
+    # 1 2 3 4: median 2.5, distances 0.5 0.5 1.5 1.5, MAD 1. Quartiles 1 + 0.75 and 3 + 0.25.
+    even = spread(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert (even["median"], even["mad"]) == (2.5, 1.0)
+    assert (even["lower_quartile"], even["upper_quartile"]) == (1.75, 3.25)
+
+
+def test_outliers_begin_beyond_three_and_a_half_sigma() -> None:
+    # 8 9 10 11 12 and x: with x above 12 the median is 10.5; distances 2.5 1.5 0.5 0.5 1.5 and x - 10.5,
+    # MAD 1.5; 3.5 * 1.4826 * 1.5 = 7.78365, so an outlier is above 18.28365.
+    for last, count in ((18.28, 0), (18.29, 1)):
+        assert spread(np.array([8.0, 9.0, 10.0, 11.0, 12.0, last]))["outliers"] == count
+    assert spread(np.array([1.0, 1.0, 1.0, 9.0]))["outliers"] == 0  # MAD 0: nobody can tell.
+
+
+def test_one_value() -> None:
+    found = spread(np.array([3.0]))
+    assert math.isnan(found.pop("low")) and math.isnan(found.pop("high"))
+    assert found == {
+        "n": 1,
+        "median": 3.0,
+        "mad": 0.0,
+        "minimum": 3.0,
+        "lower_quartile": 3.0,
+        "upper_quartile": 3.0,
+        "outliers": 0,
+    }
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20))
+def test_spread_against_scipy_and_numpy(values: list[float]) -> None:
+    sample = np.array(values)
+    found = spread(sample)
+    assert found["mad"] == pytest.approx(stats.median_abs_deviation(sample), rel=1e-12)
+    assert found["median"] == float(np.median(sample))
+    assert found["lower_quartile"] == pytest.approx(stats.scoreatpercentile(sample, 25), rel=1e-12)
+    assert found["upper_quartile"] == pytest.approx(stats.scoreatpercentile(sample, 75), rel=1e-12)
+
+
+def test_summary_has_a_line_per_case_contender_and_measure(tmp_path: Path) -> None:
+    rows = pairs([(4.0, 1.0), (1.0, 2.0), (9.0, 4.0), (4.0, 4.0), (2.0, 9.0)])
+    results = understood(tmp_path, rows)
+    table = results.summary
+    assert list(table.columns) == [
+        *("method", "layers", "neurons", "parameters", "multiply_adds", "contender", "measure", "status"),
+        *("n", "median", "low", "high", "mad", "minimum", "lower_quartile", "upper_quartile", "outliers"),
+    ]
+    assert len(table) == 2 * 6
+    line = table[(table["contender"] == "rust") & (table["measure"] == "training_s")].iloc[0]
+    assert (line["n"], line["median"], line["mad"], line["minimum"]) == (5, 4.0, 2.0, 1.0)
+    assert (line["low"], line["high"], line["status"]) == (1.0, 9.0, "ok")
+    startup = table[table["measure"] == "startup_s"]
+    assert list(startup["median"]) == [0.5, 0.5]
+    cpu = table[table["measure"] == "cpu_s"]
+    assert list(cpu["median"]) == [0.75, 0.75]  # 0.25 in user mode and 0.5 in the kernel
+    # The medians are the same numbers, not computed again.
+    steps = table[table["measure"] == "step_s"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(results.medians, steps)
+
+
+def test_a_measure_that_nobody_knows_has_no_line(tmp_path: Path) -> None:
+    rows = [replace(one, peak_memory_bytes=None) for one in pairs([(1.0, 1.0)])]
+    assert "peak_memory_bytes" not in set(understood(tmp_path, rows).summary["measure"])
+
+
+def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Path) -> None:
+    # Ratios 4/1, 6/2, 10/2: 4, 3, 5, median 4. The ratio of the medians would be 6/2 = 3.
+    # Whole process: 4.5/1.5 = 3, 6.5/2.5 = 2.6, 10.5/2.5 = 4.2: median 3.
+    table = understood(tmp_path, pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)])).speedups
+    assert list(table["measure"]) == ["training", "process"]
+    assert list(table["ratio"]) == [4.0, 3.0]
+    assert [list(table["low"]), list(table["high"])] == [[3.0, 2.6], [5.0, 4.2]]
+    assert list(table["rounds"]) == [3, 3]
+    assert list(table["contender"]) == ["rust", "rust"]
+    assert list(table["reference"]) == ["python", "python"]
+    assert list(table["control"]) == [False, False]
+    assert table["noise_floor"].isna().all()
+    assert list(table["verdict"]) == ["unknown", "unknown"]
+    assert list(table["parity"]) == ["identical", "identical"]
+
+
+def test_one_round_has_a_ratio_and_no_interval(tmp_path: Path) -> None:
+    table = understood(tmp_path, pairs([(4.0, 1.0)])).speedups
+    assert list(table["ratio"]) == [4.0, 3.0]
+    assert table[["low", "high"]].isna().all(axis=None)
+    assert list(table["verdict"]) == ["unknown", "unknown"]
+
+
+def test_the_noise_floor_is_the_control_interval(tmp_path: Path) -> None:
+    # The control's ratios are 1.25 and 0.5 in training: their interval is 0.5 to 1.25, and 1 / 0.5 = 2 is
+    # further from 1 than 1.25 is.
+    rows = pairs([(1.0, 0.25), (1.0, 0.25)])
+    rows += [
+        row("python", number, control=True, training_s=seconds, wall_s=1.5)
+        for number, seconds in ((1, 0.8), (2, 2.0))
+    ]
+    # Another method without a control has no noise floor.
+    rows += pairs([(1.0, 0.5)] * 2, of=replace(SMALL, method="backprop"))
+    table = understood(tmp_path, rows).speedups
+    training = table[(table["measure"] == "training") & (table["method"] == "naive")].set_index("control")
+    control = training[["contender", "reference", "low", "high"]].loc[True]
+    assert list(control) == ["python", "python", 0.5, 1.25]
+    assert list(training["noise_floor"]) == [2.0, 2.0]
+    assert training.loc[False, "ratio"] == 4.0
+    assert training.loc[False, "verdict"] == "faster"
+    assert training.loc[True, "verdict"] == "none"
+    backprop = table[table["method"] == "backprop"]
+    assert backprop["noise_floor"].isna().all()
+    assert set(backprop["verdict"]) == {"unknown"}
+
+
+def test_the_widest_of_several_controls_is_the_noise_floor(tmp_path: Path) -> None:
+    rows = []
+    for layers, seconds in (("4-2-1", 4.0), ("10-5-1", 1.0)):
+        of = case(layers)
+        rows += pairs([(1.0, 0.125)] * 2, of=of)
+        rows += [row("python", number, of=of, control=True, training_s=seconds) for number in (1, 2)]
+    table = understood(tmp_path, rows).speedups
+    assert set(table["noise_floor"][table["measure"] == "training"]) == {4.0}
+
+
+def test_only_rounds_in_which_both_ended_well_are_paired(tmp_path: Path) -> None:
+    rows = pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0), (7.0, 1.0)])
+    rows[2] = failure("python", 2, "timeout")
+    rows[5] = mismatch("rust", 3)
+    del rows[7]  # rust, round 4
+    table = understood(tmp_path, rows).speedups
+    assert list(table["ratio"]) == [4.0, 3.0]
+    assert list(table["rounds"]) == [1, 1]
+    assert list(table["parity"]) == ["epoch 3: 2.0 instead of 1.0 (9 ulp)"] * 2
+
+
+def test_rounds_are_paired_by_number_not_by_place(tmp_path: Path) -> None:
+    rows = [
+        *(row("python", number, training_s=float(number)) for number in (1, 2, 3)),
+        *(row("rust", number, training_s=float(number)) for number in (3, 2, 1)),
+    ]
+    assert understood(tmp_path, rows).speedups["ratio"].tolist() == [1.0, 1.0]
+
+
+def test_warm_up_control_and_failures_are_in_no_statistic(tmp_path: Path) -> None:
+    rows = [
+        row("python", 0, training_s=100.0),
+        row("python", 1, training_s=1.0),
+        mismatch("python", 2, training_s=100.0),
+        failure("python", 3, "timeout"),
+        row("python", 4, status="paused", training_s=100.0),
+        row("python", 1, control=True, training_s=100.0),
+    ]
+    results = understood(tmp_path, rows)
+    assert list(results.medians["median"]) == [1.0]
+    assert list(results.summary["n"]) == [1] * 6
+
+
+def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
+    shapes = [case(layers) for layers in ("10-5-1", "16-8-1", "32-16-1")]
+    rows = [row("python", number, of=of, training_s=4.0) for of in shapes for number in (1, 2)]
+    rows += [mismatch("rust", number, of=of) for of in shapes for number in (1, 2)]
+    results = understood(tmp_path, rows)
+    rust = results.outcomes[results.outcomes["contender"] == "rust"]
+    assert rust[["status", "with_losses", "differing"]].to_numpy().tolist() == [["mismatch", 2, 2]] * 3
+    # Its time is there, marked.
+    assert results.medians[["contender", "status", "median"]].to_numpy().tolist() == [
+        *(["python", "ok", 4.0], ["rust", "mismatch", 1.0]) * 3,
+    ]
+    assert set(results.summary["status"][results.summary["contender"] == "rust"]) == {"mismatch"}
+    assert results.speedups["rounds"].tolist() == [0] * 6
+    assert results.speedups[["ratio", "low", "high"]].isna().all(axis=None)
+    assert set(results.speedups["verdict"]) == {"mismatch"}
+    assert set(results.speedups["parity"]) == {"epoch 1: 2.0 instead of 1.0 (9 ulp)"}
+    # No curve is fitted through its times, and nobody is said to overtake it.
+    assert set(results.exponents["contender"]) == {"python"}
+    assert results.crossovers == ()
+
+
+def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> None:
+    rows = [*pairs([(4.0, 1.0), (6.0, 2.0), (8.0, 2.0)]), mismatch("rust", 0)]
+    rows[3] = mismatch("rust", 2)
+    results = understood(tmp_path, rows)
+    rust = results.outcomes.set_index("contender").loc["rust"]
+    assert list(rust[["status", "with_losses", "differing"]]) == ["ok", 4, 2]
+    assert results.speedups["ratio"].tolist() == [4.0, 3.2]  # Rounds 1 and 3; 4.5/1.5 = 3, 8.5/2.5 = 3.4
+    assert results.medians["median"].tolist() == [6.0, 1.5]
+
+
+def test_nobody_is_compared_with_a_reference_whose_losses_are_wrong(tmp_path: Path) -> None:
+    rows = [mismatch("python", 1), row("rust", 1)]
+    results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
+    assert results.speedups[["contender", "verdict"]].to_numpy().tolist() == [["rust", "unknown"]] * 2
+    assert results.speedups["ratio"].isna().all()
+    assert results.outcomes["status"].tolist() == ["mismatch", "ok"]
+
+
+def test_nobody_who_was_asked_for_vanishes(tmp_path: Path) -> None:
+    large = case("10-5-1")
+    rows = [
+        *(row("python", number, of=of) for of in (SMALL, large) for number in (0, 1)),
+        failure("crashed", 0),
+        *(row("later", 1), failure("later", 2, "timeout"), failure("later", 3, "crash")),
+        *(row("warm", 0), row("asleep", 1, status="paused")),
+    ]
+    names = ["python", "crashed", "later", "warm", "asleep", "absent"]
+    left_out = LeftOut(method="backprop", shape=Shape.parse("4-2-1"), contender="absent", reason="too slow")
+    everybody = LeftOut(method="backprop", shape=Shape.parse("10-5-1"), contender=None, reason="too slow")
+    of = plan(names, (SMALL, large), control=False, left_out=(left_out, everybody))
+    results = understood(tmp_path, rows, of)
+    assert results.contenders == tuple(names)
+    columns = ["method", "layers", "contender", "status", "failure"]
+    assert results.outcomes[columns].to_numpy().tolist() == [
+        ["naive", "4-2-1", "python", "ok", ""],
+        ["naive", "4-2-1", "crashed", "crash", "crash"],
+        ["naive", "4-2-1", "later", "ok", "timeout"],
+        ["naive", "4-2-1", "warm", "not run", ""],
+        ["naive", "4-2-1", "asleep", "paused", ""],
+        ["naive", "4-2-1", "absent", "not run", ""],
+        ["naive", "10-5-1", "python", "ok", ""],
+        *(["naive", "10-5-1", name, "not run", ""] for name in names[1:]),
+        ["backprop", "4-2-1", "absent", "left out", ""],
+        *(["backprop", "10-5-1", name, "left out", ""] for name in names),
+    ]
+    # A line for each rival that was to be run, with the reason for which it has no ratio.
+    first = results.speedups[
+        (results.speedups["layers"] == "4-2-1") & (results.speedups["measure"] == "training")
+    ]
+    assert [*zip(first["contender"], first["verdict"], strict=True)] == [
+        *(("crashed", "crash"), ("later", "unknown"), ("warm", "not run")),
+        *(("asleep", "paused"), ("absent", "not run")),
+    ]
+    assert first["rounds"].tolist() == [0, 1, 0, 0, 0]
+    assert set(results.speedups["method"]) == {"naive"}
+
+
+def test_the_control_has_an_outcome_of_its_own(tmp_path: Path) -> None:
+    rows = [*pairs([(1.0, 0.5)]), replace(mismatch("python", 1), run=replace(row(control=True).run))]
+    results = understood(tmp_path, rows, plan(["python", "rust"]))
+    table = results.outcomes[["contender", "control", "status"]].to_numpy().tolist()
+    assert table == [["python", False, "ok"], ["rust", False, "ok"], ["python", True, "mismatch"]]
+    control = results.speedups[results.speedups["control"]]
+    assert control["verdict"].tolist() == ["mismatch", "mismatch"]
+    assert control["noise_floor"].isna().all()
+
+
+def three(path: Path, reference: str | None) -> pd.DataFrame:
+    """Two rounds of three contenders, whose quickest rounds differ, and a control of the first one."""
+    rows = pairs([(12.0, 3.0, 2.0), (20.0, 2.0, 5.0)], names=("python", "rust", "c"))
+    rows += [row("python", number, control=True, training_s=10.0) for number in (1, 2)]
+    table = understood(path, rows, plan(["python", "rust", "c"]), reference).speedups
+    return table[table["measure"] == "training"].set_index(["contender", "control"])
+
+
+def test_another_reference_is_paired_within_the_same_rounds(tmp_path: Path) -> None:
+    own = three(tmp_path / "a", None)
+    assert own["ratio"].to_dict() == {
+        ("rust", False): 7.0,  # 12/3 and 20/2
+        ("c", False): 5.0,  # 12/2 and 20/5
+        ("python", True): 1.6,  # 12/10 and 20/10
+    }
+    other = three(tmp_path / "b", "rust")
+    assert other["ratio"].to_dict() == {
+        ("python", False): 0.175,  # 3/12 and 2/20
+        ("c", False): 0.95,  # 3/2 and 2/5
+        ("python", True): 1.6,
+    }
+    assert other["reference"].to_dict() == {
+        ("python", False): "rust",
+        ("c", False): "rust",
+        ("python", True): "python",
+    }
+    # The control still is who ran twice; 1.2 to 2 is its interval.
+    assert set(own["noise_floor"]) == set(other["noise_floor"]) == {2.0}
+    assert other["verdict"].tolist() == ["slower", "none", "none"]
+
+
+def test_a_stranger_as_reference(tmp_path: Path) -> None:
+    folder = write(tmp_path, pairs([(1.0, 1.0)]))
+    for name in ("go", ""):
+        with pytest.raises(UsageError) as caught:
+            understand(folder, name)
+        assert str(caught.value) == f"--reference: got {name!r}, takes python, rust"
+        assert caught.value.exit_status == 2
+
+
+def test_without_a_plan_the_reference_is_the_control_or_else_the_first(tmp_path: Path) -> None:
+    rows = pairs([(1.0, 1.0)])
+    assert understood(tmp_path / "a", rows).reference == "python"
+    assert understood(tmp_path / "b", [*rows, row("rust", 1, control=True)]).reference == "rust"
+
+
+@pytest.mark.parametrize("rows", [[], [failure("python", 1)], [row(round=0)]])
+def test_nothing_measured(tmp_path: Path, rows: list[object]) -> None:
+    folder = write(tmp_path, rows)  # type: ignore[arg-type]
+    with pytest.raises(NothingMeasured) as caught:
+        understand(folder)
+    assert str(caught.value) == (
+        f"{folder.path}: no timed run has ended well yet, so there is nothing to show"
+    )
+
+
+def test_a_reference_that_never_ended_well(tmp_path: Path) -> None:
+    rows = [*(row("rust", number) for number in (1, 2)), failure("python", 0)]
+    results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
+    assert results.reference == "python"
+    assert results.speedups["verdict"].tolist() == ["unknown"] * 2
+    assert results.medians["contender"].tolist() == ["rust"]
+
+
+def test_cut_offs_are_the_first_failure_of_each_case(tmp_path: Path) -> None:
+    of = case("10-5-1", samples=4, epochs=8)
+    rows = [
+        failure("python", 1, "timeout", of=of),
+        replace(failure("python", 2, of=of), wall_s=32.0),
+        *(mismatch("rust", 1, of=of), row("rust", 2, of=of), row("rust", 3, of=of, status="paused")),
+    ]
+    table = understood(tmp_path, rows).cut_offs
+    assert [tuple(line) for line in table[["contender", "layers", "status", "step_s"]].to_numpy()] == [
+        ("python", "10-5-1", "timeout", 2.0)  # at least 64 s for 32 steps
+    ]
+
+
+def test_the_shape_that_is_spoken_of(tmp_path: Path) -> None:
+    rows = [row(of=case(layers)) for layers in ("16-8-1", "4-2-1")]
+    assert understood(tmp_path / "a", rows).shape == "4-2-1"
+    assert understood(tmp_path / "b", [*rows, row(of=case("10-5-1"))]).shape == "10-5-1"
+    # Nothing is to be said of a shape at which nobody ended well.
+    assert understood(tmp_path / "c", [*rows, failure("python", 1, of=case("10-5-1"))]).shape == "4-2-1"
