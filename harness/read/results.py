@@ -83,7 +83,7 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
     rows, plan = folder.rows(), folder.plan()
-    if not any(row.status in WITH_LOSSES and not row.run.warm_up for row in rows):
+    if not any(row.status in WITH_LOSSES and not (row.run.warm_up or row.run.control) for row in rows):
         raise NothingMeasured(f"{folder.path}: no timed run has ended well yet, so there is nothing to show")
     planned = plan.versions if plan else ()
     contenders = tuple(dict.fromkeys([*planned, *(row.run.contender for row in rows)]))
@@ -140,7 +140,10 @@ def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFr
         words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
         lines.append(
             {
-                **dict(zip(CASE, (method, layers, shape.neurons, shape.parameters), strict=False)),
+                "method": method,
+                "layers": layers,
+                "neurons": shape.neurons,
+                "parameters": shape.parameters,
                 "multiply_adds": shape.multiply_adds(method),
                 "contender": contender,
                 "control": control,
@@ -167,8 +170,9 @@ def _asked(plan: Plan) -> dict[Lane, str]:
 
 
 def parity_of(runs: pd.DataFrame) -> str:
-    """Return the one word for the parity of several runs, or the first text that is not identity."""
-    texts = dict.fromkeys(text for text in runs["parity"] if text)
+    """Return the one word for the parity of several runs, or the first text that says worse."""
+    wrong = runs["parity"][runs["status"] == "mismatch"]
+    texts = [text for text in (*wrong, *runs["parity"]) if text]
     others = [text for text in texts if text not in ("identical", "reference")]
     return others[0] if others else "identical" if texts else ""
 
