@@ -43,10 +43,14 @@ def test_how_many_times_as_fast(tmp_path: Path) -> None:
     # Training 8/0.25 = 32 and 8/0.2 = 40; whole process 8.5/0.75 = 11.33 and 8.5/0.7 = 12.14.
     # The control: 8/8 and 8/10; 8.5/9 and 8.5/11, whose inverse is 1.2941.
     rows = [*pairs([(8.0, 0.25), (8.0, 0.2)], of=ARTICLE), *controls([8.0, 10.0])]
+    # What is said of the noise is said of the same method.
+    for number in (1, 2):
+        backprop = case("10-5-1", "backprop")
+        rows += [row("python", number, of=backprop), row("python", number, of=backprop, control=True)]
     assert answer(tmp_path, rows) == (
         "rust trains 10-5-1 (naive) 36.0 times as fast as python (95% interval 32.0 to 40.0),"
         " 11.7 times with start-up (11.3 to 12.1).",
-        "6 runs, all with identical losses; python against itself is within a factor of 1.250"
+        "10 runs, all with identical losses; python against itself is within a factor of 1.250"
         " (1.294 with start-up)",
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
-from harness.plan import LeftOut, Plan
+from harness.plan import Plan
 from harness.read import scaling
 from harness.read.answer import basis, rivals
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
@@ -44,8 +44,6 @@ class Results:
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
-    left_out: tuple[LeftOut, ...]
-    """What was asked for and not measured."""
     runs: pd.DataFrame
     """One line a run."""
     losses: pd.DataFrame
@@ -107,7 +105,6 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
         reference=reference,
         contenders=contenders,
         environment=folder.environment(),
-        left_out=plan.left_out if plan else (),
         runs=runs,
         losses=losses_frame(folder.losses()),
         outcomes=became,
