@@ -38,8 +38,15 @@ class Screen:
     def __init__(self, width: int = 80, *, is_file: bool = True) -> None:
         self._files = io.StringIO(), io.StringIO()
         out, err = (
-            Console(file=file, width=width, highlight=False, force_terminal=not is_file, color_system=None)
-            for file in self._files
+            Console(
+                file=file,
+                width=width,
+                highlight=False,
+                force_terminal=not is_file,
+                color_system=None,
+                soft_wrap=place == 1,
+            )
+            for place, file in enumerate(self._files)
         )
         self.terminal = Terminal(out, err)
 

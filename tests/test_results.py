@@ -15,6 +15,7 @@ from harness.case import Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import LeftOut
 from harness.read.results import spread, understand
+from harness.records import Row
 from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, understood, write
 
 
@@ -218,6 +219,22 @@ def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> Non
     assert results.medians["median"].tolist() == [6.0, 1.5]
 
 
+def test_losses_that_are_wrong_are_told_before_those_that_are_allowed_to_differ(tmp_path: Path) -> None:
+    allowed = [row("rust", number, parity="within 3 ulp") for number in (1, 3)]
+    results = understood(tmp_path / "a", [row(parity="reference"), *allowed])
+    assert results.outcomes["parity"].tolist() == ["identical", "within 3 ulp"]
+    results = understood(tmp_path / "b", [row(parity="reference"), *allowed, mismatch("rust", 2)])
+    assert results.outcomes["parity"].tolist() == ["identical", "epoch 2: 2.0 instead of 1.0 (9 ulp)"]
+
+
+def test_nothing_but_wrong_losses(tmp_path: Path) -> None:
+    results = understood(tmp_path, [mismatch("python", 1), mismatch("rust", 1)])
+    assert results.medians["status"].tolist() == ["mismatch", "mismatch"]
+    assert results.exponents.empty
+    assert results.crossovers == ()
+    assert results.cut_offs.empty
+
+
 def test_nobody_is_compared_with_a_reference_whose_losses_are_wrong(tmp_path: Path) -> None:
     rows = [mismatch("python", 1), row("rust", 1)]
     results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
@@ -321,9 +338,9 @@ def test_without_a_plan_the_reference_is_the_control_or_else_the_first(tmp_path:
     assert understood(tmp_path / "b", [*rows, row("rust", 1, control=True)]).reference == "rust"
 
 
-@pytest.mark.parametrize("rows", [[], [failure("python", 1)], [row(round=0)]])
-def test_nothing_measured(tmp_path: Path, rows: list[object]) -> None:
-    folder = write(tmp_path, rows)  # type: ignore[arg-type]
+@pytest.mark.parametrize("rows", [[], [failure("python", 1)], [row(round=0)], [row(control=True)]])
+def test_nothing_measured(tmp_path: Path, rows: list[Row]) -> None:
+    folder = write(tmp_path, rows)
     with pytest.raises(NothingMeasured) as caught:
         understand(folder)
     assert str(caught.value) == (

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
-from harness.plan import LeftOut, Plan
+from harness.plan import Plan
 from harness.read import scaling
 from harness.read.answer import basis, rivals
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
@@ -44,8 +44,6 @@ class Results:
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
-    left_out: tuple[LeftOut, ...]
-    """What was asked for and not measured."""
     runs: pd.DataFrame
     """One line a run."""
     losses: pd.DataFrame
@@ -83,7 +81,7 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
     rows, plan = folder.rows(), folder.plan()
-    if not any(row.status in WITH_LOSSES and not row.run.warm_up for row in rows):
+    if not any(row.status in WITH_LOSSES and not (row.run.warm_up or row.run.control) for row in rows):
         raise NothingMeasured(f"{folder.path}: no timed run has ended well yet, so there is nothing to show")
     planned = plan.versions if plan else ()
     contenders = tuple(dict.fromkeys([*planned, *(row.run.contender for row in rows)]))
@@ -107,7 +105,6 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
         reference=reference,
         contenders=contenders,
         environment=folder.environment(),
-        left_out=plan.left_out if plan else (),
         runs=runs,
         losses=losses_frame(folder.losses()),
         outcomes=became,
@@ -140,7 +137,10 @@ def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFr
         words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
         lines.append(
             {
-                **dict(zip(CASE, (method, layers, shape.neurons, shape.parameters), strict=False)),
+                "method": method,
+                "layers": layers,
+                "neurons": shape.neurons,
+                "parameters": shape.parameters,
                 "multiply_adds": shape.multiply_adds(method),
                 "contender": contender,
                 "control": control,
@@ -167,8 +167,9 @@ def _asked(plan: Plan) -> dict[Lane, str]:
 
 
 def parity_of(runs: pd.DataFrame) -> str:
-    """Return the one word for the parity of several runs, or the first text that is not identity."""
-    texts = dict.fromkeys(text for text in runs["parity"] if text)
+    """Return the one word for the parity of several runs, or the first text that says worse."""
+    wrong = runs["parity"][runs["status"] == "mismatch"]
+    texts = [text for text in (*wrong, *runs["parity"]) if text]
     others = [text for text in texts if text not in ("identical", "reference")]
     return others[0] if others else "identical" if texts else ""
 
