@@ -112,7 +112,7 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ),
         (
             ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, kernels;"
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, kernels, document;"
             " did you mean plot?; see python -m harness --help",
         ),
         *(
@@ -206,7 +206,7 @@ def test_nobody_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     )
     assert cli.main(["verify", "--manifest", str(path)]) == 2
     assert capfd.readouterr().err.splitlines() == [
-        "error: no contender can be run (a: /no/a: /no/a: cannot be started: No such file or directory)",
+        "error: no contender can be run (a: /no/a: cannot be started: No such file or directory)",
     ]
 
 
@@ -276,7 +276,6 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     done = harness(*bench(folder, manifest), *shapes)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "8.00x" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80 + len(str(folder))
     # 2 methods, 3 rounds with the warm-up: 4 shapes, 2 contenders and a control.
     assert len(keys(folder)) == 2 * 3 * (4 * 2 + 1)
     plotted = harness("plot", "--results", str(folder))
@@ -327,7 +326,7 @@ def test_a_failure_makes_exit_status_1(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "note: b naive 4-2-1, warm-up: mismatch: epoch 7: " in err
     assert "note: c naive 4-2-1, warm-up: garbled: printed 'Hello, world!\\n' where" in err
     assert "note: c naive was not run again at 4-2-1 and larger shapes" in err
-    assert "Seconds of a training step" in out
+    assert "Time of a training step" in out
 
 
 def test_nothing_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -444,7 +443,7 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
-        assert "Seconds of a training step" in out
+        assert "Time of a training step" in out
         assert "note: interrupted; the same command goes on from here" in err
         assert "Traceback" not in err
     assert [key[1:] for key in keys(folder)] == PLANNED[:4]
@@ -461,7 +460,7 @@ def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
         assert process.returncode == 130
         assert "no timed run has ended well yet, so there is nothing to show" in err
         assert "Traceback" not in err
-        assert "Seconds of a training step" not in out
+        assert "Time of a training step" not in out
 
 
 def test_a_second_bench_on_the_same_folder(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """The manifest: what it takes, what it refuses, and who is there."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from harness import contenders
-from harness.contenders import Contender, Manifest, load_manifest, probe, select
-from harness.contract import METHODS
-from harness.errors import ManifestError
+from harness.case import METHODS
+from harness.errors import ManifestError, UsageError
+from harness.measure import contenders
+from harness.measure.contenders import Contender, Manifest, lineup, load_manifest, probe, select
+from harness.measure.contract import arguments
 from tests import fakes
 
 GOOD = """
@@ -65,9 +69,9 @@ def test_the_first_contender_is_the_reference_where_none_is_named(tmp_path: Path
 
 def test_threads_stand_on_the_command_line_only_where_there_are_several() -> None:
     one = fakes.contender()
-    assert one.command_line(fakes.case()) == [*one.command, *fakes.case().arguments()]
+    assert one.command_line(fakes.case()) == [*one.command, *arguments(fakes.case())]
     two = Contender(name="t", command=("t",), version=("t",), methods=METHODS, threads=2)
-    assert two.command_line(fakes.case()) == ["t", "--threads=2", *fakes.case().arguments()]
+    assert two.command_line(fakes.case()) == ["t", "--threads=2", *arguments(fakes.case())]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         ("", "has no [[contender]]"),
         ("contender = []", "has no [[contender]]"),
         ('contender = "a"', "has no [[contender]]"),
-        ("contender = [1]", "contender 1: is not a table"),
+        ("contender = [1]", "contender 1: got 1, takes a table"),
         ("colour = 1\n" + GOOD, "unknown key 'colour', takes reference and [[contender]]"),
         (
             GOOD + 'colour = "red"\n',
@@ -87,36 +91,44 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (GOOD.replace('name = "a"', ""), "contender 1: has no 'name'"),
         (GOOD.replace('version = ["{python}", "-V"]', ""), "contender 'a': has no 'version'"),
         (GOOD.replace('methods = ["naive"]', ""), "contender 'a': has no 'methods'"),
-        (GOOD + GOOD, "two contenders have the name 'a'; give each its own"),
+        (GOOD + GOOD, "the names 'a' and 'a' are too much alike; give each its own"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
         ("reference = 3\n" + GOOD, "reference is 3, takes one of a"),
         ("reference = []\n" + GOOD, "reference is [], takes one of a"),
-        (GOOD.replace('"a"', "1"), "contender 1: name is 1, takes a printable text"),
-        (GOOD.replace('"a"', '""'), "contender '': name is '', takes a printable text"),
-        (GOOD.replace('"a"', '"a\\nb"'), "contender 'a\\nb': name is 'a\\nb', takes a printable text"),
-        (GOOD.replace('["naive"]', '"naive"'), "contender 'a': methods is 'naive', takes a list of words"),
-        (GOOD.replace('["naive"]', "[]"), "contender 'a': methods is [], takes a list of words"),
+        (GOOD.replace('"a"', "1"), "contender 1.name: got 1, takes a text"),
+        (
+            GOOD.replace('"a"', '""'),
+            "contender '': name is '', takes up to 60 printable characters without / and \\",
+        ),
+        (
+            GOOD.replace('"a"', '"a\\nb"'),
+            "contender 'a\\nb': name is 'a\\nb', takes up to 60 printable characters without / and \\",
+        ),
+        (GOOD.replace('["naive"]', '"naive"'), "contender 'a'.methods: got 'naive', takes a list"),
+        (
+            GOOD.replace('["naive"]', "[]"),
+            "contender 'a': methods is [], takes some of naive, incremental, backprop",
+        ),
         (
             GOOD.replace('["naive"]', '["naive", "magic"]'),
-            "contender 'a': method 'magic', takes naive, incremental, backprop",
+            "contender 'a': methods is ['naive', 'magic'], takes some of naive, incremental, backprop",
         ),
         (
             GOOD.replace('["{python}", "a.py"]', '"./a"'),
-            "contender 'a': command is './a', takes a list of words",
+            "contender 'a'.command: got './a', takes a list",
         ),
         (
             GOOD.replace('["{python}", "a.py"]', '["./a", 1]'),
-            "contender 'a': command is ['./a', 1], takes a list of words",
+            "contender 'a'.command[1]: got 1, takes a text",
         ),
         (
             GOOD.replace("a.py", "a\\u0000.py"),
-            "contender 'a': command is ['{python}', 'a\\x00.py'], takes a list of words",
+            "contender 'a'.command[1]: got 'a\\x00.py', takes a text",
         ),
-        (GOOD + "build = []\n", "contender 'a': build is [], takes a list of words"),
-        (GOOD + 'toolchain = "cc"\n', "contender 'a': toolchain is 'cc', takes a list of words"),
+        (GOOD + 'toolchain = "cc"\n', "contender 'a'.toolchain: got 'cc', takes a list"),
         (GOOD + "threads = 0\n", "contender 'a': threads is 0, takes an integer of at least 1"),
-        (GOOD + "threads = true\n", "contender 'a': threads is True, takes an integer of at least 1"),
-        (GOOD + "threads = 1.5\n", "contender 'a': threads is 1.5, takes an integer of at least 1"),
+        (GOOD + "threads = true\n", "contender 'a'.threads: got True, takes an integer"),
+        (GOOD + "threads = 1.5\n", "contender 'a'.threads: got 1.5, takes an integer"),
         (GOOD + "tolerance_ulp = -1\n", "contender 'a': tolerance_ulp is -1, takes an integer of at least 0"),
     ],
 )
@@ -169,22 +181,23 @@ def with_version(name: str, *version: str, build: tuple[str, ...] = ()) -> Conte
 
 def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
     fails = ("-I", "-S", "-c", "import sys; print('no', file=sys.stderr); sys.exit('broken: x')")
-    lineup = probe(
+    found = probe(
         Manifest(
             reference="good",
             contenders=(
                 with_version("good", sys.executable, "-c", "print('good 1'); print('more')"),
                 with_version("mute", sys.executable, "-c", ""),
+                with_version("loud", sys.executable, "-c", r"print('\x1b[2J\x9b v1')"),
                 with_version("absent", "/nowhere/absent", build=("make", "absent")),
                 with_version("broken", sys.executable, *fails),
                 with_version("silent", "false"),
             ),
         )
     )
-    assert [contender.name for contender in lineup.present] == ["good", "mute"]
-    assert lineup.versions == {"good": "good 1", "mute": ""}
-    assert lineup.missing == {
-        "absent": "/nowhere/absent: No such file or directory; build it with: make absent",
+    assert [contender.name for contender in found.present] == ["good", "mute", "loud"]
+    assert found.versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
+    assert found.missing == {
+        "absent": "/nowhere/absent: cannot be started: No such file or directory; build it with: make absent",
         "broken": f"{' '.join((sys.executable, *fails))}: exit status 1: broken: x",
         "silent": "false: exit status 1",
     }
@@ -192,11 +205,64 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
 
 def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contenders, "_PROBE_TIMEOUT_S", 0.05)
-    lineup = probe(Manifest(reference="a", contenders=(with_version("a", "sleep", "1000"),)))
-    assert lineup.missing == {"a": "sleep 1000: no answer within 0 s"}
+    found = probe(Manifest(reference="a", contenders=(with_version("a", "sleep", "1000"),)))
+    assert found.missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
 def test_a_version_of_endless_length_is_cut() -> None:
     # A cell of more than 131072 characters would make runs.csv unreadable to the csv module.
-    version, reason = contenders.first_line((sys.executable, "-I", "-S", "-c", "print('v' * 1000000)"))
-    assert (version, reason) == ("v" * 200, None)
+    endless = with_version("a", sys.executable, "-I", "-S", "-c", "print('v' * 1000000)")
+    assert probe(Manifest(reference="a", contenders=(endless,))).versions == {"a": "v" * 200}
+
+
+def test_nobody_is_there() -> None:
+    with pytest.raises(UsageError, match=r"no contender can be run \(a: /nowhere/a: cannot be started: "):
+        lineup(Manifest(reference="a", contenders=(with_version("a", "/nowhere/a"),)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("rust", "Rust"), ("a b", "ab"), ("a", "a "), ("\u00e9", "e\u0301"), ("\ufb01", "fi")]
+)
+def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str, other: str) -> None:
+    text = GOOD.replace('"a"', json.dumps(one, ensure_ascii=False)) + GOOD.replace(
+        '"a"', json.dumps(other, ensure_ascii=False)
+    )
+    assert "are too much alike; give each its own" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
+def test_names_that_are_paths_or_formulas(tmp_path: Path, name: str) -> None:
+    assert ": name is " in refusal(tmp_path, GOOD.replace('"a"', json.dumps(name)))
+
+
+def test_many_contenders_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name is looked at a fixed number of times, however many there are."""
+    looked = []
+    folded = contenders._folded
+
+    def counted(name: str) -> str:
+        looked.append(name)
+        return folded(name)
+
+    monkeypatch.setattr(contenders, "_folded", counted)
+    path = tmp_path / "contenders.toml"
+    path.write_text("".join(GOOD.replace('"a"', f'"a{number}"') for number in range(500)), encoding="utf-8")
+    assert len(load_manifest(path).contenders) == len(looked) == 500
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_manifest_with_bytes_changed_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    text = bytearray((GOOD + 'threads = 2\nbuild = ["make"]\n').encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        piece = data.draw(
+            st.sampled_from([b"", b"[", b'"', b"9" * 5000, b"\0", b"\xff", b"1e999", b"nan", b"[[" * 2000])
+        )
+        text[place : place + data.draw(st.integers(0, 20))] = piece
+    path = tmp_path / "contenders.toml"
+    path.write_bytes(bytes(text))
+    try:
+        load_manifest(path)
+    except ManifestError as error:
+        assert "\n" not in str(error)

@@ -1,17 +1,22 @@
-"""Arguments in, losses out: the formats, and the arithmetic that follows from a case alone."""
+"""Arguments in, losses out: the two formats, and output that cannot be true."""
 
 import math
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contract import METHODS, Case, multiply_adds, parse_layers, parse_output
-from harness.errors import ContractError, UsageError
+from harness.case import Case, Shape
+from harness.errors import ContractError
+from harness.measure.contract import Output, arguments, printable
+from harness.measure.contract import parse_output as parse_output_of
 from tests import fakes
 
 STDERR = "Training Time: 0.125000000 s\nPeak Memory: 10485760 B\n"
+
+
+def parse_output(case: Case, stdout: str, stderr: str, wall_s: float = 2.0) -> Output:
+    return parse_output_of(case, stdout, stderr, wall_s)
 
 
 def output(*losses: str) -> str:
@@ -23,7 +28,7 @@ def output(*losses: str) -> str:
 
 def test_the_arguments_of_a_case_read_back_exactly() -> None:
     case = Case(
-        layers=(10, 5, 1),
+        shape=Shape((10, 5, 1)),
         method="backprop",
         samples=3,
         epochs=4,
@@ -33,7 +38,7 @@ def test_the_arguments_of_a_case_read_back_exactly() -> None:
         high=1e300,
         seed=2**64 - 1,
     )
-    assert case.arguments() == [
+    assert arguments(case) == [
         "--method=backprop",
         "--samples=3",
         "--epochs=4",
@@ -44,71 +49,6 @@ def test_the_arguments_of_a_case_read_back_exactly() -> None:
         "--seed=18446744073709551615",
         *("10", "5", "1"),
     ]
-
-
-def test_counts_of_the_article_shape() -> None:
-    # 10 + 5 + 1 = 16 neurons; 10 * 5 weights and a bias, 5 * 1 weights and a bias: 51 + 6 = 57 parameters.
-    case = fakes.case((10, 5, 1), samples=100, epochs=7)
-    assert (case.shape, case.neurons, case.parameters, case.training_steps) == ("10-5-1", 16, 57, 700)
-
-
-def test_multiply_adds_by_hand() -> None:
-    # 2-1, one layer with W = 2 weights and P = 3 parameters.
-    #   naive: two forward passes of 2 for each of 3 parameters: 2 * 2 * 3 = 12.
-    #   backprop: one forward pass of 2, nothing to send back: 2.
-    #   incremental: the forward pass, 2; weight 0 has 2 terms from it on, weight 1 has 1, twice each:
-    #     2 * (2 + 1) = 6; the bias touches no product: 0. Together 8.
-    assert [multiply_adds((2, 1), method) for method in METHODS] == [12, 8, 2]
-    # 2-2-1: W = 4 + 2 = 6, P = 8.
-    #   naive: 2 * 6 * 8 = 96. backprop: 6 forward, 2 back: 8.
-    #   incremental: the forward pass, 6. In the first layer weight (i, q), twice each:
-    #     its row from q on: (2 + 1) in each of two rows = 6;
-    #     the next layer's one row from i on: i = 0 has 2 terms, i = 1 has 1, for two weights each = 6.
-    #     the first bias changes both outputs, so all 2 terms of the next layer: 2.
-    #     the second layer: row from q on 2 + 1 = 3; its bias 0.
-    #   6 + 2 * (6 + 6 + 2 + 3) = 40.
-    assert [multiply_adds((2, 2, 1), method) for method in METHODS] == [96, 40, 8]
-
-
-def forward_terms(layers: tuple[int, ...]) -> int:
-    return sum(1 for columns, rows in pairwise(layers) for _ in range(rows) for _ in range(columns))
-
-
-def brute_force(layers: tuple[int, ...], method: str) -> int:
-    """Count by walking through the sums, term by term."""
-    if method == "naive":
-        parameters = sum(columns * rows + 1 for columns, rows in pairwise(layers))
-        return sum(2 * forward_terms(layers) for _ in range(parameters))
-    if method == "backprop":
-        back = sum(rows * columns for columns, rows in pairwise(layers[1:]))
-        return forward_terms(layers) + back
-    count = forward_terms(layers)
-    for k, (columns, rows) in enumerate(pairwise(layers)):
-        touched: list[tuple[int, int]] = [(i, q) for i in range(rows) for q in range(columns)]
-        for row, first in touched:
-            count += 2 * sum(1 for _ in range(first, columns))
-            if k + 2 < len(layers):
-                # Every row of the next layer is summed again from the input that changed.
-                count += 2 * sum(1 for _ in range(layers[k + 2]) for _ in range(row, rows))
-            count += 2 * (forward_terms(layers[k + 2 :]) if k + 3 < len(layers) else 0)
-        count += 2 * (forward_terms(layers[k + 1 :]) if k + 2 < len(layers) else 0)
-    return count
-
-
-@pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
-@given(layers=st.lists(st.integers(1, 6), min_size=2, max_size=5).map(tuple))
-def test_multiply_adds_against_a_count_term_by_term(method: str, layers: tuple[int, ...]) -> None:
-    assert multiply_adds(layers, method) == brute_force(layers, method)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "10", "10-", "-10-5", "10-0-1", "10-05-1", "10-x-1", "10 5 1", "1e1-1", "\u0663-1", "1-1\n"]
-)
-def test_a_shape_that_names_no_layers_is_refused(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_layers(text)
-    assert str(caught.value) == f"shape: got {text!r}, takes two or more positive sizes such as 10-5-1"
 
 
 def test_a_good_output() -> None:
@@ -218,8 +158,35 @@ def test_a_training_time_that_is_no_number_of_seconds(stderr: str) -> None:
 
 
 def test_training_takes_some_time() -> None:
-    with pytest.raises(ContractError, match=r"^printed a training time of zero for 4 training steps$"):
-        parse_output(fakes.case(samples=2, epochs=2), GOOD, "Training Time: 0.000 s\n")
+    """A nanosecond a step is less than any can take."""
+    case = fakes.case(samples=2, epochs=2)
+    for text in ("0.000", "0.000000000000000001", "0.000000003"):
+        with pytest.raises(ContractError) as caught:
+            parse_output(case, GOOD, f"Training Time: {text} s\n", 1.0)
+        assert str(caught.value) == f"printed a training time of {text} s, too short for 4 training steps"
+    assert parse_output(case, GOOD, "Training Time: 0.000000004 s\n", 1.0).training_s == 4e-9
+
+
+def test_nobody_trains_longer_than_it_lives() -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_output(fakes.case(epochs=2), GOOD, "Training Time: 100.5 s\n", 0.121)
+    assert str(caught.value) == "printed a training time of 100.5 s, but ended after 0.121000000 s"
+
+
+@pytest.mark.parametrize("name", ["Training Time", "Peak Memory"])
+def test_a_line_that_stands_twice(name: str) -> None:
+    line = next(line for line in STDERR.splitlines() if line.startswith(name))
+    with pytest.raises(ContractError) as caught:
+        parse_output(fakes.case(epochs=2), GOOD, f"{STDERR}{line}\n", 1.0)
+    assert str(caught.value) == f"printed 2 lines '{name}: ...' to standard error"
+
+
+def test_control_characters_are_shown_and_never_sent() -> None:
+    raw = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066, 0x2028, 0xD800))) + "ü\u2713"
+    shown = printable(raw)
+    assert shown.isprintable()
+    assert shown.endswith("ü\u2713")
+    assert printable("\x1b[2J\n\x9b") == r"\x1b[2J\n\x9b"
 
 
 @pytest.mark.parametrize("peak", ["", "Peak Memory: much\n", f"Peak Memory: {'9' * 5000} B\n"])

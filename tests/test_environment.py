@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__, environment
-from harness.contenders import ROOT, Contender, Lineup
-from harness.contract import METHODS
+from harness import __version__
+from harness.case import METHODS
+from harness.measure import environment
+from harness.measure.contenders import ROOT, Contender, Lineup
 
 QUIET: dict[str, object] = {
     "load_1min": 0.5,

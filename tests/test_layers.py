@@ -1,4 +1,4 @@
-"""Who may import whom, who may print, and who may know the contenders' names."""
+"""Who may import whom, who may start processes, who may print, and who may know the contenders' names."""
 
 import ast
 import subprocess
@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.contenders import ROOT, load_manifest
+from harness.measure.contenders import ROOT, load_manifest
 
 HARNESS = ROOT / "harness"
-MEASURING = (
-    *("contract", "contenders", "runner", "plan", "sweep", "parity", "records"),
-    *("environment", "verify", "errors", "arguments"),
-)
-HEAVY = ("pandas", "numpy", "scipy", "matplotlib")
-FILES = sorted(HARNESS.glob("*.py"))
+FILES = sorted(HARNESS.rglob("*.py"))
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
+}
+HALVES = ("harness.measure", "harness.read", "harness.commands")
+ROOTS = ("harness.cli", "harness.console", "harness.__main__")
+"""What stands directly in harness/ and is no vocabulary."""
+VOCABULARY = [name for name in MODULES if name.count(".") == 1 and name not in ROOTS and name not in HALVES]
+HEAVY = {"pandas", "numpy", "scipy", "matplotlib"}
+SPAWNING = ("subprocess", "multiprocessing", "pty", "concurrent.futures", "harness.measure")
 
 
 def imports(path: Path) -> set[str]:
@@ -30,6 +34,15 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+def of(names: set[str], *packages: str) -> set[str]:
+    """Return those of the names that are one of the packages, or within one."""
+    return {name for name in names for package in packages if f"{name}.".startswith(f"{package}.")}
+
+
+def within(package: str) -> list[str]:
+    return [name for name in MODULES if f"{name}.".startswith(f"{package}.")]
+
+
 def loaded(code: str) -> set[str]:
     """Return the top-level modules that an interpreter has loaded after ``code``."""
     program = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
@@ -39,32 +52,61 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.split("\n")[-2].split())
 
 
-@pytest.mark.parametrize("name", MEASURING)
+def test_every_module_is_in_a_half_or_vocabulary() -> None:
+    assert len(within("harness.measure")) > 8
+    assert len(within("harness.read")) > 8
+    assert {"harness.case", "harness.plan", "harness.records"} <= set(VOCABULARY)
+
+
+@pytest.mark.parametrize("name", within("harness.measure"))
 def test_the_measuring_half_imports_the_standard_library_only(name: str) -> None:
-    allowed = sys.stdlib_module_names | {"harness"}
-    assert {module.partition(".")[0] for module in imports(HARNESS / f"{name}.py")} <= allowed
-    reading = {f"harness.{other}" for other in ("analysis", "charts", "console", "kernels", "cli")}
-    assert not imports(HARNESS / f"{name}.py") & reading
+    used = imports(MODULES[name])
+    assert {module.partition(".")[0] for module in used} <= sys.stdlib_module_names | {"harness"}
+    assert not of(used, "harness.read", "harness.commands", *ROOTS)
 
 
 def test_the_measuring_half_loads_the_standard_library_only() -> None:
-    empty = loaded("")
-    half = loaded("\n".join(f"import harness.{name}" for name in MEASURING))
-    assert half - empty <= sys.stdlib_module_names | {"harness"}
+    half = loaded("\n".join(f"import {name}" for name in within("harness.measure")))
+    assert half - loaded("") <= sys.stdlib_module_names | {"harness"}
+
+
+@pytest.mark.parametrize("name", within("harness.read"))
+def test_the_reading_half_starts_no_process(name: str) -> None:
+    assert not of(imports(MODULES[name]), *SPAWNING, "os", "harness.commands", *ROOTS)
+
+
+@pytest.mark.parametrize("name", VOCABULARY)
+def test_the_vocabulary_knows_neither_half(name: str) -> None:
+    assert not of(imports(MODULES[name]), *HALVES, *ROOTS)
+
+
+def test_only_the_start_imports_the_command_line() -> None:
+    assert [name for name, path in MODULES.items() if of(imports(path), "harness.cli")] == [
+        "harness.__main__"
+    ]
+
+
+def test_there_is_no_circle() -> None:
+    graph = {
+        name: {other for other in imports(path) & MODULES.keys() if other not in (name, *HALVES)}
+        for name, path in MODULES.items()
+    }
+    # What is imported for its types only.
+    graph["harness.read.answer"].discard("harness.read.results")
+    while graph:
+        free = {name for name, needs in graph.items() if not needs}
+        assert free, f"these import each other: {sorted(graph)}"
+        graph = {name: needs - free for name, needs in graph.items() if name not in free}
 
 
 def test_no_timed_process_has_a_large_parent() -> None:
     """What bench has loaded when it starts the first run."""
-    assert not loaded("import harness.cli, harness.console, harness.environment, filelock") & set(HEAVY)
-
-
-def test_the_reading_half_starts_no_process() -> None:
-    for name in ("analysis", "charts", "console", "kernels"):
-        assert not imports(HARNESS / f"{name}.py") & {"subprocess", "harness.runner", "os"}
+    modules = ("harness.cli", "harness.console", "harness.commands.bench", "filelock")
+    assert not loaded("\n".join(f"import {name}" for name in modules)) & HEAVY
 
 
 def test_only_the_console_prints() -> None:
-    """But for the line about an unusable command line, which is written before rich is loaded."""
+    """But for the line with which a command fails, which may be before rich is loaded."""
     prints = [
         path.name
         for path in FILES
@@ -76,14 +118,14 @@ def test_only_the_console_prints() -> None:
         if path.name not in ("console.py", "cli.py"):
             text = path.read_text(encoding="utf-8")
             assert "sys.stdout" not in text and "sys.stderr" not in text
-            assert not {name for name in imports(path) if name.startswith("rich")}
+            assert not of(imports(path), "rich")
 
 
 def test_the_programs_and_the_harness_do_not_know_each_other() -> None:
     programs = ROOT / "python_impl"
     own = {path.stem for path in programs.glob("*.py")}
     for path in programs.glob("*.py"):
-        assert not {name for name in imports(path) if name.startswith(("harness", "tests"))}
+        assert not of(imports(path), "harness", "tests")
     for path in FILES:
         assert not {name for name in imports(path) if name.partition(".")[0] in own | {"python_impl"}}
 
@@ -100,5 +142,6 @@ def test_the_harness_does_not_know_the_contenders() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         # environment.json has a key for the interpreter that runs the harness.
-        assert texts & names <= ({"python"} if path.name == "environment.py" else set())
+        allowed = {"python"} if path.name in ("environment.py", "document.py") else set()
+        assert texts & names <= allowed
         assert not [text for text in texts if "python_impl" in text or "rust_impl" in text]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.parity import compare, ulp_distance
+from harness.measure.parity import compare, ulp_distance
 
 TINY = 5e-324
 LARGEST = 1.7976931348623157e308

@@ -1,317 +1,156 @@
-"""The plan: learning rates that do not diverge, runs of the asked-for length, a total within the budget."""
+"""The plan as a file: read back exactly, or refused, whatever somebody has done to it."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
+import copy
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from harness import plan as planning
-from harness import runner
-from harness.contenders import ROOT, Contender
-from harness.contract import METHODS, Case, parse_layers, parse_output
-from harness.errors import UsageError
-from harness.plan import DEFAULT_SHAPES, Options, Plan, make_plan, stable_learning_rate
-from harness.runner import Process
+from harness.case import LARGEST_INTEGER, METHODS, Shape
+from harness.codec import decode, encode
+from harness.measure.contract import arguments
+from harness.plan import LeftOut, Options, Plan, PlannedCase
+from harness.records import SweepFolder
 from tests import fakes
 
-
-def test_learning_rate_of_the_article_shape() -> None:
-    # Inputs in (0, 1): mean square 1/3, so the ten have a squared length of 10/3.
-    # Hidden outputs: 5 * (10/3 + 1) / 3 = 65/9. Sent back to the output: 1, to the hidden layer: 5 * 1/3.
-    # Curvature 2/1 * (5/3 * (10/3 + 1) + 1 * (65/9 + 1)) = 2 * (65/9 + 74/9) = 278/9.
-    # A quarter of 2 / curvature is 0.5 * 9 / 278 = 0.0162: the article's 0.01 is less.
-    assert stable_learning_rate((10, 5, 1), 0.0, 1.0) == 0.01
-    # Inputs in (-1, 1) have the same mean square 1/3.
-    assert stable_learning_rate((10, 5, 1), -1.0, 1.0) == 0.01
-    # Inputs in (2, 2): mean square 4, so 40; hidden 5 * 41 / 3 = 205/3.
-    # Curvature 2 * (5/3 * 41 + 205/3 + 1) = 2 * 413/3; 0.5 * 3 / 826 = 0.001815980...
-    assert stable_learning_rate((10, 5, 1), 2.0, 2.0) == 0.0018
-
-
-def test_learning_rate_of_a_deeper_shape_with_several_outputs() -> None:
-    # 6-9-12-3, inputs in (0, 3): mean square (0 + 0 + 9) / 3 = 3, squared length 18.
-    # Forward: 9 * 19 / 3 = 57, then 12 * 58 / 3 = 232. Back: 3, then 12 * 3 / 3 = 12, then 9 * 12 / 3 = 36.
-    # Curvature 2/3 * (36 * 19 + 12 * 58 + 3 * 233) = 2/3 * (684 + 696 + 699) = 2/3 * 2079 = 1386.
-    # 0.5 / 1386 = 0.00036075...
-    assert stable_learning_rate((6, 9, 12, 3), 0.0, 3.0) == 0.00036
+PLAN = Plan(
+    sweep="2026-01-01T00-00-00.000Z",
+    options=Options(shapes=(Shape((4, 2, 1)), Shape((10, 5, 1))), rounds=3, memory_bytes=2**30),
+    reference="a",
+    versions={"a": "a 1", "b": "b 1"},
+    memory_bytes=2**30,
+    cases=(
+        PlannedCase(case=fakes.case((4, 2, 1)), run_s={"a": 0.5, "b": 0.25}, control=True),
+        PlannedCase(case=fakes.case((10, 5, 1), "backprop"), run_s={"b": 0.1}, control=False),
+    ),
+    left_out=(LeftOut(method="naive", shape=Shape((10, 5, 1)), contender=None, reason="too dear"),),
+)
 
 
-def test_learning_rate_where_the_curvature_overflows() -> None:
-    assert stable_learning_rate((10, 5, 1), -1e200, 1e200) == 0.0
-    assert stable_learning_rate((10**18,) * 30, 0.0, 1.0) == 0.0
+def test_a_plan_reads_back_exactly(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path)
+    folder.begin(PLAN, {})
+    assert folder.plan() == PLAN
+    document = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    assert document["cases"][0]["case"]["shape"] == "4-2-1"
 
 
-@pytest.mark.parametrize("shape", DEFAULT_SHAPES)
-@pytest.mark.parametrize("seed", [1, 2**64 - 1])
-def test_no_default_case_diverges(shape: str, seed: int) -> None:
-    options = Options()
-    program = ROOT / "rust_impl/target/release/flatnet"
-    layers = parse_layers(shape)
-    if not program.exists() and sum(layers) > 16:
-        pytest.skip("the Rust program is not built, and Python is slow")
-    command = [str(program)] if program.exists() else [fakes.command("")[0], "python_impl/main.py"]
-    case = Case(
-        layers=layers,
-        method="backprop",
-        samples=100,
-        epochs=20,
-        step=options.step,
-        learning_rate=stable_learning_rate(layers, options.low, options.high),
-        low=options.low,
-        high=options.high,
-        seed=seed,
-    )
-    process = runner.run([*command, *case.arguments()], cwd=ROOT, timeout_s=60.0)
-    losses = parse_output(case, process.stdout, process.stderr).losses
-    assert all(map(math.isfinite, losses))
-    assert losses[-1] < losses[0]
+def test_the_estimate() -> None:
+    # 3 rounds and the warm-up; the control runs a second time: 0.5 + 0.25 + 0.5, and 0.1.
+    assert PLAN.estimate_s == pytest.approx(4 * (1.25 + 0.1))
+    assert [PLAN.estimate_of(run) for run in PLAN.schedule()][:4] == [0.5, 0.25, 0.5, 0.1]
 
 
-SECONDS = {"quick": 2.0**-14, "slow": 2.0**-10}
-STARTUP_S = 0.0625
+def changed(**changes: object) -> dict[str, Any]:
+    """Return the plan as a document in which a value is another: cases__0__case__epochs=1 and so on."""
+    document: dict[str, Any] = encode(copy.deepcopy(PLAN))
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place: Any = document
+        for name in parents:
+            place = place[int(name) if name.isdigit() else name]
+        place[int(last) if last.isdigit() else last] = value
+    return document
 
 
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Replace processes by ones whose seconds are exact; return who was run with how many steps.
-
-    A training step takes the contender's seconds, times the multiply-adds over those of 4-2-1.
-    """
-    calls: list[tuple[str, int]] = []
-
-    def run(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
-        assert cwd == ROOT
-        assert timeout_s == 60.0
-        name = command[0]
-        options = dict(word[2:].split("=") for word in command[1:] if word.startswith("--"))
-        layers = tuple(int(word) for word in command[1:] if not word.startswith("--"))
-        samples, epochs = int(options["samples"]), int(options["epochs"])
-        calls.append((f"{name} {'-'.join(map(str, layers))}", samples * epochs))
-        if name == "broken":
-            return process(0.25, "", "", failure="crash")
-        if name == "garbled":
-            return process(0.25, "hello", "")
-        scale = sum(layers) / 7
-        training_s = SECONDS[name] * scale * samples * epochs
-        assert epochs == 1
-        stdout = "Initial Loss: 1.0\n\r1/1: loss: 0.5\nFinal Loss: 0.5\n"
-        return process(STARTUP_S + training_s, stdout, f"Training Time: {training_s:.18f} s\n")
-
-    def process(wall_s: float, stdout: str, stderr: str, failure: str = "") -> Process:
-        return Process(
-            stdout=stdout,
-            stderr=stderr,
-            wall_s=wall_s,
-            user_s=0.0,
-            system_s=0.0,
-            failure=failure,
-            error=failure,
-        )
-
-    monkeypatch.setattr(runner, "run", run)
-    return calls
-
-
-def made(options: Options, *names: str, methods: tuple[str, ...] = METHODS) -> Plan:
-    return make_plan(
-        options,
-        sweep="now",
-        reference="slow",
-        contenders=[
-            Contender(name=name, command=(name,), version=(name,), methods=methods) for name in names
-        ],
-        versions={name: f"{name} 1" for name in names},
-        on_pilot=lambda _: None,
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options__rounds": 2.0}, "options.rounds: got 2.0, takes an integer"),
+        ({"options__rounds": 10**12}, f"options: rounds is {10**12}, takes an integer from 1 to 100000"),
+        ({"options__run_s": None}, "options.run_s: got None, takes a finite number"),
+        ({"options__timeout_s": float("inf")}, "options.timeout_s: got inf, takes a finite number"),
+        ({"options__timeout_s": 10**400}, "options.timeout_s: int too large to convert to float"),
+        (
+            {"options__shapes": ["4"]},
+            "options.shapes[0]: got '4', takes two or more positive sizes such as 10-5-1",
+        ),
+        ({"cases__0__run_s": {}}, "cases[0]: run_s takes the seconds of one contender or more"),
+        ({"cases__0__run_s": {"c": 1.0}}, "versions has none for 'c'"),
+        ({"cases__1__control": True}, "backprop 10-5-1 has a control, but not the reference"),
+        ({"cases__0__case__shape": "4-\0-1"}, "cases[0].case.shape: got '4-\\x00-1', takes two or more"),
+        ({"cases__0__case__shape": []}, "cases[0].case.shape: got [], takes a table"),
+        (
+            {"cases__0__case__shape": {"layers": ["4", "--plot=/elsewhere/x.png"]}},
+            "cases[0].case.shape.layers[0]: got '4', takes an integer",
+        ),
+        ({"cases__0__case__epochs": 1e20}, "cases[0].case.epochs: got 1e+20, takes an integer"),
+        ({"cases__0__case__epochs": 0}, "cases[0]: case.epochs is 0, takes at least 1 in a sweep"),
+        ({"cases__0__case__samples": 10**400}, "cases[0].case: samples is a int, takes an integer from 1"),
+        ({"sweep": "[red]x"}, "sweep takes a file name of letters, digits, '.', '+' and '-'"),
+        ({"sweep": "../../x"}, "sweep takes a file name of letters"),
+        ({"versions__a": "\ud800"}, "versions.a: got '\\ud800', takes a text"),
+        ({"colour": 1}, "unknown key 'colour', takes sweep, options"),
+    ],
+    ids=lambda value: ascii(value)[:50],
+)
+def test_a_plan_edited_into_nonsense(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=".") as caught:
+        decode(Plan, changed(**changes))
+    assert str(caught.value).startswith(
+        message.replace("is a int", f"is {'1' + '0' * 56}...") if "a int" in message else message
     )
 
 
-ONE = Options(shapes=("4-2-1",), methods=("naive",), rounds=3, run_s=8.0, budget_s=1000.0)
+def test_the_same_case_twice() -> None:
+    document = changed()
+    document["cases"].append(document["cases"][0])
+    with pytest.raises(ValueError, match="cases has one shape twice for a method"):
+        decode(Plan, document)
 
 
-def sizes(plan: Plan) -> list[tuple[str, int, int]]:
-    return [(planned.case.shape, planned.case.samples, planned.case.epochs) for planned in plan.cases]
+NASTY = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(
+        ["4-2-1", "--plot=x", "naive", "\0", "\ud800", 10**400, [], {}, ["4", "-1"], {"layers": [1, 2]}]
+    ),
+)
 
 
-def test_pilots_grow_until_they_last_long_enough(ran: list[tuple[str, int]]) -> None:
-    told: list[str] = []
-    make_plan(
-        ONE,
-        sweep="now",
-        reference="slow",
-        contenders=[Contender(name="slow", command=("slow",), version=("slow",), methods=METHODS)],
-        versions={"slow": "1"},
-        on_pilot=told.append,
+def nodes(document: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    children = (
+        document.items()
+        if isinstance(document, dict)
+        else enumerate(document)
+        if isinstance(document, list)
+        else ()
     )
-    # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 51 of them take long enough.
-    assert ran == [("slow 4-2-1", 1), ("slow 4-2-1", 51)]
-    assert told == ["naive 4-2-1 slow"]
+    return [path, *(node for key, child in children for node in nodes(child, (*path, key)))]
 
 
-def test_first_epochs_shrink_then_samples(ran: list[tuple[str, int]]) -> None:
-    # The slower contender's step takes 2^-10 s, so that s seconds hold 1024 * s steps.
-    for run_s, expected in (
-        (16.0, (100, 100)),  # 16384 steps: more than the article's 100 x 100
-        (8.0, (100, 81)),  # 8192 steps
-        (0.5, (100, 5)),  # 512 steps
-        (0.1, (100, 1)),  # 102 steps
-        (0.0625, (64, 1)),  # 64 steps
-        (2.0**-10, (1, 1)),
-        (2.0**-11, (1, 1)),  # half a step: one is the least
-    ):
-        plan = made(replace(ONE, run_s=run_s), "slow", "quick")
-        assert sizes(plan) == [("4-2-1", *expected)]
-        samples, epochs = expected
-        assert plan.cases[0].run_s == {
-            "slow": STARTUP_S + samples * epochs * 2.0**-10,
-            "quick": STARTUP_S + samples * epochs * 2.0**-14,
-        }
-    assert ran
-
-
-def test_the_estimate_counts_warm_up_and_control(ran: list[tuple[str, int]]) -> None:
-    plan = made(ONE, "slow", "quick")
-    # 8100 steps: 8100/1024 s and 8100/16384 s, each with 1/16 s of start-up; slow runs twice as the control.
-    slow, quick = 8100 / 1024 + STARTUP_S, 8100 / 16384 + STARTUP_S
-    assert plan.cases[0].control
-    assert plan.estimate_s == 4 * (2 * slow + quick)
-    assert ran
-
-
-@pytest.mark.usefixtures("ran")
-def test_the_control_is_on_the_article_shape_or_the_smallest_of_each_method() -> None:
-    options = replace(ONE, shapes=("16-8-1", "10-5-1", "4-2-1"), methods=("naive", "backprop"))
-    plan = made(options, "slow", "quick")
-    assert [(planned.case.method, planned.case.shape) for planned in plan.cases if planned.control] == [
-        ("naive", "10-5-1"),
-        ("backprop", "10-5-1"),
-    ]
-    without = made(replace(options, shapes=("16-8-1", "4-2-1")), "slow", "quick")
-    assert [planned.case.shape for planned in without.cases if planned.control] == ["4-2-1", "4-2-1"]
-    nobody = made(options, "quick")
-    assert not any(planned.control for planned in nobody.cases)
-
-
-@pytest.mark.usefixtures("ran")
-def test_cases_are_in_order_and_named_once() -> None:
-    options = replace(
-        ONE, shapes=("10-5-1", "4-2-1", "10-5-1"), methods=("backprop", "naive", "backprop"), run_s=0.1
-    )
-    plan = made(options, "slow")
-    assert [(planned.case.method, planned.case.shape) for planned in plan.cases] == [
-        ("backprop", "4-2-1"),
-        ("backprop", "10-5-1"),
-        ("naive", "4-2-1"),
-        ("naive", "10-5-1"),
-    ]
-
-
-@pytest.mark.usefixtures("ran")
-def test_too_small_a_budget_first_shortens_the_runs() -> None:
-    # At 8 s a run 8100 steps: 4 rounds of 2 * (7.91 + 0.0625) = 63.8 s in all. The budget is 40 s, so a run
-    # gets 8 * 0.95 * 40 / 63.78125 = 4.7662 s: 4880 steps, 48 epochs of 100.
-    plan = made(replace(ONE, budget_s=40.0), "slow")
-    assert sizes(plan) == [("4-2-1", 100, 48)]
-    assert plan.estimate_s == 8 * (4800 / 1024 + STARTUP_S)
-    assert plan.estimate_s <= 40.0
-    assert plan.left_out == ()
-
-
-@pytest.mark.usefixtures("ran")
-def test_a_still_smaller_budget_drops_the_dearest_case() -> None:
-    # Start-up alone costs 4 * 3 * 0.0625 = 0.75 s: 10-5-1 twice, because of its control, and 4-2-1 once.
-    # So the runs are shortened in vain; then 10-5-1 goes, and the control moves to 4-2-1.
-    options = replace(ONE, shapes=("4-2-1", "10-5-1"), run_s=0.0625, budget_s=0.55)
-    plan = made(options, "slow")
-    assert [planned.case.shape for planned in plan.cases] == ["4-2-1"]
-    assert plan.left_out == ("naive 10-5-1: does not fit into 0.55 s; raise --budget",)
-    assert plan.cases[0].control
-    assert plan.estimate_s <= 0.55
-
-
-@pytest.mark.usefixtures("ran")
-def test_a_budget_for_nothing() -> None:
-    with pytest.raises(UsageError) as caught:
-        made(replace(ONE, budget_s=0.1), "slow")
-    assert str(caught.value) == (
-        "--budget: nothing fits into 0.1 s with 3 rounds; raise it, or ask for fewer rounds or smaller shapes"
-    )
-
-
-def test_what_a_contender_cannot_afford_is_left_to_the_others(ran: list[tuple[str, int]]) -> None:
-    # On 4-2-1 the slow one takes 2^-10 s for 240 multiply-adds. 16-8-1 has 2 * 136 * 138 = 37536, 156.4
-    # times as many: 0.1527 s a step are expected, which is more than three times 0.05 s.
-    options = replace(ONE, shapes=("4-2-1", "16-8-1"), run_s=0.05)
-    plan = made(options, "slow", "quick")
-    assert plan.left_out == ("slow naive 16-8-1: one training step takes about 0.15 s",)
-    assert [tuple(planned.run_s) for planned in plan.cases] == [("slow", "quick"), ("quick",)]
-    assert ("slow 16-8-1", 1) not in ran
-
-
-@pytest.mark.parametrize("name", ["broken", "garbled"])
-def test_a_contender_that_fails_stays_in_the_plan(ran: list[tuple[str, int]], name: str) -> None:
-    plan = made(replace(ONE, shapes=("4-2-1", "10-5-1")), "slow", name)
-    assert [list(planned.run_s) for planned in plan.cases] == [["slow", name], ["slow", name]]
-    assert plan.cases[0].run_s[name] == 8.0
-    # Once is enough to know.
-    assert [call for call in ran if call[0].startswith(name)] == [(f"{name} 4-2-1", 1)]
-
-
-@pytest.mark.usefixtures("ran")
-def test_nobody_has_the_method() -> None:
-    plan = make_plan(
-        replace(ONE, methods=("naive", "backprop")),
-        sweep="now",
-        reference="slow",
-        contenders=[
-            Contender(name="slow", command=("slow",), version=("slow",), methods=("naive",)),
-            Contender(name="quick", command=("quick",), version=("quick",), methods=("backprop",)),
-        ],
-        versions={},
-        on_pilot=lambda _: None,
-    )
-    assert [(planned.case.method, *planned.run_s) for planned in plan.cases] == [
-        ("naive", "slow"),
-        ("backprop", "quick"),
-    ]
-
-
-@pytest.mark.usefixtures("ran")
-def test_json_round_trip(tmp_path: Path) -> None:
-    from harness.records import Folder  # noqa: PLC0415
-
-    plan = made(replace(ONE, shapes=("4-2-1", "16-8-1"), run_s=0.05), "slow", "quick")
-    folder = Folder(tmp_path)
-    folder.write_json("plan.json", plan.to_json())
-    document = folder.read_json("plan.json")
-    assert document is not None
-    assert Plan.from_json(document) == plan
-
-
-@pytest.mark.usefixtures("ran")
-@pytest.mark.parametrize("key", ["sweep", "options", "reference", "versions", "cases", "left_out"])
-def test_json_that_is_no_plan(key: str) -> None:
-    document = made(ONE, "slow").to_json()
-    assert Plan.from_json(document)
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        Plan.from_json({name: value for name, value in document.items() if name != key})
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        Plan.from_json(document | {key: None})
-
-
-@pytest.mark.usefixtures("ran")
-def test_json_that_names_a_stranger() -> None:
-    document = made(ONE, "slow").to_json()
-    document["cases"][0]["run_s"] = {"somebody": 1.0}
-    with pytest.raises(ValueError, match="somebody"):
-        Plan.from_json(document)
-
-
-def test_constants_of_the_default_plan() -> None:
-    options = Options()
-    assert options.shapes[:3] == ("4-2-1", "8-4-1", "10-5-1")
-    assert options.shapes[-1] == "512-256-1"
-    assert options.rounds >= 5
-    assert options.budget_s <= 180.0
-    assert (planning.MOST_SAMPLES, planning.MOST_EPOCHS) == (100, 100)
+@settings(deadline=None, max_examples=400)
+@given(data=st.data())
+def test_whatever_is_taken_runs_nothing_but_cases(data: st.DataObject) -> None:
+    """A document with some of its nodes replaced or dropped: refused, or a plan of valid command lines."""
+    document: Any = encode(PLAN)
+    for _ in range(data.draw(st.integers(1, 3))):
+        *parents, last = data.draw(st.sampled_from(nodes(document)[1:] or [(0,)]))
+        place = document
+        for key in parents:
+            place = place[key]
+        if data.draw(st.booleans()):
+            place[last] = data.draw(NASTY)
+        elif isinstance(place, dict):
+            del place[last]
+    try:
+        plan = decode(Plan, document)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    for planned in plan.cases:
+        words = arguments(planned.case)
+        layers = [word for word in words if not word.startswith("--")]
+        assert len(layers) >= 2
+        assert all(word.isascii() and word.isdigit() and 1 <= int(word) <= LARGEST_INTEGER for word in layers)
+        assert [word.partition("=")[0] for word in words[:8]] == [
+            *("--method", "--samples", "--epochs", "--step", "--learning-rate", "--low", "--high", "--seed")
+        ]
+        assert planned.case.method in METHODS
+    assert next(plan.schedule(), None) or not plan.cases

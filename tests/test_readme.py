@@ -109,7 +109,9 @@ def test_the_manifest_of_the_recipe(tmp_path: Path) -> None:
     )
     contender = load_manifest(path).contenders[-1]
     assert (contender.name, contender.command[0]) == ("python3.13", sys.executable)
-    assert main(["verify", "--manifest", str(path), "--cases", "2", "--contenders", "python", "python3.13"]) == 0
+    assert (
+        main(["verify", "--manifest", str(path), "--cases", "2", "--contenders", "python", "python3.13"]) == 0
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner
-from harness.contenders import ROOT
-from harness.contract import parse_output
-from harness.runner import Process
+from harness.measure import runner
+from harness.measure.contenders import ROOT
+from harness.measure.contract import arguments, parse_output
+from harness.measure.runner import Process
 from tests import fakes
 
 LONG_S = 60.0
@@ -21,7 +21,7 @@ LONG_S = 60.0
 
 
 def run(behaviour: str, timeout_s: float = LONG_S) -> Process:
-    command = [*fakes.command(behaviour), *fakes.case().arguments()]
+    command = [*fakes.command(behaviour), *arguments(fakes.case())]
     return runner.run(command, cwd=ROOT, timeout_s=timeout_s)
 
 
@@ -46,13 +46,13 @@ on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="look
 def test_a_run_that_ends_well() -> None:
     process = run("honest")
     assert (process.failure, process.error) == ("", "")
-    output = parse_output(fakes.case(), process.stdout, process.stderr)
+    output = parse_output(fakes.case(), process.stdout, process.stderr, process.wall_s)
     # (seed + neurons) / (3 * epoch + 7) with seed 1, 4 + 2 + 1 neurons: 8/7 before, 8/31 after 8 epochs.
     assert output.losses[0] == 8 / 7
     assert output.losses[-1] == 8 / 31
     assert len(output.losses) == 9
-    # 2 samples, 8 epochs, 1 ms a step.
-    assert output.training_s == 0.016
+    # 2 samples, 8 epochs, 0.4 us a step, to 9 decimals.
+    assert output.training_s == 6.4e-6
 
 
 def test_seconds_are_finite_and_of_this_process_only() -> None:
@@ -161,7 +161,7 @@ def test_a_child_left_behind_is_ended(
     assert process.failure == "stray"
     assert process.error.startswith("left a process of its own running")
     assert not is_running(int(pid.read_text(encoding="ascii")))
-    assert parse_output(fakes.case(), process.stdout, process.stderr).losses[0] == 8 / 7
+    assert parse_output(fakes.case(), process.stdout, process.stderr, process.wall_s).losses[0] == 8 / 7
 
 
 @on_linux
@@ -186,14 +186,14 @@ def test_a_timeout_ends_the_children_too(tmp_path: Path, monkeypatch: pytest.Mon
     os.mkfifo(pipe)
     pids: list[int] = []
 
-    class Timer(threading.Timer):
+    class Timer(runner._Timer):
         """Fires as soon as the program has told its child's process id."""
 
-        def run(self) -> None:
+        def _watch(self, group: int, _: float) -> None:
             pids.append(int(pipe.read_text(encoding="ascii")))
-            self.function(*self.args, **self.kwargs)
+            super()._watch(group, 0.0)
 
-    monkeypatch.setattr(threading, "Timer", Timer)
+    monkeypatch.setattr(runner, "_Timer", Timer)
     process = run(f"slow-with-child:{pipe}")
     assert (process.failure, process.error) == ("timeout", "ended after 60 s")
     assert not is_running(pids[0])

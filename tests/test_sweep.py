@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner
-from harness.contenders import Contender
-from harness.contract import Case
+from harness.case import Case
 from harness.errors import ResultsError
-from harness.plan import Options, Plan, PlannedCase
-from harness.records import LOSSES, RUNS, Folder, Row
-from harness.runner import Process
-from harness.sweep import Run, Sweep, schedule
+from harness.measure import runner
+from harness.measure.contenders import Contender
+from harness.measure.runner import Process
+from harness.measure.sweep import Sweep
+from harness.plan import Options, Plan, PlannedCase, Run
+from harness.records import LOSSES, RUNS, Row, SweepFolder
 from tests import fakes
 
 SMALL, MIDDLE, LARGE = fakes.case((4, 2, 1)), fakes.case((6, 3, 1)), fakes.case((8, 4, 1))
@@ -36,6 +36,7 @@ def plan(
             PlannedCase(case=case, run_s=dict.fromkeys(names, 0.5), control=case == control) for case in cases
         ),
         left_out=(),
+        memory_bytes=None,
     )
 
 
@@ -45,7 +46,7 @@ def short(run: Run) -> str:
 
 
 def test_rounds_go_through_all_cases_and_alternate_their_order() -> None:
-    assert [short(run) for run in schedule(plan(SMALL, MIDDLE, control=SMALL))] == [
+    assert [short(run) for run in plan(SMALL, MIDDLE, control=SMALL).schedule()] == [
         *("0 4-2-1 a 1", "0 4-2-1 b 2", "0 4-2-1 a+ 3", "0 6-3-1 a 1", "0 6-3-1 b 2"),
         *("1 4-2-1 a+ 1", "1 4-2-1 b 2", "1 4-2-1 a 3", "1 6-3-1 b 1", "1 6-3-1 a 2"),
         *("2 4-2-1 a 1", "2 4-2-1 b 2", "2 4-2-1 a+ 3", "2 6-3-1 a 1", "2 6-3-1 b 2"),
@@ -53,14 +54,14 @@ def test_rounds_go_through_all_cases_and_alternate_their_order() -> None:
 
 
 def test_over_an_even_number_of_rounds_everybody_is_first_equally_often() -> None:
-    firsts = [run.contender for run in schedule(plan(SMALL, rounds=6)) if run.position == 1 and run.round]
+    firsts = [run.contender for run in plan(SMALL, rounds=6).schedule() if run.position == 1 and run.round]
     assert firsts == ["b", "a", "b", "a", "b", "a"]
 
 
 def sweep_of(what: Plan, folder: Path, behaviours: dict[str, str] | None = None) -> Sweep:
     behaviours = behaviours or {}
     contenders = [fakes.contender(name, behaviours.get(name, "honest")) for name in what.versions]
-    return Sweep(what, contenders, Folder(folder), "box")
+    return Sweep(what, contenders, SweepFolder(folder), "box")
 
 
 def carried_out(sweep: Sweep) -> list[Row]:
@@ -68,7 +69,9 @@ def carried_out(sweep: Sweep) -> list[Row]:
 
 
 def told(rows: Sequence[Row]) -> list[tuple[int, str, str, str, str]]:
-    return [(row.round, row.layers, row.contender, row.status, row.parity) for row in rows]
+    return [
+        (row.run.round, str(row.run.case.shape), row.run.contender, row.status, row.parity) for row in rows
+    ]
 
 
 def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
@@ -82,38 +85,23 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
         (1, "4-2-1", "b", "ok", "identical"),
         (1, "4-2-1", "a", "ok", "identical"),
     ]
-    assert [row.control for row in rows] == [False, False, True, True, False, False]
-    assert [row.warm_up for row in rows] == [True] * 3 + [False] * 3
-    assert Folder(tmp_path).read_rows() == rows
+    assert [row.run.control for row in rows] == [False, False, True, True, False, False]
+    assert [row.run.warm_up for row in rows] == [True] * 3 + [False] * 3
+    assert SweepFolder(tmp_path).rows() == rows
     row = rows[-2]
     assert replace(row, started_utc="", wall_s=0.0, user_s=0.0, system_s=0.0) == Row(
         sweep="now",
         started_utc="",
         host="box",
-        contender="b",
         version="b 1",
-        control=False,
-        method="naive",
-        layers="4-2-1",
-        neurons=7,
-        parameters=12,
-        multiply_adds=240,
-        samples=2,
-        epochs=8,
-        step=0.1,
-        learning_rate=0.01,
-        low=0.0,
-        high=1.0,
-        seed=1,
+        run=Run(case=SMALL, contender="b", control=False, round=1, position=2),
         threads=1,
-        round=1,
-        position=2,
-        warm_up=False,
         status="ok",
         wall_s=0.0,
         user_s=0.0,
         system_s=0.0,
-        training_s=0.016,
+        # 2 samples, 8 epochs, 0.4 us a step.
+        training_s=6.4e-6,
         peak_memory_bytes=4096,
         # (seed + neurons) / (3 * epoch + 7)
         initial_loss=8 / 7,
@@ -128,9 +116,9 @@ def test_losses_are_kept_once_per_contender_and_case(tmp_path: Path) -> None:
     what = plan(fakes.case(epochs=2), rounds=2, control=fakes.case(epochs=2))
     carried_out(sweep_of(what, tmp_path))
     assert (tmp_path / LOSSES).read_text(encoding="utf-8") == (
-        "sweep,contender,method,layers,epoch,loss\n"
+        "contender,method,layers,epoch,loss\n"
         + "".join(
-            f"now,{name},naive,4-2-1,{epoch},{loss!r}\n"
+            f"{name},naive,4-2-1,{epoch},{loss!r}\n"
             for name in ("a", "b")
             for epoch, loss in enumerate((8 / 7, 8 / 10, 8 / 13))
         )
@@ -145,24 +133,24 @@ def test_one_wrong_bit_at_epoch_7(tmp_path: Path) -> None:
         shape: f"epoch 7: {math.nextafter(right, 9.0)!r} instead of {right!r} (1 ulp)"
         for shape, right in (("4-2-1", 8 / 28), ("6-3-1", 11 / 28))
     }
-    assert [(row.layers, row.status, row.parity) for row in rows if row.contender == "b"] == [
-        (shape, "mismatch", wrong[shape]) for shape in ("4-2-1", "6-3-1", "4-2-1", "6-3-1")
-    ]
-    assert all(row.status == "ok" for row in rows if row.contender == "a")
+    assert [
+        (str(row.run.case.shape), row.status, row.parity) for row in rows if row.run.contender == "b"
+    ] == [(shape, "mismatch", wrong[shape]) for shape in ("4-2-1", "6-3-1", "4-2-1", "6-3-1")]
+    assert all(row.status == "ok" for row in rows if row.run.contender == "a")
     # A mismatch is no reason to spare anything; its losses are kept for who wants to look.
     assert sweep.spared == {}
-    assert Folder(tmp_path).read_losses()["now", "b", "naive", "4-2-1"][7] == math.nextafter(8 / 28, 9.0)
+    assert SweepFolder(tmp_path).losses()["b", "naive", "4-2-1"][7] == math.nextafter(8 / 28, 9.0)
 
 
 def test_the_references_losses_are_the_ones_to_compare_with(tmp_path: Path) -> None:
     rows = carried_out(sweep_of(plan(SMALL, rounds=3), tmp_path, {"a": "wrong-at-7"}))
-    assert {(row.contender, row.status) for row in rows} == {("a", "ok"), ("b", "mismatch")}
+    assert {(row.run.contender, row.status) for row in rows} == {("a", "ok"), ("b", "mismatch")}
 
 
 def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path) -> None:
     what = plan(SMALL, names=("a", "b", "c"), rounds=1)
     rows = carried_out(sweep_of(what, tmp_path, {"a": "crash:3", "c": "wrong-at-7"}))
-    assert [(row.contender, row.status, row.parity[:9]) for row in rows] == [
+    assert [(row.run.contender, row.status, row.parity[:9]) for row in rows] == [
         ("a", "crash", ""),
         ("b", "ok", "reference"),
         ("c", "mismatch", "epoch 7: "),
@@ -173,9 +161,11 @@ def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path
 
 def test_a_tolerance_that_a_contender_declares(tmp_path: Path) -> None:
     lax = replace(fakes.contender("b", "wrong-at-7"), tolerance_ulp=1)
-    sweep = Sweep(plan(SMALL, rounds=1), [fakes.contender("a"), lax], Folder(tmp_path), "box")
+    sweep = Sweep(plan(SMALL, rounds=1), [fakes.contender("a"), lax], SweepFolder(tmp_path), "box")
     rows = carried_out(sweep)
-    assert [(row.status, row.parity) for row in rows if row.contender == "b"] == [("ok", "within 1 ulp")] * 2
+    assert [(row.status, row.parity) for row in rows if row.run.contender == "b"] == [
+        ("ok", "within 1 ulp")
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -195,13 +185,15 @@ def test_a_failure_is_a_row_and_spares_larger_shapes(
 ) -> None:
     sweep = sweep_of(plan(SMALL, MIDDLE, LARGE, rounds=1), tmp_path, {"b": behaviour})
     rows = carried_out(sweep)
-    failed = [row for row in rows if row.contender == "b"]
-    assert [(row.layers, row.round, row.status, row.error) for row in failed] == [("4-2-1", 0, status, error)]
+    failed = [row for row in rows if row.run.contender == "b"]
+    assert [(str(row.run.case.shape), row.run.round, row.status, row.error) for row in failed] == [
+        ("4-2-1", 0, status, error)
+    ]
     row = failed[0]
     assert (row.training_s, row.peak_memory_bytes, row.initial_loss, row.final_loss) == (None,) * 4
     assert row.parity == ""
     assert sweep.spared == {("b", "naive"): SMALL}
-    assert sum(row.contender == "a" for row in rows) == 6
+    assert sum(row.run.contender == "a" for row in rows) == 6
 
 
 def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) -> None:
@@ -209,7 +201,11 @@ def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) 
     # Fails from 12 neurons on; 6-3-1 has 10.
     what = plan(SMALL, MIDDLE, LARGE, exact, rounds=1)
     rows = carried_out(sweep_of(what, tmp_path, {"b": "only-small:12"}))
-    assert [(row.round, row.method, row.layers, row.status) for row in rows if row.contender == "b"] == [
+    assert [
+        (row.run.round, row.run.case.method, str(row.run.case.shape), row.status)
+        for row in rows
+        if row.run.contender == "b"
+    ] == [
         (0, "naive", "4-2-1", "ok"),
         (0, "naive", "6-3-1", "ok"),
         (0, "naive", "8-4-1", "crash"),
@@ -221,15 +217,16 @@ def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) 
 
 def test_a_timeout_is_a_row(tmp_path: Path) -> None:
     rows = carried_out(sweep_of(plan(SMALL, rounds=1, timeout_s=0.2), tmp_path, {"b": "slow"}))
-    assert [(row.status, row.error[:15]) for row in rows if row.contender == "b"] == [
+    assert [(row.status, row.error[:15]) for row in rows if row.run.contender == "b"] == [
         ("timeout", "ended after 0.2")
     ]
 
 
-def instant(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
+def instant(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None) -> Process:
     """Take the place of runner.run with an honest program that takes no time."""
     assert cwd.exists()
     assert timeout_s > 0.0
+    assert memory_bytes is None
     options = dict(word[2:].split("=") for word in command if word.startswith("--"))
     epochs = int(options["epochs"])
     losses = [repr(1.0 / (epoch + 1)) for epoch in range(epochs + 1)]
@@ -246,7 +243,7 @@ def instant(command: Sequence[str], *, cwd: Path, timeout_s: float) -> Process:
 
 
 def in_short(row: Row) -> str:
-    return f"{row.round} {row.layers} {row.contender}{'+' if row.control else ''} {row.position}"
+    return f"{row.run.round} {str(row.run.case.shape)} {row.run.contender}{'+' if row.run.control else ''} {row.run.position}"
 
 
 @pytest.mark.parametrize("bytes_lost", [0, 1, 50, 10_000])
@@ -256,7 +253,7 @@ def test_killed_after_any_number_of_runs(
     """The writer is killed after n runs, with so many bytes of the last row not yet written."""
     monkeypatch.setattr(runner, "run", instant)
     what = plan(SMALL, MIDDLE, rounds=2, control=MIDDLE)
-    wanted = [short(run) for run in schedule(what)]
+    wanted = [short(run) for run in what.schedule()]
     assert len(wanted) == 15
     for count in range(1, len(wanted) + 1):
         path = tmp_path / str(count)
@@ -270,14 +267,14 @@ def test_killed_after_any_number_of_runs(
         (path / RUNS).write_bytes(whole[: max(last, len(whole) - bytes_lost)])
         kept = count - (bytes_lost > 0)
 
-        folder = Folder(path)
-        assert folder.drop_half_row() == (0 < bytes_lost < len(whole) - last)
+        folder = SweepFolder(path)
+        assert folder.set_half_lines_aside() == ([RUNS] if 0 < bytes_lost < len(whole) - last else [])
         before = (path / RUNS).read_bytes()
         second = carried_out(sweep_of(what, path))
         assert [in_short(row) for row in second] == wanted[kept:]
-        assert [in_short(row) for row in folder.read_rows()] == wanted
+        assert [in_short(row) for row in folder.rows()] == wanted
         assert (path / RUNS).read_bytes().startswith(before)
-        assert {row.status for row in folder.read_rows()} == {"ok"}
+        assert {row.status for row in folder.rows()} == {"ok"}
 
 
 def test_resuming_compares_with_the_losses_from_before(tmp_path: Path) -> None:
@@ -298,14 +295,32 @@ def test_a_failure_from_before_still_spares(tmp_path: Path) -> None:
     assert [short(run) for run in second.pending()] == ["0 6-3-1 a 1", "1 4-2-1 a 2", "1 6-3-1 a 2"]
 
 
-def test_rows_of_other_sweeps_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_somebody_else_removed_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that unlinks runs.csv in the midst of the sweep, say."""
     monkeypatch.setattr(runner, "run", instant)
-    what = plan(SMALL, rounds=1)
-    carried_out(sweep_of(what, tmp_path))
-    again = carried_out(sweep_of(replace(what, sweep="later"), tmp_path))
-    assert len(again) == 4
-    assert [row.sweep for row in Folder(tmp_path).read_rows()] == ["now"] * 4 + ["later"] * 4
-    assert [key[0] for key in Folder(tmp_path).read_losses()] == ["now", "now", "later", "later"]
+    sweep = sweep_of(plan(SMALL, rounds=2), tmp_path)
+    for count, run in enumerate(sweep.pending()):
+        sweep.perform(run)
+        if count == 2:
+            (tmp_path / RUNS).unlink()
+    assert [short(run) for run in sweep.lost()] == ["0 4-2-1 a 1", "0 4-2-1 b 2", "1 4-2-1 b 1"]
+    again = sweep_of(plan(SMALL, rounds=2), tmp_path)
+    assert [short(run) for run in again.pending()] == ["0 4-2-1 a 1", "0 4-2-1 b 2", "1 4-2-1 b 1"]
+    carried_out(again)
+    assert again.lost() == []
+
+
+def test_a_block_of_losses_that_was_cut_off_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "run", instant)
+    carried_out(sweep_of(plan(SMALL, rounds=1), tmp_path))
+    whole = SweepFolder(tmp_path).losses()
+    lines = (tmp_path / LOSSES).read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / LOSSES).write_text("".join(lines[:-4]), encoding="utf-8")
+    (tmp_path / RUNS).unlink()
+    carried_out(sweep_of(plan(SMALL, rounds=1), tmp_path))
+    assert SweepFolder(tmp_path).losses() == whole
 
 
 def test_a_folder_that_vanishes_loses_nothing_but_the_run(tmp_path: Path) -> None:
@@ -322,5 +337,5 @@ def test_a_folder_that_vanishes_loses_nothing_but_the_run(tmp_path: Path) -> Non
 def test_threads_go_to_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "run", instant)
     many = Contender(name="a", command=("a",), version=("a",), methods=("naive",), threads=4)
-    sweep = Sweep(plan(SMALL, names=("a",), rounds=1), [many], Folder(tmp_path), "box")
+    sweep = Sweep(plan(SMALL, names=("a",), rounds=1), [many], SweepFolder(tmp_path), "box")
     assert [row.threads for row in carried_out(sweep)] == [4, 4]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, verify
-from harness.contract import METHODS
+from harness import cli
+from harness.case import METHODS
+from harness.measure import verify
+from harness.measure.contract import arguments
 from tests import fakes
 
 
@@ -19,8 +21,8 @@ def test_random_cases_are_the_same_for_a_seed_and_go_round_the_methods() -> None
     assert cases != list(verify.random_cases(30, 6))
     assert [case.method for case in cases] == list(METHODS) * 10
     for case in cases:
-        assert 2 <= len(case.layers) <= 5
-        assert all(1 <= size <= 12 for size in case.layers)
+        assert 2 <= len(case.shape.layers) <= 5
+        assert all(1 <= size <= 12 for size in case.shape.layers)
         assert case.low <= case.high
         assert case.step > 0.0
         assert 0 <= case.seed < 2**64
@@ -29,12 +31,12 @@ def test_random_cases_are_the_same_for_a_seed_and_go_round_the_methods() -> None
 
 
 def test_everybody_agrees() -> None:
-    assert verify.check(fakes.case(), [fakes.contender("a"), fakes.contender("b")], 60.0) == []
+    assert verify.check(fakes.case(), [fakes.contender("a"), fakes.contender("b")], 60.0).differences == ()
 
 
 def test_one_wrong_bit_is_found_with_the_command_lines() -> None:
     good, wrong = fakes.contender("a"), fakes.contender("b", "wrong-at-7")
-    (difference,) = verify.check(fakes.case(), [good, wrong], 60.0)
+    (difference,) = verify.check(fakes.case(), [good, wrong], 60.0).differences
     assert difference.contender == "b"
     assert difference.text == (
         "naive 4-2-1: epoch 7: 0.28571428571428575 instead of 0.2857142857142857 (1 ulp)"
@@ -54,25 +56,27 @@ def test_one_wrong_bit_is_found_with_the_command_lines() -> None:
 )
 def test_a_failure_counts_as_a_difference(behaviour: str, text: str) -> None:
     bad = fakes.contender("bad", behaviour)
-    assert [d.text for d in verify.check(fakes.case(), [fakes.contender("a"), bad], 60.0)] == [text]
+    assert [d.text for d in verify.check(fakes.case(), [fakes.contender("a"), bad], 60.0).differences] == [
+        text
+    ]
     # Where the reference itself fails, the others are compared with the next one.
     others = [bad, fakes.contender("a"), fakes.contender("b", "wrong-at-7")]
-    assert [d.contender for d in verify.check(fakes.case(), others, 60.0)] == ["bad", "b"]
+    assert [d.contender for d in verify.check(fakes.case(), others, 60.0).differences] == ["bad", "b"]
 
 
 def test_a_timeout_counts_as_a_difference() -> None:
-    (difference,) = verify.check(fakes.case(), [fakes.contender("a", "slow")], 0.2)
+    (difference,) = verify.check(fakes.case(), [fakes.contender("a", "slow")], 0.2).differences
     assert difference.text.startswith("naive 4-2-1: ended after 0.2 s")
 
 
 def test_only_who_has_the_method_is_asked() -> None:
     other = fakes.contender("b", "wrong-at-7", methods=("backprop",))
-    assert verify.check(fakes.case(), [fakes.contender("a"), other], 60.0) == []
+    assert verify.check(fakes.case(), [fakes.contender("a"), other], 60.0).differences == ()
 
 
 def test_a_declared_tolerance() -> None:
     lax = replace(fakes.contender("b", "wrong-at-7"), tolerance_ulp=1)
-    assert verify.check(fakes.case(), [fakes.contender("a"), lax], 60.0) == []
+    assert verify.check(fakes.case(), [fakes.contender("a"), lax], 60.0).differences == ()
 
 
 def test_the_command(
@@ -83,7 +87,7 @@ def test_the_command(
     monkeypatch.setattr(verify, "random_cases", lambda count, seed: [right, wrong][: count + 0 * seed])
     assert cli.main(["verify", "--manifest", str(manifest), "--cases", "2"]) == 1
     out = capfd.readouterr().out.splitlines()
-    commands = [shlex.join([*fakes.command(word), *wrong.arguments()]) for word in ("honest", "wrong-at-7")]
+    commands = [shlex.join([*fakes.command(word), *arguments(wrong)]) for word in ("honest", "wrong-at-7")]
     assert out == [
         "b: naive 6-3-1: epoch 7: 0.39285714285714290 instead of 0.39285714285714285 (1 ulp)".replace(
             "0.39285714285714290", "0.3928571428571429"

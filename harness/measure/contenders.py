@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.case import METHODS, Case
-from harness.codec import decode
+from harness.codec import decode, shown
 from harness.errors import ManifestError, UsageError
 from harness.measure import runner
 from harness.measure.contract import arguments, printable
@@ -92,14 +92,6 @@ class Lineup:
     """Why each of the others is skipped, by contender name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    """A manifest as it stands in its file."""
-
-    contender: tuple[Contender, ...]
-    reference: str = ""
-
-
 def load_manifest(path: Path = MANIFEST) -> Manifest:
     """Read and check a manifest; raise ManifestError with the entry that is wrong."""
     try:
@@ -110,14 +102,17 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
         raise ManifestError(f"{path}: is nested too deeply") from None
     except ValueError as error:
         raise ManifestError(f"{path}: is not TOML: {shown_error(error)}") from error
+    if unknown := sorted(document.keys() - {"reference", "contender"}):
+        raise ManifestError(f"{path}: unknown key {shown(unknown[0])}, takes reference and [[contender]]")
+    entries = document.get("contender")
+    if not isinstance(entries, list) or not entries:
+        raise ManifestError(f"{path}: has no [[contender]]")
     try:
-        file: _File = decode(_File, document)
+        listed = [decode(Contender, entry, _whose(entry, n)) for n, entry in enumerate(entries, start=1)]
     except ValueError as error:
         raise ManifestError(f"{path}: {error}") from error
-    if not file.contender:
-        raise ManifestError(f"{path}: has no [[contender]]")
     names: dict[str, str] = {}
-    for contender in file.contender:
+    for contender in listed:
         folded = _folded(contender.name)
         if folded in names:
             raise ManifestError(
@@ -125,9 +120,11 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
                 " give each its own"
             )
         names[folded] = contender.name
-    reference = file.reference or file.contender[0].name
+    reference = document.get("reference", listed[0].name)
     if reference not in names.values():
-        raise ManifestError(f"{path}: reference is {reference!r}, takes one of {', '.join(names.values())}")
+        raise ManifestError(
+            f"{path}: reference is {shown(reference)}, takes one of {', '.join(names.values())}"
+        )
     contenders = (
         replace(
             contender,
@@ -136,12 +133,17 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
             build=_with_python(contender.build),
             toolchain=_with_python(contender.toolchain),
         )
-        for contender in file.contender
+        for contender in listed
     )
     return Manifest(
         reference=reference,
         contenders=tuple(sorted(contenders, key=lambda contender: contender.name != reference)),
     )
+
+
+def _whose(entry: object, number: int) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f"contender {shown(name) if isinstance(name, str) else number}"
 
 
 def _with_python(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -211,4 +213,5 @@ def probe(manifest: Manifest) -> Lineup:
 def ask(command: tuple[str, ...]) -> tuple[str, str]:
     """Run ``command`` and return its standard output, and the reason if it failed."""
     process = runner.run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
-    return process.stdout, f"{printable(' '.join(command))}: {process.error}" if process.failure else ""
+    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
+    return process.stdout, f"{said}{process.error}" if process.failure else ""

@@ -5,7 +5,7 @@ it starts. So all that is left of a bench can be found, even what has left the p
 /proc shows the environments. Elsewhere nothing is found.
 
 As a program, ``guard.py TAG`` waits until its standard input ends, which it does when the bench has ended in
-whatever way, and then ends what the bench has left. A signal to each child at its parent's death
+whatever way. If the bench has not written anything before, it then ends what the bench has left. A signal to each child at its parent's death
 (PR_SET_PDEATHSIG) would do for the child alone, and only if set between fork and exec; with that, starting a
 process took 2.3 times as long.
 """
@@ -78,7 +78,8 @@ def main() -> None:
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    sys.stdin.buffer.read()
+    if sys.stdin.buffer.read():
+        return  # The bench says that it has ended well, and so has all that it started.
     # Twice: the first time may meet a process that is just starting another.
     for _ in range(2):
         end_leftovers(sys.argv[1])

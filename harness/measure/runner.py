@@ -71,6 +71,8 @@ def guarded() -> Iterator[None]:
         yield
     finally:
         _Adoption.set(False)
+        with suppress(BrokenPipeError):
+            os.write(write, b"done")
         os.close(write)
 
 

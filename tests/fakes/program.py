@@ -141,6 +141,32 @@ def slow_with_child(_: Request, value: str) -> None:
         signal.pause()
 
 
+def daemon(request: Request, value: str) -> None:
+    """Keep the contract, but leave a process that has left the group and holds the output; its id goes to ``value``."""
+    read, write = os.pipe()
+    if not os.fork():
+        os.setsid()
+        child = os.fork()
+        if not child:
+            os.write(write, b"%d" % os.getpid())
+            signal.pause()
+        os._exit(0)
+    Path(value).write_bytes(os.read(read, 100))
+    honest(request, "")
+
+
+def slow_with_daemon(request: Request, value: str) -> None:
+    """Never end, and have a process that has left the group."""
+    daemon(request, value)
+    signal.pause()
+
+
+def escapes(_: Request, __: str) -> None:
+    """End with a complaint that would clear a terminal."""
+    sys.stderr.write("\x1b[2J\x9b2J\u202egone\n")
+    sys.exit(1)
+
+
 def closed_output(_: Request, __: str) -> None:
     """Close both outputs and live on."""
     os.close(1)
@@ -174,7 +200,8 @@ BEHAVIOURS: dict[str, Callable[[Request, str], None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(honest, only_small, crash, killed, loud_crash, slow, deaf, garbled, wrong_at_7, flood),
-        *(orphan, orphan_deaf, slow_with_child, closed_output, hungry, without_memory, gate),
+        *(orphan, orphan_deaf, slow_with_child, daemon, slow_with_daemon, escapes),
+        *(closed_output, hungry, without_memory, gate),
     )
 }
 

@@ -1,0 +1,170 @@
+"""Nothing that a bench starts outlives it: what leaves the group, what a killed harness leaves, too much memory."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.measure import guard, runner
+from harness.measure.attempt import attempt
+from harness.measure.contenders import ROOT
+from harness.measure.contract import arguments
+from harness.measure.runner import Process
+from tests import fakes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows and ends all of it")
+STUCK_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wait as shortly as possible, and adopt orphans meanwhile."""
+    monkeypatch.setattr(runner, "_GRACE_S", 0.1)
+    monkeypatch.setattr(runner, "_SETTLE_S", 0.05)
+    with runner.guarded():
+        yield
+
+
+def run(behaviour: str, memory_bytes: int | None = None) -> Process:
+    command = [*fakes.command(behaviour), *arguments(fakes.case())]
+    return runner.run(command, cwd=ROOT, timeout_s=60.0, memory_bytes=memory_bytes)
+
+
+def ends(pid: int) -> bool:
+    """Wait until a process has ended; false if it never does."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([watched], [], [], STUCK_S)[0])
+    finally:
+        os.close(watched)
+
+
+def test_what_leaves_the_group_is_stray_and_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    process = run(f"daemon:{pid}")
+    assert (process.failure, process.error) == (
+        "stray",
+        "left a process of its own running: Peak Memory: 4096 B",
+    )
+    assert not Path(f"/proc/{pid.read_text(encoding='ascii')}").exists()
+    assert "Final Loss: " in process.stdout
+    assert run("honest").failure == ""
+
+
+def test_without_the_guard_it_would_be_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the test above shows something."""
+    monkeypatch.setattr(runner._Adoption, "is_on", False)
+    pid = tmp_path / "pid"
+    assert run(f"daemon:{pid}").failure == ""
+    os.kill(int(pid.read_text(encoding="ascii")), signal.SIGKILL)
+
+
+BENCH = (
+    "import sys; from harness.measure import runner; from pathlib import Path\n"
+    "with runner.guarded():\n"
+    "    print('ready', flush=True)\n"
+    "    runner.run(sys.argv[1:], cwd=Path(), timeout_s=60.0)\n"
+)
+
+
+def started(tmp_path: Path) -> tuple["subprocess.Popen[str]", int]:
+    """Start a harness that runs a program with a process that has left its group; return that one's id."""
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    command = [*fakes.command(f"slow-with-daemon:{told}"), *arguments(fakes.case())]
+    bench = subprocess.Popen(
+        [sys.executable, "-c", BENCH, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    return bench, int(told.read_text(encoding="ascii"))
+
+
+def test_a_killed_harness_leaves_nothing(tmp_path: Path) -> None:
+    bench, pid = started(tmp_path)
+    bench.kill()
+    out, _ = bench.communicate(timeout=STUCK_S)  # The guard does not hold the output open.
+    assert out == "ready\n"
+    assert ends(pid)
+
+
+def test_what_is_left_all_the_same_is_ended_and_named(tmp_path: Path) -> None:
+    bench, pid = started(tmp_path)
+    tag = guard._read(f"/proc/{pid}/environ").split(f"{guard.VARIABLE}=".encode())[1].split(b"\0")[0].decode()
+    # While its bench lives it is let alone.
+    assert guard.end_leftovers() == []
+    assert Path(f"/proc/{pid}").exists()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        words = path.read_bytes().split(b"\0")
+        if guard.__file__.encode() in words and tag.encode() in words:
+            os.kill(int(path.parent.name), signal.SIGKILL)
+    bench.kill()
+    bench.communicate(timeout=STUCK_S)
+    assert Path(f"/proc/{pid}").exists()
+    ended = guard.end_leftovers()
+    assert len([command for command in ended if "slow-with-daemon" in command]) == len(ended) >= 2
+    assert ends(pid)
+
+
+def test_the_guard_ends_with_its_bench() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BENCH, "true"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("ready\n", "")
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        words = path.read_bytes().split(b"\0")
+        if guard.__file__.encode() in words and words[-2] != runner._TAG.encode():
+            assert ends(int(path.parent.name))
+
+
+def test_a_run_that_takes_too_much_memory() -> None:
+    limit = 64 * 2**20
+    process = run("hungry:200", limit)
+    assert process.failure == "memory"
+    assert process.error == f"exit status 1, and may take {limit} B of memory: MemoryError"
+    assert run("hungry:20", limit).failure == ""
+    assert run("crash:3", limit).failure == "crash"
+    assert run("hungry:200").failure == ""
+
+
+def test_control_characters_of_a_last_line_are_written_out() -> None:
+    assert run("escapes").error == r"exit status 1: \x1b[2J\x9b2J\u202egone"
+
+
+def test_a_harness_that_was_stopped_makes_no_false_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock jumps by an hour while a run goes on that has a minute."""
+    real, jump = time.monotonic, [0.0]
+
+    class Event(runner.threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            ended = super().wait(timeout)
+            jump[0] += 3600.0
+            return ended
+
+    monkeypatch.setattr(runner.threading, "Event", Event)
+    monkeypatch.setattr(runner.time, "monotonic", lambda: real() + jump[0])
+    tried = attempt(fakes.contender(), fakes.case(), timeout_s=60.0, memory_bytes=None)
+    assert tried.failure == "paused"
+    assert tried.error.startswith("the harness was stopped for ")
+    assert tried.output is None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "failure"), [("honest", ""), ("garbled", "garbled"), ("crash:2", "crash")]
+)
+def test_an_attempt_names_what_went_wrong(behaviour: str, failure: str) -> None:
+    tried = attempt(fakes.contender("a", behaviour), fakes.case(), timeout_s=60.0, memory_bytes=None)
+    assert (tried.failure, bool(tried.error), tried.output is None) == (failure, bool(failure), bool(failure))
+
+
+def test_who_claims_more_than_it_lived_is_garbled() -> None:
+    tried = attempt(fakes.contender("a", "honest:10"), fakes.case(), timeout_s=60.0, memory_bytes=None)
+    assert tried.failure == "garbled"
+    assert tried.error.startswith("printed a training time of 160.000000000 s, but ended after 0.")

@@ -1,0 +1,296 @@
+"""The plan: learning rates that do not diverge, runs of the asked-for length, a total within the budget."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.case import METHODS, Case, Shape
+from harness.errors import UsageError
+from harness.measure import pilots, runner
+from harness.measure.contenders import ROOT, Contender
+from harness.measure.contract import arguments, parse_output
+from harness.measure.pilots import make_plan, stable_learning_rate
+from harness.measure.runner import Process
+from harness.plan import DEFAULT_SHAPES, Options, Plan
+from tests import fakes
+
+
+def test_learning_rate_of_the_article_shape() -> None:
+    # Inputs in (0, 1): mean square 1/3, so the ten have a squared length of 10/3.
+    # Hidden outputs: 5 * (10/3 + 1) / 3 = 65/9. Sent back to the output: 1, to the hidden layer: 5 * 1/3.
+    # Curvature 2/1 * (5/3 * (10/3 + 1) + 1 * (65/9 + 1)) = 2 * (65/9 + 74/9) = 278/9.
+    # A quarter of 2 / curvature is 0.5 * 9 / 278 = 0.0162: the article's 0.01 is less.
+    assert stable_learning_rate(Shape((10, 5, 1)), 0.0, 1.0) == 0.01
+    # Inputs in (-1, 1) have the same mean square 1/3.
+    assert stable_learning_rate(Shape((10, 5, 1)), -1.0, 1.0) == 0.01
+    # Inputs in (2, 2): mean square 4, so 40; hidden 5 * 41 / 3 = 205/3.
+    # Curvature 2 * (5/3 * 41 + 205/3 + 1) = 2 * 413/3; 0.5 * 3 / 826 = 0.001815980...
+    assert stable_learning_rate(Shape((10, 5, 1)), 2.0, 2.0) == 0.0018
+
+
+def test_learning_rate_of_a_deeper_shape_with_several_outputs() -> None:
+    # 6-9-12-3, inputs in (0, 3): mean square (0 + 0 + 9) / 3 = 3, squared length 18.
+    # Forward: 9 * 19 / 3 = 57, then 12 * 58 / 3 = 232. Back: 3, then 12 * 3 / 3 = 12, then 9 * 12 / 3 = 36.
+    # Curvature 2/3 * (36 * 19 + 12 * 58 + 3 * 233) = 2/3 * (684 + 696 + 699) = 2/3 * 2079 = 1386.
+    # 0.5 / 1386 = 0.00036075...
+    assert stable_learning_rate(Shape((6, 9, 12, 3)), 0.0, 3.0) == 0.00036
+
+
+def test_learning_rate_where_the_curvature_overflows() -> None:
+    assert stable_learning_rate(Shape((10, 5, 1)), -1e200, 1e200) == 0.0
+    assert stable_learning_rate(Shape((10**18,) * 30), 0.0, 1.0) == 0.0
+
+
+@pytest.mark.parametrize("shape", DEFAULT_SHAPES, ids=str)
+@pytest.mark.parametrize("seed", [1, 2**64 - 1])
+def test_no_default_case_diverges(shape: Shape, seed: int) -> None:
+    options = Options()
+    program = ROOT / "rust_impl/target/release/flatnet"
+    if not program.exists() and shape.neurons > 16:
+        pytest.skip("the Rust program is not built, and Python is slow")
+    command = [str(program)] if program.exists() else [fakes.command("")[0], "python_impl/main.py"]
+    case = Case(
+        shape=shape,
+        method="backprop",
+        samples=100,
+        epochs=20,
+        step=options.step,
+        learning_rate=stable_learning_rate(shape, options.low, options.high),
+        low=options.low,
+        high=options.high,
+        seed=seed,
+    )
+    process = runner.run([*command, *arguments(case)], cwd=ROOT, timeout_s=60.0)
+    losses = parse_output(case, process.stdout, process.stderr, process.wall_s).losses
+    assert all(map(math.isfinite, losses))
+    assert losses[-1] < losses[0]
+
+
+SECONDS = {"quick": 2.0**-14, "slow": 2.0**-10}
+STARTUP_S = 0.0625
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Replace processes by ones whose seconds are exact; return who was run with how many steps.
+
+    A training step takes the contender's seconds, times the multiply-adds over those of 4-2-1.
+    """
+    calls: list[tuple[str, int]] = []
+
+    def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None) -> Process:
+        assert cwd == ROOT
+        assert (timeout_s, memory_bytes) == (60.0, 4096)
+        name = command[0]
+        options = dict(word[2:].split("=") for word in command[1:] if word.startswith("--"))
+        layers = tuple(int(word) for word in command[1:] if not word.startswith("--"))
+        samples, epochs = int(options["samples"]), int(options["epochs"])
+        calls.append((f"{name} {'-'.join(map(str, layers))}", samples * epochs))
+        if name == "broken":
+            return process(0.25, "", "", failure="crash")
+        if name == "garbled":
+            return process(0.25, "hello", "")
+        if name == "liar":
+            stdout = "Initial Loss: 1.0\n\r1/1: loss: 0.5\nFinal Loss: 0.5\n"
+            return process(0.25, stdout, "Training Time: 100.5 s\n")
+        scale = sum(layers) / 7
+        training_s = SECONDS[name] * scale * samples * epochs
+        assert epochs == 1
+        stdout = "Initial Loss: 1.0\n\r1/1: loss: 0.5\nFinal Loss: 0.5\n"
+        return process(STARTUP_S + training_s, stdout, f"Training Time: {training_s:.18f} s\n")
+
+    def process(wall_s: float, stdout: str, stderr: str, failure: str = "") -> Process:
+        return Process(
+            stdout=stdout,
+            stderr=stderr,
+            wall_s=wall_s,
+            user_s=0.0,
+            system_s=0.0,
+            failure=failure,
+            error=failure,
+        )
+
+    monkeypatch.setattr(runner, "run", run)
+    return calls
+
+
+def made(options: Options, *names: str, methods: tuple[str, ...] = METHODS) -> Plan:
+    return make_plan(
+        options,
+        sweep="now",
+        reference="slow",
+        contenders=[
+            Contender(name=name, command=(name,), version=(name,), methods=methods) for name in names
+        ],
+        versions={name: f"{name} 1" for name in ("slow", *names)},
+        memory_bytes=4096,
+        on_pilot=lambda _: None,
+    )
+
+
+def shapes(*texts: str) -> tuple[Shape, ...]:
+    return tuple(map(Shape.parse, texts))
+
+
+ONE = Options(shapes=shapes("4-2-1"), methods=("naive",), rounds=3, run_s=8.0, budget_s=1000.0)
+
+
+def sizes(plan: Plan) -> list[tuple[str, int, int]]:
+    return [(str(planned.case.shape), planned.case.samples, planned.case.epochs) for planned in plan.cases]
+
+
+def test_pilots_grow_until_they_last_long_enough(ran: list[tuple[str, int]]) -> None:
+    told: list[str] = []
+    make_plan(
+        ONE,
+        sweep="now",
+        reference="slow",
+        contenders=[Contender(name="slow", command=("slow",), version=("slow",), methods=METHODS)],
+        versions={"slow": "1"},
+        memory_bytes=4096,
+        on_pilot=told.append,
+    )
+    # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 51 of them take long enough.
+    assert ran == [("slow 4-2-1", 1), ("slow 4-2-1", 51)]
+    assert told == ["naive 4-2-1 slow"]
+
+
+def test_first_epochs_shrink_then_samples(ran: list[tuple[str, int]]) -> None:
+    # The slower contender's step takes 2^-10 s, so that s seconds hold 1024 * s steps.
+    for run_s, expected in (
+        (16.0, (100, 100)),  # 16384 steps: more than the article's 100 x 100
+        (8.0, (100, 81)),  # 8192 steps
+        (0.5, (100, 5)),  # 512 steps
+        (0.1, (100, 1)),  # 102 steps
+        (0.0625, (64, 1)),  # 64 steps
+        (2.0**-10, (1, 1)),
+        (2.0**-11, (1, 1)),  # half a step: one is the least
+    ):
+        plan = made(replace(ONE, run_s=run_s), "slow", "quick")
+        assert sizes(plan) == [("4-2-1", *expected)]
+        samples, epochs = expected
+        assert plan.cases[0].run_s == {
+            "slow": STARTUP_S + samples * epochs * 2.0**-10,
+            "quick": STARTUP_S + samples * epochs * 2.0**-14,
+        }
+    assert ran
+
+
+def test_the_estimate_counts_warm_up_and_control(ran: list[tuple[str, int]]) -> None:
+    plan = made(ONE, "slow", "quick")
+    # 8100 steps: 8100/1024 s and 8100/16384 s, each with 1/16 s of start-up; slow runs twice as the control.
+    slow, quick = 8100 / 1024 + STARTUP_S, 8100 / 16384 + STARTUP_S
+    assert plan.cases[0].control
+    assert plan.estimate_s == 4 * (2 * slow + quick)
+    assert ran
+
+
+@pytest.mark.usefixtures("ran")
+def test_the_control_is_on_the_article_shape_or_the_smallest_of_each_method() -> None:
+    options = replace(ONE, shapes=shapes("16-8-1", "10-5-1", "4-2-1"), methods=("naive", "backprop"))
+    plan = made(options, "slow", "quick")
+    assert [(planned.case.method, str(planned.case.shape)) for planned in plan.cases if planned.control] == [
+        ("naive", "10-5-1"),
+        ("backprop", "10-5-1"),
+    ]
+    without = made(replace(options, shapes=shapes("16-8-1", "4-2-1")), "slow", "quick")
+    assert [str(planned.case.shape) for planned in without.cases if planned.control] == ["4-2-1", "4-2-1"]
+    nobody = made(options, "quick")
+    assert not any(planned.control for planned in nobody.cases)
+
+
+@pytest.mark.usefixtures("ran")
+def test_cases_are_in_order_and_named_once() -> None:
+    options = replace(
+        ONE, shapes=shapes("10-5-1", "4-2-1", "10-5-1"), methods=("backprop", "naive", "backprop"), run_s=0.1
+    )
+    plan = made(options, "slow")
+    assert [(planned.case.method, str(planned.case.shape)) for planned in plan.cases] == [
+        ("backprop", "4-2-1"),
+        ("backprop", "10-5-1"),
+        ("naive", "4-2-1"),
+        ("naive", "10-5-1"),
+    ]
+
+
+@pytest.mark.usefixtures("ran")
+def test_too_small_a_budget_first_shortens_the_runs() -> None:
+    # At 8 s a run 8100 steps: 4 rounds of 2 * (7.91 + 0.0625) = 63.8 s in all. The budget is 40 s, so a run
+    # gets 8 * 0.95 * 40 / 63.78125 = 4.7662 s: 4880 steps, 48 epochs of 100.
+    plan = made(replace(ONE, budget_s=40.0), "slow")
+    assert sizes(plan) == [("4-2-1", 100, 48)]
+    assert plan.estimate_s == 8 * (4800 / 1024 + STARTUP_S)
+    assert plan.estimate_s <= 40.0
+    assert plan.left_out == ()
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_still_smaller_budget_drops_the_dearest_case() -> None:
+    # Start-up alone costs 4 * 3 * 0.0625 = 0.75 s: 10-5-1 twice, because of its control, and 4-2-1 once.
+    # So the runs are shortened in vain; then 10-5-1 goes, and the control moves to 4-2-1.
+    options = replace(ONE, shapes=shapes("4-2-1", "10-5-1"), run_s=0.0625, budget_s=0.55)
+    plan = made(options, "slow")
+    assert [str(planned.case.shape) for planned in plan.cases] == ["4-2-1"]
+    assert list(map(str, plan.left_out)) == ["naive 10-5-1: does not fit into 0.55 s; raise --budget"]
+    assert plan.cases[0].control
+    assert plan.estimate_s <= 0.55
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_budget_for_nothing() -> None:
+    with pytest.raises(UsageError) as caught:
+        made(replace(ONE, budget_s=0.1), "slow")
+    assert str(caught.value) == (
+        "--budget: nothing fits into 0.1 s with 3 rounds; raise it, or ask for fewer rounds or smaller shapes"
+    )
+
+
+def test_what_a_contender_cannot_afford_is_left_to_the_others(ran: list[tuple[str, int]]) -> None:
+    # On 4-2-1 the slow one takes 2^-10 s for 240 multiply-adds. 16-8-1 has 2 * 136 * 138 = 37536, 156.4
+    # times as many: 0.1527 s a step are expected, which is more than three times 0.05 s.
+    options = replace(ONE, shapes=shapes("4-2-1", "16-8-1"), run_s=0.05)
+    plan = made(options, "slow", "quick")
+    assert list(map(str, plan.left_out)) == ["slow naive 16-8-1: one training step takes about 0.15 s"]
+    assert [tuple(planned.run_s) for planned in plan.cases] == [("slow", "quick"), ("quick",)]
+    assert ("slow 16-8-1", 1) not in ran
+
+
+@pytest.mark.parametrize("name", ["broken", "garbled", "liar"])
+def test_a_contender_that_fails_stays_in_the_plan(ran: list[tuple[str, int]], name: str) -> None:
+    plan = made(replace(ONE, shapes=shapes("4-2-1", "10-5-1")), "slow", name)
+    assert [list(planned.run_s) for planned in plan.cases] == [["slow", name], ["slow", name]]
+    assert plan.cases[0].run_s[name] == 8.0
+    # Once is enough to know.
+    assert [call for call in ran if call[0].startswith(name)] == [(f"{name} 4-2-1", 1)]
+
+
+@pytest.mark.usefixtures("ran")
+def test_nobody_has_the_method() -> None:
+    plan = make_plan(
+        replace(ONE, methods=("naive", "backprop")),
+        sweep="now",
+        reference="slow",
+        contenders=[
+            Contender(name="slow", command=("slow",), version=("slow",), methods=("naive",)),
+            Contender(name="quick", command=("quick",), version=("quick",), methods=("backprop",)),
+        ],
+        versions={"slow": "1", "quick": "1"},
+        memory_bytes=4096,
+        on_pilot=lambda _: None,
+    )
+    assert [(planned.case.method, *planned.run_s) for planned in plan.cases] == [
+        ("naive", "slow"),
+        ("backprop", "quick"),
+    ]
+
+
+def test_constants_of_the_default_plan() -> None:
+    options = Options()
+    assert list(map(str, options.shapes[:3])) == ["4-2-1", "8-4-1", "10-5-1"]
+    assert str(options.shapes[-1]) == "512-256-1"
+    assert options.rounds >= 5
+    assert options.budget_s <= 180.0
+    assert (pilots.MOST_SAMPLES, pilots.MOST_EPOCHS) == (100, 100)
