@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.case import Case, Shape
+from harness.codec import encode
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.read.results import Results, understand
-from harness.records import ENVIRONMENT, LossKey, Row, SweepFolder
+from harness.records import ENVIRONMENT, PLAN, LossKey, Row, SweepFolder
 
 SWEEP = "2026-01-01T00-00-00.000Z"
 
@@ -128,7 +129,7 @@ def write(
     for key, values in (losses or {}).items():
         folder.append_losses(key, values)
     if of:
-        folder.write_plan(of)
+        folder.write_json(PLAN, encode(of))
     folder.write_json(ENVIRONMENT, {"host": "box", "commit": "0123456789"})
     return folder
 
