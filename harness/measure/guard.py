@@ -5,9 +5,9 @@ it starts. So all that is left of a bench can be found, even what has left the p
 /proc shows the environments. Elsewhere nothing is found.
 
 As a program, ``guard.py TAG`` waits until its standard input ends, which it does when the bench has ended in
-whatever way. If the bench has not written anything before, it then ends what the bench has left. A signal to each child at its parent's death
-(PR_SET_PDEATHSIG) would do for the child alone, and only if set between fork and exec; with that, starting a
-process took 2.3 times as long.
+whatever way. If the bench has not written anything before, it ends what the bench has left. A signal to each
+child at its parent's death (PR_SET_PDEATHSIG) would do for the child alone, and only if set between fork and
+exec; with that, starting a process took 2.3 times as long.
 """
 
 import os

@@ -13,8 +13,8 @@ from harness.case import METHODS
 from harness.read.results import Results
 
 # Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
 GREY = "#777777"
 
@@ -37,7 +37,8 @@ def caption(results: Results) -> str:
     )
     rounds = int(runs["round"].max())
     programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    return f"{where}; {programs}; {rounds} rounds; {results.sweep}"
+    text = f"{where}; {programs}; {rounds} rounds; {results.sweep}"
+    return text if len(text) <= 180 else f"{text[:130]} ... {rounds} rounds; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
