@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_two_benches_in_one_folder(tmp_path: Path) -> None:
     with (
         Archive(tmp_path).locked(),
-        pytest.raises(ResultsError, match="another bench is writing there; wait, or use --results$"),
+        pytest.raises(ResultsError, match=r"another bench is writing there; wait, or use --results$"),
         Archive(tmp_path).locked(),
     ):
         pass

@@ -1,13 +1,12 @@
 """Shapes and cases: what is refused, and the arithmetic that follows from a case alone."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.case import METHODS, Case, Shape
+from harness.case import METHODS, Shape
 from tests import fakes
 
 
@@ -76,4 +75,4 @@ def test_multiply_adds_against_a_count_term_by_term(method: str, layers: tuple[i
 def test_a_shape_that_names_no_layers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="takes two or more") as caught:
         Shape.parse(text)
-    assert str(caught.value) == f"got {ascii(text)}, takes two or more positive sizes such as 10-5-1"
+    assert str(caught.value) == f"got {text!a}, takes two or more positive sizes such as 10-5-1"

@@ -1,240 +1,105 @@
-"""Every picture from made-up frames: drawn without a warning, labelled, and without text upon text."""
+"""Every picture from made-up sweeps: drawn without a warning, labelled, true, and without text upon text."""
 
-import math
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from harness import analysis, charts, style
-from harness.contract import METHODS, Case, multiply_adds, parse_layers
-from harness.plan import DEFAULT_SHAPES
+from harness.case import METHODS, Shape
+from harness.plan import DEFAULT_SHAPES, LeftOut
+from harness.read import charts, style
+from harness.read.results import Results, understand
 from harness.records import Row
-from tests import fakes
+from tests import sweeps
 
-SWEEP = "2024-01-01T00:00:00+00:00"
-SPEEDS = {"python": 1e-7, "rust": 1e-9, "numpy": 2e-8}
-
-
-def of(shape: str, method: str) -> Case:
-    return fakes.case(parse_layers(shape), method, samples=10, epochs=10)
+SHAPES = tuple(map(str, DEFAULT_SHAPES))
+TEN = tuple(f"contender-{number}" for number in range(10))
 
 
 def rows(
-    shapes: tuple[str, ...] = DEFAULT_SHAPES,
+    shapes: tuple[str, ...] = SHAPES,
     methods: tuple[str, ...] = METHODS,
     names: tuple[str, ...] = ("python", "rust"),
     rounds: int = 3,
 ) -> list[Row]:
     """Return what a sweep could have measured: time in proportion to the count, and a little noise."""
-    made: list[Row] = []
-    for number in range(rounds + 1):
+    made = []
+    for number in range(1, rounds + 1):
         for method in methods:
             for shape in shapes:
-                case = of(shape, method)
-                first = len(made)
-                for name in names:
-                    noise = 1.0 + 0.01 * ((number * 7 + len(shape) + len(name)) % 5)
-                    step_s = (1e-6 + SPEEDS[name] * multiply_adds(case.layers, method)) * noise
-                    total_s = step_s * case.training_steps
-                    made.append(
-                        fakes.row(name, number, of=case, training_s=total_s, wall_s=total_s + 0.02 * noise)
-                    )
-                if shape == shapes[0]:
-                    again = made[first]
-                    made.append(replace(again, control=True, training_s=(again.training_s or 0.0) * 1.01))
+                of = sweeps.case(shape, method, samples=10, epochs=10)
+                for place, name in enumerate(names):
+                    noise = 1.0 + 0.01 * ((number * 7 + len(shape) + place) % 5)
+                    step_s = (1e-6 + 1e-7 * 0.3**place * of.multiply_adds) * noise
+                    total_s = step_s * of.training_steps
+                    own = {"of": of, "training_s": total_s, "wall_s": total_s + 0.02}
+                    made.append(sweeps.row(name, number, peak_memory_bytes=(place + 1) << 23, **own))  # type: ignore[arg-type]
+                    if place == 0 and shape == shapes[0]:
+                        made.append(sweeps.row(name, number, control=True, **own))  # type: ignore[arg-type]
     return made
 
 
 def losses(
-    shapes: tuple[str, ...] = ("4-2-1", "10-5-1"),
-    methods: tuple[str, ...] = METHODS,
-    names: tuple[str, ...] = ("python", "rust"),
-    last: float = 1e-6,
-) -> pd.DataFrame:
-    values = (5.0, 1.0, 0.1, 0.01, last)
-    return analysis.losses_frame(
-        {(SWEEP, name, method, shape): values for name in names for method in methods for shape in shapes},
-        SWEEP,
-    )
+    names: tuple[str, ...], last: float = 1e-6, epochs: int = 4
+) -> dict[tuple[str, str, str], list[float]]:
+    values = [*[5.0, 1.0, 0.1, 0.01, 1e-3][:epochs], last]
+    return {(name, method, shape): values for name in names for method in METHODS for shape in SHAPES}
 
 
-def drawn(made: list[Row], curves: pd.DataFrame, reference: str = "python") -> dict[str, Figure]:
-    """Return all pictures, laid out as they are saved."""
-    environment = {"cpu": "Example 9000 @ 3.00GHz", "usable_cores": 2}
-    figures = charts.draw(analysis.frame(made), curves, reference, environment)
-    for figure in figures.values():
-        assert style.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
-    return figures
+def results_of(
+    path: Path, made: list[Row], left_out: list[LeftOut] | None = None, last: float = 1e-6
+) -> Results:
+    names = tuple(dict.fromkeys(row.run.contender for row in made))
+    cases = {str(row.run.case): row.run.case for row in made}
+    plan = sweeps.plan(names, cases.values(), control=False, left_out=left_out or [])
+    return understand(sweeps.write(path, made, plan, losses(names, last)))
 
 
-def kernels_table() -> pd.DataFrame:
-    lines = [
-        {
-            "contender": name,
-            "kernel": kernel,
-            "layers": shape,
-            "median_s": 1e-6 * (1 + place),
-            "lower_quartile_s": 0.9e-6 * (1 + place),
-            "upper_quartile_s": 1.2e-6 * (1 + place),
-        }
-        for name in ("python", "rust")
-        for shape in ("10-5-1", "64-32-1")
-        for place, kernel in enumerate(("forward-flat", "forward-nested", "step-naive", "step-backprop"))
+def failing(made: list[Row], who: str, status: str) -> list[Row]:
+    """Let one fail on all shapes with more than 20 neurons."""
+    return [
+        sweeps.failure(who, row.run.round, status, of=row.run.case)
+        if row.run.contender == who and row.run.case.shape.neurons > 20
+        else row
+        for row in made
     ]
-    return pd.DataFrame(lines)
 
 
-@cache
-def everything() -> dict[str, Figure]:
-    figures = drawn(rows(), losses())
-    figures["kernels.png"] = charts.kernels(kernels_table())
-    style.png(figures["kernels.png"])
-    return figures
+def wrong(made: list[Row], who: str) -> list[Row]:
+    """Let one have other losses throughout."""
+    return [
+        sweeps.mismatch(who, row.run.round, of=row.run.case, training_s=row.training_s or 1.0)
+        if row.run.contender == who
+        else row
+        for row in made
+    ]
+
+
+SITUATIONS: dict[str, Callable[[], list[Row]]] = {
+    "two": rows,
+    "one contender": lambda: rows(names=("python",)),
+    "four contenders": lambda: rows(names=("python", "rust", "numpy", "c")),
+    "ten contenders": lambda: rows(("4-2-1", "10-5-1", "16-8-1", "32-16-1"), names=TEN),
+    "one method": lambda: rows(methods=("backprop",)),
+    "one shape": lambda: rows(("10-5-1",)),
+    "one round": lambda: rows(rounds=1),
+    "without the article's shape": lambda: rows(("4-2-1", "16-8-1", "32-16-1")),
+    "equally many neurons": lambda: rows(("10-5-1", "5-10-1", "8-7-1")),
+    "crashes": lambda: failing(rows(), "rust", "crash"),
+    "timeouts": lambda: failing(rows(), "python", "timeout"),
+    "other losses": lambda: wrong(rows(names=("python", "rust", "c")), "c"),
+}
 
 
 def panels(figure: Figure) -> list[Axes]:
     return list(figure.axes)
-
-
-def test_every_picture_has_titles_and_labelled_axes() -> None:
-    figures = everything()
-    assert list(figures) == ["scaling.png", "speedup.png", "methods.png", "loss.png", "kernels.png"]
-    for name, figure in figures.items():
-        assert "nan" not in figure.get_suptitle()
-        title = figure.get_suptitle() or panels(figure)[0].get_title()
-        assert title, name
-        assert panels(figure)[0].get_ylabel() or name == "kernels.png"
-        for axes in panels(figure):
-            assert axes.get_xlabel(), name
-            assert len(panels(figure)) == 1 or axes.get_title(), name
-
-
-def test_units_stand_beside_the_numbers() -> None:
-    figures = everything()
-    for name in ("scaling.png", "methods.png"):
-        (axes,) = panels(figures[name])
-        ticks = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
-        assert ticks
-        assert all(text.split()[-1] in ("ns", "µs", "ms", "s") for text in ticks), ticks
-    for axes in panels(figures["speedup.png"]):
-        assert all(label.get_text().endswith("x") for label in axes.get_yticklabels())
-    assert "neurons" in panels(figures["scaling.png"])[0].get_xlabel()
-
-
-def test_the_fitted_exponents_are_in_the_legend() -> None:
-    runs = analysis.frame(rows())
-    figure = charts.scaling(runs, "")
-    legend = panels(figure)[0].get_legend()
-    assert legend is not None
-    texts = [text.get_text() for text in legend.get_texts()]
-    for _, fit in analysis.scaling(runs).iterrows():
-        assert (
-            f"{fit['contender']} {fit['method']}: neurons$^{{{fit['exponent']:.2f}}}$"
-            f" ({fit['low']:.2f} to {fit['high']:.2f})"
-        ) in texts
-
-
-def test_the_article_shape_is_marked_where_it_was_measured() -> None:
-    def marks(figure: Figure) -> list[list[int]]:
-        lines = panels(figure)[0].get_lines()
-        return [
-            np.asarray(line.get_xdata()).tolist()
-            for line in lines
-            if line.get_label() == "10-5-1, the article's shape"
-        ]
-
-    # 10 + 5 + 1 neurons.
-    assert marks(charts.scaling(analysis.frame(rows()), "")) == [[16, 16]]
-    assert marks(charts.scaling(analysis.frame(rows(("4-2-1", "16-8-1"))), "")) == []
-
-
-def test_cut_offs_are_marks() -> None:
-    failed = fakes.row(
-        "python", 1, of=of("512-256-1", "naive"), status="timeout", training_s=None, wall_s=60.0
-    )
-    figure = charts.scaling(analysis.frame([*rows(DEFAULT_SHAPES[:-1]), failed]), "")
-    (mark,) = [line for line in panels(figure)[0].lines if line.get_marker() == "x"]
-    assert np.asarray(mark.get_xdata()).tolist() == [512 + 256 + 1]
-    # 60 s for at least 100 steps.
-    assert np.asarray(mark.get_ydata()).tolist() == [0.6]
-    assert mark.get_label() == "python: cut off (timeout or failure)"
-
-
-def test_the_losses_that_coincide_are_said_to() -> None:
-    titles = [axes.get_title() for axes in panels(charts.loss(losses(), ""))]
-    assert titles == [f"{method}: 4 epochs, identical bits" for method in METHODS]
-    different = pd.concat([losses(names=("python",)), losses(names=("rust",), last=2e-6)])
-    titles = [axes.get_title() for axes in panels(charts.loss(different, ""))]
-    assert titles == [f"{method}: 4 epochs, the curves differ" for method in METHODS]
-    alone = panels(charts.loss(losses(names=("rust",)), ""))
-    assert [axes.get_title() for axes in alone] == [f"{method}: 4 epochs" for method in METHODS]
-
-
-def test_the_caption() -> None:
-    runs = analysis.frame(rows(("4-2-1",), rounds=7))
-    assert style.caption(runs, {"cpu": "X", "usable_cores": 2}) == (
-        f"X, usable cores: 2; python: python 1.0, rust: rust 1.0; 7 rounds; {SWEEP}"
-    )
-    assert style.caption(runs, {}).startswith("unknown machine; ")
-
-
-MADE_UP: dict[str, tuple[list[Row], pd.DataFrame]] = {
-    "one contender": (rows(names=("python",)), losses(names=("python",))),
-    "only the rival": (rows(names=("rust",)), losses(names=("rust",))),
-    "three contenders": (
-        rows(names=("python", "rust", "numpy")),
-        losses(names=("python", "rust", "numpy")),
-    ),
-    "one method": (rows(methods=("backprop",)), losses(methods=("backprop",))),
-    "one shape": (rows(("10-5-1",)), losses(("10-5-1",))),
-    "one shape, one method, one contender": (
-        rows(("4-2-1",), ("naive",), ("python",)),
-        losses(("4-2-1",), ("naive",), ("python",)),
-    ),
-    "without the article's shape": (rows(("4-2-1", "16-8-1", "32-16-1")), losses(("4-2-1",))),
-    "one round": (rows(rounds=1), losses()),
-    "equally many neurons": (rows(("10-5-1", "5-10-1", "8-7-1")), losses()),
-    "all runs of one contender failed": (
-        [
-            row
-            if row.contender == "python"
-            else replace(row, status="crash", training_s=None, wall_s=0.0, parity="", initial_loss=None)
-            for row in rows()
-        ],
-        losses(names=("python",)),
-    ),
-    "all runs of the reference failed": (
-        [
-            row if row.contender != "python" else replace(row, status="timeout", training_s=None, parity="")
-            for row in rows(names=("python", "rust", "numpy"))
-        ],
-        losses(names=("rust", "numpy")),
-    ),
-    "nan losses": (rows(), losses(last=math.nan)),
-    "nothing but nan": (
-        rows(),
-        losses().assign(loss=math.nan),
-    ),
-    "infinite losses": (rows(), losses(last=math.inf)),
-    "no losses": (rows(), losses(names=())),
-}
-
-
-@pytest.mark.parametrize("what", MADE_UP)
-def test_all_pictures_are_drawn_from(what: str) -> None:
-    figures = drawn(*MADE_UP[what])
-    for name, figure in figures.items():
-        shown = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
-        assert not [text for text in shown if text in ("nanx", "nan", "infx")], name
 
 
 def boxes(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]:
@@ -281,36 +146,161 @@ def outside(figure: Figure) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["scaling.png", "speedup.png", "methods.png", "loss.png", "kernels.png"])
-def test_no_text_lies_on_another_or_outside(name: str) -> None:
-    figure = everything()[name]
+@pytest.mark.parametrize("what", SITUATIONS)
+def test_every_picture_is_labelled_and_no_text_lies_on_another(tmp_path: Path, what: str) -> None:
+    figures = dict(charts.draw(results_of(tmp_path, SITUATIONS[what]())))
+    assert list(figures) == ["scaling.png", "speedup.png", "methods.png", "memory.png", "loss.png"]
+    for name, figure in figures.items():
+        assert style.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
+        assert figure.get_suptitle() or panels(figure)[0].get_title(), name
+        shown = [text for text, _ in boxes(figure)]
+        assert not [text for text in shown if text in ("nanx", "nan", "infx")], name
+        if what != "ten contenders" or name != "speedup.png":
+            assert overlaps(figure) == [], name
+        assert outside(figure) == [], name
+
+
+def test_units_stand_beside_the_numbers(tmp_path: Path) -> None:
+    figures = dict(charts.draw(results_of(tmp_path, rows())))
+    for name in ("scaling.png", "methods.png"):
+        ticks = [
+            label.get_text() for label in panels(figures[name])[-1].get_yticklabels() if label.get_text()
+        ]
+        assert ticks
+        assert all(text.split()[-1] in ("ns", "µs", "ms", "s") for text in ticks), ticks
+    for axes in panels(figures["speedup.png"]):
+        assert all(label.get_text().endswith("x") for label in axes.get_yticklabels() if label.get_text())
+    assert "MiB" in panels(figures["memory.png"])[0].get_ylabel()
+
+
+def test_the_fitted_exponents_are_in_the_legend(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows())
+    legend = panels(charts.scaling(results, ""))[1].get_legend()
+    assert legend is not None
+    texts = [text.get_text() for text in legend.get_texts()]
+    for fit in results.exponents.to_dict("records"):
+        assert (
+            f"{fit['contender']} {fit['method']}: neurons$^{{{fit['exponent']:.2f}}}$"
+            f" ({fit['low']:.2f} to {fit['high']:.2f})"
+        ) in texts
+
+
+def legend_of(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    return [text.get_text() for text in legend.get_texts()] if legend else []
+
+
+def test_a_failure_cannot_be_taken_for_a_time(tmp_path: Path) -> None:
+    """It stands in the strip, with who and how; on the axis of times there is no mark of it."""
+    left = LeftOut(method="naive", shape=Shape.parse("512-256-1"), contender="python", reason="too dear")
+    made = [row for row in failing(rows(), "rust", "crash") if str(row.run.case) != "naive 512-256-1"]
+    results = results_of(tmp_path, made, [left])
+    strip, axes = panels(charts.scaling(results, ""))
+    assert strip.get_visible()
+    assert {"rust naive: crash", "rust backprop: crash", "python naive: left out"} <= set(legend_of(strip))
+    marks = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in strip.lines}
+    assert marks["python naive: left out"] == [769]
+    assert min(marks["rust backprop: crash"]) == 25
+    drawn = [line for line in axes.lines if str(line.get_label()).startswith("rust")]
+    assert max(max(np.asarray(line.get_xdata())) for line in drawn) == 16
+    quiet, _ = panels(charts.scaling(results_of(tmp_path / "b", rows()), ""))
+    assert not quiet.get_visible()
+
+
+def test_other_losses_are_crossed_out_and_in_no_ratio(tmp_path: Path) -> None:
+    results = results_of(tmp_path, wrong(rows(names=("python", "rust", "c")), "c"))
+    figures = dict(charts.draw(results))
+    _, axes = panels(figures["scaling.png"])
+    assert "c naive (other losses: crossed out)" in legend_of(axes)
+    crosses = [line for line in axes.lines if line.get_marker() == "x" and len(np.asarray(line.get_xdata()))]
+    assert sorted(np.asarray(crosses[0].get_xdata()).tolist()) == sorted(set(results.medians["neurons"]))
+    assert "c (mismatch)" in figures["speedup.png"].get_suptitle()
+    (legend,) = figures["speedup.png"].legends
+    assert not [text for text in legend.get_texts() if text.get_text().startswith("c,")]
+    assert "other losses: in no ratio" in legend_of(panels(figures["methods.png"])[0])
+
+
+def test_the_factors_of_methods_are_the_medians_of_the_paired_ratios(tmp_path: Path) -> None:
+    # Ratios 4, 3 and 5; the ratio of the medians would be 6 / 2 = 3.
+    made = [
+        *sweeps.pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)], sweeps.case("4-2-1")),
+        *sweeps.pairs([(8.0, 1.0), (8.0, 1.0), (8.0, 1.0)], sweeps.case("10-5-1")),
+    ]
+    figure = charts.methods(results_of(tmp_path, made), "")
+    assert [text.get_text() for text in panels(figure)[0].texts if text.get_text().endswith("x")] == [
+        "4x",
+        "8x",
+    ]
+
+
+def test_intervals_of_speedups_are_those_of_the_table(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows(methods=("naive",)))
+    (axes,) = panels(charts.speedup(results, ""))
+    own = results.speedups[~results.speedups["control"] & (results.speedups["measure"] == "training")]
+    segments = axes.containers[0].lines[2][0].get_segments()  # type: ignore[attr-defined]
+    ends = [sorted((float(low), float(high))) for (_, low), (_, high) in segments]
+    wanted = own.sort_values("neurons")[["low", "high"]].to_numpy().tolist()
+    assert ends == [pytest.approx(pair) for pair in wanted]
+
+
+def test_the_height_of_speedup_is_used(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows(methods=("naive",)))
+    (axes,) = panels(charts.speedup(results, ""))
+    low, high = axes.get_ylim()
+    ratios = results.speedups[~results.speedups["control"]]["ratio"]
+    used = np.log(ratios.max() / ratios.min()) / np.log(high / low)
+    assert used > 0.7
+
+
+def test_curves_of_losses(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows())
+    titles = [axes.get_title() for axes in panels(charts.loss(results, ""))]
+    assert titles == [f"{method}: 4 epochs, identical bits" for method in METHODS]
+    curves = pd.DataFrame(
+        {"contender": ["a", "a", "b", "b"], "epoch": [0, 1, 0, 1], "loss": [1.0, 0.5, 1.0, 0.25]}
+    )
+    assert charts._coincide(curves) == "1 epoch, b differs"
+    assert charts._coincide(curves[:2]) == "1 epoch"
+    for axes in panels(charts.loss(results, "")):
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())
+        assert axes.get_xlim() == panels(charts.loss(results, ""))[0].get_xlim()
+
+
+def test_one_colour_and_marker_a_contender(tmp_path: Path) -> None:
+    styles = style.styles_of(TEN)
+    assert len(set(styles.values())) == 10
+    results = results_of(tmp_path, rows())
+    for figure in (charts.scaling(results, ""), charts.memory(results, "")):
+        for line in panels(figure)[-1].lines:
+            owner = str(line.get_label()).split(" ")[0]
+            if owner in results.contenders:
+                assert (line.get_color(), line.get_marker()) == style.styles_of(results.contenders)[owner]
+
+
+def test_the_caption_never_runs_out_of_the_picture(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows(names=tuple(f"a-contender-with-a-long-name-{n}" for n in range(4))))
+    assert len(style.caption(results)) <= 180
+    assert style.caption(results).endswith(f"3 rounds; {sweeps.SWEEP}")
+
+
+def test_kernels() -> None:
+    table = pd.DataFrame(
+        [
+            {
+                "contender": name,
+                "kernel": kernel,
+                "layers": shape,
+                "median_s": 1e-6 * (1 + place),
+                "lower_quartile_s": 0.9e-6 * (1 + place),
+                "upper_quartile_s": 1.2e-6 * (1 + place),
+            }
+            for name in ("python", "rust")
+            for shape in ("10-5-1", "64-32-1")
+            for place, kernel in enumerate(("forward-flat", "forward-nested", "step-naive", "step-backprop"))
+        ]
+    )
+    figure = charts.kernels(table)
+    style.png(figure)
     assert overlaps(figure) == []
     assert outside(figure) == []
-
-
-def colours_in(figure: Figure, names: set[str]) -> dict[str, set[str]]:
-    """Return, by contender, the colours of the lines and legend entries that begin with its name."""
-    found: dict[str, set[str]] = {}
-    legends = [axes.get_legend() for axes in figure.axes] + list(figure.legends)
-    for legend in legends:
-        if legend is None:
-            continue
-        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-            owner = text.get_text().split(",")[0].split(":")[0].split(" ")[0]
-            if owner in names and handle is not None and hasattr(handle, "get_color"):
-                found.setdefault(owner, set()).add(to_hex(handle.get_color()))
-    return found
-
-
-@pytest.mark.parametrize("order", [("python", "rust"), ("rust", "python")])
-def test_a_contender_has_one_colour_in_all_pictures_of_a_sweep(order: tuple[str, ...]) -> None:
-    """Also where the losses or the kernels name them in another order, or do not name them all."""
-    figures = drawn(rows(names=("python", "rust")), losses(names=order))
-    names = {"python", "rust"}
-    found = [colours_in(figures[f"{name}.png"], names) for name in ("scaling", "speedup", "methods", "loss")]
-    for name in names:
-        seen = {colour for colours in found for colour in colours.get(name, set())}
-        assert len(seen) == 1, (name, seen)
-    everyone = [colours for colours in found if colours.keys() == names]
-    assert len(everyone) >= 3
-    assert all(len({frozenset(colour) for colour in colours.values()}) == 2 for colours in everyone)
+    assert [axes.get_title() for axes in panels(figure)] == ["10-5-1", "64-32-1"]

@@ -373,7 +373,7 @@ def test_losses_edited_into_nonsense(tmp_path: Path, line: str) -> None:
     with pytest.raises(ResultsError) as caught:
         SweepFolder(tmp_path).losses()
     assert str(caught.value) == (
-        f"{path}, line 2: is not the next epoch's loss: {ascii(line)}; restore the file or remove it"
+        f"{path}, line 2: is not the next epoch's loss: {line!a}; restore the file or remove it"
     )
 
 

@@ -43,7 +43,7 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
 
 def scaling(results: Results, footer: str) -> Figure:
     """Training time per step against neurons, log-log; who has no time stands in a strip above."""
-    figure = Figure(figsize=(11.5, 6.5), layout="constrained")
+    figure = Figure(figsize=(11.5, _height(results)), layout="constrained")
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 9))
     fits = {(fit["contender"], fit["method"]): fit for fit in results.exponents.to_dict("records")}
     labels = {
@@ -68,6 +68,12 @@ def scaling(results: Results, footer: str) -> Figure:
     figure.suptitle("How the time of one training step grows with the number of neurons")
     add_caption(figure, footer)
     return figure
+
+
+def _height(results: Results) -> float:
+    """Return the inches that a picture needs whose legend has a line for each contender and method."""
+    lanes = len(results.medians[["contender", "method"]].drop_duplicates())
+    return max(6.5, 2.5 + 0.22 * lanes)
 
 
 def _curves(axes: Axes, results: Results, table: pd.DataFrame, labels: Mapping[tuple[str, str], str]) -> None:
@@ -109,9 +115,9 @@ def _without_time(strip: Axes, results: Results) -> None:
             **(open_mark if status in ("left out", "not run") else {"marker": "X", "markersize": 9}),
         )
     strip.set(yticks=[], ylim=(-0.7, max(len(lanes), 1) - 0.3))
-    strip.set_ylabel("no time", rotation=0, ha="right", va="center", fontsize=9)
     strip.set_visible(bool(lanes))
     if lanes:
+        strip.set_ylabel("no time", rotation=0, ha="right", va="center", fontsize=9)
         _legend_beside(strip, "")
 
 
@@ -188,7 +194,7 @@ def speedup(results: Results, footer: str) -> Figure:
         )
     else:
         panels[0].set_axis_off()
-    wrong = rivals[rivals["rounds"] == 0].drop_duplicates("contender")
+    wrong = rivals[(rivals["rounds"] == 0) & (rivals["verdict"] != "unknown")].drop_duplicates("contender")
     without = ", ".join(f"{one['contender']} ({one['verdict']})" for one in wrong.to_dict("records"))
     title = f"How many times as fast as {results.reference}, with 95% intervals"
     figure.suptitle(title + (f"\nwithout a ratio somewhere: {without[:120]}" if without else ""))
@@ -292,7 +298,7 @@ def methods(results: Results, footer: str) -> Figure:
 
 def memory(results: Results, footer: str) -> Figure:
     """Peak memory of a run against neurons, per contender and method."""
-    figure = Figure(figsize=(11.5, 5.5), layout="constrained")
+    figure = Figure(figsize=(11.5, _height(results)), layout="constrained")
     axes = figure.subplots()
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
     mebibytes = {column: table[column] / 2**20 for column in ("median", "low", "high")}

@@ -100,7 +100,7 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
     medians = spreads[spreads["measure"] == "step_s"].reset_index(drop=True)
     right = medians[medians["status"] == "ok"]
     return Results(
-        sweep=folder.name,
+        sweep=rows[0].sweep,
         path=folder.path,
         reference=reference,
         contenders=contenders,
