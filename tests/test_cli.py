@@ -290,7 +290,7 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     ]
     shown = harness("show", "--results", str(folder), "--reference", "b")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "0.12x" in shown.stdout
+    assert "0.125x" in shown.stdout
     listed = harness("sweeps", "--results", str(folder))
     assert Archive(folder).find("latest").name in listed.stdout
     # Another sweep with --resume: there is nothing to finish.

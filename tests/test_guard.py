@@ -1,10 +1,11 @@
-"""Nothing that a bench starts outlives it: what leaves the group, what a killed harness leaves, too much memory."""
+"""Nothing that a bench starts outlives it, or takes too much memory, whoever is killed or stopped."""
 
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,14 +143,14 @@ def test_a_harness_that_was_stopped_makes_no_false_timeout(monkeypatch: pytest.M
     """Its clock jumps by an hour while a run goes on that has a minute."""
     real, jump = time.monotonic, [0.0]
 
-    class Event(runner.threading.Event):
+    class Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
             ended = super().wait(timeout)
             jump[0] += 3600.0
             return ended
 
-    monkeypatch.setattr(runner.threading, "Event", Event)
-    monkeypatch.setattr(runner.time, "monotonic", lambda: real() + jump[0])
+    monkeypatch.setattr(threading, "Event", Event)
+    monkeypatch.setattr(time, "monotonic", lambda: real() + jump[0])
     tried = attempt(fakes.contender(), fakes.case(), timeout_s=60.0, memory_bytes=None)
     assert tried.failure == "paused"
     assert tried.error.startswith("the harness was stopped for ")

@@ -243,7 +243,7 @@ def instant(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes
 
 
 def in_short(row: Row) -> str:
-    return f"{row.run.round} {row.run.case.shape!s} {row.run.contender}{'+' if row.run.control else ''} {row.run.position}"
+    return short(row.run)
 
 
 @pytest.mark.parametrize("bytes_lost", [0, 1, 50, 10_000])

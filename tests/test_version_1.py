@@ -1,4 +1,4 @@
-"""A results folder of version 1.0 is taken over, sweep by sweep. `version-1.0` is one as that version wrote it."""
+"""A results folder of version 1.0 is taken over, sweep by sweep; `version-1.0` is one that it wrote."""
 
 import csv
 import json

@@ -1,7 +1,8 @@
 """A program that keeps the contract, or breaks it in one way: program.py BEHAVIOUR [ARGUMENTS OF A CASE].
 
 It computes nothing: the loss after epoch e is (seed + neurons) / (3 * e + 7), and a training step is
-said to take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds: who claims more than the process lives lies.
+said to take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds. More than the process
+lives would be a lie.
 """
 
 import math
@@ -142,7 +143,7 @@ def slow_with_child(_: Request, value: str) -> None:
 
 
 def daemon(request: Request, value: str) -> None:
-    """Keep the contract, but leave a process that holds the output and has left the group; its id: ``value``."""
+    """Keep the contract, but leave a process that holds the output, outside the group; its id: ``value``."""
     read, write = os.pipe()
     if not os.fork():
         os.setsid()
