@@ -5,6 +5,12 @@ import pytest
 from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_process
 
 
+@pytest.fixture(autouse=True)
+def not_under_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that make runs the tests: commands would name it in their messages."""
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+
+
 @pytest.fixture(scope="session")
 def programs() -> tuple[Program, Program]:
     """Both programs, Python's first."""

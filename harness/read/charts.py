@@ -134,7 +134,9 @@ def _legend_beside(axes: Axes, title: str) -> None:
 
 def _dodge(place: int, count: int) -> float:
     """Return the factor by which one of so many steps aside on a logarithmic axis, not to lie on another."""
-    return float(1.07 ** (place - (count - 1) / 2))
+    # All of them together stay nearer to their size than half the way to one that is twice as large.
+    step = min(1.07, 1.3 ** (1.0 / max(1, count - 1)))
+    return float(step ** (place - (count - 1) / 2))
 
 
 def speedup(results: Results, footer: str) -> Figure:
@@ -177,7 +179,10 @@ def speedup(results: Results, footer: str) -> Figure:
         if own["ratio"].min() < 2.0:
             axes.axhline(1.0, color="black", linewidth=0.8)
         label_neurons(axes, own["neurons"])
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(
+            LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 50 * low else (1.0,))
+        )
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
