@@ -1,12 +1,13 @@
 //! A neural network whose parameters lie in one flat vector, and three ways to its gradient.
 //!
-//! The modules mirror those of the Python program, name by name; only `memory`, `rng`, `threads` and `wide` are
-//! Rust's own.
+//! The modules mirror those of the Python program, name by name; only `memory`, `rng`, `threads`, `wide` and
+//! `side_by_side` are Rust's own.
 
 pub mod gradients;
 pub mod memory;
 pub mod network;
 pub mod rng;
+pub mod side_by_side;
 pub mod threads;
 pub mod training;
 pub mod wide;

@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Gradient;
 use crate::network::{Forward, Network};
-use crate::wide::{SideBySide, layer_forward};
+use crate::side_by_side::{SideBySide, layer_forward};
 
 /// The gradient itself; there is no step.
 pub struct Backprop {

@@ -1,0 +1,144 @@
+//! The forward pass with several rows side by side in wide registers.
+//!
+//! Each lane of a register holds the sum of another row, never a part of one sum, so the terms of every sum
+//! keep their order and the bits are those of `Network::forward`, multiplications and additions rounded one by
+//! one.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::network::{Forward, Network};
+use crate::wide::{LANES, load, transpose};
+
+/// Below so many weights a layer is done before the registers are set up.
+const SMALL: usize = 128;
+
+/// Run layer `k` on its inputs `x` and replace `outputs` by what comes out.
+#[inline(always)]
+pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], outputs: &mut Vec<f64>) {
+    let (rows, columns) = network.shapes[k];
+    if rows * columns < SMALL {
+        return network.layer_forward(k, x, outputs);
+    }
+    let bias = network.biases()[k];
+    // A vector at the end of a row reads on into the next one; what it finds there is not used.
+    let weights = &network.parameters[network.offsets[k]..];
+    outputs.resize(rows, 0.0);
+    let mut first = 0;
+    for outputs in outputs.chunks_mut(2 * S::F64_LANES) {
+        if outputs.len() > S::F64_LANES {
+            let totals = row_sums::<S, 2>(simd, x, weights, first, rows);
+            let (one, other) = outputs.split_at_mut(S::F64_LANES);
+            write_with_bias(simd, one, totals[0], bias);
+            write_with_bias(simd, other, totals[1], bias);
+        } else {
+            let [totals] = row_sums::<S, 1>(simd, x, weights, first, rows);
+            write_with_bias(simd, outputs, totals, bias);
+        }
+        first += 2 * S::F64_LANES;
+    }
+}
+
+/// Write as many sums, plus the bias, as there are outputs.
+#[inline(always)]
+fn write_with_bias<S: Simd>(simd: S, outputs: &mut [f64], totals: S::f64s, bias: f64) {
+    let mut lanes = [0.0; LANES];
+    S::as_mut_simd_f64s(&mut lanes).0[0] = simd.add_f64s(totals, simd.splat_f64s(bias));
+    for (output, lane) in outputs.iter_mut().zip(lanes) {
+        *output = lane;
+    }
+}
+
+/// The sums over j of `x_j * w_ij` for G vectors of rows from row `first` on.
+///
+/// Lanes beyond the last row repeat that one.
+#[inline(always)]
+fn row_sums<S: Simd, const G: usize>(
+    simd: S,
+    x: &[f64],
+    weights: &[f64],
+    first: usize,
+    rows: usize,
+) -> [S::f64s; G] {
+    let whole = x.len() / S::F64_LANES;
+    let (chunks, rest) = x.split_at(whole * S::F64_LANES);
+    let mut starts = [[0; LANES]; G];
+    let mut vectors: [[&[S::f64s]; LANES]; G] = [[&[]; LANES]; G];
+    for (g, (starts, vectors)) in starts.iter_mut().zip(&mut vectors).enumerate() {
+        for r in 0..S::F64_LANES {
+            starts[r] = (first + g * S::F64_LANES + r).min(rows - 1) * x.len();
+            vectors[r] = &S::as_simd_f64s(&weights[starts[r]..]).0[..whole];
+        }
+    }
+    let mut totals = [simd.splat_f64s(0.0); G];
+    let mut tile = [simd.splat_f64s(0.0); LANES];
+    for (n, x) in chunks.chunks_exact(S::F64_LANES).enumerate() {
+        for (total, vectors) in totals.iter_mut().zip(&vectors) {
+            for r in 0..S::F64_LANES {
+                tile[r] = vectors[r][n];
+            }
+            transpose(simd, &mut tile);
+            add_columns(simd, total, x, &tile);
+        }
+    }
+    if !rest.is_empty() {
+        for (total, starts) in totals.iter_mut().zip(&starts) {
+            for r in 0..S::F64_LANES {
+                tile[r] = load(simd, &weights[starts[r] + chunks.len()..]);
+            }
+            transpose(simd, &mut tile);
+            add_columns(simd, total, rest, &tile);
+        }
+    }
+    totals
+}
+
+/// Add `x_j` times column j of the tile, one column after the other.
+#[inline(always)]
+fn add_columns<S: Simd>(simd: S, total: &mut S::f64s, x: &[f64], tile: &[S::f64s; LANES]) {
+    for (&x_j, column) in x.iter().zip(tile) {
+        *total = simd.add_f64s(*total, simd.mul_f64s(simd.splat_f64s(x_j), *column));
+    }
+}
+
+/// The forward pass of `incremental` and `backprop`, with the two buffers between which it swaps the values.
+pub struct SideBySide {
+    arch: Arch,
+    inputs: Vec<f64>,
+    outputs: Vec<f64>,
+}
+
+impl SideBySide {
+    /// The pass on an instruction set.
+    pub fn new(arch: Arch) -> Self {
+        Self { arch, inputs: Vec::new(), outputs: Vec::new() }
+    }
+}
+
+impl Forward for SideBySide {
+    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64] {
+        self.arch.dispatch(Outputs { pass: self, network, x });
+        &self.inputs
+    }
+}
+
+/// One pass.
+struct Outputs<'a> {
+    pass: &'a mut SideBySide,
+    network: &'a Network,
+    x: &'a [f64],
+}
+
+impl WithSimd for Outputs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let SideBySide { inputs, outputs, .. } = self.pass;
+        inputs.clear();
+        inputs.extend_from_slice(self.x);
+        for k in 0..self.network.shapes.len() {
+            layer_forward(simd, self.network, k, inputs, outputs);
+            std::mem::swap(inputs, outputs);
+        }
+    }
+}
