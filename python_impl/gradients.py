@@ -64,8 +64,8 @@ def incremental(
             sums = sums_by_weight(inputs, row, step)
             losses = losses_by_sum(network, layers, target, k=k, i=i, sums=sums)
             weight_slopes += [(up - down) / width for up, down in zip(losses, losses[len(inputs) :])]
-        outputs_up = [row.before[-1] + (bias + step) for row in rows]
-        outputs_down = [row.before[-1] + (bias - step) for row in rows]
+        outputs_up = [row.prefixes[-1] + (bias + step) for row in rows]
+        outputs_down = [row.prefixes[-1] + (bias - step) for row in rows]
         loss_up = sample_loss(target, network.forward(outputs_up, k + 1))
         loss_down = sample_loss(target, network.forward(outputs_down, k + 1))
         bias_slopes.append((loss_up - loss_down) / width)
@@ -77,12 +77,12 @@ class RowSum(NamedTuple):
 
     ``weights``  the row's weights w_ij, one for each input j.
     ``terms``    the products x_j * w_ij.
-    ``before``   the sums of the terms before j, one more than terms: the last is the whole sum.
+    ``prefixes`` the sums of the terms before j, one more than terms: the last is the whole sum.
     """
 
     weights: list[float]
     terms: list[float]
-    before: list[float]
+    prefixes: list[float]
 
 
 class LayerSums(NamedTuple):
@@ -105,7 +105,7 @@ def running_sums(network: Network, x: Sequence[float]) -> list[LayerSums]:
             rows.append(RowSum(weights, terms, list(accumulate(terms, initial=0.0))))
             start += inputs
         layers.append(LayerSums(x, bias, rows))
-        x = [row.before[-1] + bias for row in rows]
+        x = [row.prefixes[-1] + bias for row in rows]
     return layers
 
 
@@ -125,14 +125,14 @@ def sums_by_weight(inputs: Sequence[float], row: RowSum, step: float) -> list[fl
     That is two values for each of the row's inputs. Each sum starts with the term that differs and
     takes the terms after it. A short row takes them in a loop, a long one sixteen by sixteen.
     """
-    weights, terms, before = row
+    weights, terms, prefixes = row
     count = len(inputs)
     if count >= LONG_ROW:
-        ups = [start + x_q * (w_iq + step) for start, x_q, w_iq in zip(before, inputs, weights)]
-        downs = [start + x_q * (w_iq - step) for start, x_q, w_iq in zip(before, inputs, weights)]
+        ups = [start + x_q * (w_iq + step) for start, x_q, w_iq in zip(prefixes, inputs, weights)]
+        downs = [start + x_q * (w_iq - step) for start, x_q, w_iq in zip(prefixes, inputs, weights)]
         return add_later_terms(ups, terms)[:count] + add_later_terms(downs, terms)[:count]
     ups, downs = [], []
-    for q, (start, x_q, w_iq) in enumerate(zip(before, inputs, weights), 1):
+    for q, (start, x_q, w_iq) in enumerate(zip(prefixes, inputs, weights), 1):
         up = start + x_q * (w_iq + step)
         down = start + x_q * (w_iq - step)
         for term in terms[q:]:
@@ -187,7 +187,7 @@ def losses_by_sum(
     """Return the sample's loss for each of the ``sums`` that row ``i`` of layer ``k`` may have."""
     bias = layers[k].bias
     if k + 1 == len(layers):
-        outputs = [row.before[-1] + bias for row in layers[k].rows]
+        outputs = [row.prefixes[-1] + bias for row in layers[k].rows]
         squares = [(d := t - o) * d for t, o in zip(target, outputs)]
         before, t = reduce(add, squares[:i], 0.0), target[i]
         totals = [before + (d := t - (total + bias)) * d for total in sums]
@@ -196,8 +196,8 @@ def losses_by_sum(
         # One lane for each output of the next layer: that output's value for each of the sums.
         lanes: list[Sequence[float]] = []
         for row in layers[k + 1].rows:
-            before, w_oi = row.before[i], row.weights[i]
-            starts = [before + (total + bias) * w_oi for total in sums]
+            prefix, w_oi = row.prefixes[i], row.weights[i]
+            starts = [prefix + (total + bias) * w_oi for total in sums]
             lanes.append(add_terms(starts, row.terms[i + 1 :]))
         bias = layers[k + 1].bias
         if k + 2 < len(layers):

@@ -1,11 +1,12 @@
-//! The same bits from `incremental` as from `naive`, and from `backprop` as from a plain loop, on every
-//! instruction set of this machine and for any number of threads.
+//! The same bits from `incremental` as from its plain form, from that as from `naive`, and from `backprop` as
+//! from a plain loop, on every instruction set of this machine and for any number of threads.
 
-use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
+use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainIncremental};
 use flatnet::network::{Forward, Network, Scratch, sample_loss};
 use flatnet::rng::Random;
+use flatnet::side_by_side::SideBySide;
 use flatnet::threads::Threads;
-use flatnet::wide::{SideBySide, instruction_sets};
+use flatnet::wide::instruction_sets;
 use proptest::prelude::*;
 
 /// One training case: a network, its samples, and the numbers that the methods take.
@@ -55,8 +56,14 @@ impl Case {
         seen
     }
 
-    fn check_incremental(&self, threads: usize) {
+    fn check_plain_incremental(&self) {
         let expected = self.train(&mut Naive::new(self.step, self.learning_rate));
+        let mut method = PlainIncremental::new(self.step, self.learning_rate);
+        assert_same(&expected, &self.train(&mut method), &format!("{self:?}"));
+    }
+
+    fn check_incremental(&self, threads: usize) {
+        let expected = self.train(&mut PlainIncremental::new(self.step, self.learning_rate));
         for arch in instruction_sets() {
             let threads = Threads::exactly(threads);
             let mut method = Incremental::on(arch, threads, self.step, self.learning_rate);
@@ -157,12 +164,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn incremental_is_naive_to_the_bit(case in cases(40, 5), threads in 1_usize..=4) {
+    fn plain_incremental_is_naive_to_the_bit(case in cases(20, 5)) {
+        case.check_plain_incremental();
+    }
+
+    #[test]
+    fn plain_incremental_is_naive_to_the_bit_in_deep_networks(case in cases(6, 14)) {
+        case.check_plain_incremental();
+    }
+
+    #[test]
+    fn incremental_is_the_plain_one_to_the_bit(case in cases(40, 5), threads in 1_usize..=4) {
         case.check_incremental(threads);
     }
 
     #[test]
-    fn incremental_is_naive_to_the_bit_in_deep_networks(case in cases(6, 14)) {
+    fn incremental_is_the_plain_one_to_the_bit_in_deep_networks(case in cases(6, 14)) {
         case.check_incremental(1);
     }
 

@@ -13,7 +13,7 @@ mod incremental;
 mod naive;
 
 pub use backprop::Backprop;
-pub use incremental::{Incremental, Operations, operations};
+pub use incremental::{Incremental, Operations, PlainIncremental, operations};
 pub use naive::Naive;
 
 use crate::network::{Forward, Network};

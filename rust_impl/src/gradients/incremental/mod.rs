@@ -5,12 +5,18 @@
 //! layer only input i differs, so the same holds there; from the layer after that on everything differs, and
 //! each perturbed network takes whole rows of its own. Every sum still has its terms in their order.
 //!
-//! Networks whose perturbed weights are neighbours in a row stand side by side in the lanes of wide
-//! registers (`lanes`), in blocks of up to four registers going up and four going down. First the perturbed
-//! outputs of a few rows are found, then what they lead to in the layers after (`rows`, `panels`). The biases
-//! of all layers go together, a lane each, through one forward pass (`biases`). A row is updated as soon as
-//! its slopes are known: layers are done in ascending order, and a layer's slopes need only weights of layers
-//! after it, or of the row itself.
+//! [`PlainIncremental`] does just that, one perturbed network after the other, as the Python program does.
+//! [`Incremental`] departs from it in these steps, each of which keeps every sum in its order:
+//!
+//! 1. All layers' products and running sums are kept in memory that is made once (`sums`).
+//! 2. Networks whose perturbed weights are neighbours in a row stand side by side in the lanes of wide
+//!    registers, in blocks of up to four registers going up and four going down (`lanes`).
+//! 3. The perturbed outputs of a few rows are found first, then what they lead to in the layers after: a value
+//!    that is loaded serves them all (`rows`, `panels`).
+//! 4. The biases of all layers go together, a lane each, through one forward pass (`biases`).
+//! 5. A row is updated as soon as its slopes are known, and no slope is kept: layers are done in ascending
+//!    order, and a layer's slopes need only weights of layers after it, or of the row itself.
+//! 6. The rows of a large layer are shared among threads.
 //!
 //! # Work
 //!
@@ -46,6 +52,7 @@ mod biases;
 mod lanes;
 mod operations;
 mod panels;
+mod plain;
 mod rows;
 mod sums;
 
@@ -55,13 +62,15 @@ use pulp::Arch;
 
 use super::Gradient;
 use crate::network::{Forward, Network};
+use crate::side_by_side::SideBySide;
 use crate::threads::Threads;
-use crate::wide::{LANES, SideBySide};
+use crate::wide::LANES;
 use biases::RunAndUpdateBiases;
 use rows::{Perturbed, UpdateRows, Workspace};
 use sums::LayerSums;
 
 pub use operations::{Operations, operations};
+pub use plain::PlainIncremental;
 
 /// The same bits as `Naive`, with only the work that a parameter touches.
 pub struct Incremental {

@@ -62,12 +62,12 @@ impl<S: Simd, const N: usize> Sink<S, N> for Panel<'_, S, N> {
 }
 
 /// Add them up as the one row of the layer after it does.
-pub struct RowSum<'a, S: Simd, const N: usize> {
+pub struct IntoRow<'a, S: Simd, const N: usize> {
     pub row: &'a [f64],
     pub total: &'a mut Pair<S, N>,
 }
 
-impl<S: Simd, const N: usize> Sink<S, N> for RowSum<'_, S, N> {
+impl<S: Simd, const N: usize> Sink<S, N> for IntoRow<'_, S, N> {
     #[inline(always)]
     fn take(&mut self, simd: S, o: usize, output: &Pair<S, N>) {
         lanes::add_products(simd, self.total, output, self.row[o]);

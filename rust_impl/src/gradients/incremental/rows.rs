@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::lanes::{self, Pair};
-use super::panels::{Panel, RowSum, Sink, layer_outputs, squares, two_at_a_time};
+use super::panels::{IntoRow, Panel, Sink, layer_outputs, squares, two_at_a_time};
 use super::sums::LayerSums;
 use crate::wide::{Aligned, LANES};
 
@@ -177,7 +177,7 @@ impl Perturbed<'_> {
             [_, next, last] if last.rows == 1 => {
                 let (weights, row) = self.later.split_at(next.rows * next.columns);
                 let mut total = [[simd.splat_f64s(0.0); N]; 2];
-                self.next_layer(simd, i, &output, weights, &mut RowSum { row, total: &mut total });
+                self.next_layer(simd, i, &output, weights, &mut IntoRow { row, total: &mut total });
                 lanes::add_to_all(simd, &mut total, last.bias);
                 squares(simd, self.target, &[total])
             }
