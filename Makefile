@@ -15,12 +15,12 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps verify kernels test check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps verify selfcheck kernels test check format clean cargo python FORCE
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot and verify; for what they take: make bench ARGS=--help"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "ARGS goes to bench, show, plot, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # An environment of another interpreter than the one that is asked for is made anew.
 ifneq ($(origin PYTHON),file)
@@ -76,6 +76,9 @@ sweeps: $(READY) ## list what was measured
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(ARGS)
+
+selfcheck: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
+	@$(RUN) harness selfcheck --results $(RESULTS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
 	@mkdir -p $(RESULTS)

@@ -14,11 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
-from harness.commands import bench, build, document, kernels, plot, show, sweeps, verify
+from harness.commands import bench, build, document, kernels, plot, selfcheck, show, sweeps, verify
 from harness.errors import FlatnetError, UsageError
 
 INTERRUPTED = 130
-COMMANDS = (build, bench, show, plot, sweeps, verify, kernels, document)
+COMMANDS = (build, bench, show, plot, sweeps, verify, selfcheck, kernels, document)
 
 
 def main(words: Sequence[str] | None = None) -> int:

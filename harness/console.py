@@ -72,7 +72,7 @@ class Terminal:
         """Show what a sweep is going to do."""
         table = self._table(
             f"Plan of sweep {plan.sweep}",
-            *("method", "~shape", ">samples", ">epochs", ">rate", ">s/round", ">contenders"),
+            *("method", "~shape", ">samples", ">epochs", ">rate", ">rounds", ">s/round", ">contenders"),
         )
         for planned in plan.cases:
             case = planned.case
@@ -82,6 +82,7 @@ class Terminal:
                 str(case.samples),
                 str(case.epochs),
                 f"{case.learning_rate:g}",
+                str(planned.rounds),
                 f"{planned.round_s(plan.reference):.2f}",
                 f"{len(planned.run_s)} of {len(plan.versions)}",
             )
@@ -91,8 +92,8 @@ class Terminal:
         for entry in plan.left_out:
             self._sentence(f"left out: {entry}")
         self._sentence(
-            f"{plan.options.rounds} timed rounds after one that warms up: about {plan.estimate_s:.0f} s,"
-            f" with {', '.join(plan.versions)}"
+            f"Timed rounds, after one that warms up: about {plan.estimate_s:.0f} s, with"
+            f" {', '.join(plan.versions)}"
         )
 
     @contextmanager
@@ -172,7 +173,7 @@ class Terminal:
             return
         table = self._table(
             "The time of a training step grows as neurons to the power of",
-            *("method", "~contender", ">power", ">95% interval", ">by count", ">neurons", ">sizes"),
+            *("method", "~contender", ">power", ">95% interval", ">by count", ">neurons", ">straight from"),
         )
         for one in exponents.to_dict("records"):
             table.add_row(
@@ -182,7 +183,7 @@ class Terminal:
                 f"{one['low']:.2f} to {one['high']:.2f}",
                 f"{one['counted_exponent']:.2f}",
                 f"{one['fewest_neurons']} to {one['most_neurons']}",
-                str(one["points"]),
+                "nowhere" if math.isnan(start := one["straight_from_neurons"]) else f"{start:.0f}",
             )
         self._out.print(table)
 
@@ -208,6 +209,26 @@ class Terminal:
                 escape(", ".join(names)),
             )
         self._out.print(table)
+
+    def selfcheck(self, shares: "pd.DataFrame", sentence: str) -> None:
+        """Show how often intervals held and differences were seen, with exact binomial intervals."""
+        table = self._table(
+            "Repeated sweeps: intervals that hold the true ratio, differences that are seen",
+            *("~contender", "measure", ">true", ">half width", ">hold", ">95%", ">seen", ">95%"),
+        )
+        for one in shares.to_dict("records"):
+            table.add_row(
+                _Cut(one["contender"]),
+                one["measure"],
+                times(one["true_ratio"]),
+                f"{one['half_width']:.1%}",
+                f"{one['holds']}/{one['sweeps']}",
+                f"{one['holds_low']:.0%}-{one['holds_high']:.0%}",
+                f"{one['seen']}/{one['sweeps']}",
+                f"{one['seen_low']:.0%}-{one['seen_high']:.0%}",
+            )
+        self._out.print(table)
+        self._sentence(sentence)
 
     def kernels(self, kernels: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""
@@ -254,7 +275,7 @@ class SweepProgress:
 
     def starting(self, run: Run) -> None:
         """Show which run is being made."""
-        turn = f"round {run.round}/{self._plan.options.rounds}" if run.round else "warm-up"
+        turn = f"round {run.round}/{self._plan.rounds_of(run)}" if run.round else "warm-up"
         who = f"{run.contender} again" if run.control else run.contender
         self._progress.update(self._task, description=escape(f"{turn} {run.case} {who}"))
 

@@ -33,13 +33,13 @@ class Options:
     """Layer sizes."""
     methods: tuple[str, ...] = METHODS
     """How the gradient is found."""
-    rounds: int = 7
-    """Timed rounds of every case, after one that warms up."""
-    run_s: float = 0.5
+    rounds: int | None = None
+    """Timed rounds of every case, after one that warms up; None: as many as fit into the budget."""
+    run_s: float = 0.1
     """Seconds that the slowest contender's training should take in one run."""
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
-    budget_s: float = 140.0
+    budget_s: float = 160.0
     """Seconds that the whole sweep may take, by estimate."""
     memory_bytes: int | None = None
     """The memory that a run may take; None: what the machine has free when the sweep is planned."""
@@ -54,7 +54,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise ValueError if nobody could have asked for this."""
-        if not 1 <= self.rounds <= MOST_ROUNDS:
+        if self.rounds is not None and not 1 <= self.rounds <= MOST_ROUNDS:
             raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
         for name in ("run_s", "timeout_s", "budget_s"):
             if not 0.0 < getattr(self, name) < 1e9:
@@ -73,9 +73,13 @@ class PlannedCase:
     """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
     control: bool
     """Whether the reference runs twice in each round, to show the noise floor."""
+    rounds: int
+    """Timed rounds, after one that warms up."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep could carry this out."""
+        if not 1 <= self.rounds <= MOST_ROUNDS:
+            raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
         if not self.run_s or not all(seconds >= 0.0 for seconds in self.run_s.values()):
             raise ValueError("run_s takes the seconds of one contender or more")
         if not self.case.training_steps:
@@ -177,27 +181,35 @@ class Plan:
     @property
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
-        return sum(planned.round_s(self.reference) for planned in self.cases) * (self.options.rounds + 1)
+        return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
 
     def estimate_of(self, run: Run) -> float:
         """Return the estimated seconds of one run."""
-        return self._estimates[str(run.case)][run.contender]
+        return self._planned[str(run.case)].run_s[run.contender]
+
+    def rounds_of(self, run: Run) -> int:
+        """Return how many timed rounds the case of ``run`` has."""
+        return self._planned[str(run.case)].rounds
 
     @cached_property
-    def _estimates(self) -> dict[str, Mapping[str, float]]:
-        return {str(planned.case): planned.run_s for planned in self.cases}
+    def _planned(self) -> dict[str, PlannedCase]:
+        return {str(planned.case): planned for planned in self.cases}
 
     def schedule(self) -> Iterator[Run]:
         """Yield all runs in their order.
 
-        A round goes through all cases before the next one begins, so that a machine that drifts hits every
-        size alike. Within a case the contenders run one right after the other, in the plan's order in even
-        rounds and in the opposite order in odd ones.
+        First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that a
+        machine that drifts hits every size alike, and what disturbs one round has gone when the next comes.
+        Within a round the contenders run one right after the other, in the plan's order in even rounds and in
+        the opposite order in odd ones.
         """
-        for number in range(self.options.rounds + 1):
-            for planned in self.cases:
-                turns = planned.turns(self.reference)
-                for position, (name, control) in enumerate(turns[::-1] if number % 2 else turns, start=1):
-                    yield Run(
-                        case=planned.case, contender=name, control=control, round=number, position=position
-                    )
+        places = [
+            ((number - 0.5) / planned.rounds if number else 0.0, place, number)
+            for place, planned in enumerate(self.cases)
+            for number in range(planned.rounds + 1)
+        ]
+        for _, place, number in sorted(places):
+            planned = self.cases[place]
+            turns = planned.turns(self.reference)
+            for position, (name, control) in enumerate(turns[::-1] if number % 2 else turns, start=1):
+                yield Run(case=planned.case, contender=name, control=control, round=number, position=position)

@@ -70,6 +70,10 @@ class Row:
     """What the contender's version command said."""
     threads: int = 1
     """Threads that the contender was told to use."""
+    involuntary_switches: int | None = None
+    """How often it had to leave a core to somebody else."""
+    stolen_s: float | None = None
+    """CPU seconds that the host gave to others meanwhile, over all cores."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no run could have been like this."""
@@ -99,6 +103,7 @@ COLUMNS: Mapping[str, Callable[[Row], object]] = {
         name: attrgetter(name)
         for name in (
             *("status", "wall_s", "user_s", "system_s", "training_s", "peak_memory_bytes"),
+            *("involuntary_switches", "stolen_s"),
             *("initial_loss", "final_loss", "parity", "error"),
         )
     },
@@ -108,7 +113,7 @@ _DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")
 """Written for those who read the file, computed by those who know the shape and the round."""
 _OPTIONAL = (
     *("started_utc", "host", "version", "threads", "user_s", "system_s", "peak_memory_bytes"),
-    *("initial_loss", "final_loss", "parity", "error", *_DERIVED),
+    *("involuntary_switches", "stolen_s", "initial_loss", "final_loss", "parity", "error", *_DERIVED),
 )
 """Columns without which a row can be understood."""
 _ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
@@ -146,10 +151,13 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
         ("step", "learning_rate", "low", "high", "wall_s", "user_s", "system_s"), ("a number", float)
     ),
     **dict.fromkeys(
-        ("training_s", "initial_loss", "final_loss"),
+        ("training_s", "stolen_s", "initial_loss", "final_loss"),
         ("a number or nothing", lambda cell: float(cell) if cell else None),
     ),
-    "peak_memory_bytes": ("an integer or nothing", lambda cell: _count(cell) if cell else None),
+    **dict.fromkeys(
+        ("peak_memory_bytes", "involuntary_switches"),
+        ("an integer or nothing", lambda cell: _count(cell) if cell else None),
+    ),
     "control": ("yes or no", {"yes": True, "no": False}.__getitem__),
     "layers": ("a shape such as 10-5-1", Shape.parse),
 }

@@ -89,7 +89,7 @@ def _plan(document: dict[str, Any], name: str) -> Plan | None:
         for entry in document["cases"]:
             case = dict(entry["case"])
             case["shape"] = "-".join(map(str, case.pop("layers")))
-            cases.append({**entry, "case": case})
+            cases.append({**entry, "case": case, "rounds": document["options"]["rounds"]})
         plan: Plan = decode(
             Plan, {**document, "sweep": name, "cases": cases, "left_out": [], "memory_bytes": None}
         )

@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from harness.case import Case, Shape
 from harness.codec import encode
+from harness.digits import three_digits
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
+from harness.read.intervals import median_interval
 from harness.read.results import Results, understand
 from harness.records import ENVIRONMENT, PLAN, LossKey, Row, SweepFolder
 
@@ -109,7 +113,8 @@ def plan(
         versions=dict.fromkeys(names, "1.0"),
         memory_bytes=None,
         cases=tuple(
-            PlannedCase(case=one, run_s=dict.fromkeys(names, 0.25), control=control) for one in cases
+            PlannedCase(case=one, run_s=dict.fromkeys(names, 0.25), control=control, rounds=3)
+            for one in cases
         ),
         left_out=tuple(left_out),
     )
@@ -135,7 +140,23 @@ def write(
 
 
 def understood(
-    path: Path, rows: Iterable[Row], of: Plan | None = None, reference: str | None = None
+    path: Path,
+    rows: Iterable[Row],
+    of: Plan | None = None,
+    reference: str | None = None,
+    margin: float | None = None,
 ) -> Results:
     """Return what a sweep of these rows showed."""
-    return understand(write(path, rows, of), reference)
+    return understand(write(path, rows, of), reference, margin)
+
+
+def bounds(*values: float) -> str:
+    """Return the interval of the median of these as people read it."""
+    found = median_interval(np.array(values))
+    return f"{three_digits(found.low)} to {three_digits(found.high)}"
+
+
+def floor(*values: float) -> float:
+    """Return the factor of 1 within which the interval of these lies."""
+    found = median_interval(np.array(values))
+    return max(found.high, 1.0 / found.low)

@@ -22,7 +22,7 @@ def plan(name: str) -> Plan:
         reference="a",
         versions={"a": "1"},
         memory_bytes=None,
-        cases=(PlannedCase(case=fakes.case(), run_s={"a": 0.5}, control=False),),
+        cases=(PlannedCase(case=fakes.case(), run_s={"a": 0.5}, control=False, rounds=7),),
         left_out=(),
     )
 

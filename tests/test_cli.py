@@ -112,8 +112,8 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ),
         (
             ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, kernels, document;"
-            " did you mean plot?; see python -m harness --help",
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, selfcheck, kernels,"
+            " document; did you mean plot?; see python -m harness --help",
         ),
         *(
             (
@@ -276,8 +276,8 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     done = harness(*bench(folder, manifest), *shapes)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "8.00x" in done.stdout
-    # 2 methods, 3 rounds with the warm-up: 4 shapes, 2 contenders and a control.
-    assert len(keys(folder)) == 2 * 3 * (4 * 2 + 1)
+    # 2 methods, 3 rounds with the warm-up: 4 shapes, 2 contenders, a control in each of two decades.
+    assert len(keys(folder)) == 2 * 3 * (4 * 2 + 2)
     plotted = harness("plot", "--results", str(folder))
     assert (plotted.returncode, plotted.stderr) == (0, "")
     pictures = sorted(folder.glob("*.png"))
@@ -333,8 +333,7 @@ def test_nothing_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
     assert cli.main([*bench(tmp_path, manifest), "--budget", "1e-6"]) == 2
     assert capfd.readouterr().err.splitlines()[-1] == (
-        "error: --budget: nothing fits into 1e-06 s with 2 rounds;"
-        " raise it, or ask for fewer rounds or smaller shapes"
+        "error: --budget: nothing fits into 1e-06 s with 2 rounds; raise it, or ask for smaller shapes"
     )
 
 
@@ -379,7 +378,7 @@ class Gate:
                 os.close(os.open(path, mode | os.O_NONBLOCK))
 
 
-PILOTS = 2
+PILOTS = 3
 """A step is said to take 0.4 us: one step shows it, then come as many as a run may have."""
 
 

@@ -18,9 +18,11 @@ from harness.read.results import Results
 from harness.records import ENVIRONMENT, RUNS, Row
 from tests.sweeps import (
     SMALL,
+    bounds,
     case,
     curve,
     failure,
+    floor,
     mismatch,
     pairs,
     plan,
@@ -111,12 +113,12 @@ def test_the_plan() -> None:
     screen.terminal.plan(replace(made, cases=(made.cases[0], alone)))
     assert screen.out() == [
         "Plan of sweep 2026-01-01T00-00-00.000Z",
-        "method       shape             samples  epochs  rate  s/round  contenders",
-        "naive        4-2-1*                  1       1  0.01     0.75      2 of 2",
-        "incremental  1000-1000-1000-1        1       1  0.01     0.25      1 of 2",
+        "method       shape            samples  epochs  rate  rounds  s/round  contenders",
+        "naive        4-2-1*                 1       1  0.01       3     0.75      2 of 2",
+        "incremental  1000-10…-1000-1        1       1  0.01       3     0.25      1 of 2",
         "* python runs twice a round, which shows the noise floor",
         "left out: python naive 512-256-1: one training step takes about 9 s",
-        "3 timed rounds after one that warms up: about 4 s, with python, rust",
+        "Timed rounds, after one that warms up: about 4 s, with python, rust",
     ]
 
 
@@ -174,10 +176,12 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "                  broken                     -        -  crash",
         "                  absent                     -        -  not run",
         "                  spared                                 left out",
-        "rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval 40.0 to 50.0),"
-        " 3.50 times with start-up (3.00 to 4.00).",
-        "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed;"
-        " python against itself is within a factor of 1.250 (1.333 with start-up)."
+        f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)}),"
+        f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
+        "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed."
+        f" The machine was in a storm: python against itself is within a factor of {floor(0.8, 1.25):.3f}"
+        f" ({floor(1.0, 4.0 / 3.0):.3f} with start-up); it would help to close what else runs, and a larger"
+        " --budget."
         f" Tables: {results.path}; pictures: make plot",
     ]
 
@@ -187,19 +191,11 @@ def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
     for width, has_intervals in ((119, False), (120, True)):
         screen = Screen(width)
         screen.terminal.results(results)
-        assert ("45.0x (40.0 to 50.0)  3.50x (3.00 to 4.00)" in screen.out()[4]) == has_intervals
-    assert screen.out()[:10] == [
-        "Time of a training step; times as fast as python",
-        "shape             contender     step              training               process  losses",
-        "naive",
-        "10-5-1            python      900 ms                                              identical",
-        "                  rust       20.0 ms  45.0x (40.0 to 50.0)  3.50x (3.00 to 4.00)  identical",
-        "incremental",
-        "1000-1000-1000-1  python      1234 s                                              identical",
-        "                  rust        500 ms  2468x (2468 to 2468)  1234x (1234 to 1234)  identical",
-        "                  wrong       1.00 s                     -                     -  differ",
-        "                  at times    2.00 s                  617x                  617x  1 of 2 differ",
-    ]
+        interval = f"45.0x ({bounds(40.0, 50.0)})  3.50x ({bounds(3.0, 4.0)})"
+        assert (interval in screen.out()[4]) == has_intervals
+    assert "2468x (2468 to 2468)  1234x (1234 to 1234)" in " ".join(screen.out()[7].split()).replace(
+        ") ", ")  "
+    )
 
 
 def test_who_has_other_losses_is_red(tmp_path: Path) -> None:
@@ -257,10 +253,11 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
     for screen in (file, terminal):
         screen.terminal.results(results)
     assert file.out()[-2:] == list(results.answer)
-    assert terminal.out()[5:7] == [
-        "rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval 40.0 to",
-        "50.0), 3.50 times with start-up (3.00 to 4.00).",
-    ]
+    wrapped = terminal.out()[5:]
+    # A path that is longer than a line is cut where it must be.
+    assert "".join(wrapped).replace(" ", "") == "".join(results.answer).replace(" ", "")
+    assert len(wrapped) > 4
+    assert all(len(line) <= 80 for line in wrapped)
 
 
 def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path: Path) -> None:
@@ -268,7 +265,8 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
     rows = [
         *curve("python", "naive", {shape: x**2 for shape, x in neurons.items()}),
         *curve("python", "backprop", {shape: 10.0 * x for shape, x in neurons.items()}),
-        *curve("rust", "naive", {shape: 2.0 * x**2 for shape, x in neurons.items()}),
+        # Bent: 0.72 * 25 ** 2 is less than a line through the two others has.
+        *curve("rust", "naive", {s: (1.44 if x == 25.0 else 2.0) * x**2 for s, x in neurons.items()}),
         *curve("rust", "backprop", {shape: 8.0 * x for shape, x in neurons.items()}),
     ]
     results = understood(tmp_path, rows)
@@ -276,11 +274,11 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
     screen.terminal.results(results)
     assert screen.out()[-9:-2] == [
         "The time of a training step grows as neurons to the power of",
-        "method    contender  power  95% interval  by count   neurons  sizes",
-        "naive     python      2.00  2.00 to 2.00      4.01  16 to 49      3",
-        "naive     rust        2.00  2.00 to 2.00      4.01  16 to 49      3",
-        "backprop  python      1.00  1.00 to 1.00      1.97  16 to 49      3",
-        "backprop  rust        1.00  1.00 to 1.00      1.97  16 to 49      3",
+        "method    contender  power  95% interval  by count   neurons  straight from",
+        "naive     python      2.00  2.00 to 2.00      4.01  16 to 49             16",
+        "naive     rust        2.04  2.04 to 2.04      4.01  16 to 49        nowhere",
+        "backprop  python      1.00  1.00 to 1.00      1.97  16 to 49             16",
+        "backprop  rust        1.00  1.00 to 1.00      1.97  16 to 49             16",
         "python with backprop is faster than rust with naive from 16 neurons on",
     ]
 

@@ -85,7 +85,11 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (
             GOOD + 'colour = "red"\n',
             "contender 'a': unknown key 'colour', takes name, command, version, methods, build, toolchain,"
-            " threads, tolerance_ulp",
+            " threads, tolerance_ulp, extra_epochs",
+        ),
+        (
+            GOOD + "extra_epochs = 1.5\n",
+            "contender 'a': extra_epochs is 1.5, takes a share from 0 to 1",
         ),
         (GOOD.replace('command = ["{python}", "a.py"]', ""), "contender 'a': has no 'command'"),
         (GOOD.replace('name = "a"', ""), "contender 1: has no 'name'"),

@@ -43,7 +43,14 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
     ]
     assert found["harness"] == __version__
     assert found["contenders"] == {
-        "a": {"version": "a 1", "command": "bin/a x", "build": "make a", "toolchain": "cc 1.0", "threads": 2}
+        "a": {
+            "version": "a 1",
+            "command": "bin/a x",
+            "build": "make a",
+            "toolchain": "cc 1.0",
+            "threads": 2,
+            "extra_epochs": 0.0,
+        }
     }
     assert found["missing"] == {"b": "no such file"}
     assert str(ROOT) not in json.dumps({**found, "python_build_options": None})

@@ -12,7 +12,7 @@ from tests.sweeps import case, curve, failure, mismatch, pairs, row, write
 
 def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
     rows = [
-        *pairs([(4.0, 1.0), (6.0, 2.0)]),
+        *pairs([(4.0, 1.0)] * 2),
         *(row("python", number, control=True, training_s=4.0, wall_s=4.5) for number in (1, 2)),
         *pairs([(1.0,)], of=case("10-5-1"), names=["python"]),
         *(mismatch("rust", 1, of=case("10-5-1")), failure("go", 1)),
@@ -20,25 +20,32 @@ def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
     folder = write(tmp_path, rows)
     results = understand(folder)
     write_tables(folder, results)
+    # Ratios 4 and 4, 3 and 3, of CPU seconds 1 and 1; two equal rounds have the level 1 - 2 / 4.
+    equal = "2,2.0,0.0,1.0,1.0,1.0,0.5,1.0,4-2-1"
+    none = "0,0.0,,,,,,1.0,4-2-1"
+    wrong = "mismatch,epoch 1: 2.0 instead of 1.0 (9 ulp)"
     assert (folder.path / "speedup.csv").read_text(encoding="utf-8").splitlines() == [
         "method,layers,neurons,parameters,multiply_adds,contender,reference,control,measure,rounds,"
-        "ratio,low,high,noise_floor,verdict,parity",
-        # Ratios 4 and 3, 3 and 2.6; the control's 1 and 1.5, 1 and 13/9.
-        "naive,4-2-1,7,12,240,python,python,yes,training,2,1.25,1.0,1.5,1.5,none,identical",
-        "naive,4-2-1,7,12,240,python,python,yes,process,2,1.2222222222222223,1.0,1.4444444444444444,"
-        "1.4444444444444444,none,identical",
-        "naive,4-2-1,7,12,240,rust,python,no,training,2,3.5,3.0,4.0,1.5,faster,identical",
-        "naive,4-2-1,7,12,240,rust,python,no,process,2,2.8,2.6,3.0,1.4444444444444444,faster,identical",
-        "naive,4-2-1,7,12,240,go,python,no,training,0,,,,1.5,crash,",
-        "naive,4-2-1,7,12,240,go,python,no,process,0,,,,1.4444444444444444,crash,",
-        "naive,10-5-1,16,57,6270,rust,python,no,training,0,,,,1.5,mismatch,"
-        "epoch 1: 2.0 instead of 1.0 (9 ulp)",
-        "naive,10-5-1,16,57,6270,rust,python,no,process,0,,,,1.4444444444444444,mismatch,"
-        "epoch 1: 2.0 instead of 1.0 (9 ulp)",
+        "effective_rounds,lag1,ratio,low,high,level,floor,floor_layers,verdict,parity",
+        *(
+            f"naive,4-2-1,7,12,240,python,python,yes,{measure},{equal},cannot tell,identical"
+            for measure in ("training", "process", "cpu")
+        ),
+        "naive,4-2-1,7,12,240,rust,python,no,training,2,2.0,0.0,4.0,4.0,4.0,0.5,1.0,4-2-1,faster,identical",
+        "naive,4-2-1,7,12,240,rust,python,no,process,2,2.0,0.0,3.0,3.0,3.0,0.5,1.0,4-2-1,faster,identical",
+        f"naive,4-2-1,7,12,240,rust,python,no,cpu,{equal},cannot tell,identical",
+        *(
+            f"naive,4-2-1,7,12,240,go,python,no,{measure},{none},crash,"
+            for measure in ("training", "process", "cpu")
+        ),
+        *(
+            f"naive,10-5-1,16,57,6270,rust,python,no,{measure},{none},{wrong}"
+            for measure in ("training", "process", "cpu")
+        ),
     ]
     summary = (folder.path / "summary.csv").read_text(encoding="utf-8").splitlines()
-    assert summary[1] == "naive,4-2-1,7,12,240,python,step_s,ok,2,5.0,4.0,6.0,1.0,4.0,4.5,5.5,0"
-    assert "naive,10-5-1,16,57,6270,rust,step_s,mismatch,1,1.0,,,0.0,1.0,1.0,1.0,0" in summary
+    assert summary[1] == "naive,4-2-1,7,12,240,python,step_s,ok,2,4.0,4.0,4.0,0.5,2.0,0.0,0.0,4.0,4.0,4.0,0"
+    assert "naive,10-5-1,16,57,6270,rust,step_s,mismatch,1,1.0,,,,1.0,,0.0,1.0,1.0,1.0,0" in summary
 
 
 def test_numbers_read_back_to_the_same_values(tmp_path: Path) -> None:
@@ -55,6 +62,7 @@ def test_numbers_read_back_to_the_same_values(tmp_path: Path) -> None:
         assert b"\r" not in content
         back = pd.read_csv(io.BytesIO(content))
         if "control" in back:
+            back["floor_layers"] = back["floor_layers"].astype(object).fillna("").astype(str)
             back["control"] = back["control"].map({"yes": True, "no": False})
         pd.testing.assert_frame_equal(back, table, check_exact=True)
 

@@ -23,8 +23,8 @@ PLAN = Plan(
     versions={"a": "a 1", "b": "b 1"},
     memory_bytes=2**30,
     cases=(
-        PlannedCase(case=fakes.case((4, 2, 1)), run_s={"a": 0.5, "b": 0.25}, control=True),
-        PlannedCase(case=fakes.case((10, 5, 1), "backprop"), run_s={"b": 0.1}, control=False),
+        PlannedCase(case=fakes.case((4, 2, 1)), run_s={"a": 0.5, "b": 0.25}, control=True, rounds=3),
+        PlannedCase(case=fakes.case((10, 5, 1), "backprop"), run_s={"b": 0.1}, control=False, rounds=2),
     ),
     left_out=(LeftOut(method="naive", shape=Shape((10, 5, 1)), contender=None, reason="too dear"),),
 )
@@ -39,9 +39,17 @@ def test_a_plan_reads_back_exactly(tmp_path: Path) -> None:
 
 
 def test_the_estimate() -> None:
-    # 3 rounds and the warm-up; the control runs a second time: 0.5 + 0.25 + 0.5, and 0.1.
-    assert PLAN.estimate_s == pytest.approx(4 * (1.25 + 0.1))
+    # 3 and 2 rounds and the warm-ups; the control runs a second time: 0.5 + 0.25 + 0.5, and 0.1.
+    assert PLAN.estimate_s == pytest.approx(4 * 1.25 + 3 * 0.1)
     assert [PLAN.estimate_of(run) for run in PLAN.schedule()][:4] == [0.5, 0.25, 0.5, 0.1]
+
+
+def test_the_rounds_of_each_case_are_spread_evenly_over_the_sweep() -> None:
+    rounds = [(str(run.case), run.round) for run in PLAN.schedule() if run.position == 1]
+    # After the warm-ups at (n - 0.5) / rounds of the way: 1/6, 3/6, 5/6, and 1/4, 3/4.
+    a, b = "naive 4-2-1", "backprop 10-5-1"
+    assert rounds == [(a, 0), (b, 0), (a, 1), (b, 1), (a, 2), (b, 2), (a, 3)]
+    assert len({run.key for run in PLAN.schedule()}) == 4 * 3 + 3 * 1
 
 
 def changed(**changes: object) -> dict[str, Any]:
@@ -61,6 +69,7 @@ def changed(**changes: object) -> dict[str, Any]:
     [
         ({"options__rounds": 2.0}, "options.rounds: got 2.0, takes an integer"),
         ({"options__rounds": 10**12}, f"options: rounds is {10**12}, takes an integer from 1 to 100000"),
+        ({"cases__0__rounds": 0}, "cases[0]: rounds is 0, takes an integer from 1 to 100000"),
         ({"options__run_s": None}, "options.run_s: got None, takes a finite number"),
         ({"options__timeout_s": float("inf")}, "options.timeout_s: got inf, takes a finite number"),
         ({"options__timeout_s": 10**400}, "options.timeout_s: int too large to convert to float"),

@@ -1,6 +1,7 @@
 """What is concluded from the rows of a sweep, against hand-worked answers and independent libraries."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.case import Shape
+from harness.case import Case, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import LeftOut
+from harness.read.intervals import median_interval
 from harness.read.results import spread, understand
 from harness.records import Row
 from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, understood, write
@@ -22,12 +24,13 @@ from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, under
 def test_spread_by_hand() -> None:
     # Sorted 1 2 4 4 9: the median is 4; the distances 3 2 0 0 5, sorted 0 0 2 3 5, have the median 2.
     # Quartiles at ranks 1 and 3: 2 and 4. 3.5 * 1.4826 * 2 = 10.4: nothing is that far from 4.
-    # The interval: three of five draws are the least with a chance of 5.8%, the greatest as well.
-    assert spread(np.array([4.0, 1.0, 9.0, 4.0, 2.0])) == {
+    values = np.array([4.0, 1.0, 9.0, 4.0, 2.0])
+    found = spread(values)
+    interval = median_interval(values)._asdict()
+    assert {name: found.pop(name) for name in interval} == interval
+    assert found == {
         "n": 5,
         "median": 4.0,
-        "low": 1.0,
-        "high": 9.0,
         "mad": 2.0,
         "minimum": 1.0,
         "lower_quartile": 2.0,
@@ -50,9 +53,10 @@ def test_outliers_begin_beyond_three_and_a_half_sigma() -> None:
 
 def test_one_value() -> None:
     found = spread(np.array([3.0]))
-    assert math.isnan(found.pop("low")) and math.isnan(found.pop("high"))
+    assert all(math.isnan(found.pop(name)) for name in ("low", "high", "level", "lag1"))
     assert found == {
         "n": 1,
+        "effective_rounds": 1.0,
         "median": 3.0,
         "mad": 0.0,
         "minimum": 3.0,
@@ -79,12 +83,14 @@ def test_summary_has_a_line_per_case_contender_and_measure(tmp_path: Path) -> No
     table = results.summary
     assert list(table.columns) == [
         *("method", "layers", "neurons", "parameters", "multiply_adds", "contender", "measure", "status"),
-        *("n", "median", "low", "high", "mad", "minimum", "lower_quartile", "upper_quartile", "outliers"),
+        *("n", "median", "low", "high", "level", "effective_rounds", "lag1"),
+        *("mad", "minimum", "lower_quartile", "upper_quartile", "outliers"),
     ]
     assert len(table) == 2 * 6
     line = table[(table["contender"] == "rust") & (table["measure"] == "training_s")].iloc[0]
     assert (line["n"], line["median"], line["mad"], line["minimum"]) == (5, 4.0, 2.0, 1.0)
-    assert (line["low"], line["high"], line["status"]) == (1.0, 9.0, "ok")
+    interval = median_interval(np.array([1.0, 2.0, 4.0, 4.0, 9.0]))
+    assert (line["low"], line["high"], line["status"]) == (interval.low, interval.high, "ok")
     startup = table[table["measure"] == "startup_s"]
     assert list(startup["median"]) == [0.5, 0.5]
     cpu = table[table["measure"] == "cpu_s"]
@@ -103,56 +109,78 @@ def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Pat
     # Ratios 4/1, 6/2, 10/2: 4, 3, 5, median 4. The ratio of the medians would be 6/2 = 3.
     # Whole process: 4.5/1.5 = 3, 6.5/2.5 = 2.6, 10.5/2.5 = 4.2: median 3.
     table = understood(tmp_path, pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)])).speedups
-    assert list(table["measure"]) == ["training", "process"]
-    assert list(table["ratio"]) == [4.0, 3.0]
-    assert [list(table["low"]), list(table["high"])] == [[3.0, 2.6], [5.0, 4.2]]
-    assert list(table["rounds"]) == [3, 3]
-    assert list(table["contender"]) == ["rust", "rust"]
-    assert list(table["reference"]) == ["python", "python"]
-    assert list(table["control"]) == [False, False]
-    assert table["noise_floor"].isna().all()
-    assert list(table["verdict"]) == ["unknown", "unknown"]
-    assert list(table["parity"]) == ["identical", "identical"]
+    # CPU: everybody takes 0.25 + 0.5 s.
+    assert list(table["measure"]) == ["training", "process", "cpu"]
+    assert list(table["ratio"]) == [4.0, 3.0, 1.0]
+    interval = median_interval(np.array([4.0, 3.0, 5.0]))
+    assert (table["low"][0], table["high"][0]) == (interval.low, interval.high)
+    assert list(table["rounds"]) == [3, 3, 3]
+    assert set(table["contender"]) == {"rust"}
+    assert set(table["reference"]) == {"python"}
+    assert not table["control"].any()
+    assert table["floor"].isna().all()
+    assert set(table["verdict"]) == {"cannot tell"}
+    assert set(table["parity"]) == {"identical"}
 
 
 def test_one_round_has_a_ratio_and_no_interval(tmp_path: Path) -> None:
     table = understood(tmp_path, pairs([(4.0, 1.0)])).speedups
-    assert list(table["ratio"]) == [4.0, 3.0]
+    assert list(table["ratio"]) == [4.0, 3.0, 1.0]
     assert table[["low", "high"]].isna().all(axis=None)
-    assert list(table["verdict"]) == ["unknown", "unknown"]
+    assert set(table["verdict"]) == {"cannot tell"}
 
 
-def test_the_noise_floor_is_the_control_interval(tmp_path: Path) -> None:
-    # The control's ratios are 1.25 and 0.5 in training: their interval is 0.5 to 1.25, and 1 / 0.5 = 2 is
-    # further from 1 than 1.25 is.
-    rows = pairs([(1.0, 0.25), (1.0, 0.25)])
-    rows += [
-        row("python", number, control=True, training_s=seconds, wall_s=1.5)
-        for number, seconds in ((1, 0.8), (2, 2.0))
+def controls(of: Case, seconds: Sequence[float]) -> list[Row]:
+    """Return runs of python against itself, which takes one second, and then so many."""
+    return [
+        row("python", number, of=of, control=True, training_s=value, wall_s=1.5)
+        for number, value in enumerate(seconds, start=1)
     ]
-    # Another method without a control has no noise floor.
+
+
+def test_the_floor_is_the_interval_of_the_control(tmp_path: Path) -> None:
+    rows = [*pairs([(1.0, 0.25)] * 3), *controls(SMALL, (0.8, 1.0, 1.25))]
+    # Another method, which has no control.
     rows += pairs([(1.0, 0.5)] * 2, of=replace(SMALL, method="backprop"))
     table = understood(tmp_path, rows).speedups
     training = table[(table["measure"] == "training") & (table["method"] == "naive")].set_index("control")
-    control = training[["contender", "reference", "low", "high"]].loc[True]
-    assert list(control) == ["python", "python", 0.5, 1.25]
-    assert list(training["noise_floor"]) == [2.0, 2.0]
+    interval = median_interval(np.array([1.25, 1.0, 0.8]))
+    assert training.loc[True, "low"] == interval.low
+    # The interval is symmetrical as a factor.
+    assert training["floor"].tolist() == pytest.approx([interval.high] * 2)
+    assert set(training["floor_layers"]) == {"4-2-1"}
     assert training.loc[False, "ratio"] == 4.0
     assert training.loc[False, "verdict"] == "faster"
-    assert training.loc[True, "verdict"] == "none"
+    assert training.loc[True, "verdict"] == "cannot tell"
     backprop = table[table["method"] == "backprop"]
-    assert backprop["noise_floor"].isna().all()
-    assert set(backprop["verdict"]) == {"unknown"}
+    assert backprop["floor"].isna().all()
+    assert set(backprop["floor_layers"]) == {""}
+    assert set(backprop["verdict"]) == {"cannot tell"}
 
 
-def test_the_widest_of_several_controls_is_the_noise_floor(tmp_path: Path) -> None:
+def test_the_floor_is_that_of_the_nearest_size(tmp_path: Path) -> None:
     rows = []
-    for layers, seconds in (("4-2-1", 4.0), ("10-5-1", 1.0)):
-        of = case(layers)
-        rows += pairs([(1.0, 0.125)] * 2, of=of)
-        rows += [row("python", number, of=of, control=True, training_s=seconds) for number in (1, 2)]
+    for layers in ("4-2-1", "10-5-1", "128-64-1", "512-256-1"):
+        rows += pairs([(1.0, 0.125)] * 2, of=case(layers))
+    rows += controls(case("10-5-1"), (1.0, 1.0)) + controls(case("512-256-1"), (4.0, 4.0))
     table = understood(tmp_path, rows).speedups
-    assert set(table["noise_floor"][table["measure"] == "training"]) == {4.0}
+    training = table[(table["measure"] == "training") & ~table["control"]].set_index("layers")
+    # 193 neurons are 12 times as many as 16, and a quarter of 769.
+    assert training["floor_layers"].to_dict() == {
+        **dict.fromkeys(("4-2-1", "10-5-1"), "10-5-1"),
+        **dict.fromkeys(("128-64-1", "512-256-1"), "512-256-1"),
+    }
+    assert training["floor"].to_dict() == {
+        **dict.fromkeys(("4-2-1", "10-5-1"), 1.0),
+        **dict.fromkeys(("128-64-1", "512-256-1"), 4.0),
+    }
+
+
+def test_what_lies_within_the_margin_is_equal(tmp_path: Path) -> None:
+    folder = write(tmp_path, [*pairs([(1.0, 0.98)] * 3), *controls(SMALL, (1.0, 1.0, 1.0))])
+    for margin, word in ((None, "faster"), (0.05, "equal"), (0.01, "faster")):
+        table = understand(folder, margin=margin).speedups
+        assert table["verdict"][(table["measure"] == "training") & ~table["control"]].tolist() == [word]
 
 
 def test_only_rounds_in_which_both_ended_well_are_paired(tmp_path: Path) -> None:
@@ -161,9 +189,9 @@ def test_only_rounds_in_which_both_ended_well_are_paired(tmp_path: Path) -> None
     rows[5] = mismatch("rust", 3)
     del rows[7]  # rust, round 4
     table = understood(tmp_path, rows).speedups
-    assert list(table["ratio"]) == [4.0, 3.0]
-    assert list(table["rounds"]) == [1, 1]
-    assert list(table["parity"]) == ["epoch 3: 2.0 instead of 1.0 (9 ulp)"] * 2
+    assert list(table["ratio"]) == [4.0, 3.0, 1.0]
+    assert list(table["rounds"]) == [1, 1, 1]
+    assert set(table["parity"]) == {"epoch 3: 2.0 instead of 1.0 (9 ulp)"}
 
 
 def test_rounds_are_paired_by_number_not_by_place(tmp_path: Path) -> None:
@@ -171,7 +199,7 @@ def test_rounds_are_paired_by_number_not_by_place(tmp_path: Path) -> None:
         *(row("python", number, training_s=float(number)) for number in (1, 2, 3)),
         *(row("rust", number, training_s=float(number)) for number in (3, 2, 1)),
     ]
-    assert understood(tmp_path, rows).speedups["ratio"].tolist() == [1.0, 1.0]
+    assert understood(tmp_path, rows).speedups["ratio"].tolist() == [1.0] * 3
 
 
 def test_warm_up_control_and_failures_are_in_no_statistic(tmp_path: Path) -> None:
@@ -200,7 +228,7 @@ def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
         *(["python", "ok", 4.0], ["rust", "mismatch", 1.0]) * 3,
     ]
     assert set(results.summary["status"][results.summary["contender"] == "rust"]) == {"mismatch"}
-    assert results.speedups["rounds"].tolist() == [0] * 6
+    assert results.speedups["rounds"].tolist() == [0] * 9
     assert results.speedups[["ratio", "low", "high"]].isna().all(axis=None)
     assert set(results.speedups["verdict"]) == {"mismatch"}
     assert set(results.speedups["parity"]) == {"epoch 1: 2.0 instead of 1.0 (9 ulp)"}
@@ -215,7 +243,8 @@ def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> Non
     results = understood(tmp_path, rows)
     rust = results.outcomes.set_index("contender").loc["rust"]
     assert list(rust[["status", "with_losses", "differing"]]) == ["ok", 4, 2]
-    assert results.speedups["ratio"].tolist() == [4.0, 3.2]  # Rounds 1 and 3; 4.5/1.5 = 3, 8.5/2.5 = 3.4
+    # Rounds 1 and 3; 4.5/1.5 = 3, 8.5/2.5 = 3.4
+    assert results.speedups["ratio"].tolist() == [4.0, 3.2, 1.0]
     assert results.medians["median"].tolist() == [6.0, 1.5]
 
 
@@ -238,7 +267,7 @@ def test_nothing_but_wrong_losses(tmp_path: Path) -> None:
 def test_nobody_is_compared_with_a_reference_whose_losses_are_wrong(tmp_path: Path) -> None:
     rows = [mismatch("python", 1), row("rust", 1)]
     results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
-    assert results.speedups[["contender", "verdict"]].to_numpy().tolist() == [["rust", "unknown"]] * 2
+    assert results.speedups[["contender", "verdict"]].to_numpy().tolist() == [["rust", "cannot tell"]] * 3
     assert results.speedups["ratio"].isna().all()
     assert results.outcomes["status"].tolist() == ["mismatch", "ok"]
 
@@ -275,7 +304,7 @@ def test_nobody_who_was_asked_for_vanishes(tmp_path: Path) -> None:
         (results.speedups["layers"] == "4-2-1") & (results.speedups["measure"] == "training")
     ]
     assert [*zip(first["contender"], first["verdict"], strict=True)] == [
-        *(("crashed", "crash"), ("later", "unknown"), ("warm", "not run")),
+        *(("crashed", "crash"), ("later", "cannot tell"), ("warm", "not run")),
         *(("asleep", "paused"), ("absent", "not run")),
     ]
     assert first["rounds"].tolist() == [0, 1, 0, 0, 0]
@@ -288,8 +317,8 @@ def test_the_control_has_an_outcome_of_its_own(tmp_path: Path) -> None:
     table = results.outcomes[["contender", "control", "status"]].to_numpy().tolist()
     assert table == [["python", False, "ok"], ["rust", False, "ok"], ["python", True, "mismatch"]]
     control = results.speedups[results.speedups["control"]]
-    assert control["verdict"].tolist() == ["mismatch", "mismatch"]
-    assert control["noise_floor"].isna().all()
+    assert control["verdict"].tolist() == ["mismatch"] * 3
+    assert control["floor"].isna().all()
 
 
 def three(path: Path, reference: str | None) -> pd.DataFrame:
@@ -318,9 +347,9 @@ def test_another_reference_is_paired_within_the_same_rounds(tmp_path: Path) -> N
         ("c", False): "rust",
         ("python", True): "python",
     }
-    # The control still is who ran twice; 1.2 to 2 is its interval.
-    assert set(own["noise_floor"]) == set(other["noise_floor"]) == {2.0}
-    assert other["verdict"].tolist() == ["slower", "none", "none"]
+    # The control still is who ran twice.
+    floor = median_interval(np.array([1.2, 2.0])).high
+    assert set(own["floor"]) == set(other["floor"]) == {floor}
 
 
 def test_a_stranger_as_reference(tmp_path: Path) -> None:
@@ -352,7 +381,7 @@ def test_a_reference_that_never_ended_well(tmp_path: Path) -> None:
     rows = [*(row("rust", number) for number in (1, 2)), failure("python", 0)]
     results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
     assert results.reference == "python"
-    assert results.speedups["verdict"].tolist() == ["unknown"] * 2
+    assert results.speedups["verdict"].tolist() == ["cannot tell"] * 3
     assert results.medians["contender"].tolist() == ["rust"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.case import Shape
 from harness.records import Row
-from tests.sweeps import curve, understood
+from tests.sweeps import case, curve, row, understood
 
 
 def test_scaling_fits_from_the_article_shape_up(tmp_path: Path) -> None:
@@ -18,6 +18,8 @@ def test_scaling_fits_from_the_article_shape_up(tmp_path: Path) -> None:
     table = understood(tmp_path, curve("python", "naive", times)).exponents
     assert list(table.columns) == [
         *("contender", "method", "exponent", "low", "high", "counted_exponent"),
+        *("curvature", "curvature_low", "curvature_high"),
+        *("straight_from_neurons", "straight_exponent", "straight_low", "straight_high"),
         *("fewest_neurons", "most_neurons", "points", "r_squared"),
     ]
     line = table.iloc[0]
@@ -27,6 +29,47 @@ def test_scaling_fits_from_the_article_shape_up(tmp_path: Path) -> None:
     counts = [Shape.parse(layers).multiply_adds("naive") for layers in shapes[1:]]
     slope = np.polyfit(np.log([16, 25, 49, 97]), np.log(counts), 1)[0]
     assert line["counted_exponent"] == pytest.approx(slope, rel=1e-12)
+    assert (line["straight_from_neurons"], line["straight_exponent"]) == (16, pytest.approx(3.0))
+    assert line["curvature"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_curve_is_straight_from_the_size_on_where_it_stops_bending(tmp_path: Path) -> None:
+    # Flat up to 25 neurons, from there on neurons^2.
+    shapes = ("10-5-1", "16-8-1", "32-16-1", "64-32-1", "128-64-1")
+    times = {layers: max(1.0, Shape.parse(layers).neurons / 25) ** 2 for layers in shapes}
+    line = understood(tmp_path, curve("p", "naive", times)).exponents.iloc[0]
+    assert (line["straight_from_neurons"], line["straight_exponent"]) == (25, pytest.approx(2.0))
+    assert line["exponent"] < 2.0
+    assert line["curvature_low"] > 0.0
+    # Bent everywhere: log2 of the time is 0, 1, 3, 6, 10 where that of the neurons grows by about 1.
+    bent = dict(zip(shapes, (1.0, 2.0, 8.0, 64.0, 1024.0), strict=True))
+    line = understood(tmp_path / "bent", curve("p", "naive", bent)).exponents.iloc[0]
+    assert np.isnan(line["straight_from_neurons"]) and np.isnan(line["straight_exponent"])
+
+
+def test_the_interval_of_an_exponent_is_that_of_the_rounds(tmp_path: Path) -> None:
+    # Two rounds: neurons^3 and twice that at the largest size only. So the slope differs, and by how much
+    # decides, with Student's t of one degree of freedom.
+    shapes = ("10-5-1", "16-8-1", "32-16-1")
+    n = np.array([Shape.parse(layers).neurons for layers in shapes], float)
+    rows = [
+        row("p", number, of=case(layers), training_s=seconds, wall_s=seconds + 1.0)
+        for number, factor in ((1, 1.0), (2, 2.0))
+        for layers, seconds in zip(shapes, (n**3 * np.array([1.0, 1.0, factor])).tolist(), strict=True)
+    ]
+    line = understood(tmp_path, rows).exponents.iloc[0]
+    slopes = [np.polyfit(np.log(n), np.log(n**3 * np.array([1.0, 1.0, f])), 1)[0] for f in (1.0, 2.0)]
+    half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0
+    assert line["high"] - line["exponent"] == pytest.approx(half, rel=1e-6)
+    assert line["exponent"] - line["low"] == pytest.approx(half, rel=1e-6)
+
+
+def test_one_round_gives_an_exponent_without_interval(tmp_path: Path) -> None:
+    times = {"10-5-1": 1.0, "16-8-1": 2.0, "32-16-1": 4.0}
+    rows = [one for one in curve("p", "naive", times) if one.run.round == 1]
+    line = understood(tmp_path, rows).exponents.iloc[0]
+    assert line["exponent"] > 0.0
+    assert np.isnan(line["low"]) and np.isnan(line["straight_from_neurons"])
 
 
 def test_scaling_needs_three_sizes(tmp_path: Path) -> None:

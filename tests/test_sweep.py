@@ -33,7 +33,8 @@ def plan(
         reference=names[0],
         versions={name: f"{name} 1" for name in names},
         cases=tuple(
-            PlannedCase(case=case, run_s=dict.fromkeys(names, 0.5), control=case == control) for case in cases
+            PlannedCase(case=case, run_s=dict.fromkeys(names, 0.5), control=case == control, rounds=rounds)
+            for case in cases
         ),
         left_out=(),
         memory_bytes=None,
@@ -89,7 +90,9 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
     assert [row.run.warm_up for row in rows] == [True] * 3 + [False] * 3
     assert SweepFolder(tmp_path).rows() == rows
     row = rows[-2]
-    assert replace(row, started_utc="", wall_s=0.0, user_s=0.0, system_s=0.0) == Row(
+    seen = {"involuntary_switches": None, "stolen_s": None}
+    assert row.involuntary_switches is not None and row.involuntary_switches >= 0
+    assert replace(row, started_utc="", wall_s=0.0, user_s=0.0, system_s=0.0, **seen) == Row(
         sweep="now",
         started_utc="",
         host="box",
@@ -237,6 +240,8 @@ def instant(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes
         wall_s=1.0,
         user_s=0.5,
         system_s=0.25,
+        involuntary_switches=3,
+        stolen_s=0.125,
         failure="",
         error="",
     )

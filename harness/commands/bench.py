@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
+from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring, memory_limit
 from harness.commands.shared import (
     add_contenders,
     add_results,
@@ -15,12 +16,9 @@ from harness.commands.shared import (
     manifest_of,
     whole,
 )
-from harness.errors import FlatnetError, NothingMeasured, UsageError
-from harness.measure import environment
-from harness.measure.contenders import Manifest, build, lineup
-from harness.measure.guard import end_leftovers
+from harness.errors import NothingMeasured, UsageError
+from harness.measure.contenders import Manifest
 from harness.measure.pilots import make_plan
-from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep, resumed
 from harness.plan import DEFAULT_SHAPES, MOST_ROUNDS, Options
 
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
     from harness.console import Terminal
 
 HELP = "measure, and write a sweep into the results folder"
-_INTERRUPTED = 130
-_OF_FREE_MEMORY = 0.9
-"""The part of the free memory that a run may take."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,15 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     defaults = {field.name: field.default for field in fields(Options)}
     for flag, name, kind, text in (
-        ("--rounds", "rounds", whole(1, MOST_ROUNDS), "timed rounds, after one that warms up"),
+        ("--rounds", "rounds", whole(1, MOST_ROUNDS), "timed rounds of every case, after one that warms up"),
         ("--seconds", "run_s", amount("seconds"), "seconds that the slowest contender trains in a run"),
         ("--timeout", "timeout_s", amount("seconds"), "seconds after which a run is ended"),
         ("--budget", "budget_s", amount("seconds"), "seconds for the whole sweep"),
         ("--seed", "seed", whole(0), "seed of every run"),
     ):
         default = defaults[name]
+        shown = "as many as fit into the budget" if default is None else f"{default:g}"
         parser.add_argument(
-            flag, dest=name, metavar="N", type=kind, default=default, help=f"{text} (default: {default:g})"
+            flag, dest=name, metavar="N", type=kind, default=default, help=f"{text} (default: {shown})"
         )
     parser.add_argument(
         "--memory",
@@ -82,15 +78,10 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), _options(arguments)
     archive = archive_of(arguments)
-    with archive.locked():
-        archive.publish()
-        if failures := build(manifest):
-            raise FlatnetError("; ".join(failures))
-        for command in end_leftovers():
-            terminal.note(f"ended a program that an interrupted bench had left running: {command}")
-        with guarded():
-            sweep = _sweep(arguments, terminal, archive, options, manifest)
-            interrupted = _carry_out(sweep, terminal)
+    with measuring(archive, manifest, terminal):
+        sweep = _sweep(arguments, terminal, archive, options, manifest)
+        terminal.plan(sweep.plan)
+        interrupted = carry_out(sweep, terminal)
         return _report(sweep, archive, terminal, interrupted=interrupted)
 
 
@@ -111,20 +102,13 @@ def _sweep(
     manifest: Manifest,
 ) -> Sweep:
     """Return the unfinished sweep that this command line goes on with, or a new one."""
-    with terminal.doing("looking at the machine and the contenders"):
-        here = lineup(manifest)
-        reference = manifest.reference if manifest.reference in here.versions else here.present[0].name
-        described = environment.describe(here)
-    terminal.missing(here.missing)
-    for line in environment.warnings(described):
-        terminal.note(line)
-    host = str(described["host"])
+    here = look_around(manifest, terminal)
     latest = next(reversed(archive.sweeps()), None)
     if latest is not None and not arguments.fresh:
         for name in latest.set_half_lines_aside():
             terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
         asked = None if arguments.resume else options
-        sweep, obstacle = resumed(latest, asked, here, reference, described)
+        sweep, obstacle = resumed(latest, asked, here.lineup, here.reference, here.environment)
         if sweep and not obstacle:
             terminal.note(f"going on with sweep {latest.name}")
             return sweep
@@ -132,33 +116,17 @@ def _sweep(
             terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
     if arguments.resume:
         raise UsageError("--resume: there is no sweep to go on with; leave the option out")
-    free = environment.free_memory_bytes()
     with terminal.counting("pilot runs", None) as advance:
         plan = make_plan(
             options,
             sweep=archive.new_name(),
-            reference=reference,
-            contenders=here.present,
-            versions=here.versions,
-            memory_bytes=options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None),
+            reference=here.reference,
+            contenders=here.lineup.present,
+            versions=here.lineup.versions,
+            memory_bytes=memory_limit(options),
             on_pilot=advance,
         )
-    return Sweep(plan, here.present, archive.add(plan, described), host)
-
-
-def _carry_out(sweep: Sweep, terminal: "Terminal") -> bool:
-    """Make all runs that are still to be made; return whether somebody interrupted it."""
-    terminal.plan(sweep.plan)
-    pending = list(sweep.pending())
-    try:
-        with terminal.progress(sweep.plan, pending) as progress:
-            for run in sweep.pending():
-                progress.starting(run)
-                sweep.perform(run)
-                progress.finished(run)
-    except KeyboardInterrupt:
-        return True
-    return False
+    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:
@@ -183,5 +151,5 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted
         terminal.note(str(nothing))
     if interrupted:
         terminal.note("interrupted; the same command goes on from here")
-        return _INTERRUPTED
+        return INTERRUPTED
     return int(bool(lost or sweep.failed))

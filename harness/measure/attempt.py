@@ -1,6 +1,6 @@
 """One attempt of a contender at a case: run it, read what it said, name what went wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.case import Case
 from harness.errors import ContractError
@@ -25,14 +25,19 @@ class Attempt:
 
 
 def attempt(contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None) -> Attempt:
-    """Run ``case`` with ``contender`` for at most so many seconds and with at most so much memory."""
+    """Run ``case`` with ``contender`` for at most so many seconds and with at most so much memory.
+
+    Whoever trains more epochs than the case has must print them all; the losses of the case are kept.
+    """
+    asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
     process = runner.run(
-        contender.command_line(case), cwd=ROOT, timeout_s=timeout_s, memory_bytes=memory_bytes
+        contender.command_line(asked), cwd=ROOT, timeout_s=timeout_s, memory_bytes=memory_bytes
     )
     if process.failure:
         return Attempt(process=process, output=None, failure=process.failure, error=process.error)
     try:
-        output = parse_output(case, process.stdout, process.stderr, process.wall_s)
+        output = parse_output(asked, process.stdout, process.stderr, process.wall_s)
     except ContractError as error:
         return Attempt(process=process, output=None, failure="garbled", error=str(error))
+    output = replace(output, losses=output.losses[: case.epochs + 1])
     return Attempt(process=process, output=output, failure="", error="")

@@ -43,6 +43,8 @@ class Contender:
     """How many threads it is told to use."""
     tolerance_ulp: int = 0
     """How far its losses may be from the reference's, in units in the last place."""
+    extra_epochs: float = 0.0
+    """Epochs that it trains beyond those of a case, as a share of them: work that the harness should see."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if this is no contender."""
@@ -63,6 +65,8 @@ class Contender:
         for name, least in (("threads", 1), ("tolerance_ulp", 0)):
             if not least <= getattr(self, name) < 2**64:
                 raise ValueError(f"{name} is {getattr(self, name)}, takes an integer of at least {least}")
+        if not 0.0 <= self.extra_epochs <= 1.0:
+            raise ValueError(f"extra_epochs is {self.extra_epochs!r}, takes a share from 0 to 1")
 
     def command_line(self, case: Case) -> list[str]:
         """Return the whole command line of a run of ``case``."""

@@ -1,11 +1,11 @@
-"""Makes the plan of a sweep: how long a training step takes, and how much of it fits into the budget.
+"""Makes the plan of a sweep: how long a training step takes, and how often which case fits into the budget.
 
 Pilot runs find the seconds of a training step; from those follows how much work fits into the seconds that
-a run may take, and the total is held to the budget.
+a run may take, and how many rounds of each case fit into the seconds of the sweep.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.case import ARTICLE, Case, Shape
@@ -16,8 +16,14 @@ from harness.plan import LeftOut, Options, Plan, PlannedCase
 
 MOST_SAMPLES, MOST_EPOCHS = 100, 100
 """The article's; a case has fewer if these take too long."""
+MOST_STEPS = MOST_SAMPLES * MOST_EPOCHS
 _LARGEST_LEARNING_RATE = 0.01
 _PILOT_S = 0.05
+_CLEAR = 0.1
+"""The longer of two pilots must take so much longer than the shorter, as a share of that."""
+_FEWEST_ROUNDS, _MOST_ROUNDS = 7, 101
+_WEIGHTS = {"article": 4.0, "alone": 0.25}
+"""What the precision of a case is worth: the article's shape is quoted, who runs alone makes no ratio."""
 _AFFORDABLE = 3.0
 """A case is left to the faster contenders if one training step takes this many times a run's seconds."""
 
@@ -99,8 +105,8 @@ def make_plan(
     cases = _fit(speeds, options, reference, left_out)
     if not cases:
         raise UsageError(
-            f"--budget: nothing fits into {options.budget_s:g} s with {options.rounds} rounds;"
-            " raise it, or ask for fewer rounds or smaller shapes"
+            f"--budget: nothing fits into {options.budget_s:g} s with"
+            f" {options.rounds or _FEWEST_ROUNDS} rounds; raise it, or ask for smaller shapes"
         )
     return Plan(
         sweep=sweep,
@@ -133,30 +139,41 @@ class _Pilot:
         if expected_s > _AFFORDABLE * self._options.run_s:
             return f"one training step takes about {expected_s:.2g} s"
         self.speed = None
-        steps = _clamp(_PILOT_S / expected_s) if expected_s else 1
-        while not self._broken:
-            pilot = replace(case, samples=steps)
-            tried = attempt(
-                self._contender,
-                pilot,
-                timeout_s=self._options.timeout_s,
-                memory_bytes=self._memory_bytes,
-            )
-            if tried.output is None:
-                self._broken = True
+        steps = _clamp(_PILOT_S / 2.0 / expected_s) if expected_s else 1
+        shorter = self._seconds(case, steps)
+        growth = 2.0 if expected_s or shorter is None else _PILOT_S / max(shorter[0], _PILOT_S / 1000.0)
+        while shorter is not None:
+            more = _clamp(steps * max(2.0, growth))
+            longer = self._seconds(case, more)
+            if longer is None:
                 break
-            training_s = tried.output.training_s
-            self._per_multiply_add_s = training_s / steps / case.multiply_adds
-            self.speed = _Speed(step_s=training_s / steps, startup_s=tried.process.wall_s - training_s)
-            wanted = _clamp(_PILOT_S * steps / training_s)
-            if wanted <= 2 * steps:
-                break
-            steps = wanted
+            difference_s = max(0.0, longer[0] - shorter[0])
+            clear_s = max(_PILOT_S / 3.0, _CLEAR * shorter[0])
+            if difference_s >= clear_s or more == MOST_STEPS:
+                # What a contender does once, as a compiler that runs inside its first steps, is no speed.
+                step_s = difference_s / (more - steps) if more > steps else longer[0] / more
+                self._per_multiply_add_s = step_s / case.multiply_adds
+                self.speed = _Speed(step_s=step_s, startup_s=max(0.0, longer[1] - step_s * more))
+                return ""
+            steps, shorter, growth = more, longer, 2.0 * clear_s / max(difference_s, clear_s / 15.0)
+        self._broken = True
         return ""
+
+    def _seconds(self, case: Case, steps: int) -> tuple[float, float] | None:
+        """Return the seconds of training and of the whole process for so many steps; None if that failed."""
+        if self._broken:
+            return None
+        tried = attempt(
+            self._contender,
+            replace(case, samples=steps),
+            timeout_s=self._options.timeout_s,
+            memory_bytes=self._memory_bytes,
+        )
+        return (tried.output.training_s, tried.process.wall_s) if tried.output else None
 
 
 def _clamp(steps: float) -> int:
-    return max(1, min(int(steps), MOST_SAMPLES * MOST_EPOCHS))
+    return max(1, min(int(steps), MOST_STEPS))
 
 
 def _fit(
@@ -165,15 +182,16 @@ def _fit(
     reference: str,
     left_out: list[LeftOut],
 ) -> list[PlannedCase]:
-    """Choose samples and epochs; to fit the budget shorten the runs, then drop the dearest case."""
+    """Choose samples, epochs and rounds; if they do not fit shorten the runs, then drop the dearest case."""
     kept = list(speeds)
     run_s = options.run_s
+    fewest = options.rounds or _FEWEST_ROUNDS
     while kept:
-        cases = [_planned(case, found, run_s) for case, found in kept]
+        cases = [_planned(case, found, run_s, fewest) for case, found in kept]
         cases = _with_controls(cases, reference)
-        total_s = sum(planned.round_s(reference) for planned in cases) * (options.rounds + 1)
+        total_s = sum(planned.round_s(reference) for planned in cases) * (fewest + 1)
         if total_s <= options.budget_s:
-            return cases
+            return cases if options.rounds else _with_rounds(cases, reference, options.budget_s)
         if run_s > options.run_s / 8:
             run_s *= max(0.5, 0.95 * options.budget_s / total_s)
             continue
@@ -184,9 +202,10 @@ def _fit(
     return []
 
 
-def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float) -> PlannedCase:
+def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float, rounds: int) -> PlannedCase:
+    # A step that is too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in found.values() if speed), default=run_s)
-    steps = _clamp(run_s / slowest_s)
+    steps = _clamp(run_s / slowest_s) if slowest_s else MOST_STEPS
     # The article's 100 x 100 where that fits: first epochs shrink, then samples.
     samples = min(MOST_SAMPLES, steps)
     sized = replace(case, samples=samples, epochs=max(1, steps // samples))
@@ -197,19 +216,50 @@ def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float) -> Pl
             for name, speed in found.items()
         },
         control=False,
+        rounds=rounds,
     )
 
 
-def _with_controls(cases: Iterable[PlannedCase], reference: str) -> list[PlannedCase]:
-    """Mark one case a method for the control: the article's shape, or else the smallest."""
-    cases = list(cases)
-    for method in {planned.case.method for planned in cases}:
-        able = [
-            index
-            for index, planned in enumerate(cases)
-            if planned.case.method == method and reference in planned.run_s
-        ]
-        if able:
-            index = min(able, key=lambda index: (cases[index].case.shape != ARTICLE, index))
-            cases[index] = replace(cases[index], control=True)
-    return cases
+def _with_rounds(cases: Sequence[PlannedCase], reference: str, budget_s: float) -> list[PlannedCase]:
+    """Share the budget out in rounds, at least as many as each case has.
+
+    The variance of a case's median falls as 1 / rounds. The least sum of weight * variance for a total of
+    seconds has rounds in proportion to the square root of weight / seconds of a round: Neyman's allocation
+    with costs (Cochran, Sampling Techniques, 1977, chapter 5.5).
+    """
+    seconds = [planned.round_s(reference) for planned in cases]
+    rates = [math.sqrt(_weight(planned) / max(s, 1e-9)) for planned, s in zip(cases, seconds, strict=True)]
+
+    def shared(scale: float) -> list[int]:
+        wanted = (min(_MOST_ROUNDS, int(scale * rate)) for rate in rates)
+        return [max(planned.rounds, rounds) for planned, rounds in zip(cases, wanted, strict=True)]
+
+    low, high = 0.0, 2.0 * _MOST_ROUNDS / min(rates)
+    for _ in range(50):
+        scale = (low + high) / 2.0
+        total_s = sum(s * (rounds + 1) for s, rounds in zip(seconds, shared(scale), strict=True))
+        low, high = (scale, high) if total_s <= budget_s else (low, scale)
+    return [replace(planned, rounds=rounds) for planned, rounds in zip(cases, shared(low), strict=True)]
+
+
+def _weight(planned: PlannedCase) -> float:
+    if len(planned.run_s) == 1 and not planned.control:
+        return _WEIGHTS["alone"]
+    return _WEIGHTS["article"] if planned.case.shape == ARTICLE else 1.0
+
+
+def _with_controls(cases: Sequence[PlannedCase], reference: str) -> list[PlannedCase]:
+    """Let the reference run twice on a case in each decade of neurons, for each method.
+
+    That is on the article's shape, or else on the smallest of the decade.
+    """
+    chosen: dict[tuple[str, int], int] = {}
+    for index, planned in enumerate(cases):
+        shape = planned.case.shape
+        decade = planned.case.method, len(str(shape.neurons))
+        if reference in planned.run_s and (decade not in chosen or shape == ARTICLE):
+            chosen[decade] = index
+    return [
+        replace(planned, control=True) if index in chosen.values() else planned
+        for index, planned in enumerate(cases)
+    ]

@@ -47,6 +47,10 @@ class Process:
     """CPU seconds in user mode, of it and of those of its children that it waited for."""
     system_s: float
     """CPU seconds in the kernel, likewise."""
+    involuntary_switches: int
+    """How often it, or a child of its, had to leave a core to somebody else."""
+    stolen_s: float | None
+    """CPU seconds that the host gave to others meanwhile, over all cores; None: the system does not tell."""
     failure: str
     """Why it counts as failed: timeout, crash, memory, flood, stray, paused; empty if it does not."""
     error: str
@@ -95,6 +99,7 @@ def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: in
     by threads, and a descendant that outlives it is ended and makes the run a failed one. ``memory_bytes`` is
     what it may allocate, if the system can hold it to that.
     """
+    stolen_before_s = stolen_s()
     start = time.perf_counter()
     try:
         child = subprocess.Popen(
@@ -119,6 +124,7 @@ def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: in
     try:
         _, wait_status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - start
+        stolen_after_s = stolen_s()
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # An interrupted harness: the leader must be waited for while its group is being ended.
@@ -155,9 +161,24 @@ def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: in
         wall_s=wall_s,
         user_s=usage.ru_utime,
         system_s=usage.ru_stime,
+        involuntary_switches=usage.ru_nivcsw,
+        stolen_s=None
+        if stolen_before_s is None or stolen_after_s is None
+        else stolen_after_s - stolen_before_s,
         failure=failure,
         error=": ".join(filter(None, (error_text, last_line))) if failure else "",
     )
+
+
+def stolen_s() -> float | None:
+    """Return the CPU seconds that the host has given to others since it started, over all cores.
+
+    Linux alone tells, in ticks of about a hundredth of a second: a sum over many runs says more than one run.
+    """
+    with suppress(OSError, IndexError, ValueError), Path("/proc/stat").open("rb") as file:
+        # cpu user nice system idle iowait irq softirq steal
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return None
 
 
 def _limit_memory(pid: int, memory_bytes: int) -> None:
@@ -309,6 +330,8 @@ def _not_started(program: str, error: OSError) -> Process:
         wall_s=0.0,
         user_s=0.0,
         system_s=0.0,
+        involuntary_switches=0,
+        stolen_s=None,
         failure="crash",
         error=f"{printable(program)}: cannot be started: {error.strerror}",
     )

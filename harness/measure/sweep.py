@@ -72,6 +72,8 @@ class Sweep:
             wall_s=tried.process.wall_s,
             user_s=tried.process.user_s,
             system_s=tried.process.system_s,
+            involuntary_switches=tried.process.involuntary_switches,
+            stolen_s=tried.process.stolen_s,
             training_s=output.training_s if output else None,
             peak_memory_bytes=output.peak_memory_bytes if output else None,
             initial_loss=output.losses[0] if output else None,
@@ -134,21 +136,33 @@ def resumed(
     sweep = Sweep(plan, lineup.present, folder, str(environment["host"]))
     if next(sweep.pending(), None) is None:
         return None, ""
+    difference = differs(folder, plan, options, lineup, reference, environment)
+    if not difference and not folder.can_grow():
+        difference = "another version of the harness wrote its runs.csv"
+    return sweep, difference
+
+
+def differs(
+    folder: SweepFolder,
+    plan: Plan,
+    options: Options | None,
+    lineup: Lineup,
+    reference: str,
+    environment: Mapping[str, object],
+) -> str:
+    """Return in what the sweep in ``folder`` differs from one that would be planned now, or ''."""
     before = folder.environment()
     changed = [name for name in ("host", "commit", "contenders") if before.get(name) != environment[name]]
-    obstacle = ""
     if options is not None and plan.options != options:
-        obstacle = "it was started with other options; --resume finishes it with those"
-    elif plan.versions != lineup.versions or plan.reference != reference:
-        obstacle = f"it is of {_listed(plan.versions)}, compared with {plan.reference};" + (
+        return "it was started with other options; --resume finishes it with those"
+    if plan.versions != lineup.versions or plan.reference != reference:
+        return f"it is of {_listed(plan.versions)}, compared with {plan.reference};" + (
             f" here are {_listed(lineup.versions)}, compared with {reference}"
         )
-    elif changed:
+    if changed:
         differ = "differs" if len(changed) == 1 else "differ"
-        obstacle = f"its {' and '.join(changed)} {differ} from what is here now; environment.json has it all"
-    elif not folder.can_grow():
-        obstacle = "another version of the harness wrote its runs.csv"
-    return sweep, obstacle
+        return f"its {' and '.join(changed)} {differ} from what is here now; environment.json has it all"
+    return ""
 
 
 def _listed(versions: Mapping[str, str]) -> str:

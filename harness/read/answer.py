@@ -37,7 +37,7 @@ def rivals(results: "Results") -> Iterator[str]:
 
 _REASONS = {
     "mismatch": "its losses differ",
-    "unknown": "there is no round in which both have the right losses",
+    "cannot tell": "there is no round in which both have the right losses",
 }
 
 
@@ -46,10 +46,11 @@ def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
     text = f"{three_digits(line['ratio'])} times{than}"
     if math.isnan(line["low"]):
         return f"{text} (one round, so no interval)"
-    # An interval around 1 shows no difference, whatever the noise is.
-    is_unclear = line["verdict"] == "none" or line["low"] <= 1.0 <= line["high"]
-    doubt = ", cannot be told from noise" if is_unclear else ""
+    doubt = _DOUBTS.get(line["verdict"], "")
     return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
+
+
+_DOUBTS = {"cannot tell": ", cannot be told from noise", "equal": ", equal within the margin"}
 
 
 def basis(results: "Results") -> str:
@@ -64,20 +65,40 @@ def basis(results: "Results") -> str:
     same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return (
-        f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}; {_noise(results)}."
+        f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}. {noise(results)}"
         f" Tables: {results.path}; pictures: make plot"
     )
 
 
-def _noise(results: "Results") -> str:
-    """Return how far the control is from itself, with the method that the answers begin with."""
+def noise(results: "Results") -> str:
+    """Return how quiet the machine was, and what would help if it was not."""
     lines, medians = results.speedups, results.medians
     method = medians["method"][medians["layers"] == results.shape].iloc[0]
-    controls = lines[lines["control"] & (lines["method"] == method)]
-    floors = controls.set_index("measure")["noise_floor"].dropna().to_dict()
+    own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
+    floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
     if not floors:
-        return "without a control in two rounds the noise is unknown"
-    return (
-        f"{controls['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
+        return "Without a control in two rounds nobody knows how quiet the machine was."
+    word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
+    runs = results.runs
+    asked_s = runs["cpu_s"].sum() + runs["stolen_s"].sum()
+    stolen = runs["stolen_s"].sum() / asked_s if runs["stolen_s"].notna().any() and asked_s > 0.0 else 0.0
+    parts = [
+        f"{own['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
         f" ({floors['process']:.3f} with start-up)"
-    )
+    ]
+    if stolen >= _MUCH_STOLEN:
+        parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
+    if word != _NOISES[0][1]:
+        parts.append(
+            "a quieter hour, or a machine of its own, would help"
+            if stolen >= _MUCH_STOLEN
+            else "it would help to close what else runs, and a larger --budget"
+        )
+    elif (lines["verdict"][~lines["control"] & (lines["measure"] != "cpu")] == "cannot tell").any():
+        parts.append("a larger --budget would narrow the intervals of what cannot be told")
+    return f"The machine was {word}: {'; '.join(parts)}."
+
+
+_NOISES = ((1.05, "quiet"), (1.15, "noisy"), (math.inf, "in a storm"))
+"""Up to which factor of 1 the interval of a control may reach, and what that is called."""
+_MUCH_STOLEN = 0.01

@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from harness.case import ARTICLE, METHODS
 from harness.read.results import Results
 from harness.read.style import (
+    COLOURS,
     GREY,
     LINES,
     add_caption,
@@ -199,7 +200,9 @@ def speedup(results: Results, footer: str) -> Figure:
         )
     else:
         panels[0].set_axis_off()
-    wrong = rivals[(rivals["rounds"] == 0) & (rivals["verdict"] != "unknown")].drop_duplicates("contender")
+    wrong = rivals[(rivals["rounds"] == 0) & (rivals["verdict"] != "cannot tell")].drop_duplicates(
+        "contender"
+    )
     without = ", ".join(f"{one['contender']} ({one['verdict']})" for one in wrong.to_dict("records"))
     title = f"How many times as fast as {results.reference}, with 95% intervals"
     figure.suptitle(title + (f"\nwithout a ratio somewhere: {without[:120]}" if without else ""))
@@ -208,8 +211,8 @@ def speedup(results: Results, footer: str) -> Figure:
 
 
 def _with_floor(method: str, own: pd.DataFrame) -> str:
-    floors = own["noise_floor"].dropna()
-    return f"{method} (noise floor: {floors.max():.2f}x)" if len(floors) else method
+    floors = own["floor"][own["measure"] == "training"].dropna()
+    return f"{method} (floor: up to {floors.max():.2f}x)" if len(floors) else method
 
 
 def methods(results: Results, footer: str) -> Figure:
@@ -370,6 +373,40 @@ def _coincide(curves: pd.DataFrame) -> str:
         return said
     other = [name for name, text in texts.items() if text != next(iter(texts.values()))]
     return f"{said}, {', '.join(other)[:40]} differs" if other else f"{said}, identical bits"
+
+
+def selfcheck(table: pd.DataFrame) -> Figure:
+    """The intervals of repeated sweeps, a panel for each contender and measure; those that miss in red."""
+    contenders = list(dict.fromkeys(table["contender"]))
+    measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
+    figure = Figure(
+        figsize=(2.2 * max(3, len(contenders)), 3.2 * max(1, len(measures))), layout="constrained"
+    )
+    panels = figure.subplots(max(1, len(measures)), max(1, len(contenders)), squeeze=False, sharey=True)
+    for row, measure in zip(panels, measures, strict=False):
+        for axes, contender in zip(row, contenders, strict=True):
+            own = table[(table["contender"] == contender) & (table["measure"] == measure)]
+            true = own["true_ratio"].iloc[0]
+            axes.axvline(1.0, color=GREY, linewidth=1)
+            for place, one in enumerate(own.to_dict("records"), start=1):
+                colour = COLOURS[0] if one["holds"] else COLOURS[1]
+                axes.plot([one["low"] / true, one["high"] / true], [place] * 2, color=colour)
+                axes.plot(
+                    one["ratio"] / true, place, "o" if one["holds"] else "X", color=colour, markersize=4
+                )
+            held = int(own["holds"].sum())
+            axes.set_title(f"{contender}, {measure}\n{held} of {len(own)} hold {true:.3g}x", fontsize=9)
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value - 1.0:+.0%}"))
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.3, axis="x")
+        row[0].set_ylabel("sweep")
+    figure.supxlabel("ratio against the true one", fontsize=9)
+    reference = table["reference"].iloc[0] if len(table) else ""
+    figure.suptitle(
+        f"95% intervals of repeated sweeps, compared with {reference}; crosses miss the true ratio"
+    )
+    return figure
 
 
 def kernels(table: pd.DataFrame) -> Figure:

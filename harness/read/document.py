@@ -47,10 +47,9 @@ def machine(results: Results) -> str:
     python = str(where["python"])
     if "--enable-optimizations" not in str(where["python_build_options"]):
         python += " built without profile-guided optimisation"
-    rounds = int(results.runs["round"].max())
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
-        f" {', '.join(toolchains)}; {rounds} rounds. {results.answer[-1].partition(' Tables: ')[0]}"
+        f" {', '.join(toolchains)}; {results.rounds}. {results.answer[-1].partition(' Tables: ')[0]}"
     )
 
 

@@ -18,6 +18,9 @@ def write_tables(folder: SweepFolder, results: Results) -> None:
 
 def csv(table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a CSV file, with yes and no as in runs.csv."""
-    if "control" in table:
-        table = table.assign(control=table["control"].map({True: "yes", False: "no"}))
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    words = {column: table[column].map({True: "yes", False: "no"}) for column in table.select_dtypes(bool)}
+    return (
+        table.assign(**{str(column): own for column, own in words.items()})
+        .to_csv(index=False, lineterminator="\n")
+        .encode()
+    )

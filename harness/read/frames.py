@@ -21,7 +21,14 @@ def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
     runs = runs.sort_values(
         "contender", key=lambda names: names.map(places), kind="stable", ignore_index=True
     )
-    for column in ("training_s", "peak_memory_bytes", "initial_loss", "final_loss"):
+    for column in (
+        "training_s",
+        "stolen_s",
+        "involuntary_switches",
+        "peak_memory_bytes",
+        "initial_loss",
+        "final_loss",
+    ):
         runs[column] = runs[column].astype(float)
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"]

@@ -1,5 +1,6 @@
 """What a sweep showed: one value, computed once, from which every table and picture takes its numbers."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
 from harness.read.intervals import Numbers, median_interval, verdict
 from harness.records import FAILED, WITH_LOSSES, SweepFolder
 
-MEASURES = {"training_s": "training", "wall_s": "process"}
+MEASURES = {"training_s": "training", "wall_s": "process", "cpu_s": "cpu"}
 """What ratios are made of: a column of a frame of runs, and the word for it."""
 LEFT_OUT, NOT_RUN = "left out", "not run"
 """The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
@@ -57,7 +58,7 @@ class Results:
     speedups: pd.DataFrame
     """How many times as fast as the reference; the verdict of who has no ratio says why."""
     exponents: pd.DataFrame
-    """How training time grows with the neurons."""
+    """How training time grows with the neurons, and where that is no power law."""
     cut_offs: pd.DataFrame
     """The first run of each case and contender that failed."""
     crossovers: tuple[str, ...]
@@ -70,13 +71,22 @@ class Results:
         return str(ARTICLE) if str(ARTICLE) in shapes else str(shapes[0])
 
     @property
+    def rounds(self) -> str:
+        """How many timed rounds the cases have, in words."""
+        rounds = self.runs.groupby(["method", "layers"])["round"].max()
+        least, most = int(rounds.min()), int(rounds.max())
+        return f"{most} rounds" if least == most else f"{least} to {most} rounds"
+
+    @property
     def answer(self) -> tuple[str, ...]:
         """Who is how many times as fast on that shape, a sentence each, and a last one on what that rests."""
         return *rivals(self), basis(self)
 
 
-def understand(folder: SweepFolder, reference: str | None = None) -> Results:
+def understand(folder: SweepFolder, reference: str | None = None, margin: float | None = None) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
+
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
@@ -99,6 +109,11 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
     spreads = summary(lanes, became)
     medians = spreads[spreads["measure"] == "step_s"].reset_index(drop=True)
     right = medians[medians["status"] == "ok"]
+    steps = {
+        (method, layers, contender): timed(own)["step_s"].to_numpy()
+        for (method, layers, contender, control), own in lanes.items()
+        if not control
+    }
     return Results(
         sweep=rows[0].sweep,
         path=folder.path,
@@ -110,8 +125,8 @@ def understand(folder: SweepFolder, reference: str | None = None) -> Results:
         outcomes=became,
         summary=spreads,
         medians=medians,
-        speedups=speedups(lanes, became, reference),
-        exponents=scaling.exponents(right),
+        speedups=speedups(lanes, became, reference, margin),
+        exponents=scaling.exponents(right, steps),
         cut_offs=cut_offs(runs),
         crossovers=scaling.crossovers(right, reference),
     )
@@ -196,13 +211,11 @@ def spread(values: Numbers) -> dict[str, float]:
     distances = np.abs(values - median)
     mad = float(np.median(distances))
     far = distances > _OUTLIER * _MAD_TO_SIGMA * mad
-    low, high = median_interval(values)
     lower, upper = np.percentile(values, [25, 75])
     return {
         "n": int(values.size),
         "median": median,
-        "low": low,
-        "high": high,
+        **median_interval(values)._asdict(),
         "mad": mad,
         "minimum": float(values.min()),
         "lower_quartile": float(lower),
@@ -213,22 +226,26 @@ def spread(values: Numbers) -> dict[str, float]:
 
 SPEEDUP_COLUMNS = [
     *CASE,
-    *("contender", "reference", "control", "measure", "rounds"),
-    *("ratio", "low", "high", "noise_floor", "verdict", "parity"),
+    *("contender", "reference", "control", "measure", "rounds", "effective_rounds", "lag1"),
+    *("ratio", "low", "high", "level", "floor", "floor_layers", "verdict", "parity"),
 ]
 
 
-def speedups(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str) -> pd.DataFrame:
+def speedups(
+    lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
+) -> pd.DataFrame:
     """Return how many times as fast as the reference each contender is, per case and measure.
 
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control line holds who ran twice a round against itself. ``noise_floor`` is the factor of 1
-    within which its interval lies, by method; the verdict is ``none`` if the contender's interval reaches
-    into that. If there is no ratio, the verdict is the contender's status, or ``unknown`` if that is ok.
+    the rounds. A control line holds who ran twice a round against itself. ``floor`` is the factor of 1 within
+    which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
+    there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
-    right = {lane: timed(own).set_index("round")[[*MEASURES]] for lane, own in lanes.items()}
+    right = {
+        lane: timed(own).sort_values("round").set_index("round")[[*MEASURES]] for lane, own in lanes.items()
+    }
     none = next(iter(right.values())).iloc[:0]
-    lines = []
+    lines: list[dict[Any, Any]] = []
     for one in became[became["status"] != LEFT_OUT].to_dict("records"):
         name, control = one["contender"], one["control"]
         against = name if control else reference
@@ -238,7 +255,6 @@ def speedups(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference
         ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
         for measure, word in MEASURES.items():
             values = ratios[measure].to_numpy()
-            low, high = median_interval(values)
             lines.append(
                 {
                     **one,
@@ -246,20 +262,27 @@ def speedups(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference
                     "measure": word,
                     "rounds": values.size,
                     "ratio": float(np.median(values)) if values.size else np.nan,
-                    "low": low,
-                    "high": high,
+                    **median_interval(values)._asdict(),
                 }
             )
-    floors: dict[tuple[str, str], float] = {}
+    floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
-        if line["control"] and line["rounds"] > 1:
-            place = line["method"], line["measure"]
-            floors[place] = max(floors.get(place, 1.0), line["high"], 1.0 / line["low"])
-    for line in lines:
-        line["noise_floor"] = floors.get((line["method"], line["measure"]), np.nan)
-        word = verdict(line["low"], line["high"], line["noise_floor"])
+        own = [
+            floor
+            for floor in floors
+            if (floor["method"], floor["measure"]) == (line["method"], line["measure"])
+        ]
+        nearest = min(own, key=lambda floor: _distance(floor, line), default=None)
+        line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else np.nan
+        line["floor_layers"] = nearest["layers"] if nearest else ""
+        word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
     return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
+
+
+def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
+    """Return how far apart two cases are in size, as a factor's logarithm."""
+    return abs(math.log(one["neurons"] / other["neurons"]))
 
 
 def cut_offs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -35,10 +35,9 @@ def caption(results: Results) -> str:
         if machine.get("cpu")
         else "unknown machine"
     )
-    rounds = int(runs["round"].max())
     programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    text = f"{where}; {programs}; {rounds} rounds; {results.sweep}"
-    return text if len(text) <= 180 else f"{text[:130]} ... {rounds} rounds; {results.sweep}"
+    text = f"{where}; {programs}; {results.rounds}; {results.sweep}"
+    return text if len(text) <= 180 else f"{text[:130]} ... {results.rounds}; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:

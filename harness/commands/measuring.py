@@ -1,0 +1,84 @@
+"""What the commands that measure have in common: the machine made ready, a sweep carried out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.archive import Archive
+from harness.errors import FlatnetError
+from harness.measure import environment
+from harness.measure.contenders import Lineup, Manifest, build, lineup
+from harness.measure.guard import end_leftovers
+from harness.measure.runner import guarded
+from harness.measure.sweep import Sweep
+from harness.plan import Options
+
+if TYPE_CHECKING:
+    from harness.console import Terminal
+
+INTERRUPTED = 130
+_OF_FREE_MEMORY = 0.9
+"""The part of the free memory that a run may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """Who can be run, and where."""
+
+    lineup: Lineup
+    """The contenders that are present."""
+    reference: str
+    """Whom the others are compared with."""
+    environment: Mapping[str, object]
+    """The machine."""
+
+    @property
+    def host(self) -> str:
+        """The machine's name."""
+        return str(self.environment["host"])
+
+
+@contextmanager
+def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Iterator[None]:
+    """Keep others out of the results folder, build everything, and see that nothing started outlives us."""
+    with archive.locked():
+        archive.publish()
+        if failures := build(manifest):
+            raise FlatnetError("; ".join(failures))
+        for command in end_leftovers():
+            terminal.note(f"ended a program that an interrupted bench had left running: {command}")
+        with guarded():
+            yield
+
+
+def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
+    """Find out who can be run and on what machine; raise UsageError if nobody can."""
+    with terminal.doing("looking at the machine and the contenders"):
+        found = lineup(manifest)
+        reference = manifest.reference if manifest.reference in found.versions else found.present[0].name
+        described = environment.describe(found)
+    terminal.missing(found.missing)
+    for line in environment.warnings(described):
+        terminal.note(line)
+    return Here(lineup=found, reference=reference, environment=described)
+
+
+def memory_limit(options: Options) -> int | None:
+    """Return the memory that a run may take: what was asked for, or most of what is free."""
+    free = environment.free_memory_bytes()
+    return options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None)
+
+
+def carry_out(sweep: Sweep, terminal: "Terminal") -> bool:
+    """Make all runs that are still to be made; return whether somebody interrupted it."""
+    pending = list(sweep.pending())
+    try:
+        with terminal.progress(sweep.plan, pending) as progress:
+            for run in sweep.pending():
+                progress.starting(run)
+                sweep.perform(run)
+                progress.finished(run)
+    except KeyboardInterrupt:
+        return True
+    return False
