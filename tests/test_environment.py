@@ -37,7 +37,16 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
     found = environment.describe(lineup())
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
+        *(
+            "harness",
+            "commit",
+            "uncommitted_changes",
+            "host",
+            "cpu",
+            "cores",
+            "usable_cores",
+            "measuring_core",
+        ),
         *("governor", "turbo", "load_1min", "memory_bytes", "system"),
         *("python", "python_compiler", "python_build_options", "variables", "contenders", "missing"),
     ]

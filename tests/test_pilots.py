@@ -82,9 +82,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """
     calls: list[tuple[str, int]] = []
 
-    def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None) -> Process:
+    def run(
+        command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None, one_core: bool
+    ) -> Process:
         assert cwd == ROOT
-        assert (timeout_s, memory_bytes) == (60.0, 4096)
+        assert (timeout_s, memory_bytes, one_core) == (60.0, 4096, True)
         name = command[0]
         options = dict(word[2:].split("=") for word in command[1:] if word.startswith("--"))
         layers = tuple(int(word) for word in command[1:] if not word.startswith("--"))

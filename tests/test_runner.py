@@ -67,6 +67,28 @@ def test_seconds_are_finite_and_of_this_process_only() -> None:
     assert first.system_s + second.system_s == pytest.approx(after.ru_stime - before.ru_stime, abs=1e-5)
 
 
+@pytest.mark.skipif(runner.measuring_core() is None, reason="one core, or no choice of it")
+@pytest.mark.parametrize("one_core", [True, False])
+def test_a_program_has_a_core_and_the_harness_the_others(one_core: bool) -> None:
+    cores = os.sched_getaffinity(0)
+    code = "import os; print(*sorted(os.sched_getaffinity(0)), *sorted(os.sched_getaffinity(os.getppid())))"
+    said = runner.run([sys.executable, "-c", code], cwd=ROOT, timeout_s=LONG_S, one_core=one_core).stdout
+    core = max(cores)
+    # The harness is back on its cores once the program has started, or a moment later.
+    own, parents = [core], [sorted(cores - {core}), [core]]
+    expected = [own + parent for parent in parents] if one_core else [sorted(cores) * 2]
+    assert [int(word) for word in said.split()] in expected
+    assert os.sched_getaffinity(0) == cores
+
+
+def test_what_the_system_did_meanwhile() -> None:
+    process = run("honest")
+    assert process.involuntary_switches >= 0
+    if Path("/proc/stat").exists():
+        assert process.stolen_s is not None
+        assert 0.0 <= process.stolen_s < 60.0
+
+
 def test_exit_status_and_last_line() -> None:
     process = run("crash:3")
     assert (process.failure, process.error) == ("crash", "exit status 3: error: the 7th gear is missing")

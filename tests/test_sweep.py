@@ -90,9 +90,10 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
     assert [row.run.warm_up for row in rows] == [True] * 3 + [False] * 3
     assert SweepFolder(tmp_path).rows() == rows
     row = rows[-2]
-    seen = {"involuntary_switches": None, "stolen_s": None}
     assert row.involuntary_switches is not None and row.involuntary_switches >= 0
-    assert replace(row, started_utc="", wall_s=0.0, user_s=0.0, system_s=0.0, **seen) == Row(
+    costs = {"wall_s": 0.0, "user_s": 0.0, "system_s": 0.0}
+    row = replace(row, started_utc="", involuntary_switches=None, stolen_s=None)
+    assert replace(row, **costs) == Row(  # type: ignore[arg-type]
         sweep="now",
         started_utc="",
         host="box",
@@ -225,11 +226,15 @@ def test_a_timeout_is_a_row(tmp_path: Path) -> None:
     ]
 
 
-def instant(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None) -> Process:
+def instant(
+    command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None, one_core: bool
+) -> Process:
     """Take the place of runner.run with an honest program that takes no time."""
     assert cwd.exists()
     assert timeout_s > 0.0
     assert memory_bytes is None
+    # Who was told to use several threads may have all cores.
+    assert one_core == (not any(word.startswith("--threads") for word in command))
     options = dict(word[2:].split("=") for word in command if word.startswith("--"))
     epochs = int(options["epochs"])
     losses = [repr(1.0 / (epoch + 1)) for epoch in range(epochs + 1)]

@@ -31,7 +31,11 @@ def attempt(contender: Contender, case: Case, *, timeout_s: float, memory_bytes:
     """
     asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
     process = runner.run(
-        contender.command_line(asked), cwd=ROOT, timeout_s=timeout_s, memory_bytes=memory_bytes
+        contender.command_line(asked),
+        cwd=ROOT,
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+        one_core=contender.threads == 1,
     )
     if process.failure:
         return Attempt(process=process, output=None, failure=process.failure, error=process.error)

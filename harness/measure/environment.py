@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import __version__
+from harness.measure import runner
 from harness.measure.contenders import ROOT, Lineup, ask
 
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
@@ -24,6 +25,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
+        "measuring_core": runner.measuring_core(),
         "governor": _read(_CPUFREQ / "scaling_governor"),
         "turbo": _turbo(),
         "load_1min": load_1min(),

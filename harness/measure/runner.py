@@ -92,25 +92,63 @@ class _Adoption:
             cls.is_on = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) == 0 and on
 
 
-def run(command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None = None) -> Process:
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    timeout_s: float,
+    memory_bytes: int | None = None,
+    one_core: bool = False,
+) -> Process:
     """Run ``command`` to its end, or to the end of ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Only the process itself is timed: output is read
     by threads, and a descendant that outlives it is ended and makes the run a failed one. ``memory_bytes`` is
-    what it may allocate, if the system can hold it to that.
+    what it may allocate, if the system can hold it to that. With ``one_core`` it stays on the measuring core
+    and the harness on the others, if there are any and the system lets us choose.
     """
+    core = measuring_core() if one_core else None
+    if core is None:
+        return _run(command, set(), cwd, timeout_s, memory_bytes)
+    with _on(os.sched_getaffinity(0) - {core}):
+        return _run(command, {core}, cwd, timeout_s, memory_bytes)
+
+
+def measuring_core() -> int | None:
+    """Return the core that is kept for the programs; None if there is only one, or no choice."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
+    return max(cores) if len(cores) > 1 else None
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    """Keep this thread, and what it starts meanwhile, on these cores; where it was if there are none."""
+    before = os.sched_getaffinity(0) if cores else cores
+    if cores:
+        os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        if cores:
+            os.sched_setaffinity(0, before)
+
+
+def _run(
+    command: Sequence[str], cores: set[int], cwd: Path, timeout_s: float, memory_bytes: int | None
+) -> Process:
     stolen_before_s = stolen_s()
     start = time.perf_counter()
     try:
-        child = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**os.environ, guard.VARIABLE: _TAG},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with _on(cores):
+            child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, guard.VARIABLE: _TAG},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
     except OSError as error:
         return _not_started(command[0], error)
     assert child.stdout is not None and child.stderr is not None
