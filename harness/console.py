@@ -88,7 +88,7 @@ class Terminal:
             )
         self._out.print(table)
         if any(planned.control for planned in plan.cases):
-            self._sentence(f"* {plan.reference} runs twice a round, which shows the noise floor")
+            self._sentence(f"* {plan.reference} runs twice a round, which shows the floor")
         for entry in plan.left_out:
             self._sentence(f"left out: {entry}")
         self._sentence(

@@ -72,7 +72,7 @@ class PlannedCase:
     run_s: Mapping[str, float]
     """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
     control: bool
-    """Whether the reference runs twice in each round, to show the noise floor."""
+    """Whether the reference runs twice in each round, to show the floor."""
     rounds: int
     """Timed rounds, after one that warms up."""
 
@@ -123,7 +123,7 @@ class Run:
     contender: str
     """Who computes it."""
     control: bool
-    """Whether it is the reference for the second time in its round, to show the noise floor."""
+    """Whether it is the reference for the second time in its round, to show the floor."""
     round: int
     """0 for the warm-up, which is in no statistic, then 1, 2, ..."""
     position: int

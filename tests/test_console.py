@@ -116,7 +116,7 @@ def test_the_plan() -> None:
         "method       shape            samples  epochs  rate  rounds  s/round  contenders",
         "naive        4-2-1*                 1       1  0.01       3     0.75      2 of 2",
         "incremental  1000-10…-1000-1        1       1  0.01       3     0.25      1 of 2",
-        "* python runs twice a round, which shows the noise floor",
+        "* python runs twice a round, which shows the floor",
         "left out: python naive 512-256-1: one training step takes about 9 s",
         "Timed rounds, after one that warms up: about 4 s, with python, rust",
     ]

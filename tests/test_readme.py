@@ -17,10 +17,11 @@ import pytest
 from harness.archive import Archive
 from harness.cli import main
 from harness.measure.contenders import ROOT, load_manifest
-from harness.read import kernels, results, scaling
-from harness.read.document import filled, of_kernels, of_sweep
+from harness.read import kernels, results, scaling, selfcheck
+from harness.read.document import figures_of, filled
 from harness.read.results import understand
 from harness.records import COLUMNS, LOSS_COLUMNS, STATUSES
+from tests import estimators
 from tests.programs import Program
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +39,7 @@ IN_ORDER = {
     # These run this very test, or take minutes: it is shown that make knows how.
     "make test": ["make", "--dry-run", "test"],
     "make kernels": ["make", "--dry-run", "kernels"],
+    "make selfcheck": ["make", "--dry-run", "selfcheck"],
     "make check": ["make", "--dry-run", "check"],
 }
 
@@ -131,8 +133,8 @@ def test_links(path: Path) -> None:
 
 def test_every_figure_is_that_of_the_sweep() -> None:
     """If not: python -m harness document docs/sweep."""
-    figures = of_sweep(understand(Archive(ROOT / "results").find(str(ROOT / "docs" / "sweep"))))
-    figures |= of_kernels(kernels.read(ROOT / "docs" / "kernels.csv"))
+    sweep = understand(Archive(ROOT / "results").find(str(ROOT / "docs" / "sweep")))
+    figures = figures_of(sweep, ROOT / "docs") | {"estimators": estimators.table()}
     texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
     assert [filled(text, figures) for text in texts] == texts
     places = re.findall(r"<!-- (\w[\w-]*) -->", "".join(texts))
@@ -169,8 +171,9 @@ def test_the_random_numbers_that_are_named() -> None:
         results.SPEEDUP_COLUMNS,
         scaling.COLUMNS,
         kernels.COLUMNS,
+        selfcheck.COLUMNS,
     ],
-    ids=["runs", "losses", "statuses", "summary", "speedup", "scaling", "kernels"],
+    ids=["runs", "losses", "statuses", "summary", "speedup", "scaling", "kernels", "selfcheck"],
 )
 def test_columns_are_explained(columns: list[str]) -> None:
     assert [column for column in columns if f"`{column}`" not in EXPLAINED] == []

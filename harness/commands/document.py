@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_sweep, archive_of
+from harness.commands.shared import add_sweep, archive_of, results_of
 from harness.measure.contenders import ROOT
 
 if TYPE_CHECKING:
@@ -27,16 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Fill the places of README.md and docs/*.md, and draw the pictures in docs/ anew."""
     from harness.read import charts, style
-    from harness.read.document import filled, of_kernels, of_sweep
-    from harness.read.kernels import read
-    from harness.read.results import understand
+    from harness.read.document import figures_of, filled
     from harness.records import replace_file
 
-    results = understand(archive_of(arguments).find(arguments.sweep), arguments.reference)
+    results = results_of(arguments, archive_of(arguments).find(arguments.sweep))
     docs = arguments.folder / "docs"
-    figures = of_sweep(results)
-    if (docs / "kernels.csv").exists():
-        figures |= of_kernels(read(docs / "kernels.csv"))
+    figures = figures_of(results, docs)
     for path in (arguments.folder / "README.md", *sorted(docs.glob("*.md"))):
         text = path.read_text(encoding="utf-8")
         if (new := filled(text, figures)) != text:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_sweep, archive_of
+from harness.commands.shared import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
     from harness.console import Terminal
@@ -19,9 +19,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with terminal.doing("loading"):
         from harness.read import charts, style
         from harness.read.exports import write_tables
-        from harness.read.results import understand
     with terminal.doing("reading the sweep"):
-        results = understand(folder, arguments.reference)
+        results = results_of(arguments, folder)
         write_tables(folder, results)
     for name, figure in charts.draw(results):
         with terminal.doing(f"drawing {name}"):

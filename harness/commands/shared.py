@@ -3,12 +3,16 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive
 from harness.errors import UsageError
 from harness.measure.contenders import MANIFEST, ROOT, Manifest, load_manifest, select
+from harness.records import SweepFolder
 from harness.version_1 import is_of_version_1, take_over
+
+if TYPE_CHECKING:
+    from harness.read.results import Results
 
 LARGEST = 2**64 - 1
 
@@ -30,7 +34,7 @@ def archive_of(arguments: argparse.Namespace) -> Archive:
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
-    """Add the sweep that a reader reads, and whom it compares with."""
+    """Add the sweep that a reader reads, whom it compares with, and what counts as equal."""
     add_results(parser)
     parser.add_argument(
         "sweep",
@@ -42,6 +46,19 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="NAME", help="the contender to compare with (default: the sweep's own)"
     )
+    parser.add_argument(
+        "--margin",
+        metavar="PERCENT",
+        type=percent,
+        help="call ratios equal whose interval lies within so many percent of 1 (default: never)",
+    )
+
+
+def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
+    """Return what the sweep in ``folder`` showed, as --reference and --margin say."""
+    from harness.read.results import understand  # noqa: PLC0415 - pandas is loaded by who reads a sweep
+
+    return understand(folder, arguments.reference, arguments.margin)
 
 
 def add_contenders(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +89,11 @@ def checked(read: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return parse
+
+
+def percent(text: str) -> float:
+    """Read 5% or 5 as 0.05."""
+    return amount("percent, such as 5%,")(text.removesuffix("%")) / 100.0
 
 
 def whole(least: int, most: int = LARGEST) -> Callable[[str], int]:

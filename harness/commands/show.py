@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_sweep, archive_of
+from harness.commands.shared import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
     from harness.console import Terminal
@@ -14,8 +14,5 @@ add_arguments = add_sweep
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show what a sweep found."""
-    from harness.read.results import understand
-
-    archive = archive_of(arguments)
-    terminal.results(understand(archive.find(arguments.sweep), arguments.reference))
+    terminal.results(results_of(arguments, archive_of(arguments).find(arguments.sweep)))
     return 0

@@ -24,7 +24,7 @@ _CLEAR = 0.1
 _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 101
 _WEIGHTS = {"article": 4.0, "alone": 0.25}
 """What the precision of a case is worth: the article's shape is quoted, who runs alone makes no ratio."""
-_AFFORDABLE = 3.0
+_AFFORDABLE = 10.0
 """A case is left to the faster contenders if one training step takes this many times a run's seconds."""
 
 

@@ -76,6 +76,7 @@ def noise(results: "Results") -> str:
     method = medians["method"][medians["layers"] == results.shape].iloc[0]
     own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
     floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
+    against = results.reference
     if not floors:
         return "Without a control in two rounds nobody knows how quiet the machine was."
     word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
@@ -94,7 +95,9 @@ def noise(results: "Results") -> str:
             if stolen >= _MUCH_STOLEN
             else "it would help to close what else runs, and a larger --budget"
         )
-    elif (lines["verdict"][~lines["control"] & (lines["measure"] != "cpu")] == "cannot tell").any():
+    elif (
+        (lines["verdict"] == "cannot tell") & (lines["rounds"] > 0) & (lines["contender"] != against)
+    ).any():
         parts.append("a larger --budget would narrow the intervals of what cannot be told")
     return f"The machine was {word}: {'; '.join(parts)}."
 

@@ -6,12 +6,14 @@ replaced.
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.case import METHODS
 from harness.digits import duration, three_digits, times
+from harness.read import kernels, selfcheck
 from harness.read.results import Results
 
 
@@ -21,6 +23,16 @@ def filled(text: str, figures: Mapping[str, str]) -> str:
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text = place.sub(lambda match, figure=figure: f"{match[1]}{figure}\n{match[2]}", text)  # type: ignore[misc]
     return text
+
+
+def figures_of(results: Results, docs: Path) -> dict[str, str]:
+    """Return what all places are filled with: from a sweep, and from the tables that lie in ``docs``."""
+    figures = of_sweep(results)
+    if (docs / "kernels.csv").exists():
+        figures |= of_kernels(kernels.read(docs / "kernels.csv"))
+    if (docs / "selfcheck.csv").exists():
+        figures["selfcheck"] = selfcheck.sentence(selfcheck.read(docs / "selfcheck.csv"))
+    return figures
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -113,10 +125,10 @@ def _claims(results: Results, method: str) -> str:
     )
 
 
-def of_kernels(kernels: pd.DataFrame) -> dict[str, str]:
+def of_kernels(table: pd.DataFrame) -> dict[str, str]:
     """Return what the places of a document about the kernels are filled with."""
     lines, missed = [], []
-    for one in kernels.to_dict("records"):
+    for one in table.to_dict("records"):
         ratio, per_parameter = one["times_as_fast"], one["ns_per_parameter"]
         lines.append(
             [
@@ -141,13 +153,13 @@ def of_kernels(kernels: pd.DataFrame) -> dict[str, str]:
     return {
         "kernels": _table(heads, lines),
         "missed": "\n".join(missed) or "- Nothing.",
-        "flat": _flat(kernels),
+        "flat": _flat(table),
     }
 
 
-def _flat(kernels: pd.DataFrame) -> str:
+def _flat(table: pd.DataFrame) -> str:
     """Return how long a forward pass takes with the weights in one flat vector and in nested rows."""
-    seconds = kernels.set_index(["kernel", "contender", "layers"])["median_s"]
+    seconds = table.set_index(["kernel", "contender", "layers"])["median_s"]
     parts = [
         f"{duration(flat)} flat and {duration(nested)} nested at {layers} in {contender}"
         for (contender, layers), flat in seconds.get("forward-flat", pd.Series(dtype=float)).items()

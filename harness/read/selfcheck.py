@@ -1,6 +1,7 @@
 """What many sweeps of one plan show about the harness: how often it is right. Pure."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,12 @@ def intervals(sweeps: Sequence[Results]) -> pd.DataFrame:
     table["true_ratio"] = np.where(table["extra_epochs"] == 0.0, 1.0, medians)
     table["holds"] = (table["low"] <= table["true_ratio"]) & (table["true_ratio"] <= table["high"])
     return table[COLUMNS]
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return the table that ``selfcheck`` wrote."""
+    table = pd.read_csv(path)
+    return table.assign(holds=table["holds"] == "yes")
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
