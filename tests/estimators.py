@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.measure.contenders import ROOT
 from harness.read.intervals import (
@@ -23,6 +24,7 @@ from harness.read.intervals import (
 )
 
 Bounds = tuple[float, float]
+Places = npt.NDArray[np.int64]
 RESAMPLES = 499
 PAIRS = (("P", "r"), ("P", "R"), ("P", "b"), ("P", "B"), ("R", "B"), ("r", "b"))
 
@@ -93,7 +95,7 @@ def ratios() -> list[Numbers]:
     return [seconds[one] - seconds[other] for one, other in PAIRS]
 
 
-def designs(size: int) -> Iterator[tuple[str, list[Numbers]]]:
+def designs(size: int) -> Iterator[tuple[str, list[Places]]]:
     """Yield how the rounds of a sweep may lie in the series, with their places."""
     for count in (7, 31):
         starts = range(0, size - count + 1, 8)

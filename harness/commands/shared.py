@@ -56,7 +56,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 
 def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
     """Return what the sweep in ``folder`` showed, as --reference and --margin say."""
-    from harness.read.results import understand  # noqa: PLC0415 - pandas is loaded by who reads a sweep
+    from harness.read.results import understand
 
     return understand(folder, arguments.reference, arguments.margin)
 
