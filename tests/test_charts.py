@@ -303,3 +303,33 @@ def test_kernels() -> None:
     assert overlaps(figure) == []
     assert outside(figure) == []
     assert [axes.get_title() for axes in panels(figure)] == ["10-5-1", "64-32-1"]
+
+
+def test_the_intervals_of_repeated_sweeps() -> None:
+    lines = [
+        {
+            "contender": name,
+            "reference": "a",
+            "measure": measure,
+            "true_ratio": true,
+            "low": true * (0.99 + shift),
+            "ratio": true * (1.0 + shift),
+            "high": true * (1.01 + shift),
+            "holds": abs(shift) < 0.01,
+        }
+        for name, true in (("b", 64.0), ("a +0%", 1.0), ("a +10%", 1.0 / 1.1))
+        for measure in ("training", "process", "cpu")
+        for shift in (0.0, 0.005, 0.02)
+    ]
+    figure = charts.selfcheck(pd.DataFrame(lines))
+    assert overlaps(figure) == []
+    assert outside(figure) == []
+    first, *_ = figures = [axes for axes in panels(figure) if axes.get_title()]
+    assert [axes.get_title().splitlines()[0] for axes in figures] == [
+        f"{name}, {measure}" for measure in ("training", "process") for name in ("b", "a +0%", "a +10%")
+    ]
+    assert first.get_title().endswith("2 of 3 hold 64x")
+    # In percent of the true ratio: the line of the truth, then an interval and a mark for each sweep.
+    ends = [np.asarray(line.get_xdata()).round(9).tolist() for line in first.lines]
+    assert ends == [[0.0, 0.0], [-1.0, 1.0], [0.0], [-0.5, 1.5], [0.5], [1.0, 3.0], [2.0]]
+    assert [line.get_color() for line in first.lines[-2:]] == [style.COLOURS[1]] * 2

@@ -387,16 +387,15 @@ def selfcheck(table: pd.DataFrame) -> Figure:
         for axes, contender in zip(row, contenders, strict=True):
             own = table[(table["contender"] == contender) & (table["measure"] == measure)]
             true = own["true_ratio"].iloc[0]
-            axes.axvline(1.0, color=GREY, linewidth=1)
-            for place, one in enumerate(own.to_dict("records"), start=1):
-                colour = COLOURS[0] if one["holds"] else COLOURS[1]
-                axes.plot([one["low"] / true, one["high"] / true], [place] * 2, color=colour)
-                axes.plot(
-                    one["ratio"] / true, place, "o" if one["holds"] else "X", color=colour, markersize=4
-                )
+            percent = {name: (own[name] / true - 1.0) * 100.0 for name in ("low", "ratio", "high")}
+            axes.axvline(0.0, color=GREY, linewidth=1)
+            for place, one in enumerate(own.assign(**percent).to_dict("records"), start=1):
+                colour, marker = (COLOURS[0], "o") if one["holds"] else (COLOURS[1], "X")
+                axes.plot([one["low"], one["high"]], [place] * 2, color=colour)
+                axes.plot(one["ratio"], place, marker, color=colour, markersize=4)
             held = int(own["holds"].sum())
             axes.set_title(f"{contender}, {measure}\n{held} of {len(own)} hold {true:.3g}x", fontsize=9)
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value - 1.0:+.0%}"))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3, axis="x")
@@ -404,7 +403,7 @@ def selfcheck(table: pd.DataFrame) -> Figure:
     figure.supxlabel("ratio against the true one", fontsize=9)
     reference = table["reference"].iloc[0] if len(table) else ""
     figure.suptitle(
-        f"95% intervals of repeated sweeps, compared with {reference}; crosses miss the true ratio"
+        f"95% intervals of repeated sweeps, compared with {reference};\ncrosses miss the true ratio"
     )
     return figure
 
