@@ -1,8 +1,9 @@
 //! A neural network whose parameters lie in one flat vector, and three ways to its gradient.
 //!
-//! The modules mirror those of the Python program, name by name; only `memory`, `rng`, `threads`, `wide` and
-//! `side_by_side` are Rust's own.
+//! The modules mirror those of the Python program, name by name; only `batch`, `memory`, `rng`,
+//! `side_by_side`, `threads` and `wide` are Rust's own.
 
+pub mod batch;
 pub mod gradients;
 pub mod memory;
 pub mod network;

@@ -8,12 +8,13 @@ mod command_line;
 mod repr;
 
 use std::collections::TryReserveError;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use flatnet::batch::Batch;
 use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
 use flatnet::memory::{proc_bytes, reserve};
 use flatnet::network::{Network, Scratch, overall_loss};
@@ -26,6 +27,10 @@ use repr::repr;
 /// Bytes enough for all that does not depend on the network: words, messages, buffers, the handling of signals.
 const SMALL: usize = 1 << 20;
 
+/// For how long, and how much, output is held back that does not go to a terminal.
+const HELD_BACK: Duration = Duration::from_millis(50);
+const HELD_BACK_BYTES: usize = 1 << 16;
+
 /// Fail if the run would exhaust the memory that it may use.
 fn reserve_memory(
     method: &Method,
@@ -37,8 +42,9 @@ fn reserve_memory(
     let parameters: usize = layers.windows(2).map(|pair| pair[0] * pair[1] + 1).sum();
     let data = samples * (layers[0] + layers[layers.len() - 1]);
     let work = match method {
-        Method::Naive | Method::Backprop => parameters,
-        Method::Incremental => Incremental::values(layers, threads),
+        Method::Naive => parameters,
+        Method::Incremental => Incremental::values(layers, threads) + Batch::values(layers, samples),
+        Method::Backprop => Backprop::values(layers) + Batch::values(layers, samples),
     };
     // The network, a hole where the teacher was, and what each layer is described by.
     let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;
@@ -72,13 +78,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Method::Backprop => Box::new(Backprop::new(learning_rate)),
     };
 
-    let mut stdout = io::stdout().lock();
-    let end_of_line = if stdout.is_terminal() { "\x1b[K" } else { "" };
+    let is_terminal = io::stdout().is_terminal();
+    let mut stdout = BufWriter::with_capacity(HELD_BACK_BYTES, io::stdout().lock());
+    let end_of_line = if is_terminal { "\x1b[K" } else { "" };
     let mut last = overall_loss(&network, &inputs, &targets, &mut Scratch::default());
     let mut diverged = (!last.is_finite()).then_some((0, last));
     writeln!(stdout, "Initial Loss: {}", repr(last))?;
     stdout.flush()?;
     let start = Instant::now();
+    let mut flushed = start;
     let losses = train(&mut network, &inputs, &targets, gradient.as_mut(), epochs);
     for (epoch, loss) in (1..).zip(losses) {
         last = loss;
@@ -86,7 +94,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             diverged = Some((epoch, loss));
         }
         write!(stdout, "\r{epoch}/{epochs}: loss: {}{end_of_line}", repr(loss))?;
-        stdout.flush()?;
+        // Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
+        if is_terminal || flushed.elapsed() >= HELD_BACK {
+            stdout.flush()?;
+            flushed = Instant::now();
+        }
     }
     let training = start.elapsed();
     let line_break = if epochs > 0 { "\n" } else { "" };

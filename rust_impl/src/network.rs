@@ -46,9 +46,13 @@ impl Network {
     /// `scratch` lends its memory, so that a pass allocates nothing once the buffers have grown.
     pub fn forward<'s>(&self, x: &[f64], first: usize, scratch: &'s mut Scratch) -> &'s [f64] {
         let Scratch { inputs, outputs } = scratch;
-        inputs.clear();
-        inputs.extend_from_slice(x);
-        for k in first..self.shapes.len() {
+        if first == self.shapes.len() {
+            inputs.clear();
+            inputs.extend_from_slice(x);
+            return inputs;
+        }
+        self.layer_forward(first, x, inputs);
+        for k in first + 1..self.shapes.len() {
             self.layer_forward(k, inputs, outputs);
             std::mem::swap(inputs, outputs);
         }
@@ -59,13 +63,15 @@ impl Network {
     #[inline(always)]
     pub fn layer_forward(&self, k: usize, x: &[f64], outputs: &mut Vec<f64>) {
         let bias = self.biases()[k];
-        outputs.clear();
-        for row in self.parameters[self.offsets[k]..self.offsets[k + 1]].chunks_exact(self.shapes[k].1) {
+        let (rows, columns) = self.shapes[k];
+        outputs.resize(rows, 0.0);
+        let weights = &self.parameters[self.offsets[k]..self.offsets[k + 1]];
+        for (output, row) in outputs.iter_mut().zip(weights.chunks_exact(columns)) {
             let mut total = 0.0;
             for (x_j, w_ij) in x.iter().zip(row) {
                 total += x_j * w_ij;
             }
-            outputs.push(total + bias);
+            *output = total + bias;
         }
     }
 
@@ -82,18 +88,6 @@ pub struct Scratch {
     outputs: Vec<f64>,
 }
 
-/// A way to run a whole network.
-pub trait Forward {
-    /// The nL outputs on the inputs `x`.
-    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64];
-}
-
-impl Forward for Scratch {
-    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64] {
-        network.forward(x, 0, self)
-    }
-}
-
 /// The mean of the squared differences over one sample's outputs.
 pub fn sample_loss(target: &[f64], output: &[f64]) -> f64 {
     let mut total = 0.0;
@@ -105,16 +99,11 @@ pub fn sample_loss(target: &[f64], output: &[f64]) -> f64 {
 }
 
 /// The mean of the squared differences over all samples and outputs; both data sets are row-major.
-pub fn overall_loss(
-    network: &Network,
-    inputs: &[f64],
-    targets: &[f64],
-    forward: &mut (impl Forward + ?Sized),
-) -> f64 {
+pub fn overall_loss(network: &Network, inputs: &[f64], targets: &[f64], scratch: &mut Scratch) -> f64 {
     let (features, outputs) = network.ends();
     let mut total = 0.0;
     for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-        for (t, o) in target.iter().zip(forward.outputs(network, x)) {
+        for (t, o) in target.iter().zip(network.forward(x, 0, scratch)) {
             let d = t - o;
             total += d * d;
         }

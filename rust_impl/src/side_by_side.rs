@@ -1,12 +1,12 @@
-//! The forward pass with several rows side by side in wide registers.
+//! A layer's forward pass with several rows side by side in wide registers.
 //!
 //! Each lane of a register holds the sum of another row, never a part of one sum, so the terms of every sum
 //! keep their order and the bits are those of `Network::forward`, multiplications and additions rounded one by
 //! one.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
 
-use crate::network::{Forward, Network};
+use crate::network::Network;
 use crate::wide::{LANES, load, transpose};
 
 /// Below so many weights a layer is done before the registers are set up.
@@ -97,48 +97,5 @@ fn row_sums<S: Simd, const G: usize>(
 fn add_columns<S: Simd>(simd: S, total: &mut S::f64s, x: &[f64], tile: &[S::f64s; LANES]) {
     for (&x_j, column) in x.iter().zip(tile) {
         *total = simd.add_f64s(*total, simd.mul_f64s(simd.splat_f64s(x_j), *column));
-    }
-}
-
-/// The forward pass of `incremental` and `backprop`, with the two buffers between which it swaps the values.
-pub struct SideBySide {
-    arch: Arch,
-    inputs: Vec<f64>,
-    outputs: Vec<f64>,
-}
-
-impl SideBySide {
-    /// The pass on an instruction set.
-    pub fn new(arch: Arch) -> Self {
-        Self { arch, inputs: Vec::new(), outputs: Vec::new() }
-    }
-}
-
-impl Forward for SideBySide {
-    fn outputs(&mut self, network: &Network, x: &[f64]) -> &[f64] {
-        self.arch.dispatch(Outputs { pass: self, network, x });
-        &self.inputs
-    }
-}
-
-/// One pass.
-struct Outputs<'a> {
-    pass: &'a mut SideBySide,
-    network: &'a Network,
-    x: &'a [f64],
-}
-
-impl WithSimd for Outputs<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let SideBySide { inputs, outputs, .. } = self.pass;
-        inputs.clear();
-        inputs.extend_from_slice(self.x);
-        for k in 0..self.network.shapes.len() {
-            layer_forward(simd, self.network, k, inputs, outputs);
-            std::mem::swap(inputs, outputs);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::TryReserveError;
 
 use crate::gradients::Gradient;
-use crate::network::{Network, Scratch, overall_loss};
+use crate::network::{Network, Scratch};
 use crate::rng::Random;
 
 /// `samples` rows of `features` values, each drawn from uniform(low, high), row-major.
@@ -44,18 +44,16 @@ pub fn teacher_targets(
 }
 
 /// Train `network` sample by sample and yield the overall loss after each epoch.
-pub fn train(
-    network: &mut Network,
-    inputs: &[f64],
-    targets: &[f64],
-    gradient: &mut dyn Gradient,
+pub fn train<'d>(
+    network: &'d mut Network,
+    inputs: &'d [f64],
+    targets: &'d [f64],
+    gradient: &'d mut dyn Gradient,
     epochs: u64,
-) -> impl Iterator<Item = f64> {
-    let (features, outputs) = network.ends();
+) -> impl Iterator<Item = f64> + 'd {
+    let mut loss = gradient.loss(inputs, targets);
     (0..epochs).map(move |_| {
-        for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-            gradient.training_step(network, x, target);
-        }
-        overall_loss(network, inputs, targets, gradient.forward_pass())
+        gradient.epoch(network, inputs, targets);
+        loss(network)
     })
 }

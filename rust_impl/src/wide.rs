@@ -74,6 +74,18 @@ pub fn load<S: Simd>(simd: S, values: &[f64]) -> S::f64s {
     vector
 }
 
+/// Write the vector to the start of `values`, as much of it as has room there.
+#[inline(always)]
+pub fn store<S: Simd>(values: &mut [f64], vector: S::f64s) {
+    if let Some(place) = S::as_mut_simd_f64s(values).0.first_mut() {
+        *place = vector;
+        return;
+    }
+    let mut lanes = [0.0; LANES];
+    S::as_mut_simd_f64s(&mut lanes).0[0] = vector;
+    values.copy_from_slice(&lanes[..values.len()]);
+}
+
 /// Turn rows into columns, in as many vectors as a vector has lanes.
 #[inline(always)]
 pub fn transpose<S: Simd>(simd: S, tile: &mut [S::f64s; LANES]) {

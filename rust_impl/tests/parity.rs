@@ -1,10 +1,10 @@
 //! The same bits from `incremental` as from its plain form, from that as from `naive`, and from `backprop` as
 //! from a plain loop, on every instruction set of this machine and for any number of threads.
 
-use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainIncremental};
-use flatnet::network::{Forward, Network, Scratch, sample_loss};
+use flatnet::batch::Batch;
+use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainBackprop, PlainIncremental};
+use flatnet::network::{Network, Scratch, overall_loss, sample_loss};
 use flatnet::rng::Random;
-use flatnet::side_by_side::SideBySide;
 use flatnet::threads::Threads;
 use flatnet::wide::instruction_sets;
 use proptest::prelude::*;
@@ -24,7 +24,9 @@ struct Case {
 const ODD: [f64; 10] =
     [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e308, -1e308, 5e-324, 1e-200, 1e16];
 
-const SAMPLES: usize = 2;
+/// Samples of the epochs: the last is one in which `backprop` lays the first layer out anew.
+const SAMPLES: [usize; 2] = [1, 2];
+const MORE_SAMPLES: [usize; 2] = [2, 7];
 
 impl Case {
     fn of(layers: &[usize], seed: u64) -> Self {
@@ -41,16 +43,21 @@ impl Case {
         values
     }
 
-    /// Take a few training steps and return the parameters after each.
+    /// Train an epoch of one sample and one of a few, and return the parameters after each.
     fn train(&self, method: &mut dyn Gradient) -> Vec<f64> {
+        self.train_epochs(method, SAMPLES)
+    }
+
+    /// Train epochs of so many samples, and return the parameters after each.
+    fn train_epochs(&self, method: &mut dyn Gradient, epochs: [usize; 2]) -> Vec<f64> {
         let mut rng = Random::new(self.seed);
         let mut network = Network::new(&self.layers, &mut rng).expect("it is small");
         network.parameters = self.values(network.parameters.len(), &mut rng);
         let mut seen = Vec::new();
-        for _ in 0..SAMPLES {
-            let x = self.values(self.layers[0], &mut rng);
-            let target = self.values(self.layers[self.layers.len() - 1], &mut rng);
-            method.training_step(&mut network, &x, &target);
+        for samples in epochs {
+            let inputs = self.values(samples * self.layers[0], &mut rng);
+            let targets = self.values(samples * self.layers[self.layers.len() - 1], &mut rng);
+            method.epoch(&mut network, &inputs, &targets);
             seen.extend_from_slice(&network.parameters);
         }
         seen
@@ -72,23 +79,26 @@ impl Case {
     }
 
     fn check_backprop(&self) {
-        let expected = self.train(&mut PlainBackprop { learning_rate: self.learning_rate });
+        let expected = self.train_epochs(&mut PlainBackprop::new(self.learning_rate), MORE_SAMPLES);
         for arch in instruction_sets() {
             let mut method = Backprop::on(arch, self.learning_rate);
-            assert_same(&expected, &self.train(&mut method), &format!("{arch:?} {self:?}"));
+            let found = self.train_epochs(&mut method, MORE_SAMPLES);
+            assert_same(&expected, &found, &format!("{arch:?} {self:?}"));
         }
     }
 
-    fn check_forward(&self) {
+    fn check_loss(&self, samples: usize) {
         let mut rng = Random::new(self.seed);
         let mut network = Network::new(&self.layers, &mut rng).expect("it is small");
         network.parameters = self.values(network.parameters.len(), &mut rng);
-        let x = self.values(self.layers[0], &mut rng);
-        let mut scratch = Scratch::default();
+        let inputs = self.values(samples * self.layers[0], &mut rng);
+        let targets = self.values(samples * self.layers[self.layers.len() - 1], &mut rng);
+        let expected = overall_loss(&network, &inputs, &targets, &mut Scratch::default());
         for arch in instruction_sets() {
-            let mut pass = SideBySide::new(arch);
-            let found = pass.outputs(&network, &x);
-            assert_same(network.forward(&x, 0, &mut scratch), found, &format!("{arch:?} {self:?}"));
+            let mut loss = Batch::new(arch, &inputs, &targets).into_loss();
+            // The second time with what was made ready the first time.
+            let found = [loss(&network), loss(&network)];
+            assert_same(&[expected; 2], &found, &format!("{arch:?} {samples} {self:?}"));
         }
     }
 }
@@ -98,48 +108,6 @@ fn assert_same(expected: &[f64], found: &[f64], what: &str) {
     assert_eq!(expected.len(), found.len(), "{what}");
     for (p, (e, f)) in expected.iter().zip(found).enumerate() {
         assert!(e.to_bits() == f.to_bits() || (e.is_nan() && f.is_nan()), "{e:?} {f:?} at {p} of {what}");
-    }
-}
-
-/// The chain rule in the order of the contract, one plain loop after the other.
-struct PlainBackprop {
-    learning_rate: f64,
-}
-
-impl Gradient for PlainBackprop {
-    fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]) {
-        let depth = network.shapes.len();
-        let mut values = vec![x.to_vec()];
-        for k in 0..depth {
-            let mut outputs = Vec::new();
-            network.layer_forward(k, &values[k], &mut outputs);
-            values.push(outputs);
-        }
-        let mut deltas = Vec::new();
-        for (o, t) in values[depth].iter().zip(target) {
-            deltas.push(2.0 * (o - t) / target.len() as f64);
-        }
-        let mut slopes = vec![0.0; network.parameters.len()];
-        for k in (0..depth).rev() {
-            let mut previous = vec![0.0; network.shapes[k].1];
-            let mut p = network.offsets[k];
-            for delta in &deltas {
-                slopes[network.offsets[depth] + k] += delta;
-                for (x_j, previous) in values[k].iter().zip(&mut previous) {
-                    slopes[p] = delta * x_j;
-                    *previous += delta * network.parameters[p];
-                    p += 1;
-                }
-            }
-            deltas = previous;
-        }
-        for (p, slope) in network.parameters.iter_mut().zip(slopes) {
-            *p -= self.learning_rate * slope;
-        }
-    }
-
-    fn forward_pass(&mut self) -> &mut dyn Forward {
-        unimplemented!("only its training steps are compared")
     }
 }
 
@@ -189,8 +157,8 @@ proptest! {
     }
 
     #[test]
-    fn rows_side_by_side_give_the_plain_outputs(case in cases(150, 5)) {
-        case.check_forward();
+    fn samples_side_by_side_have_the_plain_loss(case in cases(50, 5), samples in 1_usize..=70) {
+        case.check_loss(samples);
     }
 }
 
@@ -202,7 +170,7 @@ fn every_width_up_to_70_columns_and_outputs() {
             let case = Case::of(layers, n as u64);
             case.check_incremental(1 + n % 4);
             case.check_backprop();
-            case.check_forward();
+            case.check_loss(n);
         }
     }
 }

@@ -12,11 +12,11 @@ mod backprop;
 mod incremental;
 mod naive;
 
-pub use backprop::Backprop;
+pub use backprop::{Backprop, PlainBackprop};
 pub use incremental::{Incremental, Operations, PlainIncremental, operations};
 pub use naive::Naive;
 
-use crate::network::{Forward, Network};
+use crate::network::{Network, Scratch, overall_loss};
 
 /// One way to the gradient, with the memory that it works in.
 pub trait Gradient {
@@ -24,6 +24,17 @@ pub trait Gradient {
     /// parameters, then take `learning_rate` times its slope off each. `x` has n0 values, `target` nL.
     fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]);
 
-    /// The forward pass that the method works with, for the overall loss.
-    fn forward_pass(&mut self) -> &mut dyn Forward;
+    /// A training step for each sample in turn; both data sets are row-major.
+    fn epoch(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) {
+        let (features, outputs) = network.ends();
+        for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
+            self.training_step(network, x, target);
+        }
+    }
+
+    /// What finds the overall loss on these samples, for one network again and again.
+    fn loss<'d>(&self, inputs: &'d [f64], targets: &'d [f64]) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
+        let mut scratch = Scratch::default();
+        Box::new(move |network| overall_loss(network, inputs, targets, &mut scratch))
+    }
 }

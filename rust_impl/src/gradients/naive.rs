@@ -1,7 +1,7 @@
 //! Central differences, each loss by a whole forward pass.
 
 use super::Gradient;
-use crate::network::{Forward, Network, Scratch, sample_loss};
+use crate::network::{Network, Scratch, sample_loss};
 
 /// (loss(p + h) - loss(p - h)) / 2h for every parameter p.
 pub struct Naive {
@@ -34,9 +34,5 @@ impl Gradient for Naive {
         for (p, g) in network.parameters.iter_mut().zip(slopes) {
             *p -= *learning_rate * *g;
         }
-    }
-
-    fn forward_pass(&mut self) -> &mut dyn Forward {
-        &mut self.scratch
     }
 }

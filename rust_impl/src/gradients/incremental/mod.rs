@@ -61,8 +61,8 @@ use std::sync::Mutex;
 use pulp::Arch;
 
 use super::Gradient;
-use crate::network::{Forward, Network};
-use crate::side_by_side::SideBySide;
+use crate::batch::Batch;
+use crate::network::Network;
 use crate::threads::Threads;
 use crate::wide::LANES;
 use biases::RunAndUpdateBiases;
@@ -78,7 +78,6 @@ pub struct Incremental {
     learning_rate: f64,
     arch: Arch,
     threads: Threads,
-    forward: SideBySide,
     shapes: Vec<(usize, usize)>,
     layers: Vec<LayerSums>,
     workspaces: Vec<Workspace>,
@@ -93,9 +92,8 @@ impl Incremental {
 
     /// On a chosen instruction set and threads.
     pub fn on(arch: Arch, threads: Threads, step: f64, learning_rate: f64) -> Self {
-        let forward = SideBySide::new(arch);
         let (shapes, layers, workspaces) = Default::default();
-        Self { step, learning_rate, arch, threads, forward, shapes, layers, workspaces }
+        Self { step, learning_rate, arch, threads, shapes, layers, workspaces }
     }
 
     /// How many values its memory holds for a network of these layers.
@@ -144,8 +142,8 @@ impl Gradient for Incremental {
         }
     }
 
-    fn forward_pass(&mut self) -> &mut dyn Forward {
-        &mut self.forward
+    fn loss<'d>(&self, inputs: &'d [f64], targets: &'d [f64]) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
+        Batch::new(self.arch, inputs, targets).into_loss()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The method without what makes it fast: the twin of Python's, and what the fast one must equal.
 
 use crate::gradients::Gradient;
-use crate::network::{Forward, Network, Scratch, sample_loss};
+use crate::network::{Network, Scratch, sample_loss};
 
 /// One perturbed network after the other, each sum from where the perturbation enters it.
 pub struct PlainIncremental {
@@ -116,9 +116,5 @@ impl Gradient for PlainIncremental {
         for (p, slope) in network.parameters.iter_mut().zip(slopes.iter().chain(&bias_slopes)) {
             *p -= self.learning_rate * slope;
         }
-    }
-
-    fn forward_pass(&mut self) -> &mut dyn Forward {
-        &mut self.scratch
     }
 }

@@ -1,0 +1,194 @@
+//! The first layer's weights in an order of their own, in which one pass updates them for one sample and runs
+//! the next sample on them.
+//!
+//! The inputs of that layer depend on no weight, so the next sample can be run on a weight as soon as that is
+//! updated, while it still is in a register: weights are read and written once a step, and no more. They stand in
+//! panels of a few vectors of rows, in each of which all rows' first weights come first, then all second
+//! ones. So a lane holds a row, nothing is transposed in a step, and every sum keeps its order.
+
+use pulp::Simd;
+
+use crate::wide::{Aligned, LANES, load, store, transpose};
+
+/// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
+const VECTORS: usize = 4;
+
+/// The weights of the first layer, and room for its sums and its deltas; rows are filled up with zeros.
+pub struct FirstLayer {
+    panels: Aligned,
+    deltas: Aligned,
+    sums: Aligned,
+}
+
+/// What a pass does: the update for a sample (its inputs, and the learning rate), the next sample's sums.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    /// The inputs for which the weights are updated, none before the first sample.
+    pub update: Option<&'a [f64]>,
+    /// The inputs that are run on the updated weights, none after the last sample.
+    pub next: Option<&'a [f64]>,
+    /// The factor on the gradient.
+    pub learning_rate: f64,
+}
+
+impl FirstLayer {
+    /// Without memory, until the first `pack`.
+    pub fn new() -> Self {
+        let none = || Aligned::new(0.0, 0);
+        Self { panels: none(), deltas: none(), sums: none() }
+    }
+
+    /// How many values its memory holds.
+    pub fn values(layers: &[usize]) -> usize {
+        layers[1].next_multiple_of(LANES) * (layers[0] + 2)
+    }
+
+    /// Take the weights over, of so many rows.
+    #[inline(always)]
+    pub fn pack<S: Simd>(&mut self, simd: S, weights: &[f64], rows: usize) {
+        let (columns, padded) = (weights.len() / rows, rows.next_multiple_of(S::F64_LANES));
+        if self.panels.len() != padded * columns || self.sums.len() != padded {
+            self.panels = Aligned::new(0.0, padded * columns);
+            self.deltas = Aligned::new(0.0, padded);
+            self.sums = Aligned::new(0.0, padded);
+        }
+        let mut tile = [simd.splat_f64s(0.0); LANES];
+        for (first, panel) in
+            (0..rows).step_by(VECTORS * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
+        {
+            let vectors = panel.len() / columns;
+            for v in 0..vectors {
+                let rows = &weights[(first + v * S::F64_LANES) * columns..];
+                for j in (0..columns).step_by(S::F64_LANES) {
+                    for (vector, row) in tile.iter_mut().zip(rows.chunks_exact(columns)).take(S::F64_LANES) {
+                        *vector = load(simd, &row[j..]);
+                    }
+                    transpose(simd, &mut tile);
+                    for (values, vector) in
+                        panel[j * vectors + v..].iter_mut().step_by(vectors).zip(tile).take(S::F64_LANES)
+                    {
+                        *values = vector;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Give the weights back.
+    #[inline(always)]
+    pub fn unpack<S: Simd>(&mut self, simd: S, weights: &mut [f64], rows: usize) {
+        let columns = weights.len() / rows;
+        let mut tile = [simd.splat_f64s(0.0); LANES];
+        for (first, panel) in
+            (0..rows).step_by(VECTORS * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
+        {
+            let vectors = panel.len() / columns;
+            for v in 0..vectors {
+                let rows = &mut weights[(first + v * S::F64_LANES) * columns..];
+                for j in (0..columns).step_by(S::F64_LANES) {
+                    for (vector, values) in tile
+                        .iter_mut()
+                        .zip(panel[j * vectors + v..].iter().step_by(vectors))
+                        .take(S::F64_LANES)
+                    {
+                        *vector = *values;
+                    }
+                    transpose(simd, &mut tile);
+                    for (row, vector) in rows.chunks_exact_mut(columns).zip(&tile).take(S::F64_LANES) {
+                        store::<S>(&mut row[j..], *vector);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Make a pass, in which `deltas` are the slopes of the loss in the layer's outputs; return the new sums.
+    #[inline(always)]
+    pub fn pass<S: Simd>(&mut self, simd: S, deltas: &[f64], pass: Pass) -> &[f64] {
+        self.deltas[..deltas.len()].copy_from_slice(deltas);
+        let columns = self.panels.len() / self.sums.len();
+        let panels = panels::<S>(&mut self.panels, columns);
+        let deltas = S::as_simd_f64s(&self.deltas).0.chunks(VECTORS);
+        let sums = S::as_mut_simd_f64s(&mut self.sums).0.chunks_mut(VECTORS);
+        for ((panel, deltas), sums) in panels.zip(deltas).zip(sums) {
+            match sums.len() {
+                1 => panel_pass::<S, 1>(simd, panel, deltas, pass, sums),
+                2 => panel_pass::<S, 2>(simd, panel, deltas, pass, sums),
+                3 => panel_pass::<S, 3>(simd, panel, deltas, pass, sums),
+                _ => panel_pass::<S, VECTORS>(simd, panel, deltas, pass, sums),
+            }
+        }
+        &self.sums
+    }
+}
+
+/// The panels, as vectors.
+fn panels<S: Simd>(values: &mut [f64], columns: usize) -> impl Iterator<Item = &mut [S::f64s]> {
+    S::as_mut_simd_f64s(values).0.chunks_mut(VECTORS * columns)
+}
+
+/// The pass over a panel of N vectors of rows.
+#[inline(always)]
+fn panel_pass<S: Simd, const N: usize>(
+    simd: S,
+    panel: &mut [S::f64s],
+    deltas: &[S::f64s],
+    pass: Pass,
+    sums: &mut [S::f64s],
+) {
+    let panel = panel.as_chunks_mut::<N>().0;
+    let (Some(deltas), Some(sums)) = (deltas.first_chunk::<N>(), sums.first_chunk_mut::<N>()) else {
+        return;
+    };
+    let rate = simd.splat_f64s(pass.learning_rate);
+    let mut totals = [simd.splat_f64s(0.0); N];
+    match (pass.update, pass.next) {
+        (Some(x), Some(next)) => {
+            for ((weights, &x_j), &next_j) in panel.iter_mut().zip(x).zip(next) {
+                update(simd, weights, deltas, x_j, rate);
+                add_products(simd, &mut totals, weights, next_j);
+            }
+        }
+        (Some(x), None) => {
+            for (weights, &x_j) in panel.iter_mut().zip(x) {
+                update(simd, weights, deltas, x_j, rate);
+            }
+        }
+        (None, Some(next)) => {
+            for (weights, &next_j) in panel.iter().zip(next) {
+                add_products(simd, &mut totals, weights, next_j);
+            }
+        }
+        (None, None) => {}
+    }
+    *sums = totals;
+}
+
+/// Take `learning_rate * (delta_i * x_j)` off the weights of input j.
+#[inline(always)]
+fn update<S: Simd, const N: usize>(
+    simd: S,
+    weights: &mut [S::f64s; N],
+    deltas: &[S::f64s; N],
+    x_j: f64,
+    rate: S::f64s,
+) {
+    let x_j = simd.splat_f64s(x_j);
+    for (w_ij, delta) in weights.iter_mut().zip(deltas) {
+        *w_ij = simd.sub_f64s(*w_ij, simd.mul_f64s(rate, simd.mul_f64s(*delta, x_j)));
+    }
+}
+
+/// Add `x_j * w_ij` to the sum of each row i.
+#[inline(always)]
+fn add_products<S: Simd, const N: usize>(
+    simd: S,
+    totals: &mut [S::f64s; N],
+    weights: &[S::f64s; N],
+    x_j: f64,
+) {
+    let x_j = simd.splat_f64s(x_j);
+    for (total, w_ij) in totals.iter_mut().zip(weights) {
+        *total = simd.add_f64s(*total, simd.mul_f64s(x_j, *w_ij));
+    }
+}
