@@ -32,6 +32,10 @@ from network import Network, overall_loss
 from training import random_inputs, teacher_targets, train
 
 
+# For how long output is held back that does not go to a terminal.
+HELD_BACK_S = 0.05
+
+
 def peak_memory_bytes() -> "int | None":
     """Return this process's own high-water mark, None where the system does not tell it."""
     with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as status:
@@ -60,12 +64,13 @@ def run(arguments: Arguments) -> None:
     network = Network(arguments.layers, rng)
 
     write, flush = sys.stdout.write, sys.stdout.flush
-    end_of_line = "\x1b[K" if sys.stdout.isatty() else ""
+    is_terminal = sys.stdout.isatty()
+    end_of_line = "\x1b[K" if is_terminal else ""
     losses = [overall_loss(network, inputs, targets)]
     write(f"Initial Loss: {losses[0]!r}\n")
     flush()
     epochs = arguments.epochs
-    start = time.perf_counter()
+    start = flushed = time.perf_counter()
     for loss in train(
         network,
         inputs,
@@ -77,7 +82,10 @@ def run(arguments: Arguments) -> None:
     ):
         losses.append(loss)
         write(f"\r{len(losses) - 1}/{epochs}: loss: {loss!r}{end_of_line}")
-        flush()
+        # Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
+        if is_terminal or time.perf_counter() - flushed >= HELD_BACK_S:
+            flush()
+            flushed = time.perf_counter()
     training_s = time.perf_counter() - start
     write(f"\nFinal Loss: {losses[-1]!r}\n" if epochs else f"Final Loss: {losses[-1]!r}\n")
     flush()
