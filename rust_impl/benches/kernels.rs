@@ -6,7 +6,7 @@
 //! and of the peaks is additions and multiplications, so their rates can be divided.
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{
@@ -29,6 +29,7 @@ const SHAPES: [&[usize]; 7] = [
 ];
 const BACKPROP_SHAPES: [&[usize]; 4] = [&[10, 5, 1], &[64, 32, 1], &[256, 128, 1], &[1000, 1000, 1]];
 const THREADED_SHAPES: [&[usize]; 2] = [&[64, 64, 64, 1], &[256, 128, 1]];
+const SAMPLES: usize = 100;
 const STEP: f64 = 0.1;
 const LEARNING_RATE: f64 = 0.0;
 
@@ -67,6 +68,48 @@ fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn()
             b.iter(|| method.training_step(black_box(&mut network), &x, &target));
         });
     }
+}
+
+/// `backprop` has its speed in epochs: a step is a hundredth of one with so many samples.
+fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) {
+    let mut group = group(c, kernel);
+    for layers in shapes {
+        let (mut network, inputs, targets) = samples(layers);
+        let mut method = Backprop::new(LEARNING_RATE, threads);
+        group.bench_function(shape(layers), |b| {
+            b.iter_custom(|steps| {
+                let epochs = steps.div_ceil(SAMPLES as u64);
+                let start = Instant::now();
+                for _ in 0..epochs {
+                    method.epoch(black_box(&mut network), &inputs, &targets);
+                }
+                start.elapsed().mul_f64(steps as f64 / (epochs * SAMPLES as u64) as f64)
+            });
+        });
+    }
+}
+
+/// The overall loss of a hundred samples: one after the other as in `naive`, and side by side.
+fn overall_losses(c: &mut Criterion) {
+    for (kernel, layout) in [("loss-plain", false), ("loss-side-by-side", true)] {
+        let mut group = group(c, kernel);
+        for layers in BACKPROP_SHAPES {
+            let (network, inputs, targets) = samples(layers);
+            let methods: [Box<dyn Gradient>; 2] =
+                [Box::new(Naive::new(STEP, LEARNING_RATE)), Box::new(Backprop::new(LEARNING_RATE, 1))];
+            let mut loss = methods[usize::from(layout)].loss(&inputs, &targets);
+            group.bench_function(shape(layers), |b| b.iter(|| loss(black_box(&network))));
+        }
+    }
+}
+
+/// A network with as many samples as the article has.
+fn samples(layers: &[usize]) -> (Network, Vec<f64>, Vec<f64>) {
+    let mut rng = Random::new(1);
+    let network = Network::new(layers, &mut rng).expect("it fits into memory");
+    let (features, outputs) = network.ends();
+    let mut values = |count: usize| (0..count * SAMPLES).map(|_| rng.uniform(0.0, 1.0)).collect();
+    (network, values(features), values(outputs))
 }
 
 fn group<'c>(c: &'c mut Criterion, kernel: &str) -> BenchmarkGroup<'c, WallTime> {
@@ -135,7 +178,8 @@ fn training_steps(c: &mut Criterion) {
     steps(c, "step-incremental-2-threads", &THREADED_SHAPES, || {
         Box::new(Incremental::new(STEP, LEARNING_RATE, 2))
     });
-    steps(c, "step-backprop", &BACKPROP_SHAPES, || Box::new(Backprop::new(LEARNING_RATE)));
+    backprop(c, "step-backprop", &BACKPROP_SHAPES, 1);
+    backprop(c, "step-backprop-2-threads", &BACKPROP_SHAPES[3..], 2);
     #[cfg(target_arch = "x86_64")]
     if let Some(arch) = pulp::x86::V3::try_new().map(Arch::V3) {
         steps(c, "step-incremental-avx2", &[&[64, 32, 1]], || {
@@ -213,6 +257,6 @@ criterion_group! {
         .nresamples(10_000)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800));
-    targets = forward, peaks, training_steps
+    targets = forward, peaks, training_steps, overall_losses
 }
 criterion_main!(kernels);

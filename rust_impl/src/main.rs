@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut gradient: Box<dyn Gradient> = match arguments.method {
         Method::Naive => Box::new(Naive::new(step, learning_rate)),
         Method::Incremental => Box::new(Incremental::new(step, learning_rate, arguments.threads)),
-        Method::Backprop => Box::new(Backprop::new(learning_rate)),
+        Method::Backprop => Box::new(Backprop::new(learning_rate, arguments.threads)),
     };
 
     let is_terminal = io::stdout().is_terminal();

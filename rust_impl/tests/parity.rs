@@ -78,10 +78,10 @@ impl Case {
         }
     }
 
-    fn check_backprop(&self) {
+    fn check_backprop(&self, threads: usize) {
         let expected = self.train_epochs(&mut PlainBackprop::new(self.learning_rate), MORE_SAMPLES);
         for arch in instruction_sets() {
-            let mut method = Backprop::on(arch, self.learning_rate);
+            let mut method = Backprop::on(arch, Threads::exactly(threads), self.learning_rate);
             let found = self.train_epochs(&mut method, MORE_SAMPLES);
             assert_same(&expected, &found, &format!("{arch:?} {self:?}"));
         }
@@ -152,8 +152,8 @@ proptest! {
     }
 
     #[test]
-    fn backprop_is_the_plain_loop_to_the_bit(case in cases(150, 5)) {
-        case.check_backprop();
+    fn backprop_is_the_plain_loop_to_the_bit(case in cases(150, 5), threads in 1_usize..=4) {
+        case.check_backprop(threads);
     }
 
     #[test]
@@ -169,7 +169,7 @@ fn every_width_up_to_70_columns_and_outputs() {
         for layers in [&[n, 2, 1][..], &[2, n, 1], &[3, 2, n], &[n, 3], &[1, n]] {
             let case = Case::of(layers, n as u64);
             case.check_incremental(1 + n % 4);
-            case.check_backprop();
+            case.check_backprop(1 + n % 4);
             case.check_loss(n);
         }
     }
@@ -181,7 +181,7 @@ fn wide_layers() {
     for layers in [&[300, 9][..], &[2500, 2], &[9, 200, 1]] {
         Case::of(layers, 1).check_incremental(3);
     }
-    Case::of(&[1030, 70, 3], 1).check_backprop();
+    Case::of(&[1030, 70, 3], 1).check_backprop(2);
 }
 
 /// The method makes its memory anew for a network of other shapes.

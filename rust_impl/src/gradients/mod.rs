@@ -5,8 +5,9 @@
 //! - [`Backprop`] applies the chain rule. The loss is quadratic in every single parameter, so the central
 //!   difference has no truncation error and the two gradients agree but for rounding.
 //!
-//! `Naive` and [`Backprop`] work on one thread: the one because it is what the Python program does, the other
-//! because it is bound by the memory that the weights come from. [`Incremental`] takes several.
+//! The two fast ones have a plain form beside them, [`PlainIncremental`] and [`PlainBackprop`], which they must
+//! equal to the last bit. `Naive` works on one thread, as the Python program does; the others take several
+//! where a layer is large.
 
 mod backprop;
 mod incremental;

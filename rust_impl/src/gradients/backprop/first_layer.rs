@@ -6,8 +6,9 @@
 //! panels of a few vectors of rows, in each of which all rows' first weights come first, then all second
 //! ones. So a lane holds a row, nothing is transposed in a step, and every sum keeps its order.
 
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
 
+use crate::threads::Threads;
 use crate::wide::{Aligned, LANES, load, store, transpose};
 
 /// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
@@ -104,21 +105,59 @@ impl FirstLayer {
 
     /// Make a pass, in which `deltas` are the slopes of the loss in the layer's outputs; return the new sums.
     #[inline(always)]
-    pub fn pass<S: Simd>(&mut self, simd: S, deltas: &[f64], pass: Pass) -> &[f64] {
+    pub fn pass<S: Simd>(
+        &mut self,
+        simd: S,
+        arch: Arch,
+        threads: &mut Threads,
+        deltas: &[f64],
+        pass: Pass,
+    ) -> &[f64] {
         self.deltas[..deltas.len()].copy_from_slice(deltas);
-        let columns = self.panels.len() / self.sums.len();
-        let panels = panels::<S>(&mut self.panels, columns);
-        let deltas = S::as_simd_f64s(&self.deltas).0.chunks(VECTORS);
-        let sums = S::as_mut_simd_f64s(&mut self.sums).0.chunks_mut(VECTORS);
-        for ((panel, deltas), sums) in panels.zip(deltas).zip(sums) {
-            match sums.len() {
-                1 => panel_pass::<S, 1>(simd, panel, deltas, pass, sums),
-                2 => panel_pass::<S, 2>(simd, panel, deltas, pass, sums),
-                3 => panel_pass::<S, 3>(simd, panel, deltas, pass, sums),
-                _ => panel_pass::<S, VECTORS>(simd, panel, deltas, pass, sums),
-            }
+        let (rows, columns) = (self.sums.len(), self.panels.len() / self.sums.len());
+        if threads.worth_sharing((WEIGHT * rows * columns) as u128) {
+            let panel = VECTORS * S::F64_LANES;
+            let share = rows.div_ceil(panel).div_ceil(threads.count()) * panel;
+            let panels = self.panels.chunks_mut(share * columns);
+            let ends = self.deltas.chunks(share).zip(self.sums.chunks_mut(share));
+            let runs = panels.zip(ends).map(|(panels, (deltas, sums))| Run { panels, deltas, sums, pass });
+            threads.share(&mut runs.collect::<Vec<_>>(), |run| arch.dispatch(run));
+        } else {
+            let Self { panels, deltas, sums } = self;
+            (&mut Run { panels, deltas, sums, pass }).with_simd(simd);
         }
         &self.sums
+    }
+}
+
+/// How many additions a weight in a pass is worth, when it comes from memory.
+const WEIGHT: usize = 8;
+
+/// The part of a pass that a thread makes.
+struct Run<'a> {
+    panels: &'a mut [f64],
+    deltas: &'a [f64],
+    sums: &'a mut [f64],
+    pass: Pass<'a>,
+}
+
+impl WithSimd for &mut Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let columns = self.panels.len() / self.sums.len();
+        let panels = panels::<S>(self.panels, columns);
+        let deltas = S::as_simd_f64s(self.deltas).0.chunks(VECTORS);
+        let sums = S::as_mut_simd_f64s(self.sums).0.chunks_mut(VECTORS);
+        for ((panel, deltas), sums) in panels.zip(deltas).zip(sums) {
+            match sums.len() {
+                1 => panel_pass::<S, 1>(simd, panel, deltas, self.pass, sums),
+                2 => panel_pass::<S, 2>(simd, panel, deltas, self.pass, sums),
+                3 => panel_pass::<S, 3>(simd, panel, deltas, self.pass, sums),
+                _ => panel_pass::<S, VECTORS>(simd, panel, deltas, self.pass, sums),
+            }
+        }
     }
 }
 
