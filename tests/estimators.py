@@ -15,6 +15,7 @@ import numpy.typing as npt
 from harness.measure.contenders import ROOT
 from harness.read.intervals import (
     BLOCKS,
+    BLOCKS_FOR_ONE,
     Numbers,
     autocorrelation,
     block_half_width,
@@ -58,7 +59,13 @@ def hodges_lehmann(values: Numbers) -> Bounds:
 
 
 def student_t_of_blocks(values: Numbers) -> Bounds:
-    """Student's t over the medians of six blocks, around the median of all."""
+    """Student's t over the medians of six blocks, around the median of all, as if they were independent."""
+    half = block_half_width(block_medians(values, min(BLOCKS, values.size))) / math.sqrt(BLOCKS_FOR_ONE)
+    return float(np.median(values)) - half, float(np.median(values)) + half
+
+
+def student_t_of_lasting_noise(values: Numbers) -> Bounds:
+    """The same with three blocks for an independent one."""
     half = block_half_width(block_medians(values, min(BLOCKS, values.size)))
     return float(np.median(values)) - half, float(np.median(values)) + half
 
@@ -83,7 +90,8 @@ ESTIMATORS: dict[str, Callable[[Numbers], Bounds]] = {
     "order statistics": lambda values: order_interval(values, values.size)[:2],
     "order statistics, effective rounds": order_of_effective,
     "Student's t over 6 blocks": student_t_of_blocks,
-    "the wider of the last two (used)": used,
+    "Student's t, three blocks for one": student_t_of_lasting_noise,
+    "the wider of that and order statistics, effective rounds (used)": used,
 }
 
 

@@ -75,7 +75,7 @@ def test_a_drift_widens_to_student_t_over_blocks() -> None:
     levels = np.array([1.0, 1.3, 1.1, 1.6, 0.9, 1.2])
     found = median_interval(np.repeat(levels, 5))
     middle = math.log(np.median(np.repeat(levels, 5)))
-    low, high = stats.t.interval(0.95, 5, loc=middle, scale=stats.sem(np.log(levels)))
+    low, high = stats.t.interval(0.95, 5, loc=middle, scale=math.sqrt(3.0) * stats.sem(np.log(levels)))
     assert found.low == pytest.approx(min(0.9, math.exp(low)))
     assert found.high == pytest.approx(max(1.6, math.exp(high)))
     assert found.effective_rounds < 15.0
@@ -85,7 +85,7 @@ def test_a_drift_widens_to_student_t_over_blocks() -> None:
 def test_few_rounds_have_student_t(n: int) -> None:
     values = np.array([1.0, 1.1, 0.95, 1.05, 1.02])[:n]
     found = median_interval(values)
-    half = float(stats.t.ppf(0.975, n - 1)) * float(stats.sem(np.log(values)))
+    half = float(stats.t.ppf(0.975, n - 1)) * math.sqrt(3.0) * float(stats.sem(np.log(values)))
     assert found.low == pytest.approx(min(values.min(), np.median(values) * math.exp(-half)))
     assert found.high == pytest.approx(max(values.max(), np.median(values) * math.exp(half)))
     assert found.level < 0.95
@@ -130,7 +130,7 @@ def test_autocorrelation_by_hand() -> None:
 def test_block_medians_take_the_rounds_in_their_order() -> None:
     assert block_medians(np.arange(7.0), 3).tolist() == [1.0, 3.5, 5.5]
     assert block_half_width(np.array([1.0, 2.0, 3.0])) == pytest.approx(
-        float(stats.t.ppf(0.975, 2)) / math.sqrt(3.0)
+        float(stats.t.ppf(0.975, 2))  # of three blocks, which are worth one
     )
 
 
@@ -190,7 +190,7 @@ def test_the_interval_of_an_exponent_is_student_t_over_the_blocks() -> None:
     by_block = 2.0 * x**1.7 * np.exp(random.normal(scale=0.05, size=(BLOCKS, x.size)))
     fit = power_law(x, np.median(by_block, axis=0), by_block)
     slopes = [stats.linregress(np.log(x), np.log(row)).slope for row in by_block]
-    low, high = stats.t.interval(0.95, BLOCKS - 1, loc=fit.exponent, scale=stats.sem(slopes))
+    low, high = stats.t.interval(0.95, BLOCKS - 1, loc=fit.exponent, scale=math.sqrt(3.0) * stats.sem(slopes))
     assert (fit.low, fit.high) == pytest.approx((low, high), rel=1e-9)
 
 

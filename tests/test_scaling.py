@@ -1,5 +1,6 @@
 """How time grows with neurons, and who overtakes whom."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_the_interval_of_an_exponent_is_that_of_the_rounds(tmp_path: Path) -> No
     ]
     line = understood(tmp_path, rows).exponents.iloc[0]
     slopes = [np.polyfit(np.log(n), np.log(n**3 * np.array([1.0, 1.0, f])), 1)[0] for f in (1.0, 2.0)]
-    half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0
+    half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0 * math.sqrt(3.0)
     assert line["high"] - line["exponent"] == pytest.approx(half, rel=1e-6)
     assert line["exponent"] - line["low"] == pytest.approx(half, rel=1e-6)
 

@@ -16,6 +16,8 @@ Numbers = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 BLOCKS = 6
 """Into how many blocks the rounds of a sweep are split, in their order."""
+BLOCKS_FOR_ONE = 3
+"""How many blocks are worth an independent one."""
 _MOST_LAG1 = 0.9
 _ROUNDING = 1e-9
 
@@ -100,11 +102,13 @@ def block_medians(values: Numbers, blocks: int) -> Numbers:
 def block_half_width(estimates: Numbers) -> float:
     """Return half the width of Student's t interval from one estimate for each block of a sweep.
 
-    Blocks are so long that what one round does to the next hardly matters between them, and what drifts in
-    the course of a sweep shows (batch means: Conway, Management Science 10, 1963).
+    Blocks are so long that what one round does to the next hardly matters between them (batch means: Conway,
+    Management Science 10, 1963). But a machine's noise has the more of what lasts, the longer that lasts: the
+    next sweep differs as much as the next block does. So six blocks are worth no more than two.
     """
     count = estimates.size
-    return float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0) * estimates.std(ddof=1) / np.sqrt(count))
+    spread = estimates.std(ddof=1) / np.sqrt(count / BLOCKS_FOR_ONE)
+    return float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0) * spread)
 
 
 def share_interval(hits: int, trials: int) -> tuple[float, float]:
