@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.case import Case
-from harness.digits import duration, three_digits, times
+from harness.digits import MARKS, against, duration, ratio, times
 from harness.errors import ResultsError
 from harness.plan import Plan, Run
 from harness.records import WITH_LOSSES, Row, SweepFolder
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from harness.read.results import Results
 
+_MARKED = {"cannot tell": "cannot be told from 1", "equal": "equal within the margin"}
 _WIDE = 120
 """Columns from which on tables have intervals. What goes into a file has 80, or what COLUMNS says."""
 
@@ -164,6 +165,9 @@ class Terminal:
             )
             method, layers, _ = lane
         self._out.print(table)
+        verdicts = set(rivals["verdict"][rivals["rounds"] > 0])
+        for word in [word for word in MARKS if word in verdicts]:
+            self._sentence(f"{MARKS[word]} {_MARKED[word]}")
         self._exponents(results.exponents)
         for sentence in (*results.crossovers, *results.answer):
             self._sentence(sentence)
@@ -245,8 +249,10 @@ class Terminal:
                 _Cut(one["kernel"]),
                 _Cut(one["layers"]),
                 duration(one["median_s"]),
-                _wanted(one["times_as_fast"], one["target_times_as_fast"], times),
-                _wanted(one["ns_per_parameter"], one["target_ns_per_parameter"], "{:.2f}".format),
+                against(one["target_times_as_fast"], one["times_as_fast"], times(one["times_as_fast"])),
+                against(
+                    one["target_ns_per_parameter"], one["ns_per_parameter"], f"{one['ns_per_parameter']:.2f}"
+                ),
                 "" if math.isnan(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
             )
         self._out.print(table)
@@ -296,19 +302,9 @@ def _losses(one: Mapping[Any, Any]) -> Text:
 
 
 def _ratio(line: Mapping[Any, Any] | None, wide: bool) -> str:
-    """Write a line's ratio: 43.2x, with its interval 43.2x (41.0 to 44.9) if there is room."""
     if line is None or math.isnan(line["ratio"]):
         return "" if line is None else "-"
-    low, high = line["low"], line["high"]
-    if not wide or math.isnan(low):
-        return times(line["ratio"])
-    return f"{times(line['ratio'])} ({three_digits(low)} to {three_digits(high)})"
-
-
-def _wanted(value: float, target: float, text: Callable[[float], str]) -> str:
-    if math.isnan(value):
-        return ""
-    return text(value) if math.isnan(target) else f"{text(value)} ({target:g})"
+    return ratio(line, with_interval=wide)
 
 
 class _Cut:

@@ -1,5 +1,12 @@
 """How times and ratios are written: with three digits."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MARKS = {"cannot tell": "?", "equal": "="}
+"""What stands behind a ratio that is no clear difference, by its verdict."""
+
 
 def duration(seconds: float) -> str:
     """Write a time with three digits and its unit: 4.56 ms."""
@@ -22,3 +29,18 @@ def three_digits(value: float) -> str:
     if value >= 9.995:
         return f"{value:.1f}"
     return f"{value:.2f}" if value >= 0.9995 else f"{value:#.3g}"
+
+
+def ratio(line: Mapping[Any, Any], *, with_interval: bool = True) -> str:
+    """Write the ratio of a line of speedup.csv: 43.2x (41.0 to 44.9), marked if it is no clear difference."""
+    text = times(line["ratio"]) + MARKS.get(line["verdict"], "")
+    if not with_interval or math.isnan(line["low"]):
+        return text
+    return f"{text} ({three_digits(line['low'])} to {three_digits(line['high'])})"
+
+
+def against(target: float, value: float, text: str) -> str:
+    """Write a value beside what is wanted, 4.56 (4.5); nothing if it is not known."""
+    if math.isnan(value):
+        return ""
+    return text if math.isnan(target) else f"{text} ({target:g})"

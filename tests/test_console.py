@@ -176,7 +176,8 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "                  broken                     -        -  crash",
         "                  absent                     -        -  not run",
         "                  spared                                 left out",
-        f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)}),"
+        f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
+        " cannot be told from noise),"
         f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
         "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed."
         f" The machine was in a storm: python against itself is within a factor of {floor(0.8, 1.25):.3f}"

@@ -9,17 +9,21 @@ import pytest
 
 from harness import cli
 from harness.archive import Archive
-from harness.measure import selfcheck
+from harness.measure import pilots, selfcheck
 from harness.measure.attempt import attempt
+from harness.measure.sweep import Sweep
+from harness.plan import Run
 from harness.read.selfcheck import intervals, sentence, shares
-from harness.records import RUNS
+from harness.records import RUNS, Row
 from tests import fakes
 from tests.sweeps import pairs, plan, row, understood
 
 
 @pytest.fixture(autouse=True)
-def two_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rounds must fit into the budget also on a machine that is busy."""
     monkeypatch.setattr(selfcheck, "REPEATS", 2)
+    monkeypatch.setattr(pilots, "_FEWEST_ROUNDS", 2)
 
 
 def words(path: Path, budget: str = "4") -> list[str]:
@@ -89,6 +93,29 @@ def test_a_check_that_was_cut_off_goes_on(tmp_path: Path, capfd: pytest.CaptureF
     (archive.sweeps()[-1].path / RUNS).write_bytes(runs[: len(runs) // 2])
     assert cli.main(words(tmp_path, "5")) == 0
     assert len(archive.sweeps()) == 4
+
+
+def test_interrupted_before_anything_was_timed_and_later(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perform, made = Sweep.perform, []
+
+    def interrupted(self: Sweep, run: Run) -> Row:
+        if len(made) in (3, 60):
+            made.append(None)
+            raise KeyboardInterrupt
+        made.append(None)
+        return perform(self, run)
+
+    monkeypatch.setattr(Sweep, "perform", interrupted)
+    for said in ("no sweep has two timed rounds yet, so there is nothing to show", ""):
+        assert cli.main(words(tmp_path)) == 130
+        out, err = capfd.readouterr()
+        assert said in err
+        assert "note: interrupted; the same command goes on from here" in err
+        assert ("intervals held" in out) == (not said)
+    assert cli.main(words(tmp_path)) == 0
+    assert len(Archive(tmp_path / "results" / "selfcheck").sweeps()) == 2
 
 
 def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal
             with suppress(NothingMeasured):
                 found.append(understand(folder))
         table = intervals(found)
+        if table.empty:
+            terminal.note("no sweep has two timed rounds yet, so there is nothing to show")
+            return
         path = arguments.results / "selfcheck.csv"
         replace_file(path, csv(table))
         replace_file(path.with_suffix(".png"), style.png(charts.selfcheck(table)))

@@ -76,10 +76,10 @@ def noise(results: "Results") -> str:
     method = medians["method"][medians["layers"] == results.shape].iloc[0]
     own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
     floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
-    against = results.reference
     if not floors:
         return "Without a control in two rounds nobody knows how quiet the machine was."
     word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
+    rivals = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
     runs = results.runs
     asked_s = runs["cpu_s"].sum() + runs["stolen_s"].sum()
     stolen = runs["stolen_s"].sum() / asked_s if runs["stolen_s"].notna().any() and asked_s > 0.0 else 0.0
@@ -95,9 +95,7 @@ def noise(results: "Results") -> str:
             if stolen >= _MUCH_STOLEN
             else "it would help to close what else runs, and a larger --budget"
         )
-    elif (
-        (lines["verdict"] == "cannot tell") & (lines["rounds"] > 0) & (lines["contender"] != against)
-    ).any():
+    elif (rivals["verdict"] == "cannot tell").any():
         parts.append("a larger --budget would narrow the intervals of what cannot be told")
     return f"The machine was {word}: {'; '.join(parts)}."
 

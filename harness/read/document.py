@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.case import METHODS
-from harness.digits import duration, three_digits, times
+from harness.digits import against, duration, ratio, three_digits, times
 from harness.read import kernels, selfcheck
 from harness.read.results import Results
 
@@ -78,7 +78,7 @@ def _speedups(results: Results, method: str) -> str:
             for measure in ("training", "process"):
                 one = ratios.get((shape, name, measure), {})
                 has = one.get("rounds")
-                cells.append(_interval(one) if has else str(one.get("verdict", "")))
+                cells.append(ratio(one) if has else str(one.get("verdict", "")))
         lines.append(cells)
     heads = [part for name in rivals for part in (f"{name}, training", f"{name}, whole process")]
     return _table(["shape", *results.contenders, *heads], lines)
@@ -99,7 +99,7 @@ def _claims(results: Results, method: str) -> str:
         one["contender"]: one for one in results.exponents.to_dict("records") if one["method"] == method
     }
     grows = ", ".join(
-        f"{one['exponent']:.2f} ({one['low']:.2f} to {one['high']:.2f}) for {name}"
+        f"{one['exponent']:.2f} ({one['low']:.2f} to {one['high']:.2f}) for {name}{_bent(one)}"
         for name, one in powers.items()
     )
     counted = next((f"{one['counted_exponent']:.2f}" for one in powers.values()), "")
@@ -125,26 +125,34 @@ def _claims(results: Results, method: str) -> str:
     )
 
 
+def _bent(one: Mapping[Hashable, Any]) -> str:
+    """Say from which size on the power holds, if not from the first."""
+    start = one["straight_from_neurons"]
+    if start == one["fewest_neurons"]:
+        return ""
+    return ", which is no power law" if pd.isna(start) else f", a power law from {start:.0f} neurons on"
+
+
 def of_kernels(table: pd.DataFrame) -> dict[str, str]:
     """Return what the places of a document about the kernels are filled with."""
     lines, missed = [], []
     for one in table.to_dict("records"):
-        ratio, per_parameter = one["times_as_fast"], one["ns_per_parameter"]
+        factor, per_parameter = one["times_as_fast"], one["ns_per_parameter"]
         lines.append(
             [
                 one["contender"],
                 f"`{one['kernel']}`",
                 one["layers"],
                 duration(one["median_s"]),
-                _wanted(times(ratio), ratio, one["target_times_as_fast"]),
-                _wanted(f"{per_parameter:.2f}", per_parameter, one["target_ns_per_parameter"]),
+                against(one["target_times_as_fast"], factor, times(factor)),
+                against(one["target_ns_per_parameter"], per_parameter, f"{per_parameter:.2f}"),
                 "" if pd.isna(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
             ]
         )
         name = f"{one['contender']} `{one['kernel']}` at {one['layers']}"
-        if ratio < one["target_times_as_fast"]:
+        if factor < one["target_times_as_fast"]:
             missed.append(
-                f"- {name}: {times(ratio)} against {one['against']}, {one['target_times_as_fast']:g}x wanted"
+                f"- {name}: {times(factor)} against {one['against']}, {one['target_times_as_fast']:g}x wanted"
             )
         if per_parameter > one["target_ns_per_parameter"]:
             wanted = f"{one['target_ns_per_parameter']:g} ns"
@@ -175,16 +183,6 @@ def _seconds(results: Results) -> dict[tuple[str, str, str], str]:
             "contender", key=lambda names: names.map(results.contenders.index), kind="stable"
         ).to_dict("records")
     }
-
-
-def _interval(one: Mapping[Hashable, Any]) -> str:
-    return f"{times(one['ratio'])} ({three_digits(one['low'])} to {three_digits(one['high'])})"
-
-
-def _wanted(text: str, value: float, target: float) -> str:
-    if pd.isna(value):
-        return ""
-    return text if pd.isna(target) else f"{text} ({target:g})"
 
 
 def _table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

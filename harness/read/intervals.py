@@ -124,8 +124,9 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
 
     ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth, in either direction. ``faster``
     and ``slower``: it does not hold 1, and the ratio is beyond the ``floor``, within which somebody who ran
-    against himself has his interval; nan if nobody did.
+    against himself has his interval; if nobody did, that is nan, and the interval alone decides.
     """
+    floor = 1.0 if np.isnan(floor) else floor
     if margin is not None and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
         return "equal"
     if low > 1.0 and ratio > floor:

@@ -41,7 +41,9 @@ def intervals(sweeps: Sequence[Results]) -> pd.DataFrame:
                 extra_epochs=table["contender"].map(extra).astype(float),
             )
         )
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.concat(tables, ignore_index=True)
     medians = table.groupby(["contender", "measure"])["ratio"].transform("median")
     table["true_ratio"] = np.where(table["extra_epochs"] == 0.0, 1.0, medians)
     table["holds"] = (table["low"] <= table["true_ratio"]) & (table["true_ratio"] <= table["high"])
