@@ -29,7 +29,8 @@ from harness.case import Case
 from harness.digits import MARKS, against, duration, ratio, times
 from harness.errors import ResultsError
 from harness.plan import Plan, Run
-from harness.records import WITH_LOSSES, Row, SweepFolder
+from harness.records import SweepFolder
+from harness.rows import WITH_LOSSES, Row
 
 if TYPE_CHECKING:
     import pandas as pd

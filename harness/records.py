@@ -8,188 +8,24 @@ was killed has no line break at its end: it is set aside, and the process is run
 import csv
 import io
 import json
-import math
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import lru_cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.case import Case, Shape
 from harness.codec import decode, encode, shown
 from harness.errors import ResultsError
-from harness.plan import Plan, Run
+from harness.plan import Plan
+from harness.rows import COLUMNS, ESSENTIAL, Row, cells, count, read_row
 
 RUNS = "runs.csv"
 LOSSES = "losses.csv"
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
-FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
-"""The status of a run after which its contender is spared that case and larger shapes."""
-STATUSES = ("ok", "mismatch", "paused", *FAILED)
-WITH_LOSSES = ("ok", "mismatch")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One process, as it stands in runs.csv; a field that is None is an empty cell."""
-
-    sweep: str
-    """The sweep that it belongs to."""
-    run: Run
-    """What was asked for."""
-    status: str
-    """ok, mismatch, paused, or why it failed: timeout, crash, memory, flood, stray, garbled."""
-    wall_s: float
-    """Seconds from start to end, seen from outside."""
-    training_s: float | None
-    """Seconds of the training loop by the program's own clock."""
-    user_s: float = 0.0
-    """CPU seconds in user mode."""
-    system_s: float = 0.0
-    """CPU seconds in the kernel."""
-    peak_memory_bytes: int | None = None
-    """The program's own high-water mark."""
-    initial_loss: float | None = None
-    """The loss before training."""
-    final_loss: float | None = None
-    """The loss after the last epoch."""
-    parity: str = ""
-    """reference, identical, within N ulp, or the first epoch that differs; empty without losses."""
-    error: str = ""
-    """What went wrong, in words."""
-    started_utc: str = ""
-    """When the process was started, ISO 8601."""
-    host: str = ""
-    """The machine's name."""
-    version: str = ""
-    """What the contender's version command said."""
-    threads: int = 1
-    """Threads that the contender was told to use."""
-    involuntary_switches: int | None = None
-    """How often it had to leave a core to somebody else."""
-    stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError if no run could have been like this."""
-        if self.status not in STATUSES:
-            raise ValueError(f"status is {shown(self.status)}, takes {', '.join(STATUSES)}")
-        for name in ("wall_s", "user_s", "system_s", "training_s"):
-            if not 0.0 <= (getattr(self, name) or 0.0) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
-        if not self.training_s and self.status in WITH_LOSSES:
-            raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
-
-
-_CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
-COLUMNS: Mapping[str, Callable[[Row], object]] = {
-    **{name: attrgetter(name) for name in ("sweep", "started_utc", "host")},
-    "contender": attrgetter("run.contender"),
-    "version": attrgetter("version"),
-    "control": attrgetter("run.control"),
-    "method": attrgetter("run.case.method"),
-    "layers": attrgetter("run.case.shape"),
-    "neurons": attrgetter("run.case.shape.neurons"),
-    "parameters": attrgetter("run.case.shape.parameters"),
-    **{name: attrgetter(f"run.case.{name}") for name in ("multiply_adds", *_CASE_COLUMNS[2:])},
-    "threads": attrgetter("threads"),
-    **{name: attrgetter(f"run.{name}") for name in ("round", "position", "warm_up")},
-    **{
-        name: attrgetter(name)
-        for name in (
-            *("status", "wall_s", "user_s", "system_s", "training_s", "peak_memory_bytes"),
-            *("involuntary_switches", "stolen_s"),
-            *("initial_loss", "final_loss", "parity", "error"),
-        )
-    },
-}
-"""The columns of runs.csv in their order, and where a row has what stands in them."""
-_DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")
-"""Written for those who read the file, computed by those who know the shape and the round."""
-_OPTIONAL = (
-    *("started_utc", "host", "version", "threads", "user_s", "system_s", "peak_memory_bytes"),
-    *("involuntary_switches", "stolen_s", "initial_loss", "final_loss", "parity", "error", *_DERIVED),
-)
-"""Columns without which a row can be understood."""
-_ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
 LOSS_COLUMNS = ("contender", "method", "layers", "epoch", "loss")
 LossKey = tuple[str, str, str]
 """Whose losses on what: contender, method, shape."""
-
-
-def cells(row: Row) -> list[str]:
-    """Return the cells of ``row``; numbers are written so that they read back exactly."""
-    return [_cell(get(row)) for get in COLUMNS.values()]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    # A line break in a cell would make a half-written row look like a whole one.
-    return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
-
-
-def _count(text: str) -> int:
-    # What int takes besides digits, and numbers so long that reading them takes seconds, nobody writes.
-    if not (text.isascii() and text.isdigit() and len(text) <= 60):
-        raise ValueError(text)
-    return int(text)
-
-
-_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    # The same few texts stand in many rows.
-    **dict.fromkeys(COLUMNS, ("a text", sys.intern)),
-    **dict.fromkeys(("samples", "epochs", "seed", "threads", "round", "position"), ("an integer", _count)),
-    **dict.fromkeys(
-        ("step", "learning_rate", "low", "high", "wall_s", "user_s", "system_s"), ("a number", float)
-    ),
-    **dict.fromkeys(
-        ("training_s", "stolen_s", "initial_loss", "final_loss"),
-        ("a number or nothing", lambda cell: float(cell) if cell else None),
-    ),
-    **dict.fromkeys(
-        ("peak_memory_bytes", "involuntary_switches"),
-        ("an integer or nothing", lambda cell: _count(cell) if cell else None),
-    ),
-    "control": ("yes or no", {"yes": True, "no": False}.__getitem__),
-    "layers": ("a shape such as 10-5-1", Shape.parse),
-}
-_RUN_COLUMNS = ("contender", "control", "round", "position")
-
-
-def _read_cell(name: str, cell: str) -> Any:
-    kind, read = _READERS[name]
-    try:
-        return read(cell)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{name} is {shown(cell)}, takes {kind}") from error
-
-
-@lru_cache(maxsize=1024)
-def _read_case(texts: tuple[str, ...]) -> Case:
-    values = {name: _read_cell(name, text) for name, text in zip(_CASE_COLUMNS, texts, strict=True)}
-    return Case(shape=values.pop("layers"), **values)
-
-
-def read_row(texts: Mapping[str, str]) -> Row:
-    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one."""
-    run = Run(
-        case=_read_case(tuple(texts[name] for name in _CASE_COLUMNS)),
-        **{name: _read_cell(name, texts[name]) for name in _RUN_COLUMNS},
-    )
-    rest = texts.keys() - {*_CASE_COLUMNS, *_RUN_COLUMNS, *_DERIVED}
-    row = Row(run=run, **{name: _read_cell(name, texts[name]) for name in COLUMNS if name in rest})
-    for name in _DERIVED:
-        if name in texts and texts[name] != (right := _cell(COLUMNS[name](row))):
-            raise ValueError(f"{name} is {shown(texts[name])}, but {run} has {right}")
-    return row
 
 
 class SweepFolder:
@@ -233,7 +69,7 @@ class SweepFolder:
         path = self.path / RUNS
         found: dict[object, int] = {}
         rows = []
-        for number, texts in self._table(RUNS, _ESSENTIAL):
+        for number, texts in self._table(RUNS, ESSENTIAL):
             try:
                 row = read_row(texts)
             except ValueError as error:
@@ -263,7 +99,7 @@ class SweepFolder:
         for number, texts in self._table(LOSSES, LOSS_COLUMNS):
             key = texts.get("sweep", ""), (texts["contender"], texts["method"], texts["layers"])
             try:
-                epoch, loss = _count(texts["epoch"]), float(texts["loss"])
+                epoch, loss = count(texts["epoch"]), float(texts["loss"])
                 if epoch == 0:
                     losses[key] = []
                 if epoch != len(losses.get(key, ())):
@@ -289,7 +125,7 @@ class SweepFolder:
         It is kept in a file of its own beside the table. A file that is no such table is not touched.
         """
         cut = []
-        for name, essential in ((RUNS, _ESSENTIAL), (LOSSES, LOSS_COLUMNS)):
+        for name, essential in ((RUNS, ESSENTIAL), (LOSSES, LOSS_COLUMNS)):
             path = self.path / name
             next(self._table(name, essential), None)  # The column names are right.
             with explained(path, "cannot be repaired", _KEPT), suppress(FileNotFoundError):

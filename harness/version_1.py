@@ -10,7 +10,8 @@ from typing import Any
 from harness.archive import SWEEPS, Archive, sweep_name
 from harness.codec import decode, encode
 from harness.plan import Plan
-from harness.records import ENVIRONMENT, LOSSES, PLAN, RUNS, LossKey, Row, SweepFolder, explained
+from harness.records import ENVIRONMENT, LOSSES, PLAN, RUNS, LossKey, SweepFolder, explained
+from harness.rows import Row
 
 _KEPT = "version-1.0"
 _FILES = (

@@ -31,7 +31,6 @@ from gradients import METHODS
 from network import Network, overall_loss
 from training import random_inputs, teacher_targets, train
 
-
 # For how long output is held back that does not go to a terminal.
 HELD_BACK_S = 0.05
 
@@ -70,6 +69,7 @@ def run(arguments: Arguments) -> None:
     write(f"Initial Loss: {losses[0]!r}\n")
     flush()
     epochs = arguments.epochs
+    held = []
     start = flushed = time.perf_counter()
     for loss in train(
         network,
@@ -81,11 +81,14 @@ def run(arguments: Arguments) -> None:
         learning_rate=arguments.learning_rate,
     ):
         losses.append(loss)
-        write(f"\r{len(losses) - 1}/{epochs}: loss: {loss!r}{end_of_line}")
+        held.append(f"\r{len(losses) - 1}/{epochs}: loss: {loss!r}{end_of_line}")
         # Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
         if is_terminal or time.perf_counter() - flushed >= HELD_BACK_S:
+            write("".join(held))
             flush()
+            held.clear()
             flushed = time.perf_counter()
+    write("".join(held))
     training_s = time.perf_counter() - start
     write(f"\nFinal Loss: {losses[-1]!r}\n" if epochs else f"Final Loss: {losses[-1]!r}\n")
     flush()

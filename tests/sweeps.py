@@ -11,7 +11,8 @@ from harness.digits import three_digits
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.read.intervals import median_interval
 from harness.read.results import Results, understand
-from harness.records import ENVIRONMENT, PLAN, LossKey, Row, SweepFolder
+from harness.records import ENVIRONMENT, PLAN, LossKey, SweepFolder
+from harness.rows import Row
 
 SWEEP = "2026-01-01T00-00-00.000Z"
 

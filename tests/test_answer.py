@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Row
+from harness.rows import Row
 from tests.sweeps import (
     SMALL,
     SWEEP,
@@ -107,10 +107,10 @@ def test_a_difference_that_cannot_be_told_from_noise_is_said_to(tmp_path: Path) 
     rows = [*pairs([(0.9, 1.0), (2.0, 1.0), (3.0, 1.0)], of=ARTICLE), *controls([0.9, 2.0, 3.0])]
     assert "2.00 times as fast as python (95% interval" in answer(tmp_path / "b", rows)[0]
     assert "cannot be told from noise" in answer(tmp_path / "b2", rows)[0]
-    # Nothing is known without a control.
+    # Without a control the interval decides.
     assert answer(tmp_path / "c", pairs([(2.0, 1.0)] * 2, of=ARTICLE)) == (
-        "rust trains 10-5-1 (naive) 2.00 times as fast as python (95% interval 2.00 to 2.00, cannot be told"
-        " from noise), 1.67 times with start-up (1.67 to 1.67, cannot be told from noise).",
+        "rust trains 10-5-1 (naive) 2.00 times as fast as python (95% interval 2.00 to 2.00),"
+        " 1.67 times with start-up (1.67 to 1.67).",
         f"4 runs, all with identical losses. {UNKNOWN}",
     )
 

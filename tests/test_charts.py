@@ -16,7 +16,7 @@ from harness.case import METHODS, Shape
 from harness.plan import DEFAULT_SHAPES, LeftOut
 from harness.read import charts, style
 from harness.read.results import Results, understand
-from harness.records import Row
+from harness.rows import Row
 from tests import sweeps
 
 SHAPES = tuple(map(str, DEFAULT_SHAPES))

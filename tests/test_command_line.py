@@ -707,7 +707,7 @@ def test_a_stream_that_was_closed_from_the_start_leads_nowhere(program: Program,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs sockets that keep messages apart")
-def test_each_epoch_is_flushed_as_it_ends(program: Program) -> None:
+def test_quick_epochs_are_held_back_from_a_pipe(program: Program) -> None:
     """On such a socket, what is read at once is what was written at once."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
@@ -716,9 +716,25 @@ def test_each_epoch_is_flushed_as_it_ends(program: Program) -> None:
         pieces = list(iter(lambda: ours.recv(65536), b""))
     assert ended(process).status == 0
     assert b"".join(pieces) == program.run("--seed", "1", "--epochs", "50", "2", "1").out
-    epochs = [piece for piece in pieces if piece.startswith(b"\r")]
-    assert len(epochs) == 50
-    assert all(piece.count(b": loss: ") == 1 for piece in epochs)
+    assert pieces[0].startswith(b"Initial Loss: ")
+    # On a machine that is very busy there may be a flush or two between them.
+    assert 1 <= sum(b": loss: " in piece for piece in pieces) < 25
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a terminal of its own")
+def test_each_epoch_is_flushed_on_a_terminal(program: Program) -> None:
+    """Whoever looks sees the first epochs of a run that goes on."""
+    ours, theirs = os.openpty()
+    process = program.start("--seed", "1", "--samples", "1", "--epochs", ENDLESS, "2", "1", stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    while seen.count(b"\x1b[K") < 3:
+        seen += os.read(ours, 1)
+    process.kill()
+    process.communicate()
+    os.close(ours)
+    assert seen.startswith(b"Initial Loss: ")
+    assert b"\r1/" in seen
 
 
 @pytest.mark.parametrize("method", METHODS)

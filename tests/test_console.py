@@ -15,7 +15,8 @@ from harness.digits import duration, times
 from harness.plan import LeftOut, Run
 from harness.read import kernels
 from harness.read.results import Results
-from harness.records import ENVIRONMENT, RUNS, Row
+from harness.records import ENVIRONMENT, RUNS
+from harness.rows import Row
 from tests.sweeps import (
     SMALL,
     bounds,
@@ -166,16 +167,17 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "shape             contender     step  training  process  losses",
         "naive",
         "10-5-1            python      900 ms                     identical",
-        "                  rust       20.0 ms     45.0x    3.50x  identical",
+        "                  rust       20.0 ms    45.0x?   3.50x?  identical",
         "incremental",
         "1000-1000-1000-1  python      1234 s                     identical",
         "                  rust        500 ms     2468x    1234x  identical",
         "                  wrong       1.00 s         -        -  differ",
-        "                  at times    2.00 s      617x     617x  1 of 2 differ",
-        "                  ended       1.00 s     1234x     617x  identical, timeout",
+        "                  at times    2.00 s     617x?    617x?  1 of 2 differ",
+        "                  ended       1.00 s    1234x?    617x?  identical, timeout",
         "                  broken                     -        -  crash",
         "                  absent                     -        -  not run",
         "                  spared                                 left out",
+        "? cannot be told from 1",
         f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
         " cannot be told from noise),"
         f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
@@ -192,7 +194,7 @@ def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
     for width, has_intervals in ((119, False), (120, True)):
         screen = Screen(width)
         screen.terminal.results(results)
-        interval = f"45.0x ({bounds(40.0, 50.0)})  3.50x ({bounds(3.0, 4.0)})"
+        interval = f"45.0x? ({bounds(40.0, 50.0)})  3.50x? ({bounds(3.0, 4.0)})"
         assert (interval in screen.out()[4]) == has_intervals
     assert "2468x (2468 to 2468)  1234x (1234 to 1234)" in " ".join(screen.out()[7].split()).replace(
         ") ", ")  "
@@ -254,7 +256,7 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
     for screen in (file, terminal):
         screen.terminal.results(results)
     assert file.out()[-2:] == list(results.answer)
-    wrapped = terminal.out()[5:]
+    wrapped = terminal.out()[6:]
     # A path that is longer than a line is cut where it must be.
     assert "".join(wrapped).replace(" ", "") == "".join(results.answer).replace(" ", "")
     assert len(wrapped) > 4

@@ -20,7 +20,8 @@ from harness.measure.contenders import ROOT, load_manifest
 from harness.read import kernels, results, scaling, selfcheck
 from harness.read.document import figures_of, filled
 from harness.read.results import understand
-from harness.records import COLUMNS, LOSS_COLUMNS, STATUSES
+from harness.records import LOSS_COLUMNS
+from harness.rows import COLUMNS, STATUSES
 from tests import estimators
 from tests.programs import Program
 

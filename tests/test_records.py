@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 from harness.case import Case
 from harness.errors import ResultsError
 from harness.plan import Run
-from harness.records import (
-    COLUMNS,
-    LOSS_COLUMNS,
-    LOSSES,
-    RUNS,
-    Row,
-    SweepFolder,
-    cells,
-    read_row,
-    replace_file,
-)
+from harness.records import LOSS_COLUMNS, LOSSES, RUNS, SweepFolder, replace_file
+from harness.rows import COLUMNS, Row, cells, read_row
 from tests import fakes
 
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.case import Shape
-from harness.records import Row
+from harness.rows import Row
 from tests.sweeps import case, curve, row, understood
 
 

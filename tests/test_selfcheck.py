@@ -14,7 +14,8 @@ from harness.measure.attempt import attempt
 from harness.measure.sweep import Sweep
 from harness.plan import Run
 from harness.read.selfcheck import intervals, sentence, shares
-from harness.records import RUNS, Row
+from harness.records import RUNS
+from harness.rows import Row
 from tests import fakes
 from tests.sweeps import pairs, plan, row, understood
 
@@ -98,13 +99,14 @@ def test_a_check_that_was_cut_off_goes_on(tmp_path: Path, capfd: pytest.CaptureF
 def test_interrupted_before_anything_was_timed_and_later(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    perform, made = Sweep.perform, []
+    perform = Sweep.perform
+    made: list[Run] = []
 
     def interrupted(self: Sweep, run: Run) -> Row:
         if len(made) in (3, 60):
-            made.append(None)
+            made.append(run)
             raise KeyboardInterrupt
-        made.append(None)
+        made.append(run)
         return perform(self, run)
 
     monkeypatch.setattr(Sweep, "perform", interrupted)

@@ -14,7 +14,8 @@ from harness.measure.contenders import Contender
 from harness.measure.runner import Process
 from harness.measure.sweep import Sweep
 from harness.plan import Options, Plan, PlannedCase, Run
-from harness.records import LOSSES, RUNS, Row, SweepFolder
+from harness.records import LOSSES, RUNS, SweepFolder
+from harness.rows import Row
 from tests import fakes
 
 SMALL, MIDDLE, LARGE = fakes.case((4, 2, 1)), fakes.case((6, 3, 1)), fakes.case((8, 4, 1))

@@ -205,7 +205,7 @@ def _fit(
 def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float, rounds: int) -> PlannedCase:
     # A step that is too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in found.values() if speed), default=run_s)
-    steps = _clamp(run_s / slowest_s) if slowest_s else MOST_STEPS
+    steps = _round(_clamp(run_s / slowest_s)) if slowest_s else MOST_STEPS
     # The article's 100 x 100 where that fits: first epochs shrink, then samples.
     samples = min(MOST_SAMPLES, steps)
     sized = replace(case, samples=samples, epochs=max(1, steps // samples))
@@ -218,6 +218,15 @@ def _planned(case: Case, found: Mapping[str, _Speed | None], run_s: float, round
         control=False,
         rounds=rounds,
     )
+
+
+def _round(steps: int) -> int:
+    """Return the next number below that is 1, 2 or 5 times a power of ten.
+
+    The ratio of whole processes depends on the work, which the noise of pilots must not change.
+    """
+    power = int(10 ** (len(str(steps)) - 1))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= steps)
 
 
 def _with_rounds(cases: Sequence[PlannedCase], reference: str, budget_s: float) -> list[PlannedCase]:

@@ -9,7 +9,8 @@ from harness.measure.contenders import Contender, Lineup
 from harness.measure.contract import Output
 from harness.measure.parity import compare
 from harness.plan import Options, Plan, Run, RunKey
-from harness.records import FAILED, Row, SweepFolder
+from harness.records import SweepFolder
+from harness.rows import FAILED, Row
 
 
 class Sweep:

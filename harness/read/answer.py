@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.digits import duration, three_digits
-from harness.records import FAILED
+from harness.rows import FAILED
 
 if TYPE_CHECKING:
     from harness.read.results import Results

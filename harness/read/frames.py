@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from harness.case import METHODS, Shape
-from harness.records import COLUMNS, LOSS_COLUMNS, LossKey, Row
+from harness.records import LOSS_COLUMNS, LossKey
+from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 

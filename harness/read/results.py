@@ -16,7 +16,8 @@ from harness.read import scaling
 from harness.read.answer import basis, rivals
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
 from harness.read.intervals import Numbers, median_interval, verdict
-from harness.records import FAILED, WITH_LOSSES, SweepFolder
+from harness.records import SweepFolder
+from harness.rows import FAILED, WITH_LOSSES
 
 MEASURES = {"training_s": "training", "wall_s": "process", "cpu_s": "cpu"}
 """What ratios are made of: a column of a frame of runs, and the word for it."""

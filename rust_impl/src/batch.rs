@@ -33,7 +33,10 @@ impl<'d> Batch<'d> {
 
     /// How many values its memory holds.
     pub fn values(layers: &[usize], samples: usize) -> usize {
-        let widest = layers.iter().max().map_or(0, |&widest| widest);
+        let widest = layers[1..].iter().max().map_or(0, |&widest| widest);
+        if samples < FEWEST {
+            return 2 * widest.max(layers[0]);
+        }
         samples.next_multiple_of(LANES) * layers[0] + 2 * VECTORS * LANES * widest
     }
 

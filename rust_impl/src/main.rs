@@ -8,6 +8,7 @@ mod command_line;
 mod repr;
 
 use std::collections::TryReserveError;
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ fn reserve_memory(
     let work = match method {
         Method::Naive => parameters,
         Method::Incremental => Incremental::values(layers, threads) + Batch::values(layers, samples),
-        Method::Backprop => Backprop::values(layers) + Batch::values(layers, samples),
+        Method::Backprop => Backprop::values(layers, samples) + Batch::values(layers, samples),
     };
     // The network, a hole where the teacher was, and what each layer is described by.
     let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;
@@ -87,13 +88,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     stdout.flush()?;
     let start = Instant::now();
     let mut flushed = start;
+    let mut line = String::new();
     let losses = train(&mut network, &inputs, &targets, gradient.as_mut(), epochs);
     for (epoch, loss) in (1..).zip(losses) {
         last = loss;
         if !loss.is_finite() && diverged.is_none() {
             diverged = Some((epoch, loss));
         }
-        write!(stdout, "\r{epoch}/{epochs}: loss: {}{end_of_line}", repr(loss))?;
+        // Written at once, it is in the output as a whole or not at all, whenever the program is interrupted.
+        line.clear();
+        let _ = write!(line, "\r{epoch}/{epochs}: loss: {}{end_of_line}", repr(loss));
+        stdout.write_all(line.as_bytes())?;
         // Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
         if is_terminal || flushed.elapsed() >= HELD_BACK {
             stdout.flush()?;

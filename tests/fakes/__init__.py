@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.case import METHODS, Case, Shape
 from harness.measure.contenders import Contender
 from harness.plan import Run
-from harness.records import Row
+from harness.rows import Row
 
 SWEEP = "2024-01-01T00-00-00.000Z"
 PROGRAM = Path(__file__).with_name("program.py")

@@ -21,6 +21,7 @@ use crate::batch::Batch;
 use crate::network::Network;
 use crate::side_by_side::layer_forward;
 use crate::threads::Threads;
+use crate::wide::LANES;
 use first_layer::{FirstLayer, Pass};
 
 pub use plain::PlainBackprop;
@@ -50,9 +51,9 @@ impl Backprop {
         Self { learning_rate, arch, threads, first: FirstLayer::new(), values, deltas, previous }
     }
 
-    /// How many values its memory holds for a network of these layers.
-    pub fn values(layers: &[usize]) -> usize {
-        FirstLayer::values(layers)
+    /// How many values its memory holds for a network of these layers and epochs of so many samples.
+    pub fn values(layers: &[usize], samples: usize) -> usize {
+        if is_worthwhile(layers[1], samples, LANES) { FirstLayer::values(layers) } else { 0 }
     }
 
     /// Run the layers after the first on its outputs, find the deltas, and update all parameters but the first
@@ -119,7 +120,8 @@ impl WithSimd for Epoch<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { method, network, inputs, targets } = self;
         let (features, outputs) = network.ends();
-        if targets.len() < FEWEST * outputs {
+        let (rows, _) = network.shapes[0];
+        if !is_worthwhile(rows, targets.len() / outputs, S::F64_LANES) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
                 layer_forward(simd, network, 0, x, &mut method.values[0]);
                 method.step_after_first(simd, network, target);
@@ -127,7 +129,6 @@ impl WithSimd for Epoch<'_> {
             }
             return;
         }
-        let (rows, _) = network.shapes[0];
         let first_weights = ..network.offsets[1];
         method.first.pack(simd, &network.parameters[first_weights], rows);
         let learning_rate = method.learning_rate;
@@ -150,8 +151,12 @@ impl WithSimd for Epoch<'_> {
     }
 }
 
-/// From this many samples on it pays to give the first layer's weights an order of their own for an epoch.
-const FEWEST: usize = 6;
+/// Whether it pays to give the first layer's weights an order of their own for an epoch of so many samples.
+///
+/// To lay them out and back takes as long as a few steps, and with few rows most lanes would be empty.
+fn is_worthwhile(rows: usize, samples: usize, lanes: usize) -> bool {
+    samples >= 6 && rows >= lanes / 2
+}
 
 /// Update the weights of the layer that has none before it.
 #[inline(always)]

@@ -1,0 +1,166 @@
+"""One process as a row: what it holds, and how it stands in a line of runs.csv."""
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, get_type_hints
+
+from harness.case import Case, Shape
+from harness.codec import shown
+from harness.plan import Run
+
+FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
+"""The status of a run after which its contender is spared that case and larger shapes."""
+STATUSES = ("ok", "mismatch", "paused", *FAILED)
+WITH_LOSSES = ("ok", "mismatch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One process, as it stands in runs.csv; a field that is None is an empty cell."""
+
+    sweep: str
+    """The sweep that it belongs to."""
+    run: Run
+    """What was asked for."""
+    status: str
+    """ok, mismatch, paused, or why it failed: timeout, crash, memory, flood, stray, garbled."""
+    wall_s: float
+    """Seconds from start to end, seen from outside."""
+    training_s: float | None
+    """Seconds of the training loop by the program's own clock."""
+    user_s: float = 0.0
+    """CPU seconds in user mode."""
+    system_s: float = 0.0
+    """CPU seconds in the kernel."""
+    peak_memory_bytes: int | None = None
+    """The program's own high-water mark."""
+    initial_loss: float | None = None
+    """The loss before training."""
+    final_loss: float | None = None
+    """The loss after the last epoch."""
+    parity: str = ""
+    """reference, identical, within N ulp, or the first epoch that differs; empty without losses."""
+    error: str = ""
+    """What went wrong, in words."""
+    started_utc: str = ""
+    """When the process was started, ISO 8601."""
+    host: str = ""
+    """The machine's name."""
+    version: str = ""
+    """What the contender's version command said."""
+    threads: int = 1
+    """Threads that the contender was told to use."""
+    involuntary_switches: int | None = None
+    """How often it had to leave a core to somebody else."""
+    stolen_s: float | None = None
+    """CPU seconds that the host gave to others meanwhile, over all cores."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if no run could have been like this."""
+        if self.status not in STATUSES:
+            raise ValueError(f"status is {shown(self.status)}, takes {', '.join(STATUSES)}")
+        for name in ("wall_s", "user_s", "system_s", "training_s"):
+            if not 0.0 <= (getattr(self, name) or 0.0) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
+        if not self.training_s and self.status in WITH_LOSSES:
+            raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
+
+
+_CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
+COLUMNS: Mapping[str, Callable[[Row], object]] = {
+    **{name: attrgetter(name) for name in ("sweep", "started_utc", "host")},
+    "contender": attrgetter("run.contender"),
+    "version": attrgetter("version"),
+    "control": attrgetter("run.control"),
+    "method": attrgetter("run.case.method"),
+    "layers": attrgetter("run.case.shape"),
+    "neurons": attrgetter("run.case.shape.neurons"),
+    "parameters": attrgetter("run.case.shape.parameters"),
+    **{name: attrgetter(f"run.case.{name}") for name in ("multiply_adds", *_CASE_COLUMNS[2:])},
+    "threads": attrgetter("threads"),
+    **{name: attrgetter(f"run.{name}") for name in ("round", "position", "warm_up")},
+    **{
+        name: attrgetter(name)
+        for name in (
+            *("status", "wall_s", "user_s", "system_s", "training_s", "peak_memory_bytes"),
+            *("involuntary_switches", "stolen_s"),
+            *("initial_loss", "final_loss", "parity", "error"),
+        )
+    },
+}
+"""The columns of runs.csv in their order, and where a row has what stands in them."""
+_DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")
+"""Written for those who read the file, computed by those who know the shape and the round."""
+_OPTIONAL = {*_DERIVED, *(field.name for field in fields(Row) if field.default is not MISSING)}
+ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
+"""The columns without which a row cannot be understood."""
+
+
+def cells(row: Row) -> list[str]:
+    """Return the cells of ``row``; numbers are written so that they read back exactly."""
+    return [_cell(get(row)) for get in COLUMNS.values()]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # A line break in a cell would make a half-written row look like a whole one.
+    return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
+
+
+def count(text: str) -> int:
+    """Read an integer of at least 0 that consists of digits alone; raise ValueError for anything else."""
+    # What int takes besides digits, and numbers so long that reading them takes seconds, nobody writes.
+    if not (text.isascii() and text.isdigit() and len(text) <= 60):
+        raise ValueError(text)
+    return int(text)
+
+
+_READERS: Mapping[Any, tuple[str, Callable[[str], Any]]] = {
+    # The same few texts stand in many rows.
+    str: ("a text", sys.intern),
+    int: ("an integer", count),
+    float: ("a number", float),
+    bool: ("yes or no", {"yes": True, "no": False}.__getitem__),
+    Shape: ("a shape such as 10-5-1", Shape.parse),
+    int | None: ("an integer or nothing", lambda cell: count(cell) if cell else None),
+    float | None: ("a number or nothing", lambda cell: float(cell) if cell else None),
+}
+_KINDS = {"layers": Shape} | {
+    name: kind for of in (Case, Run, Row) for name, kind in get_type_hints(of).items() if name in COLUMNS
+}
+_RUN_COLUMNS = ("contender", "control", "round", "position")
+
+
+def _read_cell(name: str, cell: str) -> Any:
+    kind, read = _READERS[_KINDS[name]]
+    try:
+        return read(cell)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{name} is {shown(cell)}, takes {kind}") from error
+
+
+@lru_cache(maxsize=1024)
+def _read_case(texts: tuple[str, ...]) -> Case:
+    values = {name: _read_cell(name, text) for name, text in zip(_CASE_COLUMNS, texts, strict=True)}
+    return Case(shape=values.pop("layers"), **values)
+
+
+def read_row(texts: Mapping[str, str]) -> Row:
+    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one."""
+    run = Run(
+        case=_read_case(tuple(texts[name] for name in _CASE_COLUMNS)),
+        **{name: _read_cell(name, texts[name]) for name in _RUN_COLUMNS},
+    )
+    rest = texts.keys() - {*_CASE_COLUMNS, *_RUN_COLUMNS, *_DERIVED}
+    row = Row(run=run, **{name: _read_cell(name, texts[name]) for name in COLUMNS if name in rest})
+    for name in _DERIVED:
+        if name in texts and texts[name] != (right := _cell(COLUMNS[name](row))):
+            raise ValueError(f"{name} is {shown(texts[name])}, but {run} has {right}")
+    return row
