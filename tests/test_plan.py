@@ -145,7 +145,7 @@ def test_whatever_is_taken_runs_nothing_but_cases(data: st.DataObject) -> None:
         for key in parents:
             place = place[key]
         if data.draw(st.booleans()):
-            place[last] = data.draw(NASTY)
+            place[last] = copy.deepcopy(data.draw(NASTY))
         elif isinstance(place, dict):
             del place[last]
     try:
