@@ -142,7 +142,8 @@ def _dodge(place: int, count: int) -> float:
 
 def speedup(results: Results, footer: str) -> Figure:
     """Speedup against neurons with intervals, a panel per method; training and whole process."""
-    rivals = results.speedups[~results.speedups["control"]]
+    drawn = results.speedups["measure"].isin(["training", "process"])
+    rivals = results.speedups[~results.speedups["control"] & drawn]
     with_ratio = rivals[rivals["rounds"] > 0]
     present = [method for method in METHODS if method in set(with_ratio["method"])]
     figure = Figure(figsize=(12.5, 5.5), layout="constrained")

@@ -77,8 +77,8 @@ def _speedups(results: Results, method: str) -> str:
         for name in rivals:
             for measure in ("training", "process"):
                 one = ratios.get((shape, name, measure), {})
-                has = one.get("rounds")
-                cells.append(ratio(one) if has else str(one.get("verdict", "")))
+                reason = str(one.get("verdict", "")).replace("cannot tell", "")
+                cells.append(ratio(one) if one.get("rounds") else reason)
         lines.append(cells)
     heads = [part for name in rivals for part in (f"{name}, training", f"{name}, whole process")]
     return _table(["shape", *results.contenders, *heads], lines)
