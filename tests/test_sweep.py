@@ -349,4 +349,6 @@ def test_threads_go_to_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(runner, "run", instant)
     many = Contender(name="a", command=("a",), version=("a",), methods=("naive",), threads=4)
     sweep = Sweep(plan(SMALL, names=("a",), rounds=1), [many], SweepFolder(tmp_path), "box")
-    assert [row.threads for row in carried_out(sweep)] == [4, 4]
+    rows = carried_out(sweep)
+    assert [row.threads for row in rows] == [4, 4]
+    assert [(row.involuntary_switches, row.stolen_s) for row in rows] == [(3, 0.125)] * 2
