@@ -15,9 +15,9 @@ from typing import NoReturn
 
 from harness import __version__
 from harness.commands import bench, build, document, kernels, plot, selfcheck, show, sweeps, verify
+from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
-INTERRUPTED = 130
 COMMANDS = (build, bench, show, plot, sweeps, verify, selfcheck, kernels, document)
 
 

@@ -136,7 +136,7 @@ def _on(cores: set[int]) -> Iterator[None]:
 def _run(
     command: Sequence[str], cores: set[int], cwd: Path, timeout_s: float, memory_bytes: int | None
 ) -> Process:
-    stolen_before_s = stolen_s()
+    stolen_before_s = _stolen_s()
     start = time.perf_counter()
     try:
         with _on(cores):
@@ -162,7 +162,7 @@ def _run(
     try:
         _, wait_status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - start
-        stolen_after_s = stolen_s()
+        stolen_after_s = _stolen_s()
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # An interrupted harness: the leader must be waited for while its group is being ended.
@@ -208,7 +208,7 @@ def _run(
     )
 
 
-def stolen_s() -> float | None:
+def _stolen_s() -> float | None:
     """Return the CPU seconds that the host has given to others since it started, over all cores.
 
     Linux alone tells, in ticks of about a hundredth of a second: a sum over many runs says more than one run.

@@ -79,7 +79,7 @@ def noise(results: "Results") -> str:
     if not floors:
         return "Without a control in two rounds nobody knows how quiet the machine was."
     word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
-    rivals = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
+    compared = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
     runs = results.runs
     asked_s = runs["cpu_s"].sum() + runs["stolen_s"].sum()
     stolen = runs["stolen_s"].sum() / asked_s if runs["stolen_s"].notna().any() and asked_s > 0.0 else 0.0
@@ -95,7 +95,7 @@ def noise(results: "Results") -> str:
             if stolen >= _MUCH_STOLEN
             else "it would help to close what else runs, and a larger --budget"
         )
-    elif (rivals["verdict"] == "cannot tell").any():
+    elif (compared["verdict"] == "cannot tell").any():
         parts.append("a larger --budget would narrow the intervals of what cannot be told")
     return f"The machine was {word}: {'; '.join(parts)}."
 

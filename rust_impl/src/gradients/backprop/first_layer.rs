@@ -14,7 +14,9 @@ use crate::wide::{Aligned, LANES, load, store, transpose};
 /// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
 const VECTORS: usize = 4;
 
-/// The weights of the first layer, and room for its sums and its deltas; rows are filled up with zeros.
+/// The weights of the first layer, and room for its sums and its deltas.
+///
+/// Rows fill whole vectors; what the lanes after the last row hold is in no sum of another lane and never used.
 pub struct FirstLayer {
     panels: Aligned,
     deltas: Aligned,
