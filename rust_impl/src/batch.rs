@@ -128,6 +128,7 @@ fn loss_one_by_one<S: Simd>(simd: S, network: &Network, inputs: &[f64], targets:
         values.clear();
         values.extend_from_slice(x);
         for k in 0..network.shapes.len() {
+            others.resize(network.shapes[k].0, 0.0);
             side_by_side::layer_forward(simd, network, k, &values, &mut others);
             std::mem::swap(&mut values, &mut others);
         }

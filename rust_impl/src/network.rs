@@ -51,20 +51,21 @@ impl Network {
             inputs.extend_from_slice(x);
             return inputs;
         }
+        inputs.resize(self.shapes[first].0, 0.0);
         self.layer_forward(first, x, inputs);
         for k in first + 1..self.shapes.len() {
+            outputs.resize(self.shapes[k].0, 0.0);
             self.layer_forward(k, inputs, outputs);
             std::mem::swap(inputs, outputs);
         }
         inputs
     }
 
-    /// Run layer `k` on its inputs `x` and replace `outputs` by what comes out.
+    /// Run layer `k` on its inputs `x` and write what comes out to `outputs`, one for each row.
     #[inline(always)]
-    pub fn layer_forward(&self, k: usize, x: &[f64], outputs: &mut Vec<f64>) {
+    pub fn layer_forward(&self, k: usize, x: &[f64], outputs: &mut [f64]) {
         let bias = self.biases()[k];
-        let (rows, columns) = self.shapes[k];
-        outputs.resize(rows, 0.0);
+        let (_, columns) = self.shapes[k];
         let weights = &self.parameters[self.offsets[k]..self.offsets[k + 1]];
         for (output, row) in outputs.iter_mut().zip(weights.chunks_exact(columns)) {
             let mut total = 0.0;

@@ -12,9 +12,9 @@ use crate::wide::{LANES, load, transpose};
 /// Below so many weights a layer is done before the registers are set up.
 const SMALL: usize = 128;
 
-/// Run layer `k` on its inputs `x` and replace `outputs` by what comes out.
+/// Run layer `k` on its inputs `x` and write what comes out to `outputs`, one for each row.
 #[inline(always)]
-pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], outputs: &mut Vec<f64>) {
+pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], outputs: &mut [f64]) {
     let (rows, columns) = network.shapes[k];
     if rows * columns < SMALL {
         return network.layer_forward(k, x, outputs);
@@ -22,7 +22,6 @@ pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], o
     let bias = network.biases()[k];
     // A vector at the end of a row reads on into the next one; what it finds there is not used.
     let weights = &network.parameters[network.offsets[k]..];
-    outputs.resize(rows, 0.0);
     let mut first = 0;
     for outputs in outputs.chunks_mut(2 * S::F64_LANES) {
         if outputs.len() > S::F64_LANES {

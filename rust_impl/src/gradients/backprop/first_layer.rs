@@ -14,12 +14,11 @@ use crate::wide::{Aligned, LANES, load, store, transpose};
 /// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
 const VECTORS: usize = 4;
 
-/// The weights of the first layer, and room for its sums and its deltas.
+/// The weights of the first layer, and room for its sums.
 ///
 /// Rows fill whole vectors; what the lanes after the last row hold is in no sum of another lane and never used.
 pub struct FirstLayer {
     panels: Aligned,
-    deltas: Aligned,
     sums: Aligned,
 }
 
@@ -38,7 +37,7 @@ impl FirstLayer {
     /// Without memory, until the first `pack`.
     pub fn new() -> Self {
         let none = || Aligned::new(0.0, 0);
-        Self { panels: none(), deltas: none(), sums: none() }
+        Self { panels: none(), sums: none() }
     }
 
     /// How many values its memory holds.
@@ -52,7 +51,6 @@ impl FirstLayer {
         let (columns, padded) = (weights.len() / rows, rows.next_multiple_of(S::F64_LANES));
         if self.panels.len() != padded * columns || self.sums.len() != padded {
             self.panels = Aligned::new(0.0, padded * columns);
-            self.deltas = Aligned::new(0.0, padded);
             self.sums = Aligned::new(0.0, padded);
         }
         let mut tile = [simd.splat_f64s(0.0); LANES];
@@ -105,7 +103,8 @@ impl FirstLayer {
         }
     }
 
-    /// Make a pass, in which `deltas` are the slopes of the loss in the layer's outputs; return the new sums.
+    /// Make a pass; return the new sums. The slopes of the loss in the layer's outputs, `deltas`, fill whole vectors,
+    /// as the sums do.
     #[inline(always)]
     pub fn pass<S: Simd>(
         &mut self,
@@ -115,17 +114,16 @@ impl FirstLayer {
         deltas: &[f64],
         pass: Pass,
     ) -> &[f64] {
-        self.deltas[..deltas.len()].copy_from_slice(deltas);
         let (rows, columns) = (self.sums.len(), self.panels.len() / self.sums.len());
         if threads.worth_sharing((WEIGHT * rows * columns) as u128) {
             let panel = VECTORS * S::F64_LANES;
             let share = rows.div_ceil(panel).div_ceil(threads.count()) * panel;
             let panels = self.panels.chunks_mut(share * columns);
-            let ends = self.deltas.chunks(share).zip(self.sums.chunks_mut(share));
+            let ends = deltas.chunks(share).zip(self.sums.chunks_mut(share));
             let runs = panels.zip(ends).map(|(panels, (deltas, sums))| Run { panels, deltas, sums, pass });
             threads.share(&mut runs.collect::<Vec<_>>(), |run| arch.dispatch(run));
         } else {
-            let Self { panels, deltas, sums } = self;
+            let Self { panels, sums } = self;
             (&mut Run { panels, deltas, sums, pass }).with_simd(simd);
         }
         &self.sums

@@ -21,7 +21,7 @@ use crate::batch::Batch;
 use crate::network::Network;
 use crate::side_by_side::layer_forward;
 use crate::threads::Threads;
-use crate::wide::LANES;
+use crate::wide::{Aligned, LANES};
 use first_layer::{FirstLayer, Pass};
 
 pub use plain::PlainBackprop;
@@ -32,11 +32,9 @@ pub struct Backprop {
     arch: Arch,
     threads: Threads,
     first: FirstLayer,
-    /// The outputs of each layer.
-    values: Vec<Vec<f64>>,
-    /// The slopes of the loss for the outputs of a layer, and for those of the layer before.
-    deltas: Vec<f64>,
-    previous: Vec<f64>,
+    /// The outputs of each layer, and the slopes of the loss in them; both fill whole vectors.
+    values: Vec<Aligned>,
+    deltas: Vec<Aligned>,
 }
 
 impl Backprop {
@@ -47,8 +45,7 @@ impl Backprop {
 
     /// On a chosen instruction set and threads.
     pub fn on(arch: Arch, threads: Threads, learning_rate: f64) -> Self {
-        let (values, deltas, previous) = Default::default();
-        Self { learning_rate, arch, threads, first: FirstLayer::new(), values, deltas, previous }
+        Self { learning_rate, arch, threads, first: FirstLayer::new(), values: vec![], deltas: vec![] }
     }
 
     /// How many values its memory holds for a network of these layers and epochs of so many samples.
@@ -57,34 +54,38 @@ impl Backprop {
     }
 
     /// Run the layers after the first on its outputs, find the deltas, and update all parameters but the first
-    /// layer's weights, whose deltas are left in `deltas`.
+    /// layer's weights.
     #[inline(always)]
     fn step_after_first<S: Simd>(&mut self, simd: S, network: &mut Network, target: &[f64]) {
-        let Self { learning_rate, values, deltas, previous, .. } = self;
+        let Self { learning_rate, values, deltas, .. } = self;
         let depth = network.shapes.len();
         for k in 1..depth {
+            let (rows, columns) = network.shapes[k];
             let (inputs, outputs) = values.split_at_mut(k);
-            layer_forward(simd, network, k, &inputs[k - 1], &mut outputs[0]);
+            layer_forward(simd, network, k, &inputs[k - 1][..columns], &mut outputs[0][..rows]);
         }
-        deltas.clear();
-        for (o, t) in values[depth - 1].iter().zip(target) {
+        let outputs = values[depth - 1].iter().zip(target);
+        for (delta, (o, t)) in deltas[depth - 1].iter_mut().zip(outputs) {
             // A division by 1 changes nothing and takes longer than the rest.
             let slope = 2.0 * (o - t);
-            deltas.push(if target.len() == 1 { slope } else { slope / target.len() as f64 });
+            *delta = if target.len() == 1 { slope } else { slope / target.len() as f64 };
         }
         let (weights, biases) = network.parameters.split_at_mut(network.offsets[depth]);
         for k in (0..depth).rev() {
+            let (rows, columns) = network.shapes[k];
+            let (before, deltas) = deltas.split_at_mut(k);
+            let deltas = &deltas[0][..rows];
             let mut bias_slope = 0.0;
-            for delta in deltas.iter() {
+            for delta in deltas {
                 bias_slope += delta;
             }
             biases[k] -= *learning_rate * bias_slope;
-            if k > 0 {
-                previous.clear();
-                previous.resize(values[k - 1].len(), 0.0);
-                let weights = &mut weights[network.offsets[k]..network.offsets[k + 1]];
-                update_layer(weights, &values[k - 1], deltas, *learning_rate, previous);
-                std::mem::swap(deltas, previous);
+            if let Some(previous) = before.last_mut() {
+                previous.fill(0.0);
+                let rows = weights[network.offsets[k]..network.offsets[k + 1]].chunks_exact_mut(columns);
+                for (delta, row) in deltas.iter().zip(rows) {
+                    update_row(simd, row, &values[k - 1], *delta, *learning_rate, previous);
+                }
             }
         }
     }
@@ -96,7 +97,11 @@ impl Gradient for Backprop {
     }
 
     fn epoch(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) {
-        self.values.resize_with(network.shapes.len(), Vec::new);
+        if self.values.is_empty() {
+            let layer = |&(rows, _): &(usize, usize)| Aligned::new(0.0, rows.next_multiple_of(LANES));
+            self.values = network.shapes.iter().map(layer).collect();
+            self.deltas = network.shapes.iter().map(layer).collect();
+        }
         self.arch.dispatch(Epoch { method: self, network, inputs, targets });
     }
 
@@ -123,30 +128,36 @@ impl WithSimd for Epoch<'_> {
         let (rows, _) = network.shapes[0];
         if !is_worthwhile(rows, targets.len() / outputs, S::F64_LANES) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-                layer_forward(simd, network, 0, x, &mut method.values[0]);
+                layer_forward(simd, network, 0, x, &mut method.values[0][..rows]);
                 method.step_after_first(simd, network, target);
-                update_first_layer(&mut network.parameters, x, &method.deltas, method.learning_rate);
+                update_first_layer(
+                    &mut network.parameters,
+                    x,
+                    &method.deltas[0][..rows],
+                    method.learning_rate,
+                );
             }
             return;
         }
         let first_weights = ..network.offsets[1];
         method.first.pack(simd, &network.parameters[first_weights], rows);
         let learning_rate = method.learning_rate;
-        method.deltas.clear();
         let mut samples = inputs.chunks_exact(features);
         let mut update = None;
         for target in targets.chunks_exact(outputs) {
             let next = samples.next();
             let pass = Pass { update, next, learning_rate };
-            let sums = method.first.pass(simd, method.arch, &mut method.threads, &method.deltas, pass);
-            let bias = network.biases()[0];
-            method.values[0].clear();
-            method.values[0].extend(sums[..rows].iter().map(|sum| sum + bias));
+            let sums = method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
+            let bias = simd.splat_f64s(network.biases()[0]);
+            let values = S::as_mut_simd_f64s(&mut method.values[0]).0;
+            for (value, sum) in values.iter_mut().zip(S::as_simd_f64s(sums).0) {
+                *value = simd.add_f64s(*sum, bias);
+            }
             method.step_after_first(simd, network, target);
             update = next;
         }
         let pass = Pass { update, next: None, learning_rate };
-        method.first.pass(simd, method.arch, &mut method.threads, &method.deltas, pass);
+        method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
         method.first.unpack(simd, &mut network.parameters[first_weights], rows);
     }
 }
@@ -168,13 +179,30 @@ fn update_first_layer(weights: &mut [f64], x: &[f64], deltas: &[f64], learning_r
     }
 }
 
-/// Update the weights of a layer and find the deltas of the one before.
+/// Update a row of weights, and add what the row gives to the deltas of the layer before.
 #[inline(always)]
-fn update_layer(weights: &mut [f64], x: &[f64], deltas: &[f64], learning_rate: f64, previous: &mut [f64]) {
-    for (delta, row) in deltas.iter().zip(weights.chunks_exact_mut(x.len())) {
-        for ((w_ij, x_j), p_j) in row.iter_mut().zip(x).zip(previous.iter_mut()) {
-            *p_j += delta * *w_ij;
-            *w_ij -= learning_rate * (delta * x_j);
-        }
+fn update_row<S: Simd>(
+    simd: S,
+    row: &mut [f64],
+    x: &[f64],
+    delta: f64,
+    learning_rate: f64,
+    previous: &mut [f64],
+) {
+    let (delta, rate) = (simd.splat_f64s(delta), simd.splat_f64s(learning_rate));
+    let update = |w: S::f64s, x: S::f64s| simd.sub_f64s(w, simd.mul_f64s(rate, simd.mul_f64s(delta, x)));
+    let (x, previous) = (S::as_simd_f64s(x).0, S::as_mut_simd_f64s(previous).0);
+    let (whole, rest) = S::as_mut_simd_f64s(row);
+    let mut last = previous.iter_mut().zip(x);
+    for (w, (p, x)) in whole.iter_mut().zip(&mut last) {
+        *p = simd.add_f64s(*p, simd.mul_f64s(delta, *w));
+        *w = update(*w, *x);
+    }
+    if !rest.is_empty()
+        && let Some((p, x)) = last.next()
+    {
+        let w = simd.partial_load_f64s(rest);
+        *p = simd.add_f64s(*p, simd.mul_f64s(delta, w));
+        simd.partial_store_f64s(rest, update(w, *x));
     }
 }

@@ -20,7 +20,7 @@ impl Gradient for PlainBackprop {
         let depth = network.shapes.len();
         let mut values = vec![x.to_vec()];
         for k in 0..depth {
-            let mut outputs = Vec::new();
+            let mut outputs = vec![0.0; network.shapes[k].0];
             network.layer_forward(k, &values[k], &mut outputs);
             values.push(outputs);
         }
