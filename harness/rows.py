@@ -32,6 +32,8 @@ class Row:
     """Seconds from start to end, seen from outside."""
     training_s: float | None
     """Seconds of the training loop by the program's own clock."""
+    compile_s: float | None = None
+    """Seconds that it compiled at run time, outside of the training; None if it does not."""
     user_s: float = 0.0
     """CPU seconds in user mode."""
     system_s: float = 0.0
@@ -43,7 +45,7 @@ class Row:
     final_loss: float | None = None
     """The loss after the last epoch."""
     parity: str = ""
-    """reference, identical, within N ulp, or the first epoch that differs; empty without losses."""
+    """reference, identical, within 3e-16 of the initial loss, or what differs; empty without losses."""
     error: str = ""
     """What went wrong, in words."""
     started_utc: str = ""
@@ -63,7 +65,7 @@ class Row:
         """Raise ValueError if no run could have been like this."""
         if self.status not in STATUSES:
             raise ValueError(f"status is {shown(self.status)}, takes {', '.join(STATUSES)}")
-        for name in ("wall_s", "user_s", "system_s", "training_s"):
+        for name in ("wall_s", "user_s", "system_s", "training_s", "compile_s"):
             if not 0.0 <= (getattr(self, name) or 0.0) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
         if not self.training_s and self.status in WITH_LOSSES:
@@ -86,7 +88,7 @@ COLUMNS: Mapping[str, Callable[[Row], object]] = {
     **{
         name: attrgetter(name)
         for name in (
-            *("status", "wall_s", "user_s", "system_s", "training_s", "peak_memory_bytes"),
+            *("status", "wall_s", "user_s", "system_s", "training_s", "compile_s", "peak_memory_bytes"),
             *("involuntary_switches", "stolen_s"),
             *("initial_loss", "final_loss", "parity", "error"),
         )

@@ -183,7 +183,7 @@ def test_another_reference(tmp_path: Path) -> None:
     ("parity", "text"),
     [
         ("reference", "2 runs, all with identical losses"),
-        ("within 3 ulp", "2 runs, all with the same losses but for what is allowed"),
+        ("within 3e-16 of the initial loss", "2 runs, all with the same losses but for what is allowed"),
     ],
 )
 def test_losses_that_are_allowed_to_differ_are_not_called_identical(

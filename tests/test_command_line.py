@@ -643,15 +643,16 @@ def test_a_lack_of_memory_for_anything_small_or_for_threads_is_one_line(rust: Pr
     expected = rust.run(*words, *layers.split()).out
     statuses = set()
     for limit in range(3000, 9000, 50):
+        # What the loader and the runtime of the language need, before the program's first line, they ask for.
+        if rust.run("--version", before=lambda: limit_memory(limit)).status not in (0, 1):  # noqa: B023
+            continue
         end = rust.run(*words, *layers.split(), before=lambda: limit_memory(limit))  # noqa: B023
         statuses.add(end.status)
         if end.status == 1:
             assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit
         elif end.status == 0:
             assert end.out == expected
-    # 127 is the loader's, which needs memory for the program itself.
-    assert statuses <= {0, 1, 127}
-    assert {0, 1} <= statuses
+    assert statuses == {0, 1}
 
 
 @pytest.mark.parametrize("words", [("--epochs", ENDLESS, "2", "1"), ("--help",)])

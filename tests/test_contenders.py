@@ -43,7 +43,8 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
         'reference = "b"\n'
         + GOOD
         + GOOD.replace('"a"', '"b"')
-        + 'build = ["make", "{python}"]\ntoolchain = ["cc", "-v"]\nthreads = 2\ntolerance_ulp = 3\n',
+        + 'build = ["make", "{python}"]\ntoolchain = ["cc", "-v"]\nthreads = 2\ntolerance = 1e-12\n'
+        + 'env = { A = "b" }\n',
         encoding="utf-8",
     )
     manifest = load_manifest(path)
@@ -57,7 +58,8 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
         build=("make", sys.executable),
         toolchain=("cc", "-v"),
         threads=2,
-        tolerance_ulp=3,
+        tolerance=1e-12,
+        env={"A": "b"},
     )
 
 
@@ -85,7 +87,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (
             GOOD + 'colour = "red"\n',
             "contender 'a': unknown key 'colour', takes name, command, version, methods, build, toolchain,"
-            " threads, tolerance_ulp, extra_epochs",
+            " threads, tolerance, env, extra_epochs",
         ),
         (
             GOOD + "extra_epochs = 1.5\n",
@@ -133,7 +135,10 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (GOOD + "threads = 0\n", "contender 'a': threads is 0, takes an integer of at least 1"),
         (GOOD + "threads = true\n", "contender 'a'.threads: got True, takes an integer"),
         (GOOD + "threads = 1.5\n", "contender 'a'.threads: got 1.5, takes an integer"),
-        (GOOD + "tolerance_ulp = -1\n", "contender 'a': tolerance_ulp is -1, takes an integer of at least 0"),
+        (GOOD + "tolerance = -1\n", "contender 'a': tolerance is -1.0, takes a number from 0 to below 1"),
+        (GOOD + "tolerance = 1\n", "contender 'a': tolerance is 1.0, takes a number from 0 to below 1"),
+        (GOOD + 'env = { "A=B" = "c" }\n', "contender 'a': env has 'A=B', takes names of variables"),
+        (GOOD + "env = { A = 1 }\n", "contender 'a'.env.A: got 1, takes a text"),
     ],
 )
 def test_a_wrong_manifest_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -159,7 +164,7 @@ def test_the_manifest_that_is_shipped() -> None:
     assert manifest.contenders[0].name == manifest.reference
     assert len(manifest.contenders) >= 2
     assert all(contender.methods == METHODS for contender in manifest.contenders)
-    assert all(contender.tolerance_ulp == 0 for contender in manifest.contenders)
+    assert all(contender.tolerance == 0.0 for contender in manifest.contenders)
 
 
 def three() -> Manifest:

@@ -173,11 +173,24 @@ def test_nobody_trains_longer_than_it_lives() -> None:
     assert str(caught.value) == "printed a training time of 100.5 s, but ended after 0.121000000 s"
 
 
-@pytest.mark.parametrize("name", ["Training Time", "Peak Memory"])
-def test_a_line_that_stands_twice(name: str) -> None:
-    line = next(line for line in STDERR.splitlines() if line.startswith(name))
+def test_what_was_compiled_at_run_time_is_no_training() -> None:
+    stderr = f"{STDERR}Compile Time: 0.375 s\n"
+    assert parse_output(fakes.case(epochs=2), GOOD, stderr, 0.5).compile_s == 0.375
+    assert parse_output(fakes.case(epochs=2), GOOD, STDERR, 0.5).compile_s is None
     with pytest.raises(ContractError) as caught:
-        parse_output(fakes.case(epochs=2), GOOD, f"{STDERR}{line}\n", 1.0)
+        parse_output(fakes.case(epochs=2), GOOD, stderr, 0.49)
+    assert str(caught.value) == (
+        "printed a training time of 0.125000000 s and a compile time of 0.375 s,"
+        " but ended after 0.490000000 s"
+    )
+
+
+@pytest.mark.parametrize("name", ["Training Time", "Peak Memory", "Compile Time"])
+def test_a_line_that_stands_twice(name: str) -> None:
+    stderr = f"{STDERR}Compile Time: 0.1 s\n"
+    line = next(line for line in stderr.splitlines() if line.startswith(name))
+    with pytest.raises(ContractError) as caught:
+        parse_output(fakes.case(epochs=2), GOOD, f"{stderr}{line}\n", 1.0)
     assert str(caught.value) == f"printed 2 lines '{name}: ...' to standard error"
 
 

@@ -58,6 +58,8 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
             "build": "make a",
             "toolchain": "cc 1.0",
             "threads": 2,
+            "env": {},
+            "tolerance": 0.0,
             "extra_epochs": 0.0,
         }
     }

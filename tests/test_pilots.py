@@ -1,7 +1,7 @@
 """The plan: learning rates that do not diverge, runs of the asked-for length, a total within the budget."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,10 +83,16 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     calls: list[tuple[str, int]] = []
 
     def run(
-        command: Sequence[str], *, cwd: Path, timeout_s: float, memory_bytes: int | None, one_core: bool
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout_s: float,
+        memory_bytes: int | None,
+        one_core: bool,
     ) -> Process:
         assert cwd == ROOT
-        assert (timeout_s, memory_bytes, one_core) == (60.0, 4096, True)
+        assert (env, timeout_s, memory_bytes, one_core) == ({}, 60.0, 4096, True)
         name = command[0]
         options = dict(word[2:].split("=") for word in command[1:] if word.startswith("--"))
         layers = tuple(int(word) for word in command[1:] if not word.startswith("--"))

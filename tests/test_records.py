@@ -93,17 +93,17 @@ def test_the_file_as_text(tmp_path: Path) -> None:
     assert header == (
         "sweep,started_utc,host,contender,version,control,method,layers,neurons,parameters,multiply_adds,"
         "samples,epochs,step,learning_rate,low,high,seed,threads,round,position,warm_up,status,wall_s,"
-        "user_s,system_s,training_s,peak_memory_bytes,involuntary_switches,stolen_s,"
+        "user_s,system_s,training_s,compile_s,peak_memory_bytes,involuntary_switches,stolen_s,"
         "initial_loss,final_loss,parity,error"
     )
     # 4-2-1: 7 neurons, 8 + 1 + 2 + 1 = 12 parameters, 2 * 12 * 10 = 240 multiply-adds.
     assert first == (
         f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,python,python 1.0,no,naive,4-2-1,"
-        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,1,1,no,ok,2.0,0.25,0.5,1.0,4096,,,0.5,0.25,identical,"
+        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,1,1,no,ok,2.0,0.25,0.5,1.0,,4096,,,0.5,0.25,identical,"
     )
     assert second == (
         f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,rust,rust 1.0,no,naive,4-2-1,"
-        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,0,1,yes,crash,2.0,0.25,0.5,,4096,,,0.5,0.25,,"
+        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,0,1,yes,crash,2.0,0.25,0.5,,,4096,,,0.5,0.25,,"
         '"said ""no"", left"'
     )
 
@@ -218,7 +218,7 @@ def edited(tmp_path: Path, column: str, cell: str) -> str:
         ("wall_s", "-1.0", "wall_s is -1.0, takes seconds of at least 0"),
         ("wall_s", "nan", "wall_s is nan, takes seconds of at least 0"),
         ("training_s", "inf", "training_s is inf, takes seconds of at least 0"),
-        ("training_s", "1,5", "has 35 cells instead of 34"),
+        ("training_s", "1,5", "has 36 cells instead of 35"),
         ("training_s", "1 s", "training_s is '1 s', takes a number or nothing"),
         ("neurons", "7.0", "neurons is '7.0', but rust naive 4-2-1, round 1 has 7"),
         ("neurons", "8", "neurons is '8', but rust naive 4-2-1, round 1 has 7"),

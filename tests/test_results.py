@@ -193,7 +193,7 @@ def test_only_rounds_in_which_both_ended_well_are_paired(tmp_path: Path) -> None
     table = understood(tmp_path, rows).speedups
     assert list(table["ratio"]) == [4.0, 3.0, 1.0]
     assert list(table["rounds"]) == [1, 1, 1]
-    assert set(table["parity"]) == {"epoch 3: 2.0 instead of 1.0 (9 ulp)"}
+    assert set(table["parity"]) == {"epoch 3: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"}
 
 
 def test_rounds_are_paired_by_number_not_by_place(tmp_path: Path) -> None:
@@ -233,7 +233,9 @@ def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
     assert results.speedups["rounds"].tolist() == [0] * 9
     assert results.speedups[["ratio", "low", "high"]].isna().all(axis=None)
     assert set(results.speedups["verdict"]) == {"mismatch"}
-    assert set(results.speedups["parity"]) == {"epoch 1: 2.0 instead of 1.0 (9 ulp)"}
+    assert set(results.speedups["parity"]) == {
+        "epoch 1: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"
+    }
     # No curve is fitted through its times, and nobody is said to overtake it.
     assert set(results.exponents["contender"]) == {"python"}
     assert results.crossovers == ()
@@ -251,11 +253,14 @@ def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> Non
 
 
 def test_losses_that_are_wrong_are_told_before_those_that_are_allowed_to_differ(tmp_path: Path) -> None:
-    allowed = [row("rust", number, parity="within 3 ulp") for number in (1, 3)]
+    allowed = [row("rust", number, parity="within 3e-16 of the initial loss") for number in (1, 3)]
     results = understood(tmp_path / "a", [row(parity="reference"), *allowed])
-    assert results.outcomes["parity"].tolist() == ["identical", "within 3 ulp"]
+    assert results.outcomes["parity"].tolist() == ["identical", "within 3e-16 of the initial loss"]
     results = understood(tmp_path / "b", [row(parity="reference"), *allowed, mismatch("rust", 2)])
-    assert results.outcomes["parity"].tolist() == ["identical", "epoch 2: 2.0 instead of 1.0 (9 ulp)"]
+    assert results.outcomes["parity"].tolist() == [
+        "identical",
+        "epoch 2: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)",
+    ]
 
 
 def test_nothing_but_wrong_losses(tmp_path: Path) -> None:

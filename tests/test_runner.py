@@ -243,3 +243,11 @@ def test_an_interrupted_harness_leaves_nothing_running(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, before)
         other.join()
     assert not is_running(pids[0])
+
+
+def test_variables_are_added_to_those_of_the_harness() -> None:
+    script = "import os; print(os.environ['FLATNET_TEST'], 'PATH' in os.environ)"
+    process = runner.run(
+        [sys.executable, "-c", script], cwd=ROOT, timeout_s=60.0, env={"FLATNET_TEST": "x y"}
+    )
+    assert process.stdout == "x y True\n"

@@ -33,6 +33,7 @@ def attempt(contender: Contender, case: Case, *, timeout_s: float, memory_bytes:
     process = runner.run(
         contender.command_line(asked),
         cwd=ROOT,
+        env=contender.env,
         timeout_s=timeout_s,
         memory_bytes=memory_bytes,
         one_core=contender.threads == 1,

@@ -41,8 +41,10 @@ class Contender:
     """A command that tells what built it or runs it; empty where there is none."""
     threads: int = 1
     """How many threads it is told to use."""
-    tolerance_ulp: int = 0
-    """How far its losses may be from the reference's, in units in the last place."""
+    tolerance: float = 0.0
+    """How far its losses may be from the reference's, as `parity.distance` measures it."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it is given besides those of the harness."""
     extra_epochs: float = 0.0
     """Epochs that it trains beyond those of a case, as a share of them: work that the harness should see."""
 
@@ -62,9 +64,12 @@ class Contender:
             raise ValueError("command and version take one word or more")
         if not self.methods or not set(self.methods) <= set(METHODS):
             raise ValueError(f"methods is {list(self.methods)}, takes some of {', '.join(METHODS)}")
-        for name, least in (("threads", 1), ("tolerance_ulp", 0)):
-            if not least <= getattr(self, name) < 2**64:
-                raise ValueError(f"{name} is {getattr(self, name)}, takes an integer of at least {least}")
+        if not 1 <= self.threads < 2**64:
+            raise ValueError(f"threads is {self.threads}, takes an integer of at least 1")
+        if not 0.0 <= self.tolerance < 1.0:
+            raise ValueError(f"tolerance is {self.tolerance!r}, takes a number from 0 to below 1")
+        if (wrong := next((name for name in self.env if not name or "=" in name), None)) is not None:
+            raise ValueError(f"env has {wrong!r}, takes names of variables")
         if not 0.0 <= self.extra_epochs <= 1.0:
             raise ValueError(f"extra_epochs is {self.extra_epochs!r}, takes a share from 0 to 1")
 

@@ -14,6 +14,7 @@ from harness.errors import ContractError
 _EPOCH = re.compile(r"(\d+)/(\d+): loss: (\S+)")
 _TRAINING_TIME = re.compile(r"^Training Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s$", re.MULTILINE)
 _PEAK_MEMORY = re.compile(r"^Peak Memory: ([0-9]{1,18}) B$", re.MULTILINE)
+_COMPILE_TIME = re.compile(r"^Compile Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s$", re.MULTILINE)
 _LEAST_STEP_S = 1e-9
 """Less than this no training step can take: the shortest is a chain of some ten operations."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -47,6 +48,8 @@ class Output:
     """The overall loss before training and after each epoch: epochs + 1 values."""
     training_s: float
     """Seconds of the training loop by the program's own monotonic clock."""
+    compile_s: float | None
+    """Seconds that it compiled at run time, outside of the training; None if it does not."""
     peak_memory_bytes: int | None
     """The program's own high-water mark; None if it did not tell."""
 
@@ -82,12 +85,18 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
         raise ContractError(
             f"printed a training time of {training} s, too short for {case.training_steps} training steps"
         )
-    if training_s > wall_s:
-        raise ContractError(f"printed a training time of {training} s, but ended after {wall_s:.9f} s")
+    compiling = _only_line(_COMPILE_TIME, stderr, "Compile Time")
+    compile_s = float(compiling) if compiling else None
+    if training_s + (compile_s or 0.0) > wall_s:
+        both = f"a training time of {training} s" + (
+            f" and a compile time of {compiling} s" if compiling else ""
+        )
+        raise ContractError(f"printed {both}, but ended after {wall_s:.9f} s")
     peak = _only_line(_PEAK_MEMORY, stderr, "Peak Memory")
     return Output(
         losses=tuple(losses),
         training_s=training_s,
+        compile_s=compile_s,
         peak_memory_bytes=int(peak) if peak else None,
     )
 

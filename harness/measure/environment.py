@@ -42,6 +42,8 @@ def describe(lineup: Lineup) -> dict[str, object]:
                 "build": _portable(contender.build),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
                 "threads": contender.threads,
+                "env": dict(contender.env),
+                "tolerance": contender.tolerance,
                 "extra_epochs": contender.extra_epochs,
             }
             for contender in lineup.present

@@ -1,9 +1,11 @@
 """Do two runs have the same losses? Bit for bit, or the first epoch that differs, and by how much."""
 
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+DIVERGED = 1e6
+"""A loss that is so many times the initial one shows nothing any more: training multiplies every rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,40 +18,47 @@ class Verdict:
     """The outcome in words, for records and messages."""
 
 
-def compare(expected: Sequence[float], actual: Sequence[float], tolerance_ulp: int = 0) -> Verdict:
+def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float = 0.0) -> Verdict:
     """Compare the losses of two runs of one case; index 0 is the loss before training.
 
-    ``tolerance_ulp`` is the distance in units in the last place up to which parity is said to hold. The
-    first epoch that differs by more is the one that is reported; inf and nan equal only themselves.
+    A contender that cannot keep the order of sums declares a ``tolerance``, which no ``distance`` may exceed.
+    Its losses are compared up to the epoch before the expected one is ``DIVERGED`` times the initial one.
+    The first epoch that differs by more is the one that is reported.
     """
     if len(expected) != len(actual):
         return Verdict(holds=False, text=f"{len(actual)} losses instead of {len(expected)}")
-    largest = 0
+    initial = expected[0]
+    largest = 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
-        distance = ulp_distance(wanted, got)
-        if distance is None or distance > tolerance_ulp:
-            by = "not comparable" if distance is None else f"{distance} ulp"
-            return Verdict(holds=False, text=f"epoch {epoch}: {got!r} instead of {wanted!r} ({by})")
-        largest = max(largest, distance)
-    if largest:
-        return Verdict(holds=True, text=f"within {largest} ulp")
-    return Verdict(holds=True, text="identical")
+        if tolerance and epoch and not wanted <= DIVERGED * initial:
+            return Verdict(
+                holds=True, text=f"within {_share(largest)} up to epoch {epoch - 1}, then it diverges"
+            )
+        apart = distance(wanted, got, initial)
+        if apart > tolerance:
+            by = f" (off by {_share(apart)})" if apart < math.inf else ""
+            return Verdict(holds=False, text=f"epoch {epoch}: {got!r} instead of {wanted!r}{by}")
+        largest = max(largest, apart)
+    return Verdict(holds=True, text=f"within {_share(largest)}" if largest else "identical")
 
 
-def ulp_distance(a: float, b: float) -> int | None:
-    """Return how many representable numbers lie between ``a`` and ``b``, counting one end.
+def distance(wanted: float, got: float, initial: float) -> float:
+    """Return how far two losses are apart, relative to the larger of them plus the initial loss.
 
-    0 for identical bits, and for nan against nan, whose bits carry no meaning here. The two zeros are 1
-    apart: they are different bits. None where exactly one is nan or their infinities differ.
+    Not to the loss alone: one that has fallen to nothing is a sum of roundings. 0 for the same bits, and for
+    nan against nan; inf where only one is finite.
     """
-    if math.isnan(a) and math.isnan(b):
-        return 0
-    if math.isnan(a) or math.isnan(b) or (a != b and (math.isinf(a) or math.isinf(b))):
-        return None
-    return abs(_rank(a) - _rank(b))
+    if repr(wanted) == repr(got):
+        return 0.0
+    if not (math.isfinite(wanted) and math.isfinite(got)):
+        return math.inf
+    # The two zeros, and what is apart by too little for a float, are different bits as well.
+    scale = max(abs(wanted), abs(got)) + abs(initial)
+    return max(abs(wanted - got) / scale if scale else 0.0, 5e-324)
 
 
-def _rank(value: float) -> int:
-    """Number the floats in ascending order, -0.0 right before 0.0."""
-    (bits,) = struct.unpack("<q", struct.pack("<d", value))
-    return int(bits) if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF) - 1
+def _share(apart: float) -> str:
+    """Write a distance with one digit, rounded up."""
+    digit, _, exponent = f"{apart:.17e}".partition("e")
+    up = math.ceil(float(digit))
+    return f"{up if up < 10 else 1}e{int(exponent) + (up > 9):+03d} of the initial loss"

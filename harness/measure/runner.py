@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,21 +97,23 @@ def run(
     *,
     cwd: Path,
     timeout_s: float,
+    env: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     one_core: bool = False,
 ) -> Process:
     """Run ``command`` to its end, or to the end of ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Only the process itself is timed: output is read
-    by threads, and a descendant that outlives it is ended and makes the run a failed one. ``memory_bytes`` is
+    by threads, and a descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
+    the variables of the harness. ``memory_bytes`` is
     what it may allocate, if the system can hold it to that. With ``one_core`` it stays on the measuring core
     and the harness on the others, if there are any and the system lets us choose.
     """
     core = measuring_core() if one_core else None
     if core is None:
-        return _run(command, set(), cwd, timeout_s, memory_bytes)
+        return _run(command, set(), cwd, env, timeout_s, memory_bytes)
     with _on(os.sched_getaffinity(0) - {core}):
-        return _run(command, {core}, cwd, timeout_s, memory_bytes)
+        return _run(command, {core}, cwd, env, timeout_s, memory_bytes)
 
 
 def measuring_core() -> int | None:
@@ -134,7 +136,12 @@ def _on(cores: set[int]) -> Iterator[None]:
 
 
 def _run(
-    command: Sequence[str], cores: set[int], cwd: Path, timeout_s: float, memory_bytes: int | None
+    command: Sequence[str],
+    cores: set[int],
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    timeout_s: float,
+    memory_bytes: int | None,
 ) -> Process:
     stolen_before_s = _stolen_s()
     start = time.perf_counter()
@@ -143,7 +150,7 @@ def _run(
             child = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={**os.environ, guard.VARIABLE: _TAG},
+                env={**os.environ, **(env or {}), guard.VARIABLE: _TAG},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -76,6 +76,7 @@ class Sweep:
             involuntary_switches=tried.process.involuntary_switches,
             stolen_s=tried.process.stolen_s,
             training_s=output.training_s if output else None,
+            compile_s=output.compile_s if output else None,
             peak_memory_bytes=output.peak_memory_bytes if output else None,
             initial_loss=output.losses[0] if output else None,
             final_loss=output.losses[-1] if output else None,
@@ -95,13 +96,14 @@ class Sweep:
         """Compare with the reference's losses on this case, or keep these as the ones to compare with."""
         case = run.case.method, str(run.case.shape)
         names = [self.plan.reference, *self._contenders]
-        expected = next((self._losses[name, *case] for name in names if (name, *case) in self._losses), None)
+        other = next((name for name in names if (name, *case) in self._losses), None)
         if (run.contender, *case) not in self._losses:
             self._losses[run.contender, *case] = output.losses
             self.folder.append_losses((run.contender, *case), output.losses)
-        if expected is None:
+        if other is None:
             return True, "reference"
-        verdict = compare(expected, output.losses, contender.tolerance_ulp)
+        tolerance = max(contender.tolerance, self._contenders[other].tolerance)
+        verdict = compare(self._losses[other, *case], output.losses, tolerance)
         return verdict.holds, verdict.text
 
     def _note(self, row: Row) -> None:

@@ -14,7 +14,8 @@ CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
     """Return the rows as a frame, contenders in the order given, with three columns that follow from others.
 
-    ``cpu_s``, ``startup_s`` (the whole process except training) and ``step_s`` (training per training step).
+    ``cpu_s``, ``startup_s`` (the whole process except training and compiling) and ``step_s`` (training per
+    training step).
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs["layers"] = runs["layers"].astype(str)
@@ -24,6 +25,7 @@ def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
     )
     for column in (
         "training_s",
+        "compile_s",
         "stolen_s",
         "involuntary_switches",
         "peak_memory_bytes",
@@ -32,7 +34,7 @@ def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
     ):
         runs[column] = runs[column].astype(float)
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
-    runs["startup_s"] = runs["wall_s"] - runs["training_s"]
+    runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
     return runs
 

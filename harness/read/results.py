@@ -26,7 +26,7 @@ LEFT_OUT, NOT_RUN = "left out", "not run"
 LANE = ["method", "layers", "contender", "control"]
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
-_SUMMARISED = ("step_s", "training_s", "wall_s", "cpu_s", "startup_s", "peak_memory_bytes")
+_SUMMARISED = ("step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes")
 _OUTLIER = 3.5
 """Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
