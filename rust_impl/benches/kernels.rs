@@ -6,6 +6,7 @@
 //! and of the peaks is additions and multiplications, so their rates can be divided.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
@@ -97,7 +98,8 @@ fn overall_losses(c: &mut Criterion) {
             let (network, inputs, targets) = samples(layers);
             let methods: [Box<dyn Gradient>; 2] =
                 [Box::new(Naive::new(STEP, LEARNING_RATE)), Box::new(Backprop::new(LEARNING_RATE, 1))];
-            let mut loss = methods[usize::from(layout)].loss(&inputs, &targets);
+            let mut loss =
+                methods[usize::from(layout)].loss(&Arc::new(inputs.clone()), &Arc::new(targets.clone()));
             group.bench_function(shape(layers), |b| b.iter(|| loss(black_box(&network))));
         }
     }

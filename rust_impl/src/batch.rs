@@ -6,6 +6,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::gradients::{Loss, Samples};
 use crate::network::Network;
 use crate::side_by_side;
 use crate::wide::{Aligned, LANES};
@@ -14,20 +15,21 @@ use crate::wide::{Aligned, LANES};
 const VECTORS: usize = 4;
 
 /// Samples in the layout of their overall loss, and the memory that it takes.
-pub struct Batch<'d> {
+pub struct Batch {
     arch: Arch,
-    inputs: &'d [f64],
-    targets: &'d [f64],
+    inputs: Samples,
+    targets: Samples,
     /// The inputs in blocks of samples: in each the first input of all its samples, then the second, ...
     columns: Aligned,
     /// The values of a block between two layers, likewise.
     values: [Aligned; 2],
 }
 
-impl<'d> Batch<'d> {
-    /// For samples that are row-major.
-    pub fn new(arch: Arch, inputs: &'d [f64], targets: &'d [f64]) -> Self {
+impl Batch {
+    /// For these samples.
+    pub fn new(arch: Arch, inputs: &Samples, targets: &Samples) -> Self {
         let none = || Aligned::new(0.0, 0);
+        let (inputs, targets) = (inputs.clone(), targets.clone());
         Self { arch, inputs, targets, columns: none(), values: [none(), none()] }
     }
 
@@ -41,7 +43,7 @@ impl<'d> Batch<'d> {
     }
 
     /// The loss of one network after another; they have the same layers.
-    pub fn into_loss(mut self) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
+    pub fn into_loss(mut self) -> Loss {
         Box::new(move |network| self.arch.dispatch(OverallLoss { batch: &mut self, network }))
     }
 
@@ -66,19 +68,19 @@ impl<'d> Batch<'d> {
 }
 
 /// The overall loss of a network.
-struct OverallLoss<'b, 'd> {
-    batch: &'b mut Batch<'d>,
+struct OverallLoss<'b> {
+    batch: &'b mut Batch,
     network: &'b Network,
 }
 
-impl WithSimd for OverallLoss<'_, '_> {
+impl WithSimd for OverallLoss<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { batch, network } = self;
         if batch.targets.len() < FEWEST * network.ends().1 {
-            return loss_one_by_one(simd, network, batch.inputs, batch.targets);
+            return loss_one_by_one(simd, network, &batch.inputs, &batch.targets);
         }
         if batch.columns.is_empty() {
             batch.prepare(network, S::F64_LANES);

@@ -68,11 +68,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let layers: Vec<usize> = arguments.layers.iter().map(|&size| size as usize).collect();
     reserve_memory(&arguments.method, &layers, arguments.samples as usize, arguments.threads)?;
     let mut rng = Random::new(seed);
-    let inputs =
-        random_inputs(arguments.samples as usize, layers[0], arguments.low, arguments.high, &mut rng)?;
-    let targets = teacher_targets(&layers, &inputs, &mut rng)?;
+    let Arguments { low, high, step, learning_rate, epochs, .. } = *arguments;
+    let inputs = Arc::new(random_inputs(arguments.samples as usize, layers[0], low, high, &mut rng)?);
+    let targets = Arc::new(teacher_targets(&layers, &inputs, &mut rng)?);
     let mut network = Network::new(&layers, &mut rng)?;
-    let Arguments { step, learning_rate, epochs, .. } = *arguments;
     let mut gradient: Box<dyn Gradient> = match arguments.method {
         Method::Naive => Box::new(Naive::new(step, learning_rate)),
         Method::Incremental => Box::new(Incremental::new(step, learning_rate, arguments.threads)),

@@ -2,7 +2,7 @@
 
 use std::collections::TryReserveError;
 
-use crate::gradients::Gradient;
+use crate::gradients::{Gradient, Samples};
 use crate::network::{Network, Scratch};
 use crate::rng::Random;
 
@@ -46,8 +46,8 @@ pub fn teacher_targets(
 /// Train `network` sample by sample and yield the overall loss after each epoch.
 pub fn train<'d>(
     network: &'d mut Network,
-    inputs: &'d [f64],
-    targets: &'d [f64],
+    inputs: &'d Samples,
+    targets: &'d Samples,
     gradient: &'d mut dyn Gradient,
     epochs: u64,
 ) -> impl Iterator<Item = f64> + 'd {

@@ -1,6 +1,8 @@
 //! The same bits from `incremental` as from its plain form, from that as from `naive`, and from `backprop` as
 //! from a plain loop, on every instruction set of this machine and for any number of threads.
 
+use std::sync::Arc;
+
 use flatnet::batch::Batch;
 use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainBackprop, PlainIncremental};
 use flatnet::network::{Network, Scratch, overall_loss, sample_loss};
@@ -95,7 +97,8 @@ impl Case {
         let targets = self.values(samples * self.layers[self.layers.len() - 1], &mut rng);
         let expected = overall_loss(&network, &inputs, &targets, &mut Scratch::default());
         for arch in instruction_sets() {
-            let mut loss = Batch::new(arch, &inputs, &targets).into_loss();
+            let mut loss =
+                Batch::new(arch, &Arc::new(inputs.clone()), &Arc::new(targets.clone())).into_loss();
             // The second time with what was made ready the first time.
             let found = [loss(&network), loss(&network)];
             assert_same(&[expected; 2], &found, &format!("{arch:?} {samples} {self:?}"));

@@ -13,14 +13,22 @@ mod backprop;
 mod incremental;
 mod naive;
 
+use std::sync::Arc;
+
 pub use backprop::{Backprop, PlainBackprop};
 pub use incremental::{Incremental, Operations, PlainIncremental, operations};
 pub use naive::Naive;
 
 use crate::network::{Network, Scratch, overall_loss};
 
+/// A data set, row-major; it is shared by those who train on it and those who find the loss.
+pub type Samples = Arc<Vec<f64>>;
+
+/// What finds the overall loss of one network after another; they have the same layers.
+pub type Loss = Box<dyn FnMut(&Network) -> f64 + Send>;
+
 /// One way to the gradient, with the memory that it works in.
-pub trait Gradient {
+pub trait Gradient: Send {
     /// One training step: find the slope of one sample's loss for every parameter at the network's present
     /// parameters, then take `learning_rate` times its slope off each. `x` has n0 values, `target` nL.
     fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]);
@@ -33,9 +41,9 @@ pub trait Gradient {
         }
     }
 
-    /// What finds the overall loss on these samples, for one network again and again.
-    fn loss<'d>(&self, inputs: &'d [f64], targets: &'d [f64]) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
-        let mut scratch = Scratch::default();
-        Box::new(move |network| overall_loss(network, inputs, targets, &mut scratch))
+    /// What finds the overall loss on these samples.
+    fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
+        let (inputs, targets, mut scratch) = (inputs.clone(), targets.clone(), Scratch::default());
+        Box::new(move |network| overall_loss(network, &inputs, &targets, &mut scratch))
     }
 }

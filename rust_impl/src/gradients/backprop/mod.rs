@@ -16,7 +16,7 @@ mod plain;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Gradient;
+use super::{Gradient, Loss, Samples};
 use crate::batch::Batch;
 use crate::network::Network;
 use crate::side_by_side::layer_forward;
@@ -105,7 +105,7 @@ impl Gradient for Backprop {
         self.arch.dispatch(Epoch { method: self, network, inputs, targets });
     }
 
-    fn loss<'d>(&self, inputs: &'d [f64], targets: &'d [f64]) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
+    fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
         Batch::new(self.arch, inputs, targets).into_loss()
     }
 }

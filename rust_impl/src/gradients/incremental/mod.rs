@@ -60,7 +60,7 @@ use std::sync::Mutex;
 
 use pulp::Arch;
 
-use super::Gradient;
+use super::{Gradient, Loss, Samples};
 use crate::batch::Batch;
 use crate::network::Network;
 use crate::threads::Threads;
@@ -142,7 +142,7 @@ impl Gradient for Incremental {
         }
     }
 
-    fn loss<'d>(&self, inputs: &'d [f64], targets: &'d [f64]) -> Box<dyn FnMut(&Network) -> f64 + 'd> {
+    fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
         Batch::new(self.arch, inputs, targets).into_loss()
     }
 }
