@@ -98,7 +98,8 @@ def parse_arguments(words: Sequence[str]) -> Arguments | None:
 
 def is_option(word: str) -> bool:
     """Return whether a word is an option: not -5 or -.5, nor a dash alone."""
-    return word[:1] == "-" and word[1:2] not in ("", *".0123456789")
+    # The empty text, which follows a dash alone, is in every text.
+    return word[:1] == "-" and word[1:2] not in ".0123456789"
 
 
 def layer(text: str) -> int:

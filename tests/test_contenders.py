@@ -206,7 +206,7 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
     assert [contender.name for contender in found.present] == ["good", "mute", "loud"]
     assert found.versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
     assert found.missing == {
-        "absent": "/nowhere/absent: cannot be started: No such file or directory; build it with: make absent",
+        "absent": "/nowhere/absent: cannot be started: No such file or directory; to have it: make absent",
         "broken": f"{' '.join((sys.executable, *fails))}: exit status 1: broken: x",
         "silent": "false: exit status 1",
     }

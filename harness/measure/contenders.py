@@ -45,6 +45,8 @@ class Contender:
     """How far its losses may be from the reference's, as `parity.distance` measures it."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that it is given besides those of the harness."""
+    hint: str = ""
+    """How to get it, for those who don't have it."""
     extra_epochs: float = 0.0
     """Epochs that it trains beyond those of a case, as a share of them: work that the harness should see."""
 
@@ -211,8 +213,8 @@ def probe(manifest: Manifest) -> Lineup:
     for contender in manifest.contenders:
         said, reason = ask(contender.version)
         if reason:
-            hint = f"; build it with: {' '.join(contender.build)}" if contender.build else ""
-            missing[contender.name] = reason + hint
+            hint = contender.hint or " ".join(contender.build)
+            missing[contender.name] = reason + (f"; to have it: {printable(hint)}" if hint else "")
         else:
             present.append(contender)
             versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])

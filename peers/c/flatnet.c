@@ -4,6 +4,9 @@
  * fuse a product with an addition nor change the order of a sum, so the losses are Python's to the last bit.
  */
 #define _POSIX_C_SOURCE 200809L
+#ifndef FLAGS
+#define FLAGS "unknown flags"
+#endif
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -190,7 +193,7 @@ int main(int argc, char **argv) {
     Network net = {.depth = -1};
     for (int a = 1; a < argc; a++) {
         char *word = argv[a], *value = strchr(word, '=');
-        if (!strcmp(word, "--version")) return puts("flatnet in C, compiled by " __VERSION__), 0;
+        if (!strcmp(word, "--version")) return puts("flatnet in C, compiled by " __VERSION__ " with " FLAGS), 0;
         if (strncmp(word, "--", 2)) {
             if (net.depth + 1 == MOST_LAYERS) fail("too many layers", 2);
             net.n[++net.depth] = strtoull(word, NULL, 10);
