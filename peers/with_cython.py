@@ -22,8 +22,9 @@ def main() -> None:
         return array("d", [low + width * random() for _ in range(count)])
 
     def network() -> Network:
-        values = array("d", bytes(8 * sum(layers)))
-        return Network(array("q", layers), uniform(-1.0, 1.0, count), values, values[:], array("d", bytes(8 * count)))
+        values = array("d", bytes(8 * sum(layers[1:])))
+        parameters = uniform(-1.0, 1.0, count)
+        return Network(array("q", layers), parameters, values, values[:], parameters[:])
 
     def matrix(values: array[float], columns: int) -> memoryview:
         return memoryview(values).cast("B").cast("d", (samples, columns))
