@@ -9,18 +9,20 @@ RUN := $(VENV)/bin/python -m
 CARGO := cargo --quiet
 RUST := --manifest-path rust_impl/Cargo.toml
 KERNELS := $(RESULTS)/kernels-python.json
+CONTENDERS := $(if $(PEERS),--manifest peers/peers.toml)
 
 # What bench needs, and what tests and checks need besides.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps verify selfcheck kernels test check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PYTHON=/path/to/python3]"
+	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
 	@echo "ARGS goes to bench, show, plot, verify and selfcheck; for what they take: make bench ARGS=--help"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # An environment of another interpreter than the one that is asked for is made anew.
 ifneq ($(origin PYTHON),file)
@@ -60,7 +62,7 @@ build: cargo $(READY) ## both programs
 	@$(RUN) harness build
 
 bench: cargo $(READY) ## build, measure (about 3 minutes), write CSV files to results/, show tables
-	@$(RUN) harness bench --results $(RESULTS) $(ARGS)
+	@$(RUN) harness bench --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
 show: $(READY) ## the tables of a sweep again
 	@$(RUN) harness show --results $(RESULTS) $(ARGS)
@@ -75,10 +77,10 @@ sweeps: $(READY) ## list what was measured
 	@$(RUN) harness sweeps --results $(RESULTS)
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
-	@$(RUN) harness verify $(ARGS)
+	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
 selfcheck: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
-	@$(RUN) harness selfcheck --results $(RESULTS) $(ARGS)
+	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
 	@mkdir -p $(RESULTS)
@@ -86,22 +88,31 @@ kernels: build $(READY_DEV) ## time the inner functions in process, in both lang
 	@$(CARGO) bench $(RUST) --locked
 	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
 
+peers: cargo $(READY) ## what one would use instead of Rust, in an environment of its own (minutes, 1 GB)
+	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON=$(PYTHON)
+	@$(RUN) harness build --manifest peers/peers.toml
+
 test: build $(READY_DEV) ## all tests of both languages
 	@$(CARGO) test $(RUST) --locked
 	@$(RUN) pytest --numprocesses auto
+
+test-peers: build $(READY_DEV) ## the losses of the peers that are set up
+	@$(RUN) pytest --numprocesses auto -rs peers
 
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check --no-cache .
 	@$(RUN) mypy --no-incremental harness python_impl tests
 	@cargo fmt $(RUST) --check
+	@cargo fmt --manifest-path peers/pyo3/Cargo.toml --check
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings
 
 format: cargo $(READY_DEV) ## what the formatters and linters can put right by themselves
 	@$(RUN) ruff check --no-cache --fix .
 	@$(RUN) ruff format .
 	@cargo fmt $(RUST)
+	@cargo fmt --manifest-path peers/pyo3/Cargo.toml
 
 clean: ## remove everything that was built; results/ stays
-	rm -rf $(VENV) rust_impl/target .mypy_cache .ruff_cache .hypothesis .benchmarks
-	find harness python_impl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) .venv-peers rust_impl/target peers/*/build peers/pyo3/target peers/c/flatnet .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find harness python_impl peers tests -name __pycache__ -type d -prune -exec rm -rf {} +

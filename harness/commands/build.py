@@ -13,10 +13,15 @@ add_arguments = add_contenders
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Run every contender's build command; go on after a failure, and report it at the end."""
-    from harness.measure.contenders import build
+    """Run every contender's build command; at the end report what failed, and who can be run."""
+    from harness.measure.contenders import build, probe
 
-    failures = build(manifest_of(arguments))
+    manifest = manifest_of(arguments)
+    failures = build(manifest)
     for line in failures:
         terminal.error(line)
+    found = probe(manifest)
+    for name, version in found.versions.items():
+        terminal.say(f"{name}: {version}")
+    terminal.missing(found.missing)
     return int(bool(failures))
