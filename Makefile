@@ -102,7 +102,7 @@ test-peers: build $(READY_DEV) ## the losses of the peers that are set up
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check --no-cache .
-	@$(RUN) mypy --no-incremental harness python_impl tests
+	@$(RUN) mypy --no-incremental harness python_impl tests peers
 	@cargo fmt $(RUST) --check
 	@cargo fmt --manifest-path peers/pyo3/Cargo.toml --check
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings

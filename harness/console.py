@@ -169,9 +169,29 @@ class Terminal:
         verdicts = set(rivals["verdict"][rivals["rounds"] > 0])
         for word in [word for word in MARKS if word in verdicts]:
             self._sentence(f"{MARKS[word]} {_MARKED[word]}")
+        self._thresholds(results)
         self._exponents(results.exponents)
         for sentence in (*results.crossovers, *results.answer):
             self._sentence(sentence)
+
+    def _thresholds(self, results: "Results") -> None:
+        if results.thresholds.empty:
+            return
+        name = results.alternatives["fastest"].iloc[0]
+        table = self._table(
+            f"What one would use instead of {name}, from how many neurons on",
+            *("method", "~contender", ">start-up", f">beats\n{results.reference}", f">ties with\n{name}"),
+            ">pays for\nits start-up",
+        )
+        for one in results.thresholds.to_dict("records"):
+            since = (one[column] for column in ("beats_from", "ties_from", "pays_from"))
+            table.add_row(
+                one["method"],
+                _Cut(one["contender"]),
+                duration(one["start_s"]),
+                *("-" if math.isnan(neurons) else f"{neurons:.0f}" for neurons in since),
+            )
+        self._out.print(table)
 
     def _exponents(self, exponents: "pd.DataFrame") -> None:
         if exponents.empty:
@@ -295,7 +315,7 @@ def _losses(one: Mapping[Any, Any]) -> Text:
     """Return what is to be said of a contender's losses on a case, or why there are none."""
     differing, count = one["differing"], one["with_losses"]
     some = "differ" if differing == count else f"{differing} of {count} differ"
-    words = [some if differing else one["parity"], one["failure"]]
+    words = [some if differing else one["parity"].removesuffix(" of the initial loss"), one["failure"]]
     if one["status"] not in (*WITH_LOSSES, one["failure"]):
         words = [one["status"]]
     is_fine = one["status"] == "ok" and not differing and not one["failure"]

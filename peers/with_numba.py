@@ -141,9 +141,7 @@ def main() -> None:
     values, work = np.empty(layers.sum()), np.empty(max(count, layers.sum()))
     settings = arguments.method == "naive", arguments.step, arguments.learning_rate, values, work
     # A call with no samples compiles, and does nothing.
-    compile_s = contract.compiled(
-        lambda: epoch(layers, p, inputs[:0], np.empty((0, layers[-1])), *settings)
-    )
+    compile_s = contract.compiled(lambda: epoch(layers, p, inputs[:0], np.empty((0, layers[-1])), *settings))
     targets = np.empty((samples, layers[-1]))
     for x, target in zip(inputs, targets, strict=True):
         values[: layers[0]] = x
@@ -154,9 +152,7 @@ def main() -> None:
         for _ in range(arguments.epochs):
             yield epoch(layers, p, inputs, targets, *settings)
 
-    contract.report(
-        arguments.epochs, overall_loss(layers, p, inputs, targets, values), train(), compile_s
-    )
+    contract.report(arguments.epochs, overall_loss(layers, p, inputs, targets, values), train(), compile_s)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ class Network:
         self.parameters -= arguments.learning_rate * slopes
 
 
-def train(network: Network, inputs: Floats, targets: Floats, arguments: contract.Arguments) -> Iterator[float]:
+def train(
+    network: Network, inputs: Floats, targets: Floats, arguments: contract.Arguments
+) -> Iterator[float]:
     """Train sample by sample and yield the overall loss after each epoch."""
     step = network.step_naive if arguments.method == "naive" else network.step_backprop
     for _ in range(arguments.epochs):

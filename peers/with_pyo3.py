@@ -35,7 +35,9 @@ def main() -> None:
     calls = "many-epochs"
     if sys.argv[1:2] and sys.argv[1].startswith("--calls="):
         calls = sys.argv.pop(1).removeprefix("--calls=")
-    arguments = contract.read_arguments(lambda: "in Rust, called by PyO3", ("naive", "incremental", "backprop"))
+    arguments = contract.read_arguments(
+        lambda: "in Rust, called by PyO3", ("naive", "incremental", "backprop")
+    )
     training = Training(
         arguments.layers,
         arguments.method,

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,7 @@ import pytest
 from harness.archive import Archive
 from harness.cli import main
 from harness.measure.contenders import ROOT, load_manifest
-from harness.read import kernels, results, scaling, selfcheck
+from harness.read import alternatives, kernels, results, scaling, selfcheck
 from harness.read.document import figures_of, filled
 from harness.read.results import understand
 from harness.records import LOSS_COLUMNS
@@ -37,6 +38,8 @@ IN_ORDER = {
     "make sweeps": ["make", "sweeps"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
+    "make test-peers": ["make", "--dry-run", "test-peers"],
+    "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
     "make test": ["make", "--dry-run", "test"],
     "make kernels": ["make", "--dry-run", "kernels"],
@@ -88,8 +91,9 @@ def test_bad_arguments_are_refused_before_anything_is_built() -> None:
 @pytest.mark.parametrize("line", [line for line in commands() if "ARGS" in line])
 def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They are taken: what is missing afterwards is the manifest, or a sweep."""
-    make, target, words = shlex.split(line)
+    make, target, *others, words = shlex.split(line)
     assert (make, words.partition("=")[0]) == ("make", "ARGS")
+    assert others in ([], ["PEERS=1"])
     arguments = [target, *shlex.split(words.partition("=")[2]), "--results", str(tmp_path)]
     if target == "bench":
         arguments += ["--manifest", "/nowhere"]
@@ -102,16 +106,25 @@ def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert re.search(r"cannot be read: No such file|has no sweep|has only 0", said.err), said.err
 
 
+def another_python() -> str:
+    """Return an interpreter that is not the one of this test, or that one if there is no other."""
+    for name in ("python3.14t", "python3.14", "python3.13", "pypy3", "python3.12", "python3.11", "python3"):
+        command = [name, "-c", "import sys; print(sys.version_info >= (3, 9), sys.version)"]
+        with suppress(OSError):
+            done = run(command)
+            if done.stdout.startswith("True") and sys.version not in done.stdout:
+                return name
+    return sys.executable
+
+
 def test_the_manifest_of_the_recipe(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "my-contenders.toml"
     shipped = (ROOT / "harness" / "contenders.toml").read_text(encoding="utf-8")
-    path.write_text(
-        shipped + block.replace('["python3.13"', f'["{sys.executable}"'),
-        encoding="utf-8",
-    )
+    python = another_python()
+    path.write_text(shipped + block.replace('["python3.13"', f'["{python}"'), encoding="utf-8")
     contender = load_manifest(path).contenders[-1]
-    assert (contender.name, contender.command[0]) == ("python3.13", sys.executable)
+    assert (contender.name, contender.command[0]) == ("python3.13", python)
     assert (
         main(["verify", "--manifest", str(path), "--cases", "2", "--contenders", "python", "python3.13"]) == 0
     )
@@ -133,13 +146,16 @@ def test_links(path: Path) -> None:
 
 
 def test_every_figure_is_that_of_the_sweep() -> None:
-    """If not: python -m harness document docs/sweep."""
-    sweep = understand(Archive(ROOT / "results").find(str(ROOT / "docs" / "sweep")))
-    figures = figures_of(sweep, ROOT / "docs") | {"estimators": estimators.table()}
+    """If not: python -m harness document docs/sweep, and so for the other folders of sweeps there."""
+    figures = {"estimators": estimators.table()}
+    for plan in sorted((ROOT / "docs").glob("*/plan.json")):
+        sweep = understand(Archive(ROOT / "results").find(str(plan.parent)))
+        figures |= figures_of(sweep, ROOT / "docs")
     texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
     assert [filled(text, figures) for text in texts] == texts
     places = re.findall(r"<!-- (\w[\w-]*) -->", "".join(texts))
-    assert sorted(places) == sorted(figures)
+    assert set(places) <= set(figures)
+    assert {"sweep-answer", "peers-instead-backprop", "steps-instead-backprop", "selfcheck"} <= set(places)
     # A figure that is changed by hand is found.
     assert filled(texts[0].replace("(95% interval", "(99% interval"), figures) == texts[0]
 
@@ -171,10 +187,64 @@ def test_the_random_numbers_that_are_named() -> None:
         ["measure", "status", *results.spread(np.zeros(1))],
         results.SPEEDUP_COLUMNS,
         scaling.COLUMNS,
+        alternatives.COLUMNS,
         kernels.COLUMNS,
         selfcheck.COLUMNS,
     ],
-    ids=["runs", "losses", "statuses", "summary", "speedup", "scaling", "kernels", "selfcheck"],
+    ids=[
+        "runs",
+        "losses",
+        "statuses",
+        "summary",
+        "speedup",
+        "scaling",
+        "alternatives",
+        "kernels",
+        "selfcheck",
+    ],
 )
 def test_columns_are_explained(columns: list[str]) -> None:
     assert [column for column in columns if f"`{column}`" not in EXPLAINED] == []
+
+
+def test_what_is_learnt_from_the_peers_is_so() -> None:
+    """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
+    peers, fast = (
+        understand(Archive(ROOT / "results").find(str(ROOT / "docs" / name))).alternatives.set_index(
+            ["method", "layers", "contender"]
+        )
+        for name in ("peers", "fast")
+    )
+    times, long = peers["times_as_long"], fast["times_as_long"]
+    shapes = ["10-5-1", "64-32-1", "256-128-1", "1000-1000-1"]
+    for shape in shapes:
+        assert times["backprop", shape].idxmin() == long["backprop", shape].idxmin() == "rust"
+        assert long["backprop", shape, "c"] > 1.5
+        assert long["backprop", shape, "numba"] > 1.5
+        assert long["backprop", shape, "pyo3"] < (1.6 if shape == "10-5-1" else 1.1)
+        assert long["backprop", shape, "pyo3-steps"] > 1.3
+    for shape in shapes[1:]:
+        assert long["backprop", shape, "cython"] / long["backprop", shape, "c"] == pytest.approx(
+            1.0, abs=0.15
+        )
+        assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
+    for shape in shapes[:3]:
+        assert times["naive", shape, "c"] == pytest.approx(1.0, abs=0.1)
+    assert (
+        long["backprop", "1000-1000-1"].drop(["rust", "pyo3", "pyo3-epochs", "pyo3-steps"]).idxmin() == "jax"
+    )
+    assert long["backprop", "10-5-1"].idxmax() == "jax"
+    assert times["backprop", "10-5-1", "numpy"] > times["backprop", "10-5-1", "python"]
+    assert times["naive", "256-128-1"].idxmin() == "numpy"
+    ratios = times.xs("python", level="contender") / times.xs("mypyc", level="contender")
+    assert 1.5 < ratios.min() < 3.0 < ratios.max() < 3.5
+    assert times["naive", "64-32-1", "python"] / times["naive", "64-32-1", "pypy"] == pytest.approx(
+        5.0, abs=0.3
+    )
+    assert times["backprop", "10-5-1", "pypy"] > times["backprop", "10-5-1", "python"]
+    article = peers["article_s"]["backprop", "10-5-1"]
+    assert min(article["numba"], article["jax"]) > article["python"]
+    assert set(peers["parity"].groupby("contender").first().loc[lambda text: text != "identical"].index) <= {
+        "jax",
+        "numpy",
+    }

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Fill the places of README.md and docs/*.md, and draw the pictures in docs/ anew."""
+    """Fill the places of README.md and docs/*.md; draw the pictures that lie beside the sweep and in docs/ anew."""
     from harness.read import charts, selfcheck, style
     from harness.read.document import figures_of, filled
     from harness.records import replace_file
@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             terminal.say(str(path))
-    pictures = dict(charts.draw(results))
+    pictures = {results.path / name: figure for name, figure in charts.draw(results)}
     if (docs / "selfcheck.csv").exists():
-        pictures["selfcheck.png"] = charts.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    for name, figure in pictures.items():
-        if (docs / name).exists():
-            replace_file(docs / name, style.png(figure))
-            terminal.say(str(docs / name))
+        pictures[docs / "selfcheck.png"] = charts.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
+    for path, figure in pictures.items():
+        if path.exists():
+            replace_file(path, style.png(figure))
+            terminal.say(str(path))
     return 0

@@ -5,7 +5,9 @@ as long as its picture has settings: they belong together, and none is used twic
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from harness.case import ARTICLE, METHODS
+from harness.digits import three_digits
 from harness.read.results import Results
 from harness.read.style import (
     COLOURS,
     GREY,
     LINES,
+    MARKERS,
     add_caption,
     caption,
     caption_strip,
@@ -43,94 +47,126 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def scaling(results: Results, footer: str) -> Figure:
-    """Training time per step against neurons, log-log; who has no time stands in a strip above."""
-    figure = Figure(figsize=(11.5, _height(results)), layout="constrained")
-    strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 9))
+    """Training time per step against neurons, log-log, a panel per method; who has no time stands above."""
+    medians = results.medians
+    present = [method for method in METHODS if method in set(results.outcomes["method"])]
+    figure = Figure(figsize=(5.4 * len(present), 7), layout="constrained")
+    grid = figure.subplots(2, len(present), sharex=True, sharey="row", height_ratios=(1, 8), squeeze=False)
     fits = {(fit["contender"], fit["method"]): fit for fit in results.exponents.to_dict("records")}
-    labels = {
-        lane: f"{' '.join(lane)}: neurons$^{{{fit['exponent']:.2f}}}$ ({fit['low']:.2f} to {fit['high']:.2f})"
-        for lane, fit in fits.items()
-    }
-    _curves(axes, results, results.medians, labels)
-    _without_time(strip, results)
-    if _ARTICLE in set(results.medians["layers"]):
-        label = f"{_ARTICLE}, the article's shape"
-        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0, label=label)
-    axes.set(
-        xlabel="neurons (sum of all layer sizes)",
-        ylabel="training time per step (median, 95% interval)",
-        xscale="log",
-        yscale="log",
+    for strip, axes, method in zip(*grid, present, strict=True):
+        labels = {
+            contender: f"{contender} $n^{{{fit['exponent']:.2f}}}$"
+            for (contender, of), fit in fits.items()
+            if of == method
+        }
+        _growth(axes, results, medians[medians["method"] == method], method, labels)
+        axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
+        _without_time(strip, results, method)
+    grid[1][0].set_ylabel("training time per step (median, 95% interval)")
+    figure.suptitle(
+        "How the time of one training step grows with the number of neurons n"
+        f"\n(exponents fitted from {_ARTICLE} up, which the vertical line marks)"
     )
-    label_neurons(axes, results.outcomes["neurons"])
-    axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
-    axes.grid(alpha=0.3)
-    _legend_beside(axes, "contender, method: exponent (95% interval)\nfitted from 10-5-1 up")
-    figure.suptitle("How the time of one training step grows with the number of neurons")
     add_caption(figure, footer)
     return figure
 
 
-def _height(results: Results) -> float:
-    """Return the inches that a picture needs whose legend has a line for each contender and method."""
-    lanes = len(results.medians[["contender", "method"]].drop_duplicates())
-    return max(6.5, 2.5 + 0.22 * lanes)
-
-
-def _curves(axes: Axes, results: Results, table: pd.DataFrame, labels: Mapping[tuple[str, str], str]) -> None:
-    """Draw a curve for each contender and method; runs with other losses are crossed out."""
-    styles = styles_of(results.contenders)
-    sizes = table.sort_values("neurons", kind="stable")
-    for (contender, method), group in sizes.groupby(["contender", "method"], sort=False):
-        colour, marker = styles[str(contender)]
-        lane = str(contender), str(method)
+def _growth(
+    axes: Axes, results: Results, table: pd.DataFrame, method: str, labels: Mapping[str, str]
+) -> None:
+    """Draw a curve for each contender against the neurons, and its label at its end."""
+    styles, sizes = styles_of(results.contenders), results.outcomes["neurons"]
+    ends, crossed_out = {}, {}
+    largest = table[table["neurons"] == table["neurons"].max()]
+    best = {results.reference, *largest.sort_values("median")["contender"][:3]}
+    for name, group in table.sort_values("neurons", kind="stable").groupby("contender", sort=False):
+        contender = str(name)
+        colour, marker = styles[contender]
         wrong = group[group["status"] == "mismatch"]
+        if len(wrong):
+            crossed_out[contender] = " (other losses:\ncrossed out)"
         axes.plot(
             group["neurons"],
             group["median"],
             color=colour,
             marker=marker,
-            linestyle=LINES[str(method)],
-            label=labels.get(lane, " ".join(lane)) + (" (other losses: crossed out)" if len(wrong) else ""),
+            markersize=6 if contender in best else 4,
+            linewidth=2.0 if contender in best else 0.9,
+            linestyle=LINES[method],
+            label=contender,
         )
         axes.plot(wrong["neurons"], wrong["median"], "x", color="black", markersize=11, zorder=3)
         axes.fill_between(group["neurons"], group["low"], group["high"], color=colour, alpha=0.2, linewidth=0)
+        last = group.iloc[-1]
+        ends[contender] = float(last["neurons"]), float(last["median"])
+    axes.set(title=method, xlabel="neurons (sum of all layer sizes)", xscale="log", yscale="log")
+    if ARTICLE.neurons in set(table["neurons"]):
+        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
+    label_neurons(axes, sizes)
+    # The labels stand to the right of the curves.
+    spread = math.log(max(sizes.max() / sizes.min(), 4.0))
+    axes.set_xlim(sizes.min() / 1.3, sizes.max() * math.exp(0.65 * spread))
+    axes.grid(alpha=0.3)
+    if not ends:
+        return
+    heights = _spaced([math.log(end) for _, end in ends.values()], table["median"])
+    for (contender, end), height in zip(ends.items(), heights, strict=True):
+        axes.annotate(
+            labels.get(contender, contender) + crossed_out.get(contender, ""),
+            end,
+            xytext=(sizes.max() * math.exp(0.08 * spread), math.exp(height)),
+            fontsize=8.5,
+            va="center",
+            color=styles[contender][0],
+            fontweight="bold" if contender in best else "normal",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": styles[contender][0],
+                "linewidth": 0.5,
+                "shrinkB": 0,
+                "relpos": (0.0, 0.5),
+            },
+        )
 
 
-def _without_time(strip: Axes, results: Results) -> None:
+def _spaced(heights: Sequence[float], values: "pd.Series[float]") -> list[float]:
+    """Return the heights moved as little as it takes for labels not to lie on one another."""
+    low, high = math.log(values.min()), math.log(values.max())
+    apart = max((high - low) / 20.0, 0.08)
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
+    moved = list(heights)
+    for before, after in pairwise(order):
+        moved[after] = max(moved[after], moved[before] + apart)
+    # Whoever was pushed above the highest point pushes the others down again.
+    limit = max(high, low + apart * (len(order) - 1))
+    for place in reversed(order):
+        moved[place] = min(moved[place], limit)
+        limit = moved[place] - apart
+    return moved
+
+
+def _without_time(strip: Axes, results: Results, method: str) -> None:
     """Mark who was asked for and has no time: a cross for a failure, an open mark for what was left out."""
     styles = styles_of(results.contenders)
     absent = results.outcomes[~results.outcomes["status"].isin(["ok", "mismatch"])]
     absent = absent[~absent["control"]]
-    lanes = list(dict.fromkeys(zip(absent["contender"], absent["method"], absent["status"], strict=True)))
-    for place, (contender, method, status) in enumerate(lanes):
-        own = absent[(absent[["contender", "method", "status"]] == [contender, method, status]).all(axis=1)]
-        colour, marker = styles[contender]
-        open_mark = {"marker": marker, "markerfacecolor": "white"}
-        strip.plot(
-            own["neurons"],
-            [place] * len(own),
-            linestyle="",
-            color=colour,
-            label=f"{contender} {method}: {status}",
-            **(open_mark if status in ("left out", "not run") else {"marker": "X", "markersize": 9}),
-        )
-    strip.set(yticks=[], ylim=(-0.7, max(len(lanes), 1) - 0.3))
-    strip.set_visible(bool(lanes))
-    if lanes:
-        strip.set_ylabel("no time", rotation=0, ha="right", va="center", fontsize=9)
-        _legend_beside(strip, "")
-
-
-def _legend_beside(axes: Axes, title: str) -> None:
-    axes.legend(
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
-        fontsize=8.5,
-        title=title,
-        title_fontsize=8.5,
-        alignment="left",
-    )
+    most = int(absent.groupby(["method", "neurons"]).size().max()) if len(absent) else 0
+    own = absent[absent["method"] == method]
+    for _, group in own.groupby("neurons"):
+        for place, one in enumerate(group.to_dict("records")):
+            colour, marker = styles[one["contender"]]
+            is_missing = one["status"] in ("left out", "not run")
+            shape = {"marker": marker, "markerfacecolor": "white"} if is_missing else {"marker": "X"}
+            strip.plot(one["neurons"], place, linestyle="", color=colour, markersize=6, **shape)  # type: ignore[arg-type]
+    strip.set_ylim(-1.0, max(most, 3))
+    strip.set_axis_off()
+    words = [
+        f"{status}: {', '.join(dict.fromkeys(group['contender']))}"
+        for status, group in own.groupby("status", sort=False)
+    ]
+    if words:
+        said = f"without a time somewhere ({'; '.join(words)})"
+        strip.set_title(textwrap.fill(said, 66), fontsize=8, loc="left")
 
 
 def _dodge(place: int, count: int) -> float:
@@ -217,117 +253,93 @@ def _with_floor(method: str, own: pd.DataFrame) -> str:
 
 
 def methods(results: Results, footer: str) -> Figure:
-    """What the language gives and what the algorithm gives: time per step at each shape, log axis."""
-    medians, names = results.medians, results.contenders
+    """What the language gives and what the algorithm gives: a panel per shape, a row per contender."""
+    medians = results.medians
     shapes = list(dict.fromkeys(medians.sort_values("parameters", kind="stable")["layers"]))
-    styles = styles_of(names)
-    figure = Figure(figsize=(13, 7), layout="constrained")
-    axes = figure.subplots()
-    ratios = results.speedups[
-        (results.speedups["measure"] == "training")
-        & ~results.speedups["control"]
-        & (results.speedups["rounds"] > 0)
-    ]
-    lowest = float(medians["median"].min())
-    for place, shape in enumerate(shapes):
-        for slot, method in enumerate(METHODS):
+    present = [method for method in METHODS if method in set(medians["method"])]
+    order = medians.groupby("contender")["median"].min().sort_values(ascending=False)
+    places = {str(name): place for place, name in enumerate(order.index)}
+    columns = min(4, len(shapes))
+    rows = math.ceil(len(shapes) / columns)
+    size = (2.0 + 3.0 * columns, 1.6 + rows * (0.9 + 0.36 * max(3, len(places))))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    for axes, shape in zip(panels, shapes, strict=False):
+        for slot, method in enumerate(present):
             own = medians[(medians["layers"] == shape) & (medians["method"] == method)]
-            middle = place + (slot - 1) * 0.3
+            if own.empty:
+                continue
+            best = own["median"][own["status"] == "ok"].min()
+            axes.axvline(best, color=COLOURS[slot], linewidth=0.8, alpha=0.6, zorder=0)
             for one in own.to_dict("records"):
-                colour, marker = styles[one["contender"]]
-                dodge = (names.index(one["contender"]) - (len(names) - 1) / 2) * 0.2 / len(names)
-                is_right = one["status"] == "ok"
-                axes.errorbar(
-                    middle + dodge,
+                place, is_right = places[one["contender"]], one["status"] == "ok"
+                axes.plot(
                     one["median"],
-                    yerr=[[max(0.0, one["median"] - one["low"])], [max(0.0, one["high"] - one["median"])]]
-                    if one["high"] >= one["low"]
-                    else None,
-                    fmt=marker,
-                    color=colour,
-                    markerfacecolor=colour if is_right else "white",
-                    markersize=6,
-                    capsize=2,
+                    place,
+                    MARKERS[slot],
+                    color=COLOURS[slot],
+                    markersize=8 if one["median"] == best else 5,
+                    markerfacecolor=COLOURS[slot] if is_right else "white",
                 )
                 if not is_right:
-                    axes.plot(middle + dodge, one["median"], "x", color="black", markersize=9)
-            best = ratios[(ratios["layers"] == shape) & (ratios["method"] == method)]
-            if len(own) > 1 and len(best):
-                axes.plot([middle] * 2, [own["median"].min(), own["median"].max()], color=GREY, zorder=0)
-                axes.text(
-                    middle + 0.02,
-                    float(np.sqrt(own["median"].min() * own["median"].max())),
-                    f"{best['ratio'].max():.0f}x",
-                    rotation=90,
-                    fontsize=8,
-                    va="center",
-                    ha="left",
-                )
-            if len(own):
-                axes.annotate(
-                    method,
-                    (middle, own["median"].min()),
-                    xytext=(0, -9),
-                    textcoords="offset points",
-                    rotation=90,
-                    fontsize=7.5,
-                    va="top",
-                    ha="center",
-                    color=GREY,
-                )
-        if place:
-            axes.axvline(place - 0.5, color=GREY, linewidth=0.5, alpha=0.5)
-    axes.set_xticks(range(len(shapes)), shapes)
-    axes.set(
-        title="Language and algorithm: each bar is the language, the steps from bar to bar are the algorithm",
-        xlabel="shape (layer sizes)",
-        ylabel="training time per step (median, 95% interval)",
-        yscale="log",
-        xlim=(-0.5, len(shapes) - 0.5),
+                    axes.plot(one["median"], place, "x", color="black", markersize=9)
+                elif one["median"] > best:
+                    text = three_digits(one["median"] / best)
+                    axes.annotate(
+                        text,
+                        (one["median"], place),
+                        xytext=(0, -10 if slot == 1 else 4),
+                        textcoords="offset points",
+                        fontsize=6.5,
+                        ha="center",
+                        color=COLOURS[slot],
+                    )
+        axes.set(title=shape, xscale="log")
+        axes.margins(x=0.12)
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
+        axes.xaxis.set_major_formatter(FuncFormatter(duration_tick))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", labelsize=8)
+        axes.grid(alpha=0.3)
+    for axes in panels[len(shapes) :]:
+        axes.set_axis_off()
+    panels[0].set_yticks(range(len(places)), list(places))
+    panels[0].set_ylim(-0.6, len(places) - 0.2)
+    figure.suptitle(
+        "Language and algorithm: median time of a training step, by shape and method"
+        "\n(beside a mark: times as long as the fastest of that method)"
     )
-    # The names of the methods hang below the lowest marks: they take a sixth of the height.
-    most = 2.0 * float(medians["median"].max())
-    axes.set_ylim(lowest / (most / lowest) ** 0.2, most)
-    axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
-    axes.grid(alpha=0.3, axis="y")
     handles = [
-        Line2D([], [], color=styles[name][0], marker=styles[name][1], linestyle="", label=name)
-        for name in names
+        Line2D([], [], color=COLOURS[slot], marker=MARKERS[slot], linestyle="", label=method)
+        for slot, method in enumerate(present)
     ]
-    factor = f"times as fast as {results.reference}: the fastest, median of the rounds"
-    handles.append(Line2D([], [], color=GREY, label=factor))
-    if (medians["status"] == "mismatch").any():
-        handles.append(
-            Line2D([], [], color="black", marker="x", linestyle="", label="other losses: in no ratio")
-        )
-    axes.legend(handles=handles, loc="upper left", fontsize=9)
-    add_caption(figure, footer)
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.5, caption_strip(figure)),
+        ncols=len(handles),
+        fontsize=9,
+    )
+    add_caption(figure, footer, 1)
     return figure
 
 
 def memory(results: Results, footer: str) -> Figure:
-    """Peak memory of a run against neurons, per contender and method."""
-    figure = Figure(figsize=(11.5, _height(results)), layout="constrained")
-    axes = figure.subplots()
+    """Peak memory of a run against neurons, a panel per method."""
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
-    mebibytes = {column: table[column] / 2**20 for column in ("median", "low", "high")}
-    _curves(axes, results, table.assign(**mebibytes), {})
-    axes.set(
-        title="Peak memory of a whole run",
-        xlabel="neurons (sum of all layer sizes)",
-        ylabel="peak memory, MiB (median, 95% interval)",
-        xscale="log",
-        yscale="log",
-    )
-    if table.empty:
-        axes.text(0.5, 0.5, "no contender told its peak memory", ha="center", transform=axes.transAxes)
-    else:
-        label_neurons(axes, table["neurons"])
-        _legend_beside(axes, "contender, method")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.3)
+    table = table.assign(**{column: table[column] / 2**20 for column in ("median", "low", "high")})
+    present = [method for method in METHODS if method in set(table["method"])]
+    figure = Figure(figsize=(5.4 * max(1, len(present)), 5.5), layout="constrained")
+    panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
+    for axes, method in zip(panels, present, strict=False):
+        _growth(axes, results, table[table["method"] == method], method, {})
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if not present:
+        panels[0].text(0.5, 0.5, "no contender told its peak memory", ha="center")
+    panels[0].set_ylabel("peak memory, MiB (median, 95% interval)")
+    figure.suptitle("Peak memory of a whole run")
     add_caption(figure, footer)
     return figure
 

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from harness.case import METHODS
-from harness.digits import against, duration, ratio, three_digits, times
-from harness.read import kernels, selfcheck
+from harness.digits import MARKS, against, duration, ratio, three_digits, times
+from harness.read import alternatives, kernels, selfcheck
 from harness.read.results import Results
 
 
@@ -26,10 +26,15 @@ def filled(text: str, figures: Mapping[str, str]) -> str:
 
 
 def figures_of(results: Results, docs: Path) -> dict[str, str]:
-    """Return what all places are filled with: from a sweep, and from the tables that lie in ``docs``."""
-    figures = of_sweep(results)
+    """Return what all places are filled with: from a sweep, and from the tables that lie in ``docs``.
+
+    The places of a sweep begin with the name of its folder.
+    """
+    figures = {f"{results.path.name}-{name}": figure for name, figure in of_sweep(results).items()}
     if (docs / "kernels.csv").exists():
-        figures |= of_kernels(kernels.read(docs / "kernels.csv"))
+        table = kernels.read(docs / "kernels.csv")
+        figures |= of_kernels(table)
+        figures[f"{results.path.name}-kernels"] = _beside_kernels(results, table)
     if (docs / "selfcheck.csv").exists():
         figures["selfcheck"] = selfcheck.sentence(selfcheck.read(docs / "selfcheck.csv"))
     return figures
@@ -37,15 +42,69 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 
 def of_sweep(results: Results) -> dict[str, str]:
     """Return what the places of a document that is about a sweep are filled with."""
-    plain = METHODS[0]
-    return {
+    figures = {
         "answer": f"**{results.answer[0]}**",
         "machine": machine(results),
-        plain: _speedups(results, plain),
         "methods": _methods(results),
         "crossovers": "\n".join(f"- {line[0].upper()}{line[1:]}." for line in results.crossovers),
-        "claims": _claims(results, plain),
+        **of_alternatives(results),
     }
+    plain = METHODS[0]
+    if plain in set(results.medians["method"]):
+        figures |= {plain: _speedups(results, plain), "claims": _claims(results, plain)}
+    return figures
+
+
+def of_alternatives(results: Results) -> dict[str, str]:
+    """Return what one would use instead of the fastest contender, by method, and who is the fastest where."""
+    table, since = results.alternatives, results.thresholds
+    figures = {}
+    for method, own in since.groupby("method", sort=False):
+        lines = table[table["method"] == method]
+        shapes, name = list(dict.fromkeys(lines["layers"])), lines["fastest"].iloc[0]
+        cells = {
+            (one["contender"], one["layers"]): f"{three_digits(one['times_as_long'])}{_doubt(one, name)}"
+            for one in lines.to_dict("records")
+        }
+        order = {contender: part["times_as_long"].iloc[-1] for contender, part in lines.groupby("contender")}
+        # Where the reference is the fastest, nobody can be ahead of the one and behind the other.
+        columns = alternatives.SINCE if name != results.reference else ("ties_from",)
+        rows = []
+        for one in sorted(own.to_dict("records"), key=lambda one: order[one["contender"]]):
+            contender = one["contender"]
+            worst = set(lines["parity"][lines["contender"] == contender]) - {"identical"}
+            rows.append(
+                [
+                    contender,
+                    *(cells.get((contender, shape), "") for shape in shapes),
+                    duration(one["start_s"]),
+                    *("" if pd.isna(one[column]) else f"{one[column]:.0f}" for column in columns),
+                    "agree" if worst else "identical",
+                ]
+            )
+        words = {"beats_from": f"beats {results.reference} from", "pays_from": "pays from"}
+        heads = [words.get(column, f"ties with {name} from") for column in columns]
+        heads = [f"times {name}'s step", *shapes, "start-up", *heads, "losses"]
+        figures[f"instead-{method}"] = _table(heads, rows)
+    figures["fastest"] = _table(
+        ["method", "shape", "shortest step", "next", "first through 10,000 steps with start-up", "next"],
+        [
+            [str(method), str(layers), *_first_two(own, "times_as_long"), *_first_two(own, "article_s")]
+            for (method, layers), own in table.groupby(["method", "layers"], sort=False)
+        ],
+    )
+    return figures
+
+
+def _doubt(one: Mapping[Hashable, Any], name: str) -> str:
+    return "" if one["contender"] == name else MARKS.get(one["verdict"], "")
+
+
+def _first_two(own: pd.DataFrame, column: str) -> list[str]:
+    """Return who has the least of something, and who is next, how many times as much."""
+    first, *others = own.sort_values(column, kind="stable").to_dict("records")
+    behind = [f"{one['contender']} ({three_digits(one[column] / first[column])}x)" for one in others[:1]]
+    return [first["contender"], *(behind or [""])]
 
 
 def machine(results: Results) -> str:
@@ -131,6 +190,18 @@ def _bent(one: Mapping[Hashable, Any]) -> str:
     if start == one["fewest_neurons"]:
         return ""
     return ", which is no power law" if pd.isna(start) else f", a power law from {start:.0f} neurons on"
+
+
+def _beside_kernels(results: Results, table: pd.DataFrame) -> str:
+    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
+    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    lines = []
+    for one in results.medians.to_dict("records"):
+        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
+        if kernel_s is not None:
+            name, times_as_long = f"{one['contender']} {one['method']}", times(one["median"] / kernel_s)
+            lines.append([name, one["layers"], duration(kernel_s), duration(one["median"]), times_as_long])
+    return _table(["", "shape", "kernel", "program", "program / kernel"], lines)
 
 
 def of_kernels(table: pd.DataFrame) -> dict[str, str]:

@@ -7,10 +7,11 @@ from harness.records import SweepFolder
 
 
 def write_tables(folder: SweepFolder, results: Results) -> None:
-    """Write summary.csv, speedup.csv and scaling.csv."""
+    """Write summary.csv, speedup.csv, alternatives.csv and scaling.csv."""
     for name, table in (
         ("summary.csv", results.summary),
         ("speedup.csv", results.speedups),
+        ("alternatives.csv", results.alternatives),
         ("scaling.csv", results.exponents),
     ):
         folder.write_file(name, csv(table))

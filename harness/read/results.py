@@ -12,7 +12,7 @@ import pandas as pd
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
-from harness.read import scaling
+from harness.read import alternatives, scaling
 from harness.read.answer import basis, rivals
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
 from harness.read.intervals import Numbers, median_interval, verdict
@@ -58,6 +58,8 @@ class Results:
     """The part of the summary that is about the seconds of a training step."""
     speedups: pd.DataFrame
     """How many times as fast as the reference; the verdict of who has no ratio says why."""
+    alternatives: pd.DataFrame
+    """How far each contender is from the one that is the fastest on most cases."""
     exponents: pd.DataFrame
     """How training time grows with the neurons, and where that is no power law."""
     cut_offs: pd.DataFrame
@@ -70,6 +72,12 @@ class Results:
         """The shape that sentences and single pictures speak of: the article's, or else the smallest."""
         shapes = list(self.medians["layers"])
         return str(ARTICLE) if str(ARTICLE) in shapes else str(shapes[0])
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """From which size on each contender is worth it; empty where there is nobody to choose from."""
+        enough = len(self.contenders) > 2
+        return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
 
     @property
     def rounds(self) -> str:
@@ -115,6 +123,9 @@ def understand(folder: SweepFolder, reference: str | None = None, margin: float 
         for (method, layers, contender, control), own in lanes.items()
         if not control
     }
+    ratios = speedups(lanes, became, reference, margin)
+    fastest = alternatives.fastest(medians, contenders)
+    against_fastest = ratios if fastest == reference else speedups(lanes, became, fastest, margin)
     return Results(
         sweep=rows[0].sweep,
         path=folder.path,
@@ -126,7 +137,8 @@ def understand(folder: SweepFolder, reference: str | None = None, margin: float 
         outcomes=became,
         summary=spreads,
         medians=medians,
-        speedups=speedups(lanes, became, reference, margin),
+        speedups=ratios,
+        alternatives=alternatives.alternatives(spreads, became, ratios, against_fastest, fastest),
         exponents=scaling.exponents(right, steps),
         cut_offs=cut_offs(runs),
         crossovers=scaling.crossovers(right, reference),

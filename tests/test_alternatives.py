@@ -1,0 +1,112 @@
+"""What one would use instead of the fastest: computed by hand."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.digits import MARKS
+from harness.read.document import of_alternatives
+from harness.read.results import Results
+from tests import sweeps
+
+NAMES = ("python", "rust", "c")
+SMALL, LARGE = sweeps.case("4-2-1"), sweeps.case("10-5-1")
+"""Of 7 and of 16 neurons."""
+
+
+def results(path: Path, compile_s: float = 0.0) -> Results:
+    """Return twenty equal rounds: c takes twice as long as rust at the small size, half as long at the large one.
+
+    Everybody starts in half a second, but c also compiles.
+    """
+    rows = [
+        *sweeps.pairs([(8.0, 1.0, 2.0)] * 20, SMALL, NAMES),
+        *sweeps.pairs([(16.0, 2.0, 1.0)] * 20, LARGE, NAMES),
+    ]
+    rows = [
+        replace(row, wall_s=row.wall_s + compile_s, compile_s=compile_s) if row.run.contender == "c" else row
+        for row in rows
+    ]
+    return sweeps.understood(path, rows, sweeps.plan(NAMES, (SMALL, LARGE), control=False))
+
+
+def test_all_are_held_against_the_fastest(tmp_path: Path) -> None:
+    table = results(tmp_path).alternatives.set_index(["contender", "layers"])
+    # Each of two is the fastest on one case: the first of them in the manifest it is.
+    assert set(table["fastest"]) == {"rust"}
+    assert table["times_as_long"].to_dict() == {
+        ("python", "4-2-1"): 8.0,
+        ("rust", "4-2-1"): 1.0,
+        ("c", "4-2-1"): 2.0,
+        ("python", "10-5-1"): 8.0,
+        ("rust", "10-5-1"): 1.0,
+        ("c", "10-5-1"): 0.5,
+    }
+    assert table.loc[("c", "10-5-1")][["low", "high"]].tolist() == [0.5, 0.5]
+    assert table["verdict"]["c"].tolist() == ["slower", "faster"]
+    assert table["against_reference"]["c"].tolist() == ["faster", "faster"]
+    assert math.isnan(table["low"]["rust"].iloc[0])
+
+
+def test_the_article_is_ten_thousand_steps_and_the_start(tmp_path: Path) -> None:
+    table = results(tmp_path, compile_s=7.0).alternatives.set_index(["contender", "layers"])
+    assert table["start_s"]["c"].tolist() == [7.5, 7.5]
+    assert table["article_s"]["c"].tolist() == [20_007.5, 10_007.5]
+    assert table["article_s"]["rust"].tolist() == [10_000.5, 20_000.5]
+
+
+@pytest.mark.parametrize(
+    ("compile_s", "pays"),
+    # Python needs 80,000.5 s at the small size and 160,000.5 s at the large one.
+    [(0.0, 7.0), (60_001.0, 16.0), (150_001.0, math.nan)],
+)
+def test_from_which_size_on_it_is_worth_it(tmp_path: Path, compile_s: float, pays: float) -> None:
+    since = results(tmp_path, compile_s).thresholds.set_index("contender")
+    columns = ["beats_from", "ties_from", "pays_from"]
+    assert since.loc["c", columns].tolist() == pytest.approx([7.0, 16.0, pays], nan_ok=True)
+    assert since.loc["rust", columns].tolist() == [7.0, 7.0, 7.0]
+    assert since.loc["python", columns].isna().all()
+
+
+def test_a_size_in_between_at_which_it_is_not_worth_it_counts(tmp_path: Path) -> None:
+    middle = sweeps.case("8-4-1")
+    rows = [
+        *sweeps.pairs([(8.0, 1.0, 0.5)] * 20, SMALL, NAMES),
+        *sweeps.pairs([(8.0, 1.0, 9.0)] * 20, middle, NAMES),
+        *sweeps.pairs([(8.0, 1.0, 0.5)] * 20, LARGE, NAMES),
+    ]
+    cases = (SMALL, middle, LARGE)
+    since = sweeps.understood(tmp_path, rows, sweeps.plan(NAMES, cases, control=False)).thresholds
+    assert since.set_index("contender").loc["c", ["beats_from", "pays_from"]].tolist() == [16.0, 16.0]
+
+
+def test_with_two_there_is_nothing_to_choose_from(tmp_path: Path) -> None:
+    made = sweeps.understood(tmp_path, sweeps.pairs([(8.0, 1.0)] * 20))
+    assert made.thresholds.empty
+    assert made.alternatives["times_as_long"].tolist() == [8.0, 1.0]
+
+
+def test_nobody_has_the_right_losses_but_the_reference(tmp_path: Path) -> None:
+    rows = [
+        row for number in (1, 2) for row in (sweeps.row("python", number), sweeps.mismatch("rust", number))
+    ]
+    assert sweeps.understood(tmp_path, rows).alternatives["contender"].tolist() == ["python"]
+
+
+def test_the_tables_of_a_document(tmp_path: Path) -> None:
+    figures = of_alternatives(results(tmp_path))
+    *_, last, python = figures["instead-naive"].splitlines()
+    head, _, first, *_ = figures["instead-naive"].splitlines()
+    assert head == (
+        "| times rust's step | 4-2-1 | 10-5-1 | start-up | beats python from | ties with rust from | pays from | losses |"
+    )
+    assert first == "| c | 2.00 | 0.500 | 500 ms | 7 | 16 | 7 | identical |"
+    assert last == "| rust | 1.00 | 1.00 | 500 ms | 7 | 7 | 7 | identical |"
+    assert python == "| python | 8.00 | 8.00 | 500 ms |  |  |  | identical |"
+    assert figures["fastest"].splitlines()[2:] == [
+        "| naive | 4-2-1 | rust | c (2.00x) | rust | c (2.00x) |",
+        "| naive | 10-5-1 | c | rust (2.00x) | c | rust (2.00x) |",
+    ]
+    assert MARKS["cannot tell"]
