@@ -96,7 +96,8 @@ def report(epochs: int, initial: float, losses: Iterator[float], compile_s: floa
     if compile_s is not None:
         print(f"Compile Time: {compile_s:.9f} s", file=sys.stderr)
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        # Not pathlib, which takes long to import.
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123
             kilobytes = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         return

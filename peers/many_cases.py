@@ -7,22 +7,22 @@ standard output gets what each wrote, a pair of texts each.
 import importlib
 import io
 import json
-import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 
-def main():  # PyPy has Python 3.9, and this is run by every peer's Python.
+def main() -> None:
     """Run all cases."""
-    folder, name = os.path.split(sys.argv[1])
-    sys.path.insert(0, os.path.abspath(folder))
-    program = importlib.import_module(name[:-3])
+    path = Path(sys.argv[1]).resolve()
+    sys.path.insert(0, str(path.parent))
+    program = importlib.import_module(path.stem)
     said = []
     for words in json.load(sys.stdin):
-        sys.argv = [name, *words]
+        sys.argv = [path.name, *words]
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             # The twin's takes its words as an argument.
-            program.main(words) if name == "main.py" else program.main()
+            program.main(words) if path.name == "main.py" else program.main()
         said.append((out.getvalue(), err.getvalue()))
     json.dump(said, sys.stdout)
 

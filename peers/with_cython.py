@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from random import Random
 
-import contract
 from flatnet_cython import Network
+
+import contract
 
 
 def main() -> None:
@@ -15,7 +17,7 @@ def main() -> None:
     arguments = contract.read_arguments(lambda: "in typed Cython", ("naive", "backprop"))
     layers, samples = arguments.layers, arguments.samples
     random = Random(arguments.seed).random
-    count = sum(columns * rows for columns, rows in zip(layers, layers[1:], strict=False)) + len(layers) - 1
+    count = sum(columns * rows for columns, rows in pairwise(layers)) + len(layers) - 1
 
     def uniform(low: float, high: float, count: int) -> array[float]:
         width = high - low
@@ -26,7 +28,7 @@ def main() -> None:
         parameters = uniform(-1.0, 1.0, count)
         return Network(array("q", layers), parameters, values, values[:], parameters[:])
 
-    def matrix(values: array[float], columns: int) -> memoryview:
+    def matrix(values: array[float], columns: int) -> memoryview[float]:
         return memoryview(values).cast("B").cast("d", (samples, columns))
 
     drawn = uniform(arguments.low, arguments.high, samples * layers[0])

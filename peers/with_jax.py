@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from functools import partial
 
-import contract
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+
+import contract
 
 jax.config.update("jax_enable_x64", True)
 

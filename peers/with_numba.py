@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import contract
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+import contract
 
 Floats = NDArray[np.float64]
 Sizes = NDArray[np.int64]

@@ -1,10 +1,12 @@
 """The network in NumPy: a matrix product for each layer, which BLAS sums in an order of its own."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-import contract
 import numpy as np
 from numpy.typing import NDArray
+
+import contract
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +92,7 @@ def main() -> None:
     layers, samples = arguments.layers, arguments.samples
     # The generator of Python, seeded as Python seeds it.
     rng = np.random.RandomState(contract.seed_words(arguments.seed))
-    count = sum(columns * rows for columns, rows in zip(layers, layers[1:], strict=False)) + len(layers) - 1
+    count = sum(columns * rows for columns, rows in pairwise(layers)) + len(layers) - 1
 
     def uniform(low: float, high: float, count: int) -> Floats:
         return low + (high - low) * rng.random_sample(count)

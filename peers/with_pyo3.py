@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-import contract
 from flatnet_pyo3 import Training
+
+import contract
 
 
 def train(training: Training, epochs: int, samples: int, calls: str) -> Iterator[float]:

@@ -109,7 +109,8 @@ def boxes(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]
     found = []
     for text in visible(figure):
         if text.get_visible() and text.get_text().strip():
-            box = text.get_window_extent(renderer)
+            # Without the line that leads from a label to its point.
+            box = Text.get_window_extent(text, renderer)
             if box.width > 0:
                 found.append((text.get_text(), (box.x0, box.y0, box.x1, box.y1)))
     return found

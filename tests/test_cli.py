@@ -228,11 +228,26 @@ def test_build_goes_on_after_a_failure(tmp_path: Path, capfd: pytest.CaptureFixt
     assert cli.main(["build", "--manifest", str(path)]) == 1
     out, err = capfd.readouterr()
     assert out == "built\n"
-    assert err.splitlines() == [
+    assert err.splitlines()[:3] == [
         "error: a cannot be built: /no/make: No such file or directory; install /no/make and try again",
         "error: b cannot be built: exit status 3: sh -c exit 3",
+        "note: a is skipped: a: cannot be started: No such file or directory; to have it: /no/make",
     ]
     assert cli.main(["build", "--manifest", str(path), "--contenders", "c", "d"]) == 0
+
+
+def test_build_ends_with_who_can_be_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"here": "honest", "away": "honest"})
+    text = manifest.read_text("utf-8")
+    missing = '[[contender]]\nname = "c"\ncommand = ["a"]\nversion = ["no-such"]\nmethods = ["naive"]\n'
+    missing += 'hint = "wish"\n'
+    manifest.write_text(text + missing, "utf-8")
+    assert cli.main(["build", "--manifest", str(manifest)]) == 0
+    out, err = capfd.readouterr()
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["here", "away"]
+    assert (
+        err == "note: c is skipped: no-such: cannot be started: No such file or directory; to have it: wish\n"
+    )
 
 
 def test_help_and_version_load_nothing_heavy() -> None:
@@ -285,7 +300,7 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     assert {Path(line).name for line in plotted.stdout.splitlines()} == {path.name for path in pictures}
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == [
-        *(".lock", "environment.json", "latest", "losses.csv", "plan.json"),
+        *(".lock", "alternatives.csv", "environment.json", "latest", "losses.csv", "plan.json"),
         *("runs.csv", "scaling.csv", "speedup.csv", "summary.csv", "sweeps"),
     ]
     shown = harness("show", "--results", str(folder), "--reference", "b")

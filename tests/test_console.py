@@ -178,6 +178,15 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "                  absent                     -        -  not run",
         "                  spared                                 left out",
         "? cannot be told from 1",
+        "What one would use instead of rust, from how many neurons on",
+        "                                   beats  ties with      pays for",
+        "method       contender  start-up  python       rust  its start-up",
+        "naive        python       2.60 s       -         16             -",
+        "naive        rust         980 ms       -         16            16",
+        "incremental  python       500 ms       -          -             -",
+        "incremental  rust         500 ms    3001       3001          3001",
+        "incremental  at times    0.00 ns       -       3001          3001",
+        "incremental  ended        1.00 s       -       3001          3001",
         f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
         " cannot be told from noise),"
         f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",

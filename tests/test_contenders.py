@@ -87,7 +87,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (
             GOOD + 'colour = "red"\n',
             "contender 'a': unknown key 'colour', takes name, command, version, methods, build, toolchain,"
-            " threads, tolerance, env, extra_epochs",
+            " threads, tolerance, env, hint, extra_epochs",
         ),
         (
             GOOD + "extra_epochs = 1.5\n",

@@ -210,9 +210,9 @@ def test_columns_are_explained(columns: list[str]) -> None:
 def test_what_is_learnt_from_the_peers_is_so() -> None:
     """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
     peers, fast = (
-        understand(Archive(ROOT / "results").find(str(ROOT / "docs" / name))).alternatives.set_index(
-            ["method", "layers", "contender"]
-        )
+        understand(Archive(ROOT / "results").find(str(ROOT / "docs" / name)))
+        .alternatives.set_index(["method", "layers", "contender"])
+        .sort_index()
         for name in ("peers", "fast")
     )
     times, long = peers["times_as_long"], fast["times_as_long"]

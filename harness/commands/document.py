@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Fill the places of README.md and docs/*.md; draw the pictures that lie beside the sweep and in docs/ anew."""
+    """Fill the places of README.md and docs/*.md; draw the pictures in docs/ and beside the sweep anew."""
     from harness.read import charts, selfcheck, style
     from harness.read.document import figures_of, filled
     from harness.records import replace_file

@@ -50,7 +50,7 @@ def scaling(results: Results, footer: str) -> Figure:
     """Training time per step against neurons, log-log, a panel per method; who has no time stands above."""
     medians = results.medians
     present = [method for method in METHODS if method in set(results.outcomes["method"])]
-    figure = Figure(figsize=(5.4 * len(present), 7), layout="constrained")
+    figure = Figure(figsize=(max(8.5, 5.4 * len(present)), 7), layout="constrained")
     grid = figure.subplots(2, len(present), sharex=True, sharey="row", height_ratios=(1, 8), squeeze=False)
     fits = {(fit["contender"], fit["method"]): fit for fit in results.exponents.to_dict("records")}
     for strip, axes, method in zip(*grid, present, strict=True):
@@ -59,7 +59,7 @@ def scaling(results: Results, footer: str) -> Figure:
             for (contender, of), fit in fits.items()
             if of == method
         }
-        _growth(axes, results, medians[medians["method"] == method], method, labels)
+        _growth(axes, results, medians, method, labels)
         axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
         _without_time(strip, results, method)
     grid[1][0].set_ylabel("training time per step (median, 95% interval)")
@@ -76,6 +76,9 @@ def _growth(
 ) -> None:
     """Draw a curve for each contender against the neurons, and its label at its end."""
     styles, sizes = styles_of(results.contenders), results.outcomes["neurons"]
+    # The panels of all methods have one axis.
+    low, high = math.log(table["low"].fillna(table["median"]).min()), math.log(table["median"].max())
+    table = table[table["method"] == method]
     ends, crossed_out = {}, {}
     largest = table[table["neurons"] == table["neurons"].max()]
     best = {results.reference, *largest.sort_values("median")["contender"][:3]}
@@ -109,7 +112,7 @@ def _growth(
     axes.grid(alpha=0.3)
     if not ends:
         return
-    heights = _spaced([math.log(end) for _, end in ends.values()], table["median"])
+    heights = _spaced([math.log(end) for _, end in ends.values()], low, high)
     for (contender, end), height in zip(ends.items(), heights, strict=True):
         axes.annotate(
             labels.get(contender, contender) + crossed_out.get(contender, ""),
@@ -129,10 +132,9 @@ def _growth(
         )
 
 
-def _spaced(heights: Sequence[float], values: "pd.Series[float]") -> list[float]:
-    """Return the heights moved as little as it takes for labels not to lie on one another."""
-    low, high = math.log(values.min()), math.log(values.max())
-    apart = max((high - low) / 20.0, 0.08)
+def _spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Return the heights on an axis from ``low`` to ``high``, moved so that no label lies on another."""
+    apart = max((high - low) / 18.0, 0.08)
     order = sorted(range(len(heights)), key=lambda place: heights[place])
     moved = list(heights)
     for before, after in pairwise(order):
@@ -261,7 +263,7 @@ def methods(results: Results, footer: str) -> Figure:
     places = {str(name): place for place, name in enumerate(order.index)}
     columns = min(4, len(shapes))
     rows = math.ceil(len(shapes) / columns)
-    size = (2.0 + 3.0 * columns, 1.6 + rows * (0.9 + 0.36 * max(3, len(places))))
+    size = (max(8.5, 2.0 + 3.0 * columns), 1.6 + rows * (0.9 + 0.36 * max(3, len(places))))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
     for axes, shape in zip(panels, shapes, strict=False):
@@ -288,10 +290,10 @@ def methods(results: Results, footer: str) -> Figure:
                     axes.annotate(
                         text,
                         (one["median"], place),
-                        xytext=(0, -10 if slot == 1 else 4),
+                        xytext=((0, 4), (0, -10), (6, -2))[slot],
                         textcoords="offset points",
                         fontsize=6.5,
-                        ha="center",
+                        ha="left" if slot == 2 else "center",
                         color=COLOURS[slot],
                     )
         axes.set(title=shape, xscale="log")
@@ -329,10 +331,10 @@ def memory(results: Results, footer: str) -> Figure:
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
     table = table.assign(**{column: table[column] / 2**20 for column in ("median", "low", "high")})
     present = [method for method in METHODS if method in set(table["method"])]
-    figure = Figure(figsize=(5.4 * max(1, len(present)), 5.5), layout="constrained")
+    figure = Figure(figsize=(max(8.5, 5.4 * len(present)), 5.5), layout="constrained")
     panels = figure.subplots(1, max(1, len(present)), sharey=True, squeeze=False)[0]
     for axes, method in zip(panels, present, strict=False):
-        _growth(axes, results, table[table["method"] == method], method, {})
+        _growth(axes, results, table, method, {})
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())

@@ -12,11 +12,12 @@ from matplotlib.ticker import NullFormatter
 from harness.case import METHODS
 from harness.read.results import Results
 
-# Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008).
-# From the ninth on they are those of Tol (Colour Schemes, 2021).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-MORE_  # From the ninth on they are those of Tol (Colour Schemes, 2021).
-COLOURS = ("#882255", "#44AA99", "#332288", "#DDCC77")
+# Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008); from the
+# ninth on those of Tol (Colour Schemes, 2021).
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"),
+    *("#882255", "#44AA99", "#332288", "#DDCC77"),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
 GREY = "#777777"
