@@ -28,7 +28,8 @@ from tests.programs import Program
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXPLAINED = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PEERS = ROOT / "peers" / "README.md"
+DOCUMENTS = [ROOT / "README.md", PEERS, *sorted((ROOT / "docs").glob("*.md"))]
 
 SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --methods naive backprop --rounds 2 --seconds 0.01"
 IN_ORDER = {
@@ -143,6 +144,17 @@ def test_programs(line: str) -> None:
 def test_links(path: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+def test_the_peers_have_as_many_lines_as_is_said() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (\d+) \| \d+ \|", PEERS.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) == 8
+    for name, what, count in rows:
+        link = re.search(r"\]\(([^)]+)\)", what)
+        said = len((PEERS.parent / link[1]).read_text(encoding="utf-8").splitlines()) if link else 0
+        assert said == int(count), name
 
 
 def test_every_figure_is_that_of_the_sweep() -> None:

@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
         else if (!strncmp(word, "--high", length)) high = strtod(value, NULL);
         else fail("unknown option", 2);
     }
-    if (net.depth < 1) fail("takes two or more layer sizes", 2);
+    if (net.depth < 1 || !samples) fail("takes two or more layer sizes and one or more samples", 2);
 
     for (int k = 0; k < net.depth; k++) net.offset[k + 1] = net.offset[k] + net.n[k] * net.n[k + 1];
     net.count = net.offset[net.depth] + net.depth;
