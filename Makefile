@@ -106,6 +106,7 @@ check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@cargo fmt $(RUST) --check
 	@cargo fmt --manifest-path peers/pyo3/Cargo.toml --check
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings
+	@$(CARGO) clippy --manifest-path peers/pyo3/Cargo.toml --locked -- -D warnings
 
 format: cargo $(READY_DEV) ## what the formatters and linters can put right by themselves
 	@$(RUN) ruff check --no-cache --fix .

@@ -97,3 +97,12 @@ def test_the_command(
     ]
     assert cli.main(["verify", "--manifest", str(manifest), "--cases", "1"]) == 0
     assert capfd.readouterr().out == "1 random cases, a, b: 1 identical, 0 different\n"
+
+
+def test_who_is_only_held_to_a_tolerance_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest"})
+    manifest.write_text(manifest.read_text("utf-8") + "tolerance = 1e-12\n", "utf-8")
+    assert cli.main(["verify", "--manifest", str(manifest), "--cases", "1"]) == 0
+    assert capfd.readouterr().out == (
+        "1 random cases, a, b: 1 identical (b: within the tolerance), 0 different\n"
+    )

@@ -51,9 +51,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
                         terminal.say(f"    {command}")
                 advance()
     names = ", ".join(contender.name for contender in present.present)
-    identical = arguments.cases - differing - alone
+    same = arguments.cases - differing - alone
+    lax = ", ".join(contender.name for contender in present.present if contender.tolerance)
     terminal.say(
-        f"{arguments.cases} random cases, {names}: {identical} identical, {differing} different"
+        f"{arguments.cases} random cases, {names}: {same} identical"
+        + (f" ({lax}: within the tolerance)" if lax else "")
+        + f", {differing} different"
         + (f", {alone} with nobody to compare" if alone else "")
         + (f"; {fewer} of them compared by fewer than were asked" if fewer else "")
     )
