@@ -180,7 +180,14 @@ class Terminal:
         name = results.alternatives["fastest"].iloc[0]
         table = self._table(
             f"What one would use instead of {name}, from how many neurons on",
-            *("method", "~contender", ">start-up", f">beats\n{results.reference}", f">ties with\n{name}"),
+            *(
+                "method",
+                "~contender",
+                ">start-up",
+                ">compiling",
+                f">beats\n{results.reference}",
+                f">ties with\n{name}",
+            ),
             ">pays for\nits start-up",
         )
         for one in results.thresholds.to_dict("records"):
@@ -188,7 +195,8 @@ class Terminal:
             table.add_row(
                 one["method"],
                 _Cut(one["contender"]),
-                duration(one["start_s"]),
+                duration(one["startup_s"]),
+                duration(one["compile_s"]) if one["compile_s"] else "",
                 *("-" if math.isnan(neurons) else f"{neurons:.0f}" for neurons in since),
             )
         self._out.print(table)

@@ -1,6 +1,7 @@
 """Every picture from made-up sweeps: drawn without a warning, labelled, true, and without text upon text."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -233,6 +234,22 @@ def test_other_losses_are_crossed_out_and_in_no_ratio(tmp_path: Path) -> None:
     crossed = {int(np.asarray(line.get_ydata())[0]) for line in panel.lines if line.get_marker() == "x"}
     names = [label.get_text() for label in panel.get_yticklabels()]
     assert [names[place] for place in crossed] == ["c"]
+
+
+def test_whose_losses_only_agree_is_marked(tmp_path: Path) -> None:
+    made = [
+        replace(row, parity="within 3e-16 of the initial loss") if row.run.contender == "c" else row
+        for row in rows(names=("python", "rust", "c"))
+    ]
+    figures = dict(charts.draw(results_of(tmp_path, made)))
+    names = [label.get_text() for label in panels(figures["methods.png"])[0].get_yticklabels()]
+    assert set(names) == {"python", "rust", "c \u2248"}
+    texts = [text.get_text() for text in panels(figures["scaling.png"])[3].texts]
+    assert [text.split(" $")[0] for text in texts if text.startswith("c")] == ["c \u2248"]
+    for name in ("methods.png", "scaling.png"):
+        assert "\u2248: losses agree, but are not identical" in figures[name].get_suptitle()
+    plain = dict(charts.draw(results_of(tmp_path / "b", rows())))
+    assert "\u2248" not in plain["methods.png"].get_suptitle()
 
 
 def test_methods_say_how_far_everybody_is_from_the_fastest(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ STEPS = 100 * 100
 """Training steps of the article's training, 100 epochs of 100 samples: over so many a start-up is spread."""
 COLUMNS = [
     *(*CASE, "contender", "fastest", "times_as_long", "low", "high", "verdict", "against_reference"),
-    *("start_s", "article_s", "parity"),
+    *("startup_s", "compile_s", "article_s", "parity"),
 ]
 
 
@@ -36,8 +36,9 @@ def alternatives(
     """Return a line per case and contender that has the right losses: how far it is from contender ``name``.
 
     ``times_as_long`` a training step takes, with its interval and verdict, is the inverse of its ratio in
-    ``against_fastest``; ``against_reference`` is the verdict of its ratio in ``speedups``. ``start_s`` is its
-    start-up with what it compiles at run time, ``article_s`` that and the steps of the article's training.
+    ``against_fastest``; ``against_reference`` is the verdict of its ratio in ``speedups``. ``startup_s`` is
+    its start-up, ``compile_s`` what it compiles at run time, ``article_s`` both and the steps of the
+    article's training.
     """
     right = summary[summary["status"] == "ok"]
     seconds = {(*_lane(one), one["measure"]): one["median"] for one in right.to_dict("records")}
@@ -52,7 +53,7 @@ def alternatives(
     lines = []
     for about in became[(became["status"] == "ok") & ~became["control"]].to_dict("records"):
         lane = _lane(about)
-        start_s = seconds[*lane, "startup_s"] + seconds.get((*lane, "compile_s"), 0.0)
+        startup_s, compile_s = seconds[*lane, "startup_s"], seconds.get((*lane, "compile_s"), 0.0)
         ratio = ratios.get(lane, _ITSELF)
         lines.append(
             {
@@ -63,8 +64,9 @@ def alternatives(
                 "high": 1.0 / ratio["low"],
                 "verdict": ratio["verdict"],
                 "against_reference": verdicts.get(lane, _ITSELF)["verdict"],
-                "start_s": start_s,
-                "article_s": start_s + STEPS * seconds[*lane, "step_s"],
+                "startup_s": startup_s,
+                "compile_s": compile_s,
+                "article_s": startup_s + compile_s + STEPS * seconds[*lane, "step_s"],
             }
         )
     return in_order(pd.DataFrame(lines, columns=COLUMNS))
@@ -97,10 +99,9 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
             }
             neurons = sizes["neurons"].to_numpy(float)
             since = {name: neurons[_tail(right)] if right[-1] else np.nan for name, right in holds.items()}
-            lines.append(
-                {"method": method, "contender": contender, "start_s": sizes["start_s"].min(), **since}
-            )
-    return pd.DataFrame(lines, columns=["method", "contender", "start_s", *SINCE])
+            before = {name: sizes[name].min() for name in ("startup_s", "compile_s")}
+            lines.append({"method": method, "contender": contender, **before, **since})
+    return pd.DataFrame(lines, columns=["method", "contender", "startup_s", "compile_s", *SINCE])
 
 
 def _tail(right: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> int:

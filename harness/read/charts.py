@@ -55,7 +55,7 @@ def scaling(results: Results, footer: str) -> Figure:
     fits = {(fit["contender"], fit["method"]): fit for fit in results.exponents.to_dict("records")}
     for strip, axes, method in zip(*grid, present, strict=True):
         labels = {
-            contender: f"{contender} $n^{{{fit['exponent']:.2f}}}$"
+            contender: f"{_named(results, contender)} $n^{{{fit['exponent']:.2f}}}$"
             for (contender, of), fit in fits.items()
             if of == method
         }
@@ -65,10 +65,22 @@ def scaling(results: Results, footer: str) -> Figure:
     grid[1][0].set_ylabel("training time per step (median, 95% interval)")
     figure.suptitle(
         "How the time of one training step grows with the number of neurons n"
-        f"\n(exponents fitted from {_ARTICLE} up, which the vertical line marks)"
+        f"\n(exponents fitted from {_ARTICLE} up, which the vertical line marks{_agreeing(results)})"
     )
     add_caption(figure, footer)
     return figure
+
+
+def _named(results: Results, contender: str) -> str:
+    """Return the name, marked if the contender's losses only agree with the others'."""
+    own = results.outcomes["parity"][results.outcomes["contender"] == contender]
+    return f"{contender} \u2248" if own.str.startswith("within").any() else contender
+
+
+def _agreeing(results: Results) -> str:
+    """Explain that mark where somebody has it."""
+    anybody = results.outcomes["parity"].str.startswith("within").any()
+    return "; \u2248: losses agree, but are not identical" if anybody else ""
 
 
 def _growth(
@@ -115,7 +127,7 @@ def _growth(
     heights = _spaced([math.log(end) for _, end in ends.values()], low, high)
     for (contender, end), height in zip(ends.items(), heights, strict=True):
         axes.annotate(
-            labels.get(contender, contender) + crossed_out.get(contender, ""),
+            labels.get(contender, _named(results, contender)) + crossed_out.get(contender, ""),
             end,
             xytext=(sizes.max() * math.exp(0.08 * spread), math.exp(height)),
             fontsize=8.5,
@@ -305,11 +317,11 @@ def methods(results: Results, footer: str) -> Figure:
         axes.grid(alpha=0.3)
     for axes in panels[len(shapes) :]:
         axes.set_axis_off()
-    panels[0].set_yticks(range(len(places)), list(places))
+    panels[0].set_yticks(range(len(places)), [_named(results, contender) for contender in places])
     panels[0].set_ylim(-0.6, len(places) - 0.2)
     figure.suptitle(
         "Language and algorithm: median time of a training step, by shape and method"
-        "\n(beside a mark: times as long as the fastest of that method)"
+        f"\n(beside a mark: times as long as the fastest of that method{_agreeing(results)})"
     )
     handles = [
         Line2D([], [], color=COLOURS[slot], marker=MARKERS[slot], linestyle="", label=method)

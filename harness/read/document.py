@@ -68,23 +68,27 @@ def of_alternatives(results: Results) -> dict[str, str]:
         }
         order = {contender: part["times_as_long"].iloc[-1] for contender, part in lines.groupby("contender")}
         # Where the reference is the fastest, nobody can be ahead of the one and behind the other.
+        compiles = bool(own["compile_s"].any())
         columns = alternatives.SINCE if name != results.reference else ("ties_from",)
         rows = []
         for one in sorted(own.to_dict("records"), key=lambda one: order[one["contender"]]):
             contender = one["contender"]
             worst = set(lines["parity"][lines["contender"] == contender]) - {"identical"}
+            compiling = duration(one["compile_s"]) if one["compile_s"] else ""
             rows.append(
                 [
                     contender,
                     *(cells.get((contender, shape), "") for shape in shapes),
-                    duration(one["start_s"]),
+                    duration(one["startup_s"]),
+                    *([compiling] if compiles else []),
                     *("" if pd.isna(one[column]) else f"{one[column]:.0f}" for column in columns),
                     "agree" if worst else "identical",
                 ]
             )
         words = {"beats_from": f"beats {results.reference} from", "pays_from": "pays from"}
         heads = [words.get(column, f"ties with {name} from") for column in columns]
-        heads = [f"times {name}'s step", *shapes, "start-up", *heads, "losses"]
+        starts = ["start-up", *(["compiling"] if compiles else [])]
+        heads = [f"times {name}'s step", *shapes, *starts, *heads, "losses"]
         figures[f"instead-{method}"] = _table(heads, rows)
     figures["fastest"] = _table(
         ["method", "shape", "shortest step", "next", "first through 10,000 steps with start-up", "next"],
@@ -120,7 +124,8 @@ def machine(results: Results) -> str:
         python += " built without profile-guided optimisation"
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
-        f" {', '.join(toolchains)}; {results.rounds}. {results.answer[-1].partition(' Tables: ')[0]}"
+        f" {'; '.join([*filter(None, [', '.join(toolchains)]), results.rounds])}."
+        f" {results.answer[-1].partition(' Tables: ')[0]}"
     )
 
 
