@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.case import Case
-from harness.digits import MARKS, against, duration, ratio, times
+from harness.digits import MARKS, against, duration, ratio, three_digits, times
 from harness.errors import ResultsError
 from harness.plan import Plan, Run
 from harness.records import SweepFolder
@@ -262,6 +262,27 @@ class Terminal:
             )
         self._out.print(table)
         self._sentence(sentence)
+
+    def comparison(self, training: "pd.DataFrame", reference: str, sentence: str) -> None:
+        """Show how much faster each contender trains in a later sweep than in an earlier one."""
+        self._sentence(sentence)
+        table = self._table(
+            f"Times as fast as {reference}, before and after, and what that changed",
+            *("method", "~shape", "~contender", ">before", ">after", ">change", ">95% interval"),
+        )
+        for one in training.to_dict("records"):
+            table.add_row(
+                one["method"],
+                _Cut(one["layers"]),
+                _Cut(one["contender"]),
+                times(one["before"]),
+                times(one["after"]),
+                times(one["change"]) + MARKS.get(one["verdict"], ""),
+                f"{three_digits(one['low'])} to {three_digits(one['high'])}",
+            )
+        self._out.print(table)
+        for word in [word for word in MARKS if word in set(training["verdict"])]:
+            self._sentence(f"{MARKS[word]} {_MARKED[word]}")
 
     def kernels(self, kernels: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""

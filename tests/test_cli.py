@@ -112,7 +112,7 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ),
         (
             ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, verify, selfcheck, kernels,"
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, verify, selfcheck, kernels,"
             " document; did you mean plot?; see python -m harness --help",
         ),
         *(

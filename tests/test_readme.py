@@ -37,6 +37,7 @@ IN_ORDER = {
     "make plot": ["make", "plot"],
     "make show": ["make", "show"],
     "make sweeps": ["make", "sweeps"],
+    "make compare": ["make", "compare", "ARGS=latest latest"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
     "make test-peers": ["make", "--dry-run", "test-peers"],

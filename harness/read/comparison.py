@@ -1,0 +1,156 @@
+"""Two sweeps that were made apart, held against each other: what became faster, what slower. Pure.
+
+A time of one sweep says little beside that of another: between them a machine changes by tens of percent. A
+ratio within the rounds bears that, so what is compared is how many times as fast as the reference a contender
+was, then and now. The reference is the yardstick, and must be the same program.
+"""
+
+import json
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.digits import three_digits, times
+from harness.errors import UsageError
+from harness.read.intervals import verdict
+from harness.read.results import Results
+
+COLUMNS = [
+    *("method", "layers", "neurons", "contender", "measure"),
+    *("before", "before_low", "before_high", "after", "after_low", "after_high"),
+    *("change", "low", "high", "floor", "verdict", "slower_than_margin_p"),
+]
+_SIGMAS = 1.96
+"""Standard deviations in half a 95% interval."""
+
+
+def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
+    """Return a line per case, contender and measure that both sweeps have a ratio of, controls left out.
+
+    ``change`` is how many times as fast the contender is after as before, each against the reference. Its
+    interval has the half widths of both on the logarithmic axis, added as squares, for the sweeps are
+    independent. The floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a
+    result, were the contender slower by just the margin; after Holm (1979) over all lines of a measure.
+
+    Raises UsageError if the two have no case in common.
+    """
+    keys = ["method", "layers", "neurons", "contender", "measure"]
+    sides = []
+    for results in (before, after):
+        own = results.speedups[~results.speedups["control"] & results.speedups["low"].notna()]
+        sides.append(own[[*keys, "ratio", "low", "high", "floor"]])
+    both = sides[0].merge(sides[1], on=keys, suffixes=("_before", "_after"))
+    if both.empty:
+        raise UsageError(
+            f"{before.path} and {after.path} have no case in common that both compare with {after.reference};"
+            " measure the same --shapes and --methods"
+        )
+    logs = np.log(both.drop(columns=keys).astype(float))
+    change = logs["ratio_after"] - logs["ratio_before"]
+    below = np.hypot(logs["ratio_after"] - logs["low_after"], logs["high_before"] - logs["ratio_before"])
+    above = np.hypot(logs["high_after"] - logs["ratio_after"], logs["ratio_before"] - logs["low_before"])
+    # Surely slower by the margin, were that the truth: how far into the tail is what was found?
+    behind = (-np.log1p(margin) - change) / (np.maximum(below, above) / _SIGMAS)
+    table = pd.DataFrame(
+        {
+            **{key: both[key] for key in keys},
+            **{
+                f"{side}{end}": both[f"{name}_{side}"]
+                for side in ("before", "after")
+                for end, name in (("", "ratio"), ("_low", "low"), ("_high", "high"))
+            },
+            "change": np.exp(change),
+            "low": np.exp(change - below),
+            "high": np.exp(change + above),
+            "floor": both[["floor_before", "floor_after"]].max(axis=1),
+            "slower_than_margin_p": stats.norm.sf(behind),
+        }
+    )
+    table["verdict"] = [
+        verdict(one["change"], one["low"], one["high"], one["floor"], margin or None)
+        for one in table.to_dict("records")
+    ]
+    table["slower_than_margin_p"] = table.groupby("measure")["slower_than_margin_p"].transform(holm)
+    return table[COLUMNS]
+
+
+def holm(p: "pd.Series[float]") -> "pd.Series[float]":
+    """Return the probabilities adjusted for there being several (Holm, Scand. J. Statist. 6, 1979)."""
+    order = p.sort_values()
+    factors = np.arange(len(p), 0, -1)
+    return (order * factors).cummax().clip(upper=1.0).reindex(p.index)
+
+
+def mean(table: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the geometric mean of the changes and its interval.
+
+    The cases of a sweep share its machine and its hour, so the interval is the mean of theirs, no narrower.
+    """
+    logs = np.log(table[["change", "low", "high"]].to_numpy(float))
+    change, low, high = np.exp(logs.mean(axis=0))
+    return float(change), float(low), float(high)
+
+
+def differences(before: Results, after: Results) -> list[str]:
+    """Return what besides the programs differs between two sweeps and may be the reason, a line each."""
+    lines = []
+    for name, what in (("host", "machine"), ("cpu", "processor"), ("python", "Python of the harness")):
+        one, other = before.environment.get(name), after.environment.get(name)
+        if one != other:
+            lines.append(f"another {what}: {one} before, {other} after")
+    versions = [
+        set(results.runs["version"][results.runs["contender"] == before.reference])
+        for results in (before, after)
+    ]
+    if versions[0] != versions[1]:
+        said = [" and ".join(sorted(own)) for own in versions]
+        lines.append(f"{before.reference}, the yardstick, is another: {said[0]} before, {said[1]} after")
+    return lines
+
+
+def sentence(training: pd.DataFrame, reference: str) -> str:
+    """Return the answer in a sentence."""
+    counts = training["verdict"].value_counts()
+    parts = [
+        f"{counts.get(word, 0)} {text}"
+        for word, text in (("slower", "slower"), ("faster", "faster"), ("equal", "equal within the margin"))
+        if counts.get(word, 0) or word != "equal"
+    ]
+    change, low, high = mean(training)
+    worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
+    return (
+        f"Training after against before, with {reference} as the yardstick: of {len(training)} cases"
+        f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
+        f" on average {times(change)} as fast ({three_digits(low)} to {three_digits(high)}),"
+        f" the least {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
+        f" ({three_digits(worst['low'])} to {three_digits(worst['high'])})."
+    )
+
+
+def written(table: pd.DataFrame, answer: str, how: str) -> str:
+    """Return the comparison as markdown, csv or json."""
+    if how == "json":
+        lines = table.astype(object).where(table.notna(), None).to_dict("records")
+        return json.dumps({"answer": answer, "cases": lines}, indent=2)
+    if how == "csv":
+        return table.to_csv(index=False, lineterminator="\n").removesuffix("\n")
+    heads = ["method", "shape", "contender", "measure", "before", "after", "change", "verdict"]
+    rows = [heads, ["---"] * len(heads)]
+    rows += [
+        [
+            *(one[name] for name in ("method", "layers", "contender", "measure")),
+            *(_ratio(one, side) for side in ("before", "after")),
+            f"{times(one['change'])} ({three_digits(one['low'])} to {three_digits(one['high'])})",
+            one["verdict"],
+        ]
+        for one in table.to_dict("records")
+    ]
+    return "\n".join([answer, "", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _ratio(one: Mapping[Hashable, Any], side: str) -> str:
+    low, high = three_digits(one[f"{side}_low"]), three_digits(one[f"{side}_high"])
+    return f"{times(one[side])} ({low} to {high})"

@@ -1,0 +1,175 @@
+"""Two sweeps held against each other: changes, intervals and verdicts computed by hand; the gate."""
+
+import json
+import math
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harness import cli
+from harness.errors import UsageError
+from harness.read.comparison import compare, holm, mean, sentence
+from harness.read.results import Results
+from tests import sweeps
+
+SMALL, LARGE = sweeps.case("4-2-1"), sweeps.case("10-5-1")
+
+
+def sweep(path: Path, small: float, large: float, spread: float = 0.01) -> Results:
+    """Return thirty rounds in which python takes ten seconds and rust so many, but for a ``spread``."""
+    rows = []
+    for of, seconds in ((SMALL, small), (LARGE, large)):
+        rounds = [(10.0, seconds * math.exp(spread * (number % 3 - 1))) for number in range(30)]
+        rows += sweeps.pairs(rounds, of)
+    return sweeps.understood(path, rows, sweeps.plan(("python", "rust"), (SMALL, LARGE), control=False))
+
+
+def training(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["measure"] == "training"].set_index("layers")
+
+
+def test_a_change_is_that_of_the_ratios_to_the_yardstick(tmp_path: Path) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 0.5, 2.5)
+    table = training(compare(before, after, 0.0))
+    assert table["before"].to_list() == pytest.approx([10.0, 5.0])
+    assert table["after"].to_list() == pytest.approx([20.0, 4.0])
+    assert table["change"].to_list() == pytest.approx([2.0, 0.8])
+    assert table["verdict"].to_list() == ["faster", "slower"]
+
+
+def test_half_widths_are_added_as_squares(tmp_path: Path) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 1.0, 2.0, spread=0.03)
+    one = training(compare(before, after, 0.0)).to_dict("index")["4-2-1"]
+    widths = [
+        (math.log(one[f"{side}"] / one[f"{side}_low"]), math.log(one[f"{side}_high"] / one[f"{side}"]))
+        for side in ("before", "after")
+    ]
+    assert min(map(min, widths)) > 0.0
+    assert math.log(one["change"] / one["low"]) == pytest.approx(math.hypot(widths[1][0], widths[0][1]))
+    assert math.log(one["high"] / one["change"]) == pytest.approx(math.hypot(widths[1][1], widths[0][0]))
+    assert one["verdict"] == "cannot tell"
+
+
+def test_within_the_floor_nobody_can_tell(tmp_path: Path) -> None:
+    """A control that is off by a tenth forbids to speak of a twentieth."""
+    rows = [
+        row
+        for number in range(1, 31)
+        for row in (
+            sweeps.row("python", number, training_s=10.0),
+            sweeps.row("python", number, training_s=10.0 * (1.1 if number % 2 else 0.95), control=True),
+            sweeps.row("rust", number, training_s=1.0),
+        )
+    ]
+    quicker = [
+        row if row.run.contender == "python" else sweeps.row("rust", row.run.round, training_s=0.95)
+        for row in rows
+    ]
+    before = sweeps.understood(tmp_path / "a", rows)
+    after = sweeps.understood(tmp_path / "b", quicker)
+    one = training(compare(before, after, 0.0)).to_dict("index")["4-2-1"]
+    assert one["low"] > 1.0
+    assert one["floor"] > one["change"] == pytest.approx(1.0 / 0.95)
+    assert one["verdict"] == "cannot tell"
+
+
+def test_holm_by_hand() -> None:
+    # 0.01 * 4, 0.02 * 3 = 0.06, 0.03 * 2 = 0.06, and 0.04 * 1 is less than what came before.
+    assert holm(pd.Series([0.04, 0.01, 0.03, 0.02])).to_list() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm(pd.Series([0.9, 0.8])).to_list() == [1.0, 1.0]
+
+
+def test_the_probability_of_so_slow_a_result(tmp_path: Path) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 1.06, 2.0)
+    table = training(compare(before, after, 0.05))
+    one = table.to_dict("index")["4-2-1"]
+    sigma = max(math.log(one["change"] / one["low"]), math.log(one["high"] / one["change"])) / 1.96
+    p = stats.norm.sf((-math.log(1.05) + math.log(1.06)) / sigma)
+    # The other case did not change at all: this is the least of two.
+    assert one["slower_than_margin_p"] == pytest.approx(2 * p)
+
+
+def test_the_mean_is_geometric_and_no_surer_than_the_cases() -> None:
+    table = pd.DataFrame({"change": [1.0, 4.0], "low": [0.5, 2.0], "high": [2.0, 8.0]})
+    assert mean(table) == pytest.approx((2.0, 1.0, 4.0))
+
+
+def test_sweeps_without_a_common_case(tmp_path: Path) -> None:
+    before = sweeps.understood(tmp_path / "a", sweeps.pairs([(1.0, 1.0)] * 9, SMALL))
+    after = sweeps.understood(tmp_path / "b", sweeps.pairs([(1.0, 1.0)] * 9, LARGE))
+    with pytest.raises(UsageError, match="have no case in common that both compare with python"):
+        compare(before, after, 0.0)
+
+
+def test_the_sentence(tmp_path: Path) -> None:
+    table = compare(sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 0.5, 2.0), 0.0)
+    said = sentence(table[table["measure"] == "training"], "python")
+    assert said.startswith(
+        "Training after against before, with python as the yardstick: of 2 cases 0 slower, 1 faster,"
+        " 1 cannot be told; on average 1.41x as fast ("
+    )
+    assert "the least rust naive 10-5-1 with 1.00x (" in said
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "words", "status"),
+    [
+        (1.0, 2.0, [], 0),
+        (2.0, 2.0, [], 0),
+        (1.0, 2.0, ["--fail-slower", "5%"], 0),
+        (1.2, 2.0, ["--fail-slower", "5%"], 1),
+        (1.2, 2.0, ["--fail-slower", "25%"], 0),
+        (0.8, 2.0, ["--fail-slower", "0.1"], 0),
+        # Slower by 20% in one case of two is slower by 9.5% on average.
+        (1.2, 2.0, ["--fail-slower", "8%", "--per", "mean"], 1),
+        (1.2, 2.0, ["--fail-slower", "11%", "--per", "mean"], 0),
+        (1.05, 2.0, ["--fail-slower", "5%", "--strict"], 3),
+        (1.05, 2.0, ["--fail-slower", "5%"], 0),
+        (1.2, 2.0, ["--fail-slower", "5%", "--strict"], 1),
+        (1.0, 2.0, ["--fail-slower", "50%", "--strict"], 0),
+    ],
+)
+def test_the_exit_status(tmp_path: Path, small: float, large: float, words: list[str], status: int) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", small, large)
+    paths = [str(before.path), str(after.path)]
+    assert cli.main(["compare", *paths, "--results", str(tmp_path), *words]) == status
+
+
+def test_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 0.5, 2.0)
+    compare_them = ["compare", str(before.path), str(after.path), "--results", str(tmp_path), "--format"]
+    assert cli.main([*compare_them, "csv"]) == 0
+    table = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert training(table)["change"].to_dict() == pytest.approx({"4-2-1": 2.0, "10-5-1": 1.0})
+    assert cli.main([*compare_them, "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["answer"].startswith("Training after against before")
+    assert len(document["cases"]) == len(table)
+    assert cli.main([*compare_them, "markdown"]) == 0
+    answer, _, head, rule, first, *_ = capsys.readouterr().out.splitlines()
+    assert answer == document["answer"]
+    assert head == "| method | shape | contender | measure | before | after | change | verdict |"
+    assert rule.count("---") == 8
+    assert first.startswith("| naive | 4-2-1 | rust | training | 10.0x (")
+    assert first.endswith("| faster |")
+    assert cli.main([*compare_them, "table"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert document["answer"] in lines
+    assert "naive   4-2-1   rust        10.0x  20.0x   2.00x" in "\n".join(lines)
+
+
+def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 1.0, 2.0)
+    environment = after.path / "environment.json"
+    about = json.loads(environment.read_text("utf-8"))
+    environment.write_text(json.dumps(about | {"host": "another"}), "utf-8")
+    runs = after.path / "runs.csv"
+    runs.write_text(runs.read_text("utf-8").replace("python 1.0", "python 2.0"), "utf-8")
+    assert cli.main(["compare", str(before.path), str(after.path), "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "note: another machine: box before, another after",
+        "note: python, the yardstick, is another: python 1.0 before, python 2.0 after",
+    ]
