@@ -101,7 +101,7 @@ def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         arguments += ["--manifest", "/nowhere"]
     status = main(arguments)
     said = capsys.readouterr()
-    if arguments[1] == "docs/sweep":
+    if arguments[:2] == ["show", "docs/sweep"]:
         assert (status, said.err) == (0, "")
         assert "trains 10-5-1 (naive)" in said.out
     else:
