@@ -19,7 +19,7 @@ READY_DEV := $(VENV)/.ready-dev
 .PHONY: help setup build bench show plot sweeps compare verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
+	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
 	@echo "ARGS goes to bench, show, plot, compare, verify and selfcheck; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,8 +76,8 @@ $(RESULTS)/runs.csv:
 sweeps: $(READY) ## list what was measured
 	@$(RUN) harness sweeps --results $(RESULTS)
 
-compare: $(READY) ## two sweeps, what became faster or slower: ARGS="latest~1 latest"
-	@$(RUN) harness compare --results $(RESULTS) $(or $(ARGS),latest~1)
+compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", or BASE=REVISION measured against what is here
+	@$(RUN) harness compare --results $(RESULTS) $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)

@@ -263,20 +263,20 @@ class Terminal:
         self._out.print(table)
         self._sentence(sentence)
 
-    def comparison(self, training: "pd.DataFrame", reference: str, sentence: str) -> None:
-        """Show how much faster each contender trains in a later sweep than in an earlier one."""
+    def comparison(self, training: "pd.DataFrame", what: str, sentence: str) -> None:
+        """Show how many times as fast each contender trains, and against what that was measured."""
         self._sentence(sentence)
+        sides = [] if training["before"].isna().all() else ["before", "after"]
         table = self._table(
-            f"Times as fast as {reference}, before and after, and what that changed",
-            *("method", "~shape", "~contender", ">before", ">after", ">change", ">95% interval"),
+            f"Times as fast: {what}",
+            *("method", "~shape", "~contender", *(f">{side}" for side in sides), ">change", ">95% interval"),
         )
         for one in training.to_dict("records"):
             table.add_row(
                 one["method"],
                 _Cut(one["layers"]),
                 _Cut(one["contender"]),
-                times(one["before"]),
-                times(one["after"]),
+                *(times(one[side]) for side in sides),
                 times(one["change"]) + MARKS.get(one["verdict"], ""),
                 f"{three_digits(one['low'])} to {three_digits(one['high'])}",
             )

@@ -106,12 +106,12 @@ def test_sweeps_without_a_common_case(tmp_path: Path) -> None:
 
 def test_the_sentence(tmp_path: Path) -> None:
     table = compare(sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 0.5, 2.0), 0.0)
-    said = sentence(table[table["measure"] == "training"], "python")
+    said = sentence(table[table["measure"] == "training"], "after against before")
     assert said.startswith(
-        "Training after against before, with python as the yardstick: of 2 cases 0 slower, 1 faster,"
+        "Training after against before: of 2 cases 0 slower, 1 faster,"
         " 1 cannot be told; on average 1.41x as fast ("
     )
-    assert "the least rust naive 10-5-1 with 1.00x (" in said
+    assert "the slowest rust naive 10-5-1 with 1.00x (" in said
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring, memory_limit
+from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
     add_contenders,
     add_results,
@@ -18,7 +18,6 @@ from harness.commands.shared import (
 )
 from harness.errors import NothingMeasured, UsageError
 from harness.measure.contenders import Manifest
-from harness.measure.pilots import make_plan
 from harness.measure.sweep import Sweep, resumed
 from harness.plan import DEFAULT_SHAPES, MOST_ROUNDS, Options
 
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), _options(arguments)
     archive = archive_of(arguments)
-    with measuring(archive, manifest, terminal):
+    with archive.locked(), measuring(archive, manifest, terminal):
         sweep = _sweep(arguments, terminal, archive, options, manifest)
         terminal.plan(sweep.plan)
         interrupted = carry_out(sweep, terminal)
@@ -116,17 +115,7 @@ def _sweep(
             terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
     if arguments.resume:
         raise UsageError("--resume: there is no sweep to go on with; leave the option out")
-    with terminal.counting("pilot runs", None) as advance:
-        plan = make_plan(
-            options,
-            sweep=archive.new_name(),
-            reference=here.reference,
-            contenders=here.lineup.present,
-            versions=here.lineup.versions,
-            memory_bytes=memory_limit(options),
-            on_pilot=advance,
-        )
-    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
+    return begin(archive, options, here, terminal)
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:

@@ -1,18 +1,42 @@
-"""Compares two sweeps; the exit status says whether anything became slower."""
+"""Compares two sweeps, or two revisions within one; the exit status says whether anything became slower."""
 
 import argparse
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_results, archive_of, percent
+from harness.archive import Archive
+from harness.case import METHODS, Shape
+from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
+from harness.commands.shared import (
+    add_contenders,
+    add_results,
+    amount,
+    archive_of,
+    checked,
+    manifest_of,
+    percent,
+)
+from harness.errors import FlatnetError, UsageError
+from harness.measure import revisions
+from harness.measure.contenders import select
+from harness.plan import Options
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harness.console import Terminal
 
-HELP = "compare two sweeps: what became faster, what slower"
+HELP = "compare two sweeps, or two revisions: what became faster, what slower"
+COMPARED = "compared"
+"""The folder within the results for sweeps of revisions, and for their copies while they are measured."""
 CANNOT_TELL = 3
 """The exit status if noise forbids an answer, and one was demanded."""
 _SURE = 0.025
 """The probability of a false alarm, over all cases together: one side of a 95% interval."""
+_SHAPES = (Shape((10, 5, 1)), Shape((64, 32, 1)))
+_LONGEST_LABEL = 30
+"""Characters of a revision in a contender's name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name,
             metavar=name.upper(),
-            nargs=None if name == "before" else "?",
-            default="latest",
+            nargs="?",
             help=f"{text}: latest, latest~1, the beginning of a name that `sweeps` lists, or a folder",
         )
     parser.add_argument(
@@ -47,31 +70,120 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
     )
+    measured = parser.add_argument_group("to measure two revisions in one sweep")
+    measured.add_argument(
+        "--revisions",
+        nargs="+",
+        metavar="REVISION",
+        help="the earlier one and the later one (default: what is here; HEAD+: with what is not committed)",
+    )
+    add_contenders(measured)
+    measured.add_argument(
+        "--shapes",
+        nargs="+",
+        metavar="SHAPE",
+        type=checked(Shape.parse),
+        default=_SHAPES,
+        help=f"layer sizes (default: {' '.join(map(str, _SHAPES))})",
+    )
+    measured.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        metavar="METHOD",
+        default=METHODS,
+        help=f"some of {', '.join(METHODS)} (default: all)",
+    )
+    measured.add_argument(
+        "--budget",
+        metavar="N",
+        type=amount("seconds"),
+        default=100.0,
+        help="seconds for the whole sweep (default: 100)",
+    )
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show the comparison; 1 if something is slower than allowed, 3 if that cannot be told and has to be."""
+    if arguments.revisions:
+        if arguments.before:
+            raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
+        return _revisions(arguments, terminal)
+    if not arguments.before:
+        raise UsageError("compare: takes a sweep to compare with, such as latest~1, or --revisions BASE")
     from harness.read import comparison
     from harness.read.results import understand
 
     archive = archive_of(arguments)
     before = understand(archive.find(arguments.before), arguments.reference)
-    after = understand(archive.find(arguments.after), before.reference)
-    margin = arguments.fail_slower or 0.0
-    table = comparison.compare(before, after, margin)
+    after = understand(archive.find(arguments.after or "latest"), before.reference)
+    table = comparison.compare(before, after, arguments.fail_slower or 0.0)
     for line in comparison.differences(before, after):
         terminal.note(line)
+    return _judged(
+        arguments, terminal, table, f"after against before, with {before.reference} as the yardstick"
+    )
+
+
+def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Measure the programs of two revisions in one sweep and compare them."""
+    if len(arguments.revisions) > 2:
+        raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
+    base, head = (*arguments.revisions, revisions.default())[:2]
+    trees = [revisions.tree_of(base), revisions.tree_of(head)]
+    manifest = manifest_of(arguments)
+    if not arguments.contenders:
+        manifest = select(manifest, revisions.affected(manifest.contenders, *trees))
+    labels = [_label(base), _label(head) + ("'" if _label(head) == _label(base) else "")]
+    archive = Archive(arguments.results / COMPARED)
+    with archive.locked(), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
+        entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
+        with measuring(archive, entered, terminal):
+            here = look_around(entered, terminal)
+            if here.lineup.missing:
+                raise FlatnetError(
+                    f"{next(iter(here.lineup.missing))} cannot be run; the note above says why"
+                )
+            options = Options(
+                shapes=tuple(dict.fromkeys(arguments.shapes)),
+                methods=tuple(dict.fromkeys(arguments.methods)),
+                budget_s=arguments.budget,
+            )
+            described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
+            sweep = begin(archive, options, replace(here, environment=described), terminal)
+            if carry_out(sweep, terminal):
+                return INTERRUPTED
+    terminal.failures(sweep.failed, sweep.spared)
+    from harness.read import comparison
+    from harness.read.results import understand
+
+    pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest.contenders]
+    found = [(understand(sweep.folder, before), after) for before, after in pairs]
+    table = comparison.paired(found, arguments.fail_slower or 0.0)
+    status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")
+    return 1 if sweep.failed else status
+
+
+def _label(revision: str) -> str:
+    """Return a revision as a part of a contender's name."""
+    return re.sub(r"[/\\]", "-", revision)[:_LONGEST_LABEL]
+
+
+def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:
+    """Show a comparison and return the exit status that was asked for."""
+    from harness.read import comparison
+
     training = table[table["measure"] == "training"]
-    sentence = comparison.sentence(training, before.reference)
+    sentence = comparison.sentence(training, what)
     if arguments.format == "table":
-        terminal.comparison(training, before.reference, sentence)
+        terminal.comparison(training, what, sentence)
     else:
         terminal.say(comparison.written(table, sentence, arguments.format))
     if arguments.fail_slower is None:
         return 0
-    _, low, high = comparison.mean(training)
-    limit = 1.0 / (1.0 + margin)
+    limit = 1.0 / (1.0 + arguments.fail_slower)
     if arguments.per == "mean":
+        _, low, high = comparison.mean(training)
         is_slower, is_open = high < limit, low < limit <= high
     else:
         is_slower = bool((training["slower_than_margin_p"] < _SURE).any())

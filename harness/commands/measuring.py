@@ -10,6 +10,7 @@ from harness.errors import FlatnetError
 from harness.measure import environment
 from harness.measure.contenders import Lineup, Manifest, build, lineup
 from harness.measure.guard import end_leftovers
+from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
 from harness.plan import Options
@@ -41,15 +42,14 @@ class Here:
 
 @contextmanager
 def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Iterator[None]:
-    """Keep others out of the results folder, build everything, and see that nothing started outlives us."""
-    with archive.locked():
-        archive.publish()
-        if failures := build(manifest):
-            raise FlatnetError("; ".join(failures))
-        for command in end_leftovers():
-            terminal.note(f"ended a program that an interrupted bench had left running: {command}")
-        with guarded():
-            yield
+    """Build everything, for a sweep in ``archive``, which is locked, and let nothing started outlive us."""
+    archive.publish()
+    if failures := build(manifest):
+        raise FlatnetError("; ".join(failures))
+    for command in end_leftovers():
+        terminal.note(f"ended a program that an interrupted bench had left running: {command}")
+    with guarded():
+        yield
 
 
 def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
@@ -68,6 +68,21 @@ def memory_limit(options: Options) -> int | None:
     """Return the memory that a run may take: what was asked for, or most of what is free."""
     free = environment.free_memory_bytes()
     return options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None)
+
+
+def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") -> Sweep:
+    """Plan a sweep of who is here, after pilot runs, and make its folder."""
+    with terminal.counting("pilot runs", None) as advance:
+        plan = make_plan(
+            options,
+            sweep=archive.new_name(),
+            reference=here.reference,
+            contenders=here.lineup.present,
+            versions=here.lineup.versions,
+            memory_bytes=memory_limit(options),
+            on_pilot=advance,
+        )
+    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
 
 
 def carry_out(sweep: Sweep, terminal: "Terminal") -> bool:

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     manifest = selfcheck.with_copies(manifest_of(arguments))
     options = selfcheck.options_for(arguments.budget, manifest)
     has_failed = interrupted = False
-    with measuring(archive, manifest, terminal):
+    with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
         about = here.lineup, here.reference, here.environment
         plan = None if arguments.fresh else selfcheck.unfinished_plan(archive, options, *about)

@@ -61,7 +61,7 @@ def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
     return understand(folder, arguments.reference, arguments.margin)
 
 
-def add_contenders(parser: argparse.ArgumentParser) -> None:
+def add_contenders(parser: argparse._ActionsContainer) -> None:
     """Add --contenders and --manifest."""
     parser.add_argument(
         "--contenders", nargs="+", metavar="NAME", default=[], help="only these (default: all)"

@@ -1,12 +1,14 @@
-"""Two sweeps that were made apart, held against each other: what became faster, what slower. Pure.
+"""What became faster, what slower: two sweeps that were made apart, or two revisions within one. Pure.
 
 A time of one sweep says little beside that of another: between them a machine changes by tens of percent. A
-ratio within the rounds bears that, so what is compared is how many times as fast as the reference a contender
-was, then and now. The reference is the yardstick, and must be the same program.
+ratio within the rounds bears that, so what is compared of two sweeps is how many times as fast as the
+reference a contender was, then and now. The reference is the yardstick, and must be the same program. Two
+revisions that ran in the same rounds need no yardstick.
 """
 
 import json
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.digits import three_digits, times
-from harness.errors import UsageError
+from harness.errors import NothingMeasured, UsageError
 from harness.read.intervals import verdict
 from harness.read.results import Results
 
@@ -52,8 +54,6 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     change = logs["ratio_after"] - logs["ratio_before"]
     below = np.hypot(logs["ratio_after"] - logs["low_after"], logs["high_before"] - logs["ratio_before"])
     above = np.hypot(logs["high_after"] - logs["ratio_after"], logs["ratio_before"] - logs["low_before"])
-    # Surely slower by the margin, were that the truth: how far into the tail is what was found?
-    behind = (-np.log1p(margin) - change) / (np.maximum(below, above) / _SIGMAS)
     table = pd.DataFrame(
         {
             **{key: both[key] for key in keys},
@@ -66,9 +66,37 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
             "low": np.exp(change - below),
             "high": np.exp(change + above),
             "floor": both[["floor_before", "floor_after"]].max(axis=1),
-            "slower_than_margin_p": stats.norm.sf(behind),
         }
     )
+    return _judged(table, margin)
+
+
+def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
+    """Return the same of one sweep: ``found`` has results, and who of them is after their reference.
+
+    ``before`` and ``after`` are empty, for the change itself was measured. Raises NothingMeasured if no round
+    has the right losses of both.
+    """
+    tables = []
+    for results, contender in found:
+        lines = results.speedups
+        own = lines[(lines["contender"] == contender) & ~lines["control"] & lines["low"].notna()]
+        tables.append(own.rename(columns={"ratio": "change"}))
+    table = pd.concat(tables, ignore_index=True)
+    if table.empty:
+        raise NothingMeasured(
+            "no case has rounds in which both have the right losses: nothing can be compared"
+        )
+    return _judged(table.reindex(columns=COLUMNS), margin)
+
+
+def _judged(table: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Add to changes and their intervals the verdicts and the probabilities."""
+    logs = np.log(table[["change", "low", "high"]].astype(float))
+    sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / _SIGMAS
+    # How far into the tail is what was found, were it slower by just the margin?
+    behind = (-np.log1p(margin) - logs["change"]) / sigmas.clip(lower=1e-12)
+    table = table.assign(slower_than_margin_p=stats.norm.sf(behind))
     table["verdict"] = [
         verdict(one["change"], one["low"], one["high"], one["floor"], margin or None)
         for one in table.to_dict("records")
@@ -111,8 +139,8 @@ def differences(before: Results, after: Results) -> list[str]:
     return lines
 
 
-def sentence(training: pd.DataFrame, reference: str) -> str:
-    """Return the answer in a sentence."""
+def sentence(training: pd.DataFrame, what: str) -> str:
+    """Return the answer in a sentence; ``what`` says what is held against what."""
     counts = training["verdict"].value_counts()
     parts = [
         f"{counts.get(word, 0)} {text}"
@@ -122,10 +150,10 @@ def sentence(training: pd.DataFrame, reference: str) -> str:
     change, low, high = mean(training)
     worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
     return (
-        f"Training after against before, with {reference} as the yardstick: of {len(training)} cases"
+        f"Training {what}: of {len(training)} cases"
         f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
         f" on average {times(change)} as fast ({three_digits(low)} to {three_digits(high)}),"
-        f" the least {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
+        f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
         f" ({three_digits(worst['low'])} to {three_digits(worst['high'])})."
     )
 
@@ -152,5 +180,7 @@ def written(table: pd.DataFrame, answer: str, how: str) -> str:
 
 
 def _ratio(one: Mapping[Hashable, Any], side: str) -> str:
+    if math.isnan(one[side]):
+        return ""
     low, high = three_digits(one[f"{side}_low"]), three_digits(one[f"{side}_high"])
     return f"{times(one[side])} ({low} to {high})"

@@ -1,0 +1,213 @@
+"""Two revisions measured against each other, in a small project of two fake programs under git."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import fakes
+from tests.programs import ROOT, TIMEOUT_S
+
+MANIFEST = """
+[[contender]]
+name = "one"
+command = ["{python}", "-I", "-S", "one/program.py", "honest"]
+version = ["{python}", "-I", "-S", "one/program.py", "honest", "--version"]
+build = ["{python}", "-I", "-S", "one/build.py"]
+methods = ["naive", "backprop"]
+
+[[contender]]
+name = "two"
+command = ["{python}", "-I", "-S", "two/program.py", "honest"]
+version = ["{python}", "-I", "-S", "two/program.py", "honest", "--version"]
+methods = ["naive", "backprop"]
+"""
+QUICK = ("--shapes", "4-2-1", "--budget", "2")
+SLOWER = ("4e-7", "5e-7")
+"""What makes the fake program take a quarter longer, by its own clock."""
+
+
+class Project:
+    """A project under git, with the harness in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.copies = path / "results" / "compared" / ".copies"
+        ignored = shutil.ignore_patterns("__pycache__", "contenders.toml")
+        shutil.copytree(ROOT / "harness", path / "harness", ignore=ignored)
+        (path / "harness" / "contenders.toml").write_text(MANIFEST)
+        (path / ".gitignore").write_text("__pycache__/\nresults/\n")
+        for name in ("one", "two"):
+            (path / name).mkdir()
+            shutil.copy(fakes.PROGRAM, path / name / "program.py")
+        (path / "one" / "build.py").touch()
+        self.git("init", "-q")
+        self.commit()
+
+    def git(self, *words: str) -> str:
+        """Return what git says to that."""
+        who = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
+        done = subprocess.run(["git", *who, *words], cwd=self.path, capture_output=True, check=True)
+        return done.stdout.decode()
+
+    def commit(self) -> None:
+        """Commit all that is there."""
+        self.git("add", "--all")
+        self.git("commit", "-q", "-m", "another")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text in a file."""
+        text = (self.path / name).read_text()
+        assert old in text
+        (self.path / name).write_text(text.replace(old, new))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a comparison."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", "compare", *QUICK, *words],
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+
+    def compare(self, *words: str) -> tuple[int, str, str]:
+        """Return a comparison's exit status and its two streams."""
+        with self.start(*words) as process:
+            out, err = process.communicate(timeout=TIMEOUT_S)
+        assert "Traceback" not in err
+        return process.returncode, out, err
+
+    def left(self) -> str:
+        """Return what git finds changed, and which worktrees it knows."""
+        return self.git("status", "--porcelain") + self.git("worktree", "list", "--porcelain")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project with one commit."""
+    return Project(tmp_path / "project")
+
+
+def test_only_who_changed_is_measured_and_found_slower(project: Project) -> None:
+    project.edit("two/program.py", *SLOWER)
+    project.commit()
+    before = project.left()
+    status, out, _ = project.compare("--revisions", "HEAD~1", "--fail-slower", "5%", "--format", "json")
+    found = json.loads(out)
+    training = [case for case in found["cases"] if case["measure"] == "training"]
+    assert status == 1
+    assert {(one["method"], one["contender"], one["verdict"]) for one in training} == {
+        ("naive", "two@HEAD", "slower"),
+        ("backprop", "two@HEAD", "slower"),
+    }
+    assert [one["change"] for one in training] == pytest.approx([0.8, 0.8])
+    assert found["answer"].startswith("Training HEAD against HEAD~1: of 2 cases 2 slower, 0 faster,")
+    assert project.left() == before
+    assert not project.copies.exists()
+
+
+def test_which_trees_were_compared_stands_in_the_environment(project: Project) -> None:
+    project.edit("two/program.py", *SLOWER)
+    project.commit()
+    assert project.compare("--revisions", "HEAD~1", "HEAD")[0] == 0
+    environment = json.loads((project.path / "results" / "compared" / "environment.json").read_text())
+    assert environment["revisions"] == {
+        "HEAD~1": project.git("rev-parse", "HEAD~1^{tree}").strip(),
+        "HEAD": project.git("rev-parse", "HEAD^{tree}").strip(),
+    }
+
+
+def test_the_same_revision_twice_is_everybody_and_no_difference(project: Project) -> None:
+    status, out, _ = project.compare("--revisions", "HEAD", "--fail-slower", "1%")
+    assert status == 0
+    assert "Training HEAD' against HEAD: of 4 cases 0 slower, 0 faster," in out
+
+
+def test_what_is_not_committed_is_a_revision(project: Project) -> None:
+    """Changed, staged and new files all belong to it, and stay as they are."""
+    project.edit("one/program.py", 'value or "4e-7"', "(Path(__file__).parent / 'step').read_text()")
+    project.git("add", "one/program.py")
+    (project.path / "one" / "step").write_text("2e-7")
+    before = project.left()
+    status, out, _ = project.compare("--revisions", "HEAD", "--format", "csv")
+    assert status == 0
+    assert "one@HEAD+,training,,,,,,,2.0" in out
+    assert project.left() == before
+
+
+def test_a_revision_that_does_not_build(project: Project) -> None:
+    (project.path / "one" / "build.py").write_text("raise SystemExit('no compiler')")
+    status, out, err = project.compare("--revisions", "HEAD")
+    assert (status, out) == (1, "")
+    assert "error: one@HEAD+ cannot be built: exit status 1: " in err
+    assert not project.copies.exists()
+
+
+def test_a_revision_without_the_program(project: Project) -> None:
+    (project.path / "two" / "program.py").unlink()
+    status, out, err = project.compare("--revisions", "HEAD")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "error: two@HEAD+ cannot be run; the note above says why"
+    assert not project.copies.exists()
+
+
+def test_a_revision_with_other_losses(project: Project) -> None:
+    """One method is broken: the other is still compared, and the status says that something is wrong."""
+    project.edit("one/program.py", "3 * epoch + 7", "3 * epoch + 7 + (request.method == 'naive')")
+    status, out, err = project.compare("--revisions", "HEAD", "--format", "csv")
+    assert status == 1
+    assert "one@HEAD+ naive 4-2-1" in err
+    assert "mismatch" in err
+    assert "backprop,4-2-1" in out
+    assert "naive,4-2-1" not in out
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_who_is_ended_leaves_nothing_for_long(project: Project, number: int, status: int) -> None:
+    started = project.path / "results" / "started"
+    (project.path / "one" / "build.py").write_text(
+        f"import time; open({str(started)!r}, 'w'); time.sleep({TIMEOUT_S})"
+    )
+    before = project.left()
+    with project.start("--revisions", "HEAD") as process:
+        while not started.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert (project.copies / "2" / "one" / "build.py").exists()
+        process.send_signal(number)
+        process.stdout.close()  # type: ignore[union-attr]
+        assert process.wait(TIMEOUT_S) == status
+    assert project.copies.exists() == (number == signal.SIGKILL)
+    assert project.left() == before
+    assert project.compare("--revisions", "HEAD", "HEAD")[0] == 0
+    assert not project.copies.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--revisions", "v0"], "--revisions: git rev-parse failed; got 'v0', takes a revision or HEAD+"),
+        (["--revisions", "a", "b", "c"], "--revisions: got 3, takes one or two"),
+        (["latest", "--revisions", "HEAD"], "compare: got 'latest' and --revisions, takes one of them"),
+        ([], "compare: takes a sweep to compare with, such as latest~1, or --revisions BASE"),
+    ],
+)
+def test_what_is_refused(project: Project, words: list[str], line: str) -> None:
+    assert project.compare(*words) == (2, "", f"error: {line}\n")
+
+
+def test_a_folder_that_is_not_under_git(project: Project) -> None:
+    shutil.rmtree(project.path / ".git")
+    status, out, err = project.compare("--revisions", "HEAD")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --revisions: git ")
