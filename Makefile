@@ -16,11 +16,11 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps compare verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps compare export verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot, compare, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@echo "ARGS goes to bench, show, plot, compare, export, verify and selfcheck; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -78,6 +78,9 @@ sweeps: $(READY) ## list what was measured
 
 compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", or BASE=REVISION measured against what is here
 	@$(RUN) harness compare --results $(RESULTS) $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))
+
+export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
+	@$(RUN) harness export --results $(RESULTS) $(ARGS)
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)

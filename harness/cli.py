@@ -14,11 +14,23 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
-from harness.commands import bench, build, compare, document, kernels, plot, selfcheck, show, sweeps, verify
+from harness.commands import (
+    bench,
+    build,
+    compare,
+    document,
+    export,
+    kernels,
+    plot,
+    selfcheck,
+    show,
+    sweeps,
+    verify,
+)
 from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
-COMMANDS = (build, bench, show, plot, sweeps, compare, verify, selfcheck, kernels, document)
+COMMANDS = (build, bench, show, plot, sweeps, compare, export, verify, selfcheck, kernels, document)
 
 
 def main(words: Sequence[str] | None = None) -> int:

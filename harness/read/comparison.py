@@ -17,6 +17,7 @@ from scipy import stats
 
 from harness.digits import three_digits, times
 from harness.errors import NothingMeasured, UsageError
+from harness.read.exports import markdown
 from harness.read.intervals import verdict
 from harness.read.results import Results
 
@@ -166,8 +167,7 @@ def written(table: pd.DataFrame, answer: str, how: str) -> str:
     if how == "csv":
         return table.to_csv(index=False, lineterminator="\n").removesuffix("\n")
     heads = ["method", "shape", "contender", "measure", "before", "after", "change", "verdict"]
-    rows = [heads, ["---"] * len(heads)]
-    rows += [
+    rows = (
         [
             *(one[name] for name in ("method", "layers", "contender", "measure")),
             *(_ratio(one, side) for side in ("before", "after")),
@@ -175,8 +175,8 @@ def written(table: pd.DataFrame, answer: str, how: str) -> str:
             one["verdict"],
         ]
         for one in table.to_dict("records")
-    ]
-    return "\n".join([answer, "", *(f"| {' | '.join(row)} |" for row in rows)])
+    )
+    return f"{answer}\n\n{markdown(heads, rows)}"
 
 
 def _ratio(one: Mapping[Hashable, Any], side: str) -> str:

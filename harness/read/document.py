@@ -5,7 +5,7 @@ replaced.
 """
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 from harness.case import METHODS
 from harness.digits import MARKS, against, duration, ratio, three_digits, times
 from harness.read import alternatives, kernels, selfcheck
+from harness.read.exports import markdown
 from harness.read.results import Results
 
 
@@ -51,7 +52,7 @@ def of_sweep(results: Results) -> dict[str, str]:
     }
     plain = METHODS[0]
     if plain in set(results.medians["method"]):
-        figures |= {plain: _speedups(results, plain), "claims": _claims(results, plain)}
+        figures |= {plain: speedups(results, plain), "claims": _claims(results, plain)}
     return figures
 
 
@@ -89,8 +90,8 @@ def of_alternatives(results: Results) -> dict[str, str]:
         heads = [words.get(column, f"ties with {name} from") for column in columns]
         starts = ["start-up", *(["compiling"] if compiles else [])]
         heads = [f"times {name}'s step", *shapes, *starts, *heads, "losses"]
-        figures[f"instead-{method}"] = _table(heads, rows)
-    figures["fastest"] = _table(
+        figures[f"instead-{method}"] = markdown(heads, rows)
+    figures["fastest"] = markdown(
         ["method", "shape", "shortest step", "next", "first through 10,000 steps with start-up", "next"],
         [
             [str(method), str(layers), *_first_two(own, "times_as_long"), *_first_two(own, "article_s")]
@@ -129,7 +130,7 @@ def machine(results: Results) -> str:
     )
 
 
-def _speedups(results: Results, method: str) -> str:
+def speedups(results: Results, method: str) -> str:
     """Return a line a shape: everybody's time, and each rival's ratios."""
     own = results.speedups[(results.speedups["method"] == method) & ~results.speedups["control"]]
     rivals = list(dict.fromkeys(own["contender"]))
@@ -145,7 +146,7 @@ def _speedups(results: Results, method: str) -> str:
                 cells.append(ratio(one) if one.get("rounds") else reason)
         lines.append(cells)
     heads = [part for name in rivals for part in (f"{name}, training", f"{name}, whole process")]
-    return _table(["shape", *results.contenders, *heads], lines)
+    return markdown(["shape", *results.contenders, *heads], lines)
 
 
 def _methods(results: Results) -> str:
@@ -154,7 +155,7 @@ def _methods(results: Results) -> str:
     lanes = list(dict.fromkeys((name, method) for name, method, _ in seconds))
     shapes = sorted({shape for *_, shape in seconds}, key=list(results.medians["layers"]).index)
     lines = [[shape, *(seconds.get((*lane, shape), "") for lane in lanes)] for shape in shapes]
-    return _table(["shape", *(f"{name} {method}" for name, method in lanes)], lines)
+    return markdown(["shape", *(f"{name} {method}" for name, method in lanes)], lines)
 
 
 def _claims(results: Results, method: str) -> str:
@@ -172,7 +173,7 @@ def _claims(results: Results, method: str) -> str:
         measure: f"{three_digits(part['ratio'].min())} to {three_digits(part['ratio'].max())} times"
         for measure, part in own.groupby("measure")
     }
-    return _table(
+    return markdown(
         ["the article", "measured"],
         [
             [
@@ -206,7 +207,7 @@ def _beside_kernels(results: Results, table: pd.DataFrame) -> str:
         if kernel_s is not None:
             name, times_as_long = f"{one['contender']} {one['method']}", times(one["median"] / kernel_s)
             lines.append([name, one["layers"], duration(kernel_s), duration(one["median"]), times_as_long])
-    return _table(["", "shape", "kernel", "program", "program / kernel"], lines)
+    return markdown(["", "shape", "kernel", "program", "program / kernel"], lines)
 
 
 def of_kernels(table: pd.DataFrame) -> dict[str, str]:
@@ -235,7 +236,7 @@ def of_kernels(table: pd.DataFrame) -> dict[str, str]:
             missed.append(f"- {name}: {per_parameter:.2f} ns per parameter, {wanted} wanted")
     heads = ["by", "kernel", "shape", "median", "times as fast", "ns per parameter", "of peak"]
     return {
-        "kernels": _table(heads, lines),
+        "kernels": markdown(heads, lines),
         "missed": "\n".join(missed) or "- Nothing.",
         "flat": _flat(table),
     }
@@ -259,9 +260,3 @@ def _seconds(results: Results) -> dict[tuple[str, str, str], str]:
             "contender", key=lambda names: names.map(results.contenders.index), kind="stable"
         ).to_dict("records")
     }
-
-
-def _table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    rows = [list(heads), *map(list, lines)]
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

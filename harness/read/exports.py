@@ -1,4 +1,6 @@
-"""The tables of a sweep as CSV files, for people and for other programs."""
+"""Tables as CSV files, for people and for other programs, and as Markdown."""
+
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -25,3 +27,10 @@ def csv(table: pd.DataFrame) -> bytes:
         .to_csv(index=False, lineterminator="\n")
         .encode()
     )
+
+
+def markdown(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    rows = [list(heads), *map(list, lines)]
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
