@@ -20,7 +20,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot, compare, export, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, verify and selfcheck; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -73,8 +73,8 @@ plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures from what was measured; 
 $(RESULTS)/runs.csv:
 	@$(MAKE) --no-print-directory bench ARGS=
 
-sweeps: $(READY) ## list what was measured
-	@$(RUN) harness sweeps --results $(RESULTS)
+sweeps: $(READY) ## list what was measured; one case over all sweeps: ARGS="--case naive 10-5-1"
+	@$(RUN) harness sweeps --results $(RESULTS) $(ARGS)
 
 compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", or BASE=REVISION measured against what is here
 	@$(RUN) harness compare --results $(RESULTS) $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))

@@ -27,9 +27,7 @@ from rich.text import Text
 
 from harness.case import Case
 from harness.digits import MARKS, against, duration, ratio, three_digits, times
-from harness.errors import ResultsError
 from harness.plan import Plan, Run
-from harness.records import SweepFolder
 from harness.rows import WITH_LOSSES, Row
 
 if TYPE_CHECKING:
@@ -220,26 +218,19 @@ class Terminal:
             )
         self._out.print(table)
 
-    def sweeps(self, sweeps: Iterable[SweepFolder]) -> None:
-        """List sweeps: when, where, who, how much of the plan is done."""
+    def sweeps(self, sweeps: Iterable[Mapping[str, Any]]) -> None:
+        """List sweeps: when, where, by whom, how much was run, how quiet the machine was."""
         table = self._table(
-            "Sweeps", "sweep", "~machine", "commit", ">cases", ">runs", ">failed", "~contenders"
+            "Sweeps", "sweep", "~host", "commit", ">cases", ">runs", ">failed", ">floor", "~who"
         )
-        for sweep in sweeps:
-            try:
-                rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
-            except ResultsError as error:
-                self.error(str(error))
-                continue
-            names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
+        for one in sweeps:
             table.add_row(
-                sweep.name,
-                _Cut(str(machine.get("host", ""))),
-                escape(str(machine.get("commit") or "")[:7]),
-                str(len({str(row.run.case) for row in rows})),
-                str(len(rows)),
-                str(sum(row.status not in ("ok", "paused") for row in rows)),
-                escape(", ".join(names)),
+                one["sweep"],
+                _Cut(one["host"]),
+                escape(one["commit"]),
+                *(str(one[name]) for name in ("cases", "runs", "failed")),
+                "" if math.isnan(one["floor"]) else times(one["floor"]),
+                escape(_some(one["contenders"])),
             )
         self._out.print(table)
 
@@ -371,3 +362,8 @@ class _Cut:
         if cell_len(text) > width:
             text = f"{text[: width // 2]}…{text[len(text) - (width - 1) // 2 :]}"
         yield Text(text, self._style, no_wrap=True, overflow="ellipsis")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names as a list that stays short."""
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} others"

@@ -5,7 +5,7 @@ It is made before the first timed run, stands in the sweep's folder, and is not 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.case import METHODS, Case, Shape
@@ -182,6 +182,12 @@ class Plan:
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
         return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
+
+    def only(self, method: str, shape: Shape) -> "Plan":
+        """Return the plan with all other cases taken out."""
+        cases = (one for one in self.cases if (one.case.method, one.case.shape) == (method, shape))
+        left_out = (one for one in self.left_out if (one.method, one.shape) == (method, shape))
+        return replace(self, cases=tuple(cases), left_out=tuple(left_out))
 
     def estimate_of(self, run: Run) -> float:
         """Return the estimated seconds of one run."""

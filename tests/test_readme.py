@@ -38,6 +38,7 @@ IN_ORDER = {
     "make show": ["make", "show"],
     "make sweeps": ["make", "sweeps"],
     "make compare": ["make", "compare", "ARGS=latest latest"],
+    "make compare BASE=HEAD~1": ["make", "--dry-run", "compare", "BASE=HEAD~1"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
     "make test-peers": ["make", "--dry-run", "test-peers"],
@@ -93,11 +94,14 @@ def test_bad_arguments_are_refused_before_anything_is_built() -> None:
 @pytest.mark.parametrize("line", [line for line in commands() if "ARGS" in line])
 def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They are taken: what is missing afterwards is the manifest, or a sweep."""
-    make, target, *others, words = shlex.split(line)
+    make, target, *others, words = shlex.split(line.partition(" > ")[0])
     assert (make, words.partition("=")[0]) == ("make", "ARGS")
-    assert others in ([], ["PEERS=1"])
+    variables = dict(other.split("=") for other in others)
+    assert variables.keys() <= {"PEERS", "BASE"}
     arguments = [target, *shlex.split(words.partition("=")[2]), "--results", str(tmp_path)]
-    if target == "bench":
+    if "BASE" in variables:
+        arguments += ["--revisions", variables["BASE"]]
+    if target == "bench" or "BASE" in variables:
         arguments += ["--manifest", "/nowhere"]
     status = main(arguments)
     said = capsys.readouterr()
@@ -105,7 +109,9 @@ def test_arguments(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert (status, said.err) == (0, "")
         assert "trains 10-5-1 (naive)" in said.out
     else:
-        assert re.search(r"cannot be read: No such file|has no sweep|has only 0", said.err), said.err
+        assert re.search(r"cannot be read: No such file|has no sweep|has only 0|no sweep has", said.err), (
+            said.err
+        )
 
 
 def another_python() -> str:

@@ -130,8 +130,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if len(arguments.revisions) > 2:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
     base, head = (*arguments.revisions, revisions.default())[:2]
-    trees = [revisions.tree_of(base), revisions.tree_of(head)]
     manifest = manifest_of(arguments)
+    trees = [revisions.tree_of(base), revisions.tree_of(head)]
     if not arguments.contenders:
         manifest = select(manifest, revisions.affected(manifest.contenders, *trees))
     labels = [_label(base), _label(head) + ("'" if _label(head) == _label(base) else "")]

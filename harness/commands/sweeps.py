@@ -1,19 +1,66 @@
-"""Lists the sweeps of a results folder."""
+"""Lists the sweeps of a results folder; follows one case through them."""
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from harness.commands.shared import add_results, archive_of
+from harness.archive import Archive
+from harness.case import METHODS, Shape
+from harness.commands.shared import add_results, archive_of, checked
+from harness.errors import ResultsError, UsageError
+from harness.records import replace_file
 
 if TYPE_CHECKING:
     from harness.console import Terminal
 
-HELP = "list the sweeps, the latest last"
-add_arguments = add_results
+HELP = "list the sweeps, the latest last, or draw one case over all of them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_results(parser)
+    parser.add_argument(
+        "--case",
+        nargs=2,
+        type=checked(_word),
+        metavar=("METHOD", "SHAPE"),
+        help="such as naive 10-5-1: draw history.png, and write history.csv, into the results folder",
+    )
+
+
+def _word(text: str) -> str | Shape:
+    """Read a method or a shape."""
+    return text if text in METHODS else Shape.parse(text)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Show when and where each sweep was made, by whom, and what became of it."""
+    """Show when and where each sweep was made, by whom, and what became of it; or follow a case."""
     archive = archive_of(arguments)
-    terminal.sweeps(archive.sweeps())
+    if not arguments.case:
+        terminal.sweeps(_overviews(archive, terminal))
+        return 0
+    method, shape = arguments.case
+    if method not in METHODS or not isinstance(shape, Shape):
+        raise UsageError(f"--case: got {method} {shape}, takes a method and a shape, such as naive 10-5-1")
+    with terminal.doing("reading the sweeps"):
+        from harness.read import history, style
+        from harness.read.exports import csv
+
+        table = history.history(archive.sweeps(), method, shape)
+    for name, content in (
+        ("history.csv", csv(table)),
+        ("history.png", style.png(history.picture(table, f"{method} {shape}"))),
+    ):
+        replace_file(archive.path / name, content)
+        terminal.say(str(archive.path / name))
     return 0
+
+
+def _overviews(archive: Archive, terminal: "Terminal") -> Iterator[dict[str, Any]]:
+    from harness.read.history import overview
+
+    for sweep in archive.sweeps():
+        try:
+            yield overview(sweep)
+        except ResultsError as error:
+            terminal.error(str(error))

@@ -92,14 +92,23 @@ class Results:
         return *rivals(self), basis(self)
 
 
-def understand(folder: SweepFolder, reference: str | None = None, margin: float | None = None) -> Results:
+def understand(
+    folder: SweepFolder,
+    reference: str | None = None,
+    margin: float | None = None,
+    only: tuple[str, Shape] | None = None,
+) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
-    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal.
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and the
+    shape of the one case that is wanted.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
     rows, plan = folder.rows(), folder.plan()
+    if only:
+        rows = [row for row in rows if (row.run.case.method, row.run.case.shape) == only]
+        plan = plan.only(*only) if plan else None
     if not any(row.status in WITH_LOSSES and not (row.run.warm_up or row.run.control) for row in rows):
         raise NothingMeasured(f"{folder.path}: no timed run has ended well yet, so there is nothing to show")
     planned = plan.versions if plan else ()
