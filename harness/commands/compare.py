@@ -151,6 +151,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             )
             described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
             sweep = begin(archive, options, replace(here, environment=described), terminal)
+            for entry in sweep.plan.left_out:
+                terminal.note(f"not measured: {entry}")
             if carry_out(sweep, terminal):
                 return INTERRUPTED
     terminal.failures(sweep.failed, sweep.spared)

@@ -151,7 +151,7 @@ def sentence(training: pd.DataFrame, what: str) -> str:
     change, low, high = mean(training)
     worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
     return (
-        f"Training {what}: of {len(training)} cases"
+        f"Training {what}: of {len(training)} {'case' if len(training) == 1 else 'cases'}"
         f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
         f" on average {times(change)} as fast ({three_digits(low)} to {three_digits(high)}),"
         f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"

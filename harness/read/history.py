@@ -138,7 +138,7 @@ def picture(table: pd.DataFrame, case: str) -> Figure:
     ratios.set_xticks(
         list(shown), [_label(names[place], first.loc[names[place]]) for place in shown], fontsize=7
     )
-    figure.legend(*steps.get_legend_handles_labels(), loc="outside right upper")
+    figure.legend(*steps.get_legend_handles_labels(), loc="outside right center")
     figure.suptitle(f"{case} over {len(names)} sweeps, with their commits (+: with uncommitted changes)")
     machines = dict.fromkeys(f"{one['host']}: {one['cpu']}" for one in first.to_dict("records"))
     add_caption(figure, "; then ".join(machines)[:180])
