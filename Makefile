@@ -16,11 +16,11 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps compare export verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps compare export predict verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, predict, verify and selfcheck; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -81,6 +81,9 @@ compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="lat
 
 export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
 	@$(RUN) harness export --results $(RESULTS) $(ARGS)
+
+predict: $(READY) ## how long a shape takes that was not measured: ARGS=200-100-1; ARGS=--check measures how often that holds
+	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)

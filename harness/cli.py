@@ -22,6 +22,7 @@ from harness.commands import (
     export,
     kernels,
     plot,
+    predict,
     selfcheck,
     show,
     sweeps,
@@ -30,7 +31,7 @@ from harness.commands import (
 from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
-COMMANDS = (build, bench, show, plot, sweeps, compare, export, verify, selfcheck, kernels, document)
+COMMANDS = (build, bench, show, plot, sweeps, compare, export, predict, verify, selfcheck, kernels, document)
 
 
 def main(words: Sequence[str] | None = None) -> int:

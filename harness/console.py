@@ -169,7 +169,7 @@ class Terminal:
             self._sentence(f"{MARKS[word]} {_MARKED[word]}")
         self._thresholds(results)
         self._exponents(results.exponents)
-        for sentence in (*results.crossovers, *results.answer):
+        for sentence in (*results.overtakings, *results.answer):
             self._sentence(sentence)
 
     def _thresholds(self, results: "Results") -> None:
@@ -274,6 +274,57 @@ class Terminal:
         self._out.print(table)
         for word in [word for word in MARKS if word in set(training["verdict"])]:
             self._sentence(f"{MARKS[word]} {_MARKED[word]}")
+
+    def predictions(self, table: "pd.DataFrame", record: str) -> None:
+        """Show predictions, and how often earlier ones held."""
+        one = table.iloc[0]
+        rows = self._table(
+            f"Predicted for {one['layers']}, {one['samples']} samples, {one['epochs']} epochs, from {one['sweep']}",
+            *("method", "~contender", ">training", ">95% interval", ">process", ">speedup", ">beyond"),
+        )
+        for one in table.to_dict("records"):
+            rows.add_row(
+                one["method"],
+                _Cut(one["contender"]),
+                duration(one["training_s"]),
+                f"{duration(one['training_low'])} to {duration(one['training_high'])}",
+                duration(one["process_s"]),
+                "" if math.isnan(one["speedup"]) else times(one["speedup"]),
+                "" if one["beyond"] == 1.0 else times(one["beyond"]),
+            )
+        self._out.print(rows)
+        self._sentence("beyond: so many times the multiply-adds of the largest shape that was measured")
+        self._sentence(record)
+
+    def checks(self, table: "pd.DataFrame", hits: "pd.DataFrame", sentence: str) -> None:
+        """Show what became of predictions that were checked."""
+        rows = self._table(
+            "Predicted / measured seconds of a training step (!: outside of the 95% interval)",
+            *("method", "~shape", "~contender", ">predicted", ">measured", ">ratio", ">beyond"),
+        )
+        for one in table[table["hit"] != ""].to_dict("records"):
+            rows.add_row(
+                one["method"],
+                _Cut(one["layers"]),
+                _Cut(one["contender"]),
+                duration(one["step_s"]),
+                duration(one["measured_step_s"]),
+                three_digits(one["ratio"]) + ("" if one["hit"] == "yes" else "!"),
+                "" if one["beyond"] == 1.0 else times(one["beyond"]),
+            )
+        self._out.print(rows)
+        shares = self._table("Hits", "method", "~contender", ">checks", ">hits", ">95%", ">median error")
+        for one in hits.to_dict("records"):
+            shares.add_row(
+                one["method"],
+                _Cut(one["contender"]),
+                str(one["checks"]),
+                str(one["hits"]),
+                f"{one['low']:.0%}-{one['high']:.0%}",
+                f"{one['median_error']:.1%}",
+            )
+        self._out.print(shares)
+        self._sentence(sentence)
 
     def kernels(self, kernels: "pd.DataFrame") -> None:
         """Show what the in-process benchmarks measured, beside what the methods are meant to reach."""

@@ -6,7 +6,7 @@ as long as its picture has settings: they belong together, and none is used twic
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from harness.case import ARTICLE, METHODS
 from harness.digits import three_digits
+from harness.read.crossover import path
 from harness.read.results import Results
 from harness.read.style import (
     COLOURS,
@@ -59,7 +60,8 @@ def scaling(results: Results, footer: str) -> Figure:
             for (contender, of), fit in fits.items()
             if of == method
         }
-        _growth(axes, results, medians, method, labels)
+        _growth(axes, results, medians, method, labels, [who for who, of in results.costs if of == method])
+        _modelled(axes, results, method)
         axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
         _without_time(strip, results, method)
     grid[1][0].set_ylabel("training time per step (median, 95% interval)")
@@ -69,6 +71,41 @@ def scaling(results: Results, footer: str) -> Figure:
     )
     add_caption(figure, footer)
     return figure
+
+
+def _modelled(axes: Axes, results: Results, method: str) -> None:
+    """Draw what the models say between the sizes, and where somebody overtakes a worse method."""
+    styles, points = styles_of(results.contenders), path(list(results.outcomes["layers"]))
+    neurons = [sum(point) for point in points]
+    for (contender, of), cost in results.costs.items():
+        if of != method:
+            continue
+        seconds = [cost.step(point).value for point in points]
+        measured = [cost.beyond(point) == 1.0 for point in points]
+        colour, _ = styles[contender]
+        axes.plot(
+            [size for size, was in zip(neurons, measured, strict=True) if was],
+            [value for value, was in zip(seconds, measured, strict=True) if was],
+            color=colour,
+            linewidth=1.2,
+            linestyle=LINES[method],
+        )
+        overtakes = results.crossovers[
+            (results.crossovers["kind"] == "training")
+            & (results.crossovers["contender"] == contender)
+            & (results.crossovers["method"] == method)
+        ].dropna(subset="neurons")
+        for one in overtakes.to_dict("records"):
+            height = float(np.interp(one["neurons"], neurons, seconds))
+            axes.plot(one["neurons"], height, "o", color=colour, markersize=13, fillstyle="none")
+            axes.annotate(
+                f"from {one['neurons']:.0f} on faster than\n{one['than_contender']} {one['than_method']}",
+                (one["neurons"], height),
+                xytext=(8, -18),
+                textcoords="offset points",
+                fontsize=7.5,
+                color=colour,
+            )
 
 
 def _named(results: Results, contender: str) -> str:
@@ -84,9 +121,14 @@ def _agreeing(results: Results) -> str:
 
 
 def _growth(
-    axes: Axes, results: Results, table: pd.DataFrame, method: str, labels: Mapping[str, str]
+    axes: Axes,
+    results: Results,
+    table: pd.DataFrame,
+    method: str,
+    labels: Mapping[str, str],
+    modelled: Collection[str] = (),
 ) -> None:
-    """Draw a curve for each contender against the neurons, and its label at its end."""
+    """Draw a curve for each contender against the neurons, but points for who has a model, and labels."""
     styles, sizes = styles_of(results.contenders), results.outcomes["neurons"]
     # The panels of all methods have one axis.
     low, high = math.log(table["low"].fillna(table["median"]).min()), math.log(table["median"].max())
@@ -107,7 +149,7 @@ def _growth(
             marker=marker,
             markersize=6 if contender in best else 4,
             linewidth=2.0 if contender in best else 0.9,
-            linestyle=LINES[method],
+            linestyle="none" if contender in modelled else LINES[method],
             label=contender,
         )
         axes.plot(wrong["neurons"], wrong["median"], "x", color="black", markersize=11, zorder=3)

@@ -47,7 +47,7 @@ def of_sweep(results: Results) -> dict[str, str]:
         "answer": f"**{results.answer[0]}**",
         "machine": machine(results),
         "methods": _methods(results),
-        "crossovers": "\n".join(f"- {line[0].upper()}{line[1:]}." for line in results.crossovers),
+        "crossovers": "\n".join(f"- {line[0].upper()}{line[1:]}." for line in results.overtakings),
         **of_alternatives(results),
     }
     plain = METHODS[0]

@@ -4,17 +4,20 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from harness.read import cost
 from harness.read.results import Results
 from harness.records import SweepFolder
 
 
 def write_tables(folder: SweepFolder, results: Results) -> None:
-    """Write summary.csv, speedup.csv, alternatives.csv and scaling.csv."""
+    """Write every table that is computed from the rows."""
     for name, table in (
         ("summary.csv", results.summary),
         ("speedup.csv", results.speedups),
         ("alternatives.csv", results.alternatives),
         ("scaling.csv", results.exponents),
+        ("cost.csv", cost.table(results.costs)),
+        ("crossover.csv", results.crossovers),
     ):
         folder.write_file(name, csv(table))
 

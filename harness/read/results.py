@@ -12,8 +12,9 @@ import pandas as pd
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
-from harness.read import alternatives, scaling
+from harness.read import alternatives, cost, crossover, scaling
 from harness.read.answer import basis, rivals
+from harness.read.cost import Cost
 from harness.read.frames import CASE, in_order, losses_frame, runs_frame, timed
 from harness.read.intervals import Numbers, median_interval, verdict
 from harness.records import SweepFolder
@@ -64,8 +65,10 @@ class Results:
     """How training time grows with the neurons, and where that is no power law."""
     cut_offs: pd.DataFrame
     """The first run of each case and contender that failed."""
-    crossovers: tuple[str, ...]
-    """Who overtakes whom, in sentences."""
+    costs: Mapping[tuple[str, str], Cost]
+    """What a training step costs, by contender and method."""
+    crossovers: pd.DataFrame
+    """From which size on who overtakes whom, and start-up no longer counts."""
 
     @property
     def shape(self) -> str:
@@ -78,6 +81,11 @@ class Results:
         """From which size on each contender is worth it; empty where there is nobody to choose from."""
         enough = len(self.contenders) > 2
         return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
+
+    @property
+    def overtakings(self) -> tuple[str, ...]:
+        """Who overtakes whom, in sentences."""
+        return crossover.sentences(self.crossovers)
 
     @property
     def rounds(self) -> str:
@@ -132,6 +140,7 @@ def understand(
         for (method, layers, contender, control), own in lanes.items()
         if not control
     }
+    costs = cost.costs(spreads, runs, steps)
     ratios = speedups(lanes, became, reference, margin)
     fastest = alternatives.fastest(medians, contenders)
     against_fastest = ratios if fastest == reference else speedups(lanes, became, fastest, margin)
@@ -150,7 +159,8 @@ def understand(
         alternatives=alternatives.alternatives(spreads, became, ratios, against_fastest, fastest),
         exponents=scaling.exponents(right, steps),
         cut_offs=cut_offs(runs),
-        crossovers=scaling.crossovers(right, reference),
+        costs=costs,
+        crossovers=crossover.crossovers(costs, right, reference),
     )
 
 

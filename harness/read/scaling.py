@@ -1,11 +1,11 @@
-"""How training time grows with the neurons, and who overtakes whom. Pure: medians in, tables out."""
+"""How training time grows with the neurons. Pure: medians in, a table out."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from harness.case import ARTICLE, METHODS
+from harness.case import ARTICLE
 from harness.read.frames import in_order
 from harness.read.intervals import BLOCKS, Numbers, block_medians, power_law
 
@@ -66,32 +66,3 @@ def exponents(medians: pd.DataFrame, steps: Mapping[tuple[str, str, str], Number
             }
         )
     return in_order(pd.DataFrame(lines, columns=COLUMNS))
-
-
-def crossovers(medians: pd.DataFrame, reference: str) -> tuple[str, ...]:
-    """Say from which size on a better method in a slower contender beats a worse method in a faster one.
-
-    One of the two is the reference. Compared are the medians of different cases of one sweep, so this is a
-    statement about large factors.
-    """
-    curves = {
-        lane: dict(zip(zip(own["neurons"], own["layers"], strict=True), own["median"], strict=True))
-        for lane, own in medians.groupby(["contender", "method"], sort=False)
-    }
-    beaten: dict[tuple[str, str], list[str]] = {}
-    for (slow, better), left in curves.items():
-        for (fast, worse), right in curves.items():
-            if reference not in (slow, fast) or METHODS.index(better) <= METHODS.index(worse):
-                continue
-            same = curves.get((fast, better), {})
-            both, sizes = left.keys() & same.keys(), sorted(left.keys() & right.keys())
-            if not both or not sizes or any(left[size] <= same[size] for size in both):
-                continue
-            behind = max((size[0] for size in sizes if left[size] >= right[size]), default=0)
-            since = next((neurons for neurons, _ in sizes if neurons > behind), None)
-            is_it, until = (
-                ("is", f"from {since} neurons on") if since else ("is not", f"up to {behind} neurons")
-            )
-            claim = f"{slow} with {better} {is_it} faster than", f"with {worse} {until}"
-            beaten.setdefault(claim, []).append(str(fast))
-    return tuple(f"{start} {', '.join(names)} {end}" for (start, end), names in beaten.items())

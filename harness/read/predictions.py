@@ -1,0 +1,166 @@
+"""Predictions of times: written down before they are checked, and how often they held."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.case import Shape
+from harness.digits import three_digits
+from harness.errors import ResultsError
+from harness.read.cost import Cost
+from harness.read.crossover import FARTHEST
+from harness.read.intervals import share_interval
+from harness.read.results import Results
+
+KEY = ["sweep", "contender", "method", "layers"]
+COLUMNS = [
+    *("predicted_utc", *KEY, "reference", "samples", "epochs", "beyond"),
+    *("step_s", "step_low", "step_high", "training_s", "training_low", "training_high"),
+    *("process_s", "process_low", "process_high", "speedup", "speedup_low", "speedup_high"),
+    *("checked_by", "measured_step_s", "ratio", "hit"),
+]
+HELD_OUT = tuple(
+    map(
+        Shape.parse,
+        (
+            *("7-1", "1-200-1", "200-1", "33-17-9-3", "20-20-20-20-1", "8-8-8-8-8-8-1", "13-29-1"),
+            *("40-40-10", "90-45-15", "50-10-50-1", "100-100-1", "300-30-3", "150-75-1", "1000-30-1"),
+            *("700-300-1", "1500-500-1"),
+        ),
+    )
+)
+"""Shapes for the check that are unlike those of a sweep: deeper, wider, odd, larger."""
+_ENOUGH = 0.8
+"""The share of hits below which nothing so far away is predicted."""
+_FEWEST = 5
+"""Checks of a contender and method that are a record."""
+
+
+def predicted(
+    results: Results, costs: Sequence[Cost], shape: Shape, samples: int, epochs: int, now: str
+) -> pd.DataFrame:
+    """Return a line for each of ``costs``, with 95% prediction intervals.
+
+    ``beyond`` is how many times the multiply-adds of the largest measured size a step takes, or the
+    smallest measured size those of a step; 1 within. The speedup is that of a training step, and empty without
+    a model of the reference.
+    """
+    layers = shape.layers
+    lines: list[dict[str, Any]] = []
+    for cost in costs:
+        step, reference = cost.step(layers), results.costs.get((results.reference, cost.method))
+        figures = {
+            "step": step,
+            "training": step.times(samples * epochs),
+            "process": cost.process(layers, samples, epochs),
+        }
+        ratio = reference.step(layers).over(step) if reference and reference is not cost else None
+        lines.append(
+            {
+                "predicted_utc": now,
+                "sweep": results.sweep,
+                "contender": cost.contender,
+                "method": cost.method,
+                "layers": str(shape),
+                "reference": results.reference,
+                "samples": samples,
+                "epochs": epochs,
+                "beyond": max(cost.beyond(layers), reference.beyond(layers) if ratio and reference else 1.0),
+                **{f"{name}_s": figure.value for name, figure in figures.items()},
+                **{f"{name}_low": figure.low for name, figure in figures.items()},
+                **{f"{name}_high": figure.high for name, figure in figures.items()},
+                "speedup": ratio.value if ratio else np.nan,
+                "speedup_low": ratio.low if ratio else np.nan,
+                "speedup_high": ratio.high if ratio else np.nan,
+                "checked_by": "",
+                "measured_step_s": np.nan,
+                "ratio": np.nan,
+                "hit": "",
+            }
+        )
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return the predictions that were written down; raise ResultsError if the file is not such a one."""
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys([*KEY, "reference", "checked_by", "hit"], str))
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}; move it away") from error
+    if list(table.columns) != COLUMNS:
+        raise ResultsError(f"{path}: has other columns than predictions have; move it away")
+    return table.fillna({"checked_by": "", "hit": ""})
+
+
+def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
+    """Return predictions with what a later sweep measured, where it did."""
+    table = table.copy()
+    right = truth.medians[truth.medians["status"] == "ok"]
+    measured = right.set_index(["contender", "method", "layers"])["median"].to_dict()
+    for place, one in table.iterrows():
+        seconds = measured.get((one["contender"], one["method"], one["layers"]))
+        if seconds is not None and not one["checked_by"]:
+            is_hit = one["step_low"] <= seconds <= one["step_high"]
+            table.loc[place, ["checked_by", "hit"]] = [truth.sweep, "yes" if is_hit else "no"]
+            table.loc[place, ["measured_step_s", "ratio"]] = [seconds, one["step_s"] / seconds]
+    return table
+
+
+def limit(record: pd.DataFrame, contender: str, method: str) -> float:
+    """Return how far beyond the measured sizes predictions are supported by those that were checked.
+
+    So far that of all checks up to there enough were hits; FARTHEST without a record.
+    """
+    own = record[(record["contender"] == contender) & (record["method"] == method) & (record["hit"] != "")]
+    if len(own) < _FEWEST:
+        return FARTHEST
+    own = own.sort_values("beyond", kind="stable")
+    shares = (own["hit"] == "yes").cumsum() / np.arange(1, len(own) + 1)
+    held = own["beyond"][shares >= _ENOUGH]
+    return min(FARTHEST, float(held.max())) if len(held) else 1.0
+
+
+def hits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return by contender and method: checks, hits with the interval of their share, median error, distance."""
+    lines = []
+    done = table[table["hit"] != ""]
+    for (contender, method), own in done.groupby(["contender", "method"], sort=False):
+        count = int((own["hit"] == "yes").sum())
+        low, high = share_interval(count, len(own))
+        lines.append(
+            {
+                "contender": contender,
+                "method": method,
+                "checks": len(own),
+                "hits": count,
+                "low": low,
+                "high": high,
+                "median_error": _error(own),
+                "farthest": float(own["beyond"].max()),
+            }
+        )
+    names = ["contender", "method", "checks", "hits", "low", "high", "median_error", "farthest"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def sentence(table: pd.DataFrame) -> str:
+    """Say how often predictions held."""
+    done = table[table["hit"] != ""]
+    if done.empty:
+        return "No prediction was checked yet: make predict ARGS=--check"
+    count = int((done["hit"] == "yes").sum())
+    low, high = share_interval(count, len(done))
+    return (
+        f"Of {len(done)} predictions for shapes that were not measured, {count} held their 95% interval"
+        f" ({low:.0%} to {high:.0%}); the median error was {_error(done):.1%}, and the farthest had"
+        f" {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
+    )
+
+
+def _error(own: pd.DataFrame) -> float:
+    return float(np.expm1(np.abs(np.log(own["ratio"].astype(float)))).median())
