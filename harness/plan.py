@@ -10,15 +10,22 @@ from functools import cached_property
 
 from harness.case import METHODS, Case, Shape
 
-DEFAULT_SHAPES = tuple(
-    map(
-        Shape.parse,
-        (
-            *("4-2-1", "8-4-1", "10-5-1", "16-8-1", "32-16-1", "64-32-1"),
-            *("128-64-1", "256-128-1", "512-256-1"),
-        ),
-    )
+
+def _shapes(text: str) -> tuple[Shape, ...]:
+    return tuple(map(Shape.parse, text.split()))
+
+
+DEFAULT_SHAPES = _shapes("4-2-1 8-4-1 10-5-1 16-8-1 32-16-1 64-32-1 128-64-1 256-128-1 512-256-1")
+LEARNED_SHAPES = _shapes(
+    "3-1 50-1 600-1 1-24-1 4-2-1 10-5-1 2-30-2 64-32-1 256-128-1 512-256-1 1024-512-1 16-16-16-1"
+    " 6-6-6-6-6-6-6-1 24-12-6 5-60-5 120-20-1 32-32-8 2-100-50-1"
 )
+"""Many kinds, to learn costs from: what is left out of such a fit is as odd as what people ask for."""
+HELD_OUT_SHAPES = _shapes(
+    "9-1 400-1 1-75-1 1-200-1 11-31-1 33-17-9-3 20-20-20-20-1 12-12-12-12-12-1 48-48-6 70-20-70-1 130-60-9"
+    " 120-120-1 300-30-3 220-110-1 800-24-1 900-400-1 2000-1000-1"
+)
+"""None of these is learned from: deeper, wider, odd, larger."""
 MOST_ROUNDS = 100_000
 
 RunKey = tuple[str, str, str, bool, int]

@@ -238,7 +238,7 @@ def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
     }
     # No curve is fitted through its times, and nobody is said to overtake it.
     assert set(results.exponents["contender"]) == {"python"}
-    assert results.crossovers == ()
+    assert results.overtakings == ()
 
 
 def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_nothing_but_wrong_losses(tmp_path: Path) -> None:
     results = understood(tmp_path, [mismatch("python", 1), mismatch("rust", 1)])
     assert results.medians["status"].tolist() == ["mismatch", "mismatch"]
     assert results.exponents.empty
-    assert results.crossovers == ()
+    assert results.overtakings == ()
     assert results.cut_offs.empty
 
 

@@ -1,8 +1,8 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
@@ -18,7 +18,7 @@ from harness.commands.shared import (
     whole,
 )
 from harness.errors import NothingMeasured, UsageError
-from harness.plan import Options
+from harness.plan import HELD_OUT_SHAPES, LEARNED_SHAPES, Options
 from harness.records import replace_file
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from harness.read.results import Results
 
 HELP = "predict how long a shape takes that was not measured"
-PREDICTED = "predicted"
-"""The folder within the results that has the sweeps of checks."""
+RECORD = "predictions.csv"
+"""All predictions that were checked, in the results folder."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "shape", nargs="?", metavar="SHAPE", type=checked(Shape.parse), help="such as 200-100-1"
     )
-    parser.add_argument("--sweep", default="latest", help="what it is predicted from (default: latest)")
+    parser.add_argument(
+        "--sweep", help="what it is predicted from (default: what the latest --check has learned from)"
+    )
     parser.add_argument(
         "--methods",
         nargs="+",
@@ -53,14 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=whole(1), default=100, metavar="N", help=f"{name} (default: 100)"
         )
     parser.add_argument(
-        "--check", action="store_true", help="predict shapes unlike those measured, then measure them"
+        "--check",
+        action="store_true",
+        help="measure shapes of many kinds, predict others, and measure these, too",
     )
     parser.add_argument(
         "--budget",
         metavar="N",
         type=amount("seconds"),
-        default=300.0,
-        help="seconds that a check measures (default: 300)",
+        default=150.0,
+        help="seconds that each of the two sweeps of a check measures (default: 150)",
     )
 
 
@@ -71,19 +75,25 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     from harness.read import predictions
     from harness.read.results import understand
 
-    archive = archive_of(arguments)
-    results = understand(archive.find(arguments.sweep))
-    path = arguments.results / "predictions.csv"
-    record = predictions.read(path)
     if arguments.check:
-        return _check(arguments, terminal, results, path)
+        return _check(arguments, terminal)
+    record = predictions.read(arguments.results / RECORD)
+    if arguments.sweep:
+        results = understand(archive_of(arguments).find(arguments.sweep))
+    elif len(record):
+        results = understand(_archive(arguments).find(record["sweep"].iloc[-1]))
+    else:
+        raise UsageError(
+            "predict: nothing was learned yet; make predict ARGS=--check does, in about six minutes"
+        )
     table = _predicted(arguments, results, arguments.shape)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
             terminal.note(
-                f"{one['contender']} {one['method']} {one['layers']} is {one['beyond']:.0f} times beyond what was"
-                f" measured, and predictions are supported up to {most:.0f} times: measure a larger shape"
+                f"{one['contender']} {one['method']}: {one['layers']} has {one['beyond']:.3g} times the"
+                f" multiply-adds that were measured, predictions are supported up to {most:.3g} times;"
+                " measure a larger shape"
             )
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
@@ -105,41 +115,52 @@ def _predicted(arguments: argparse.Namespace, results: "Results", *shapes: Shape
     ]
     if not costs:
         raise UsageError(
-            f"predict: sweep {results.sweep} has no contender and method of these in {FEWEST_SIZES} shapes or more;"
-            " measure more --shapes"
+            f"predict: sweep {results.sweep} has no contender and method of these in {FEWEST_SIZES} shapes"
+            " or more; measure more --shapes"
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = arguments.samples, arguments.epochs, now
-    return pd.concat([predictions.predicted(results, costs, shape, *about) for shape in shapes])
+    lines = [predictions.predicted(results, costs, shape, *about) for shape in shapes]
+    return pd.concat(lines, ignore_index=True)
 
 
-def _check(arguments: argparse.Namespace, terminal: "Terminal", results: "Results", path: Path) -> int:
-    """Write predictions down, measure the same shapes, and say how many held."""
+def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Measure shapes to learn from; write predictions of others down, measure these, say how many held."""
+    archive, manifest, path = _archive(arguments), manifest_of(arguments), arguments.results / RECORD
+    with archive.locked(), measuring(archive, manifest, terminal):
+        here = look_around(manifest, terminal)
+        terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
+        learned = begin(archive, _options(arguments, LEARNED_SHAPES), here, terminal)
+        if carry_out(learned, terminal):
+            return INTERRUPTED
+        from harness.read import predictions
+        from harness.read.exports import csv
+        from harness.read.results import understand
+
+        record = predictions.read(path)
+        table = _predicted(arguments, understand(learned.folder), *HELD_OUT_SHAPES)
+        replace_file(path, csv(_joined(record, table)))
+        terminal.say(f"{len(table)} predictions are in {path}; now these shapes are measured")
+        sweep = begin(archive, _options(arguments, HELD_OUT_SHAPES), here, terminal)
+        interrupted = carry_out(sweep, terminal)
+    for made in (learned, sweep):
+        terminal.failures(made.failed, made.spared)
+    with suppress(NothingMeasured):
+        table = predictions.checked(table, understand(sweep.folder))
+    replace_file(path, csv(_joined(record, table)))
+    terminal.checks(table, predictions.hits(table), predictions.sentence(table))
+    return INTERRUPTED if interrupted else int(bool(learned.failed or sweep.failed))
+
+
+def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...]) -> Options:
+    return Options(shapes=shapes, methods=tuple(dict.fromkeys(arguments.methods)), budget_s=arguments.budget)
+
+
+def _archive(arguments: argparse.Namespace) -> Archive:
+    return Archive(arguments.results / "predicted")
+
+
+def _joined(record: "pd.DataFrame", table: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
-    from harness.read import predictions
-    from harness.read.exports import csv
-    from harness.read.results import understand
-
-    known = set(results.outcomes["layers"])
-    shapes = [shape for shape in predictions.HELD_OUT if str(shape) not in known]
-    table = _predicted(arguments, results, *shapes)
-    record = predictions.read(path)
-    replace_file(path, csv(pd.concat([record, table]) if len(record) else table))
-    terminal.say(f"{len(table)} predictions are in {path}; now they are measured")
-    archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
-    with archive.locked(), measuring(archive, manifest, terminal):
-        options = Options(
-            shapes=tuple(shapes), methods=tuple(dict.fromkeys(arguments.methods)), budget_s=arguments.budget
-        )
-        sweep = begin(archive, options, look_around(manifest, terminal), terminal)
-        terminal.plan(sweep.plan)
-        interrupted = carry_out(sweep, terminal)
-    terminal.failures(sweep.failed, sweep.spared)
-    try:
-        table = predictions.checked(table, understand(sweep.folder))
-    except NothingMeasured as nothing:
-        terminal.note(str(nothing))
-    replace_file(path, csv(pd.concat([record, table]) if len(record) else table))
-    terminal.checks(table, predictions.hits(table), predictions.sentence(table))
-    return INTERRUPTED if interrupted else int(bool(sweep.failed))
+    return pd.concat([record, table], ignore_index=True) if len(record) else table

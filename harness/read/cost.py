@@ -23,7 +23,8 @@ FEWEST_SIZES = 5
 """Fewer do not show how wrong a model is."""
 _CACHES_KIB = (32, 256, 2048)
 """About the sizes of the caches of one core; eight bytes a parameter."""
-TERMS = ("layers", "parameters", "sums", "multiply_adds", *(f"beyond_{size}_kib" for size in _CACHES_KIB))
+_BEYOND = tuple(f"beyond_{size}_kib" for size in _CACHES_KIB)
+TERMS = ("layers", "parameters", "sums", "chain", "multiply_adds", *_BEYOND)
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_startup_s", "startup_per_sample_weight_ns"),
@@ -35,26 +36,31 @@ def counted(layers: Sequence[float], method: str) -> Numbers:
 
     ``layers`` are sizes, input first, and need not be whole. ``naive`` passes all layers twice for each
     parameter; ``incremental`` takes, for every weight, its own row and the rows of the layers after it, and
-    for every bias these; ``backprop`` goes through the layers forward and, but for the first, back.
+    for every bias these; ``backprop`` goes through the layers forward and, but for the first, back. The chain
+    has the additions that remain one after the other if whatever may go side by side does: the terms of a
+    sum and, for ``incremental``, the rows of a layer.
     """
     rows = list(layers[1:])
     weights = [columns * own for columns, own in pairwise(layers)]
     every, parameters, total = sum(rows), sum(weights) + len(rows), sum(weights)
+    in_series = sum(layers[:-1])
     if method == "naive":
         passes, sums, products = 2 * parameters * len(rows), 2 * parameters * every, 2 * parameters * total
+        chain = 2 * parameters * in_series
     elif method == "backprop":
-        passes, sums = 2 * len(rows) - 1, 2 * every - rows[-1]
-        products = 2 * total - weights[0]
+        passes, sums, products = 2 * len(rows) - 1, 2 * every - rows[-1], 2 * total - weights[0]
+        chain = in_series + sum(rows[1:])
     else:
-        passes, sums, products = len(rows), 2 * every, total
+        passes, sums, products, chain = len(rows), 2 * every, total, in_series
         for k, (columns, own) in enumerate(pairwise(layers)):
             after, later = sum(rows[k + 1 :]), rows[k + 1] if k + 1 < len(rows) else 0.0
             sums += 2 * (weights[k] * (1 + after) + after)
             in_row = own * (columns * (columns + 1) / 2)
             in_next = columns * later * (own * (own + 1) / 2)
             products += 2 * (in_row + in_next + weights[k] * sum(weights[k + 2 :]) + sum(weights[k + 1 :]))
+            chain += own * sum(layers[k:-1])
     outside = [max(0.0, 1.0 - size * 128.0 / parameters) * products for size in _CACHES_KIB]
-    return np.array([passes, parameters, sums, products, *outside], float)
+    return np.array([passes, parameters, sums, chain, products, *outside], float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +225,7 @@ def _supported(work: Numbers, times: Numbers) -> list[int]:
     # What lies beyond a cache shows in no less than two sizes that are mostly beyond it.
     share = work / work[:, [TERMS.index("multiply_adds")]]
     terms = [
-        place
-        for place, name in enumerate(TERMS)
-        if not name.startswith("beyond") or (share[:, place] >= 0.5).sum() > 1
+        place for place, name in enumerate(TERMS) if name not in _BEYOND or (share[:, place] >= 0.5).sum() > 1
     ]
     score = float(np.square(_left_out(work, times, terms)).sum())
     while len(terms) > 1:
@@ -250,6 +254,9 @@ def _errors(work: Numbers, times: Numbers, terms: Sequence[int]) -> tuple[float,
 
 def _startup(medians: pd.DataFrame, samples: "pd.Series[int]") -> tuple[Numbers, float]:
     """Return the fixed seconds of a start-up, and those per sample and weight; and the error."""
+    medians = medians[medians["median"] > 0.0]
+    if medians.empty:
+        return np.zeros(2), 0.0
     keys = list(zip(medians["method"], medians["layers"], strict=True))
     weights = np.array([sum(Shape.parse(text).weights) * samples[method, text] for method, text in keys])
     times = medians["median"].to_numpy(float)

@@ -22,17 +22,8 @@ COLUMNS = [
     *("process_s", "process_low", "process_high", "speedup", "speedup_low", "speedup_high"),
     *("checked_by", "measured_step_s", "ratio", "hit"),
 ]
-HELD_OUT = tuple(
-    map(
-        Shape.parse,
-        (
-            *("7-1", "1-200-1", "200-1", "33-17-9-3", "20-20-20-20-1", "8-8-8-8-8-8-1", "13-29-1"),
-            *("40-40-10", "90-45-15", "50-10-50-1", "100-100-1", "300-30-3", "150-75-1", "1000-30-1"),
-            *("700-300-1", "1500-500-1"),
-        ),
-    )
-)
-"""Shapes for the check that are unlike those of a sweep: deeper, wider, odd, larger."""
+
+
 _ENOUGH = 0.8
 """The share of hits below which nothing so far away is predicted."""
 _FEWEST = 5
@@ -44,9 +35,9 @@ def predicted(
 ) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is how many times the multiply-adds of the largest measured size a step takes, or the
-    smallest measured size those of a step; 1 within. The speedup is that of a training step, and empty without
-    a model of the reference.
+    ``beyond`` is how many times the multiply-adds of the largest measured size a step takes, or the smallest
+    measured size those of a step; 1 within. The speedup is that of a training step; it is empty where the
+    reference has no model, or one of sizes too far away.
     """
     layers = shape.layers
     lines: list[dict[str, Any]] = []
@@ -57,7 +48,8 @@ def predicted(
             "training": step.times(samples * epochs),
             "process": cost.process(layers, samples, epochs),
         }
-        ratio = reference.step(layers).over(step) if reference and reference is not cost else None
+        is_known = reference and reference is not cost and reference.beyond(layers) <= FARTHEST
+        ratio = reference.step(layers).over(step) if reference and is_known else None
         lines.append(
             {
                 "predicted_utc": now,
@@ -68,7 +60,7 @@ def predicted(
                 "reference": results.reference,
                 "samples": samples,
                 "epochs": epochs,
-                "beyond": max(cost.beyond(layers), reference.beyond(layers) if ratio and reference else 1.0),
+                "beyond": cost.beyond(layers),
                 **{f"{name}_s": figure.value for name, figure in figures.items()},
                 **{f"{name}_low": figure.low for name, figure in figures.items()},
                 **{f"{name}_high": figure.high for name, figure in figures.items()},
@@ -126,7 +118,7 @@ def limit(record: pd.DataFrame, contender: str, method: str) -> float:
 
 
 def hits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return by contender and method: checks, hits with the interval of their share, median error, distance."""
+    """Return by contender and method: checks, hits, the interval of their share, median error, distance."""
     lines = []
     done = table[table["hit"] != ""]
     for (contender, method), own in done.groupby(["contender", "method"], sort=False):
@@ -163,4 +155,4 @@ def sentence(table: pd.DataFrame) -> str:
 
 
 def _error(own: pd.DataFrame) -> float:
-    return float(np.expm1(np.abs(np.log(own["ratio"].astype(float)))).median())
+    return float(np.expm1(np.median(np.abs(np.log(own["ratio"].astype(float))))))
