@@ -277,9 +277,9 @@ class Terminal:
 
     def predictions(self, table: "pd.DataFrame", record: str) -> None:
         """Show predictions, and how often earlier ones held."""
-        one = table.iloc[0]
+        about = table.iloc[0]
         rows = self._table(
-            f"Predicted for {one['layers']}, {one['samples']} samples, {one['epochs']} epochs, from {one['sweep']}",
+            f"Predicted for {about['layers']}, {about['samples']} samples, {about['epochs']} epochs",
             *("method", "~contender", ">training", ">95% interval", ">process", ">speedup", ">beyond"),
         )
         for one in table.to_dict("records"):
