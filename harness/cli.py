@@ -17,6 +17,7 @@ from harness import __version__
 from harness.commands import (
     bench,
     build,
+    claims,
     compare,
     document,
     export,
@@ -31,7 +32,10 @@ from harness.commands import (
 from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
-COMMANDS = (build, bench, show, plot, sweeps, compare, export, predict, verify, selfcheck, kernels, document)
+COMMANDS = (
+    *(build, bench, show, plot, sweeps, compare, export, predict, claims),
+    *(verify, selfcheck, kernels, document),
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -296,6 +296,13 @@ class Terminal:
         self._sentence("beyond: so many times the multiply-adds of the largest shape that was measured")
         self._sentence(record)
 
+    def claims(self, claims: "pd.DataFrame") -> None:
+        """Show what the article says beside what was measured."""
+        table = self._table("What the article says", "~claim", "verdict", "~figure")
+        for one in claims.to_dict("records"):
+            table.add_row(escape(one["says"]), one["verdict"], escape(one["figure"]))
+        self._out.print(table)
+
     def checks(self, table: "pd.DataFrame", hits: "pd.DataFrame", sentence: str) -> None:
         """Show what became of predictions that were checked."""
         rows = self._table(

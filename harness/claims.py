@@ -1,0 +1,98 @@
+"""What the article claims, as claims.toml has it."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.case import Case, Shape
+from harness.codec import decode
+from harness.errors import ManifestError
+
+CLAIMS = Path(__file__).with_name("claims.toml")
+SEEDS = 200
+"""Runs of each of the article's settings, each with another seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim, and what decides it."""
+
+    name: str
+    """How results call it."""
+    says: str
+    """The claim, in our words."""
+    table: str
+    """The table of the results that has the figures."""
+    where: Mapping[str, str]
+    """The lines that count: texts by column."""
+    value: str
+    """The column of the figure; its interval stands in low and high."""
+    holds: str
+    """above, below or inside."""
+    unit: str
+    """What the figure counts."""
+    limit: float = 0.0
+    """What the interval has to be above or below of."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if nothing could decide it."""
+        if self.holds not in ("above", "below", "inside"):
+            raise ValueError(f"holds is {self.holds!r}, takes above, below or inside")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A run whose losses the article prints."""
+
+    name: str
+    """How results call it."""
+    shape: Shape
+    """Layer sizes."""
+    step: float
+    """h of the central difference."""
+    learning_rate: float
+    """Factor of the update."""
+    low: float
+    """Least value of an input."""
+    high: float
+    """Greatest value of an input."""
+    initial_loss: float
+    """The loss that is printed before training."""
+    final_loss: float
+    """The loss that is printed after it."""
+
+    def case(self, seed: int) -> Case:
+        """Return the same run with a seed of ours."""
+        return Case(
+            shape=self.shape,
+            method="naive",
+            samples=100,
+            epochs=100,
+            step=self.step,
+            learning_rate=self.learning_rate,
+            low=self.low,
+            high=self.high,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """All of it."""
+
+    claim: tuple[Claim, ...]
+    """In the order of the file."""
+    run: tuple[Published, ...]
+    """The runs whose losses are printed."""
+
+
+def load(path: Path = CLAIMS) -> Article:
+    """Read and check the claims; raise ManifestError with what is wrong."""
+    try:
+        document: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        article: Article = decode(Article, document)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: {error}") from error
+    return article

@@ -1,0 +1,152 @@
+"""The article's claims: verdicts from intervals that are known."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness import cli
+from harness.claims import CLAIMS, Article, Claim, load
+from harness.errors import ManifestError, ResultsError
+from harness.read import claims
+from harness.read.results import Results
+from tests import fakes, sweeps
+from tests.sweeps import pairs, understood
+
+NO_ROUNDS = pd.DataFrame(columns=claims.STORAGE)
+NO_SEEDS = pd.DataFrame(columns=claims.SEEDS)
+
+
+def claim(**about: object) -> Claim:
+    given: dict[str, object] = {
+        "name": "x",
+        "says": "It is so",
+        "table": "speedup",
+        "where": {"contender": "rust", "measure": "training"},
+        "value": "ratio",
+        "holds": "above",
+        "unit": "times",
+        "limit": 1.0,
+    }
+    return Claim(**(given | about))  # type: ignore[arg-type]
+
+
+def verdict(results: Results, of: Claim) -> str:
+    article = Article(claim=(of,), run=load().run)
+    return str(claims.judged(article, results, NO_ROUNDS, NO_SEEDS)["verdict"].iloc[0])
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    """Return a sweep in which Rust is faster at one shape, slower at another, and equal at a third."""
+    rows = [
+        *pairs([(4.0, 1.0 + 0.01 * (n % 3)) for n in range(30)]),
+        *pairs([(1.0, 2.0 + 0.01 * (n % 3)) for n in range(30)], of=sweeps.case("10-5-1")),
+        *pairs([(1.0, 1.0 + 0.1 * (n % 3 - 1)) for n in range(30)], of=sweeps.case("16-8-1")),
+    ]
+    return understood(tmp_path, rows)
+
+
+@pytest.mark.parametrize(
+    ("layers", "holds", "word"),
+    [
+        ("4-2-1", "above", "confirmed"),
+        ("4-2-1", "below", "refuted"),
+        ("10-5-1", "above", "refuted"),
+        ("10-5-1", "below", "confirmed"),
+        ("16-8-1", "above", "cannot tell"),
+        ("16-8-1", "below", "cannot tell"),
+        ("32-16-1", "above", "not measured"),
+    ],
+)
+def test_a_verdict_is_that_of_the_interval(results: Results, layers: str, holds: str, word: str) -> None:
+    where = {"contender": "rust", "measure": "training", "layers": layers}
+    assert verdict(results, claim(where=where, holds=holds)) == word
+
+
+def test_one_case_refutes_what_is_said_of_all(results: Results) -> None:
+    assert verdict(results, claim()) == "refuted"
+    article = Article(claim=(claim(),), run=load().run)
+    (line,) = claims.judged(article, results, NO_ROUNDS, NO_SEEDS).to_dict("records")
+    assert line["figure"].startswith("naive 4-2-1: 3.96 (")
+    assert line["figure"].endswith(" times")
+    assert line["basis"] == "speedup.csv"
+
+
+def test_nested_over_flat() -> None:
+    rounds = pd.DataFrame(
+        [
+            ("a", layers, n, 1.0, ratio)
+            for layers, ratio in (("9-9-1", 1.5), ("3-1", 0.5))
+            for n in range(1, 32)
+        ],
+        columns=claims.STORAGE,
+    )
+    table = claims.stored(rounds)
+    assert list(table["layers"]) == ["3-1", "9-9-1"]
+    assert list(table["ratio"]) == [0.5, 1.5]
+    assert list(table["rounds"]) == [31, 31]
+
+
+@pytest.mark.parametrize(("first", "holds"), [(7.0, True), (9.0, False)])
+def test_printed_losses_lie_within_those_of_other_seeds(results: Results, first: float, holds: bool) -> None:
+    """The article prints 8.0 and 8.1e-08."""
+    lines = [("its Python", seed, "a", first + 0.01 * seed, 1e-9 * seed) for seed in range(1, 201)]
+    seeds = pd.DataFrame(lines, columns=claims.SEEDS)
+    article = load()
+    table = claims.judged(article, results, NO_ROUNDS, seeds).set_index("claim")
+    assert table["verdict"]["losses of its python"] == ("confirmed" if holds else "refuted")
+    assert table["verdict"]["losses of its rust"] == "not measured"
+    # The 2.5% quantile of 1 to 200 is 5.975.
+    one = claims.printed(article, seeds).iloc[0]
+    assert (one["low"], one["high"]) == pytest.approx((first + 0.05975, first + 1.95025))
+
+
+def test_the_claims_name_tables_and_columns_that_are_there(tmp_path: Path) -> None:
+    everything = understood(tmp_path, pairs([(4.0, 1.0)] * 9))
+    table = claims.judged(load(), everything, NO_ROUNDS, NO_SEEDS)
+    assert len(table) == len(load().claim) == len(set(table["claim"]))
+    assert set(table["verdict"]) <= {"confirmed", "refuted", "cannot tell", "not measured"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('holds = "above"', 'holds = "over"', "holds is 'over', takes above, below or inside"),
+        ('says = "Rust raises the speed, in training"', "", "says"),
+        ("[[claim]]", "[[clam]]", "clam"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text(CLAIMS.read_text().replace(old, new))
+    with pytest.raises(ManifestError, match=message):
+        load(path)
+
+
+def test_a_file_of_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ResultsError, match=r"seeds\.csv: has other columns than run, seed,"):
+        claims.read(path, claims.SEEDS)
+
+
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.claims.SEEDS", 3)
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
+    storage = tmp_path / "times.csv"
+    storage.write_text(
+        "layers,round,flat_s,nested_s\n" + "".join(f"4-2-1,{n},1.0,0.5\n" for n in range(1, 9))
+    )
+    sweep = sweeps.write(tmp_path, pairs([(4.0, 1.0)] * 9))
+    words = ["--results", str(tmp_path), "--manifest", str(manifest), "--storage", f"python={storage}"]
+    assert cli.main(["claims", str(sweep.path), *words]) == 0
+    assert "not measured" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "claims.csv").set_index("claim")
+    assert table["verdict"]["flat in python"] == "refuted"
+    seeds = pd.read_csv(tmp_path / "seeds.csv")
+    assert list(seeds["seed"]) == [1, 2, 3, 1, 2, 3]
+    # A fake's first loss is (seed + neurons) / 7.
+    assert list(seeds["initial_loss"][:3]) == [17 / 7, 18 / 7, 19 / 7]
