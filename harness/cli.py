@@ -22,6 +22,7 @@ from harness.commands import (
     document,
     export,
     kernels,
+    parts,
     plot,
     predict,
     selfcheck,
@@ -33,7 +34,7 @@ from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, sweeps, compare, export, predict, claims),
+    *(build, bench, show, plot, sweeps, compare, export, predict, claims, parts),
     *(verify, selfcheck, kernels, document),
 )
 

@@ -303,6 +303,18 @@ class Terminal:
             table.add_row(escape(one["says"]), one["verdict"], escape(one["figure"]))
         self._out.print(table)
 
+    def parts(self, parts: "pd.DataFrame", names: Sequence[str]) -> None:
+        """Show where the time of the article's run goes."""
+        table = self._table(
+            "Where the time of the article's run goes",
+            *("method", "~contender", ">whole", *(f">{name}" for name in names)),
+        )
+        for one in parts.to_dict("records"):
+            shares = (one[f"{name}_s"] / one["whole_s"] for name in names)
+            cells = (f"{share:.0%}" if share >= 0.005 else "" for share in shares)
+            table.add_row(one["method"], _Cut(one["contender"]), duration(one["whole_s"]), *cells)
+        self._out.print(table)
+
     def checks(self, table: "pd.DataFrame", hits: "pd.DataFrame", sentence: str) -> None:
         """Show what became of predictions that were checked."""
         rows = self._table(

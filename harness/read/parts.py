@@ -1,0 +1,80 @@
+"""Where the time of the article's run goes. Pure."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.case import ARTICLE, METHODS
+from harness.digits import duration
+from harness.errors import NothingMeasured, ResultsError
+from harness.read.style import COLOURS, GREY
+
+PARTS = ("start-up", "data", "compiling", "steps", "loss", "printing", "end")
+COLUMNS = ["contender", "method", *(f"{part}_s" for part in PARTS), "whole_s"]
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return the runs; raise ResultsError if the file cannot be read."""
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}") from error
+
+
+def parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
+
+    Start-up is a run of one sample and no epoch; data, the targets and the first loss are what a hundred samples
+    take more; printing is what a hundred epochs take more in training than one with as many steps. The
+    rest of the training is shared between the steps and the loss after each epoch by their multiply-adds. What is
+    left is the end.
+    """
+    lines = []
+    weights = sum(ARTICLE.weights)
+    for (method, contender), own in runs.groupby(["method", "contender"], sort=False):
+        medians = own.groupby("what")[["wall_s", "training_s", "compile_s"]].median()
+        if len(medians) < 4:
+            continue
+        whole, start = medians.loc["whole"], medians.loc["one sample"]
+        bare, long = medians.loc["no epoch"], medians.loc["one epoch"]
+        start_up = start["wall_s"] - start["compile_s"]
+        data = max(0.0, bare["wall_s"] - bare["compile_s"] - start_up)
+        printing = min(max(0.0, whole["training_s"] - long["training_s"]), whole["training_s"])
+        trained = whole["training_s"] - printing
+        loss = trained * weights / (ARTICLE.multiply_adds(str(method)) + weights)
+        known = start_up + data + whole["compile_s"] + whole["training_s"]
+        seconds = (start_up, data, whole["compile_s"], trained - loss, loss, printing)
+        end = max(0.0, whole["wall_s"] - known)
+        lines.append((contender, method, *seconds, end, max(whole["wall_s"], known)))
+    if not lines:
+        raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def picture(table: pd.DataFrame) -> Figure:
+    """Draw a bar for each contender, a panel for each method: shares of the whole, which is written beside it."""
+    methods = [method for method in METHODS if method in set(table["method"])]
+    most = table["method"].value_counts().max()
+    figure = Figure(figsize=(6.0 * len(methods), 1.8 + 0.42 * most), layout="constrained")
+    colours = dict(
+        zip(
+            PARTS, (COLOURS[0], COLOURS[5], COLOURS[3], COLOURS[1], COLOURS[4], COLOURS[2], GREY), strict=True
+        )
+    )
+    for axes, method in zip(figure.subplots(1, len(methods), squeeze=False)[0], methods, strict=True):
+        own = table[table["method"] == method].sort_values("whole_s", ascending=False)
+        behind = pd.Series(0.0, index=own.index)
+        for part in PARTS:
+            share = own[f"{part}_s"] / own["whole_s"]
+            axes.barh(own["contender"], share, left=behind, color=colours[part], label=part)
+            behind += share
+        for place, seconds in enumerate(own["whole_s"]):
+            axes.text(1.01, place, duration(seconds), va="center", fontsize=9)
+        axes.set(title=method, xlim=(0.0, 1.0), xlabel="share of the whole process")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(PARTS))
+    figure.suptitle(f"Where the time of the article's run goes ({ARTICLE}, 100 samples, 100 epochs)")
+    return figure
