@@ -16,11 +16,11 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps compare export predict verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps compare export predict claims parts verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, predict, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@echo "ARGS goes to every target that takes options; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -85,6 +85,13 @@ export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
 predict: $(READY) ## how long a shape takes that was not measured: ARGS=200-100-1; ARGS=--check measures how often that holds
 	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
+claims: build ## hold the article's claims against the latest sweep; its seeds, flat and nested weights: half a minute
+	@$(CARGO) build $(RUST) --release --locked --example storage
+	@$(RUN) harness claims --results $(RESULTS) $(ARGS)
+
+parts: build ## where the time of the article's run goes, for every contender (a minute)
+	@$(RUN) harness parts --results $(RESULTS) $(CONTENDERS) $(ARGS)
+
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
@@ -102,6 +109,7 @@ peers: cargo $(READY) ## what one would use instead of Rust, in an environment o
 	@$(RUN) harness build --manifest peers/peers.toml
 
 test: build $(READY_DEV) ## all tests of both languages
+	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(CARGO) test $(RUST) --locked
 	@$(RUN) pytest --numprocesses auto
 

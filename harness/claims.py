@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from harness.errors import ManifestError
 CLAIMS = Path(__file__).with_name("claims.toml")
 SEEDS = 200
 """Runs of each of the article's settings, each with another seed."""
+ROUNDS = 31
+"""Processes of each program that times the storages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,9 @@ class Claim:
     unit: str
     """What the figure counts."""
     limit: float = 0.0
-    """What the interval has to be above or below of."""
+    """What the interval has to be above or below."""
+    than: Mapping[str, str] = field(default_factory=dict)
+    """In place of a limit: columns whose other texts name the lines to compare with, by method."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if nothing could decide it."""
@@ -79,6 +83,18 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A program that times a forward pass with flat and with nested weights: a line ``SHAPE FLAT NESTED``."""
+
+    contender: str
+    """Whose forward pass it is."""
+    command: tuple[str, ...]
+    """The program; {python} stands for the interpreter of the harness."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
     """All of it."""
 
@@ -86,6 +102,8 @@ class Article:
     """In the order of the file."""
     run: tuple[Published, ...]
     """The runs whose losses are printed."""
+    storage: tuple[Storage, ...]
+    """The programs that time the storages."""
 
 
 def load(path: Path = CLAIMS) -> Article:

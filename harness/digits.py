@@ -37,10 +37,3 @@ def ratio(line: Mapping[Any, Any], *, with_interval: bool = True) -> str:
     if not with_interval or math.isnan(line["low"]):
         return text
     return f"{text} ({three_digits(line['low'])} to {three_digits(line['high'])})"
-
-
-def against(target: float, value: float, text: str) -> str:
-    """Write a value beside what is wanted, 4.56 (4.5); nothing if it is not known."""
-    if math.isnan(value):
-        return ""
-    return text if math.isnan(target) else f"{text} ({target:g})"

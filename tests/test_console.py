@@ -358,13 +358,12 @@ def test_the_list_of_sweeps() -> None:
 def kernels_table() -> pd.DataFrame:
     """Return three kernels, of which the last has everything there is."""
     lines = [
-        ("python", "forward-flat", "10-5-1", 3.2e-6, *[math.nan] * 5),
-        ("python", "step-backprop", "10-5-1", 1.2e-5, 31.5, 20.0, 210.53, math.nan, math.nan),
-        ("rust", "step-incremental-2-threads", "1000-1000-1", 0.5, 2510.4, 2500.0, 0.384, 0.4, 1.0),
+        ("python", "forward", "10-5-1", 3.2e-6, *[math.nan] * 3),
+        ("python", "step-backprop", "10-5-1", 1.2e-5, 31.5, 210.53, math.nan),
+        ("rust", "step-incremental-2-threads", "1000-1000-1", 0.5, 2510.4, 0.384, 1.0),
     ]
     columns = [
-        *("contender", "kernel", "layers", "median_s", "times_as_fast", "target_times_as_fast"),
-        *("ns_per_parameter", "target_ns_per_parameter", "share_of_peak"),
+        *("contender", "kernel", "layers", "median_s", "times_as_fast", "ns_per_parameter", "share_of_peak"),
     ]
     return pd.DataFrame(lines, columns=columns).reindex(columns=kernels.COLUMNS)
 
@@ -374,14 +373,14 @@ def test_the_kernels(width: int) -> None:
     screen = Screen(width)
     screen.terminal.kernels(kernels_table())
     assert screen.out() == [
-        "One call of each kernel, in process (in brackets: what is wanted)",
-        "                                                         times      ns per    of",
-        "kernel                      shape         median       as fast   parameter  peak",
+        "One call of each kernel, in process",
+        "                                                    times     ns per    of",
+        "kernel                      shape         median  as fast  parameter  peak",
         "python",
-        "forward-flat                10-5-1       3.20 µs",
-        "step-backprop               10-5-1       12.0 µs    31.5x (20)      210.53",
+        "forward                     10-5-1       3.20 µs",
+        "step-backprop               10-5-1       12.0 µs    31.5x     210.53",
         "rust",
-        "step-incremental-2-threads  1000-1000-1   500 ms  2510x (2500)  0.38 (0.4)  100%",
+        "step-incremental-2-threads  1000-1000-1   500 ms    2510x       0.38  100%",
     ]
 
 
@@ -390,8 +389,7 @@ def test_long_names_of_kernels_and_contenders_lose_their_middle() -> None:
     screen = Screen()
     screen.terminal.kernels(table)
     assert max(map(len, screen.out())) <= 80
-    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms  2510x (2500)  0.38 (0.4)  100%")
-    assert "step-incre…-2-threads" in screen.out()[-1]
+    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms    2510x       0.38  100%")
 
 
 def test_progress_counts_planned_seconds() -> None:

@@ -1,13 +1,20 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
+from harness.commands.measuring import (
+    INTERRUPTED,
+    Here,
+    begin,
+    carry_out,
+    look_around,
+    measuring,
+    unfinished,
+)
 from harness.commands.shared import (
     add_contenders,
     add_results,
@@ -17,9 +24,10 @@ from harness.commands.shared import (
     manifest_of,
     whole,
 )
-from harness.errors import NothingMeasured, UsageError
+from harness.errors import UsageError
+from harness.measure.sweep import differs
 from harness.plan import HELD_OUT_SHAPES, LEARNED_SHAPES, Options
-from harness.records import replace_file
+from harness.records import SweepFolder, replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "shape", nargs="?", metavar="SHAPE", type=checked(Shape.parse), help="such as 200-100-1"
     )
     parser.add_argument(
-        "--sweep", help="what it is predicted from (default: what the latest --check has learned from)"
+        "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
     parser.add_argument(
         "--methods",
@@ -78,14 +86,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if arguments.check:
         return _check(arguments, terminal)
     record = predictions.read(arguments.results / RECORD)
-    if arguments.sweep:
-        results = understand(archive_of(arguments).find(arguments.sweep))
-    elif len(record):
-        results = understand(_archive(arguments).find(record["sweep"].iloc[-1]))
+    if arguments.sweep or record.empty:
+        folder = archive_of(arguments).find(arguments.sweep or "latest")
     else:
-        raise UsageError(
-            "predict: nothing was learned yet; make predict ARGS=--check does, in about six minutes"
-        )
+        folder = _archive(arguments).find(record["sweep"].iloc[-1])
+    results = understand(folder)
     table = _predicted(arguments, results, arguments.shape)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
@@ -127,29 +132,62 @@ def _predicted(arguments: argparse.Namespace, results: "Results", *shapes: Shape
 def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Measure shapes to learn from; write predictions of others down, measure these, say how many held."""
     archive, manifest, path = _archive(arguments), manifest_of(arguments), arguments.results / RECORD
+    learning, testing = (_options(arguments, shapes) for shapes in (LEARNED_SHAPES, HELD_OUT_SHAPES))
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
-        terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
-        learned = begin(archive, _options(arguments, LEARNED_SHAPES), here, terminal)
-        if carry_out(learned, terminal):
-            return INTERRUPTED
+        learned = _written_down(archive, path, learning, here)
+        if not learned:
+            terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
+            sweep = unfinished(archive, learning, here, terminal) or begin(archive, learning, here, terminal)
+            if carry_out(sweep, terminal):
+                return _interrupted(terminal)
+            terminal.failures(sweep.failed, sweep.spared)
+            learned = sweep.folder
+        import pandas as pd
+
         from harness.read import predictions
         from harness.read.exports import csv
         from harness.read.results import understand
 
         record = predictions.read(path)
-        table = _predicted(arguments, understand(learned.folder), *HELD_OUT_SHAPES)
-        replace_file(path, csv(_joined(record, table)))
-        terminal.say(f"{len(table)} predictions are in {path}; now these shapes are measured")
-        sweep = begin(archive, _options(arguments, HELD_OUT_SHAPES), here, terminal)
-        interrupted = carry_out(sweep, terminal)
-    for made in (learned, sweep):
-        terminal.failures(made.failed, made.spared)
-    with suppress(NothingMeasured):
-        table = predictions.checked(table, understand(sweep.folder))
-    replace_file(path, csv(_joined(record, table)))
+        if learned.name not in set(record["sweep"]):
+            table = _predicted(arguments, understand(learned), *HELD_OUT_SHAPES)
+            record = pd.concat([record, table], ignore_index=True) if len(record) else table
+            replace_file(path, csv(record))
+        own = record["sweep"] == learned.name
+        terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
+        sweep = unfinished(archive, testing, here, terminal) or begin(archive, testing, here, terminal)
+        if carry_out(sweep, terminal):
+            return _interrupted(terminal)
+    terminal.failures(sweep.failed, sweep.spared)
+    table = predictions.checked(record[own], understand(sweep.folder))
+    replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
     terminal.checks(table, predictions.hits(table), predictions.sentence(table))
-    return INTERRUPTED if interrupted else int(bool(learned.failed or sweep.failed))
+    return int(bool(sweep.failed))
+
+
+def _written_down(archive: Archive, path: Path, learning: Options, here: Here) -> SweepFolder | None:
+    """Return the sweep behind predictions that an interrupted check has written down and not yet checked."""
+    if not path.exists():
+        return None
+    from harness.read import predictions
+
+    record = predictions.read(path)
+    for folder in archive.sweeps()[-2:]:
+        plan, own = folder.plan(), record[record["sweep"] == folder.name]
+        if (
+            plan
+            and len(own)
+            and (own["checked_by"] == "").all()
+            and not differs(folder, plan, learning, here.lineup, here.reference, here.environment)
+        ):
+            return folder
+    return None
+
+
+def _interrupted(terminal: "Terminal") -> int:
+    terminal.note("interrupted; the same command goes on from here")
+    return INTERRUPTED
 
 
 def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...]) -> Options:
@@ -158,9 +196,3 @@ def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...]) -> Option
 
 def _archive(arguments: argparse.Namespace) -> Archive:
     return Archive(arguments.results / "predicted")
-
-
-def _joined(record: "pd.DataFrame", table: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.concat([record, table], ignore_index=True) if len(record) else table

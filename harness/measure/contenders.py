@@ -139,10 +139,10 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
     contenders = (
         replace(
             contender,
-            command=_with_python(contender.command),
-            version=_with_python(contender.version),
-            build=_with_python(contender.build),
-            toolchain=_with_python(contender.toolchain),
+            command=with_python(contender.command),
+            version=with_python(contender.version),
+            build=with_python(contender.build),
+            toolchain=with_python(contender.toolchain),
         )
         for contender in listed
     )
@@ -157,7 +157,8 @@ def _whose(entry: object, number: int) -> str:
     return f"contender {shown(name) if isinstance(name, str) else number}"
 
 
-def _with_python(words: tuple[str, ...]) -> tuple[str, ...]:
+def with_python(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command with the interpreter of the harness in place of {python}."""
     return tuple(word.replace("{python}", sys.executable) for word in words)
 
 

@@ -74,38 +74,42 @@ def scaling(results: Results, footer: str) -> Figure:
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the models say between the sizes, and where somebody overtakes a worse method."""
+    """Draw what the models say between the sizes; ring and list where somebody overtakes a worse method."""
     styles, points = styles_of(results.contenders), path(list(results.outcomes["layers"]))
     neurons = [sum(point) for point in points]
+    overtakings = []
     for (contender, of), cost in results.costs.items():
         if of != method:
             continue
-        seconds = [cost.step(point).value for point in points]
-        measured = [cost.beyond(point) == 1.0 for point in points]
-        colour, _ = styles[contender]
-        axes.plot(
-            [size for size, was in zip(neurons, measured, strict=True) if was],
-            [value for value, was in zip(seconds, measured, strict=True) if was],
-            color=colour,
-            linewidth=1.2,
-            linestyle=LINES[method],
-        )
-        overtakes = results.crossovers[
-            (results.crossovers["kind"] == "training")
-            & (results.crossovers["contender"] == contender)
-            & (results.crossovers["method"] == method)
-        ].dropna(subset="neurons")
-        for one in overtakes.to_dict("records"):
-            height = float(np.interp(one["neurons"], neurons, seconds))
-            axes.plot(one["neurons"], height, "o", color=colour, markersize=13, fillstyle="none")
-            axes.annotate(
-                f"from {one['neurons']:.0f} on faster than\n{one['than_contender']} {one['than_method']}",
-                (one["neurons"], height),
-                xytext=(8, -18),
-                textcoords="offset points",
-                fontsize=7.5,
-                color=colour,
+        measured = [(sum(point), cost.step(point).value) for point in points if cost.beyond(point) == 1.0]
+        axes.plot(*zip(*measured, strict=True), color=styles[contender][0], linewidth=1.2, linestyle=LINES[of])
+        lines = results.crossovers
+        own = lines[(lines["contender"] == contender) & (lines["method"] == of) & (lines["kind"] == "training")]
+        # What holds from the smallest size on is no crossing.
+        for one in own[own["neurons"] > round(neurons[0])].to_dict("records"):
+            height = cost.step(points[int(np.searchsorted(neurons, one["neurons"]))]).value
+            ring = {"color": styles[contender][0], "markersize": 13, "fillstyle": "none"}
+            axes.plot(one["neurons"], height, "o", **ring)
+            overtakings.append(
+                f"from {one['neurons']:.0f} neurons on {contender} overtakes"
+                f" {one['than_contender']} {one['than_method']}"
             )
+    if overtakings:
+        shown = overtakings[:_MOST_OVERTAKINGS]
+        more = len(overtakings) - len(shown)
+        axes.text(
+            0.98,
+            0.02,
+            "\n".join(["Rings:", *shown, *([f"and {more} more: crossover.csv"] if more else [])]),
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=7.5,
+        )
+
+
+_MOST_OVERTAKINGS = 4
+"""So many of a panel are told in words."""
 
 
 def _named(results: Results, contender: str) -> str:
@@ -480,9 +484,9 @@ def selfcheck(table: pd.DataFrame) -> Figure:
 def kernels(table: pd.DataFrame) -> Figure:
     """Time of one call of each kernel, log axis.
 
-    A panel for each shape on which a forward pass was timed, or for every shape where none was.
+    A panel for each shape on which a forward pass was timed, or for every shape if none was.
     """
-    forward = table[table["kernel"].str.startswith("forward-")]
+    forward = table[table["kernel"] == "forward"]
     shapes = list(dict.fromkeys((table if forward.empty else forward)["layers"]))
     table = table[table["layers"].isin(shapes)]
     styles = styles_of(table["contender"])

@@ -18,6 +18,8 @@ COLUMNS = ["claim", "says", "verdict", "figure", "basis"]
 NOT_MEASURED = "not measured"
 STORAGE = ["contender", "layers", "round", "flat_s", "nested_s"]
 SEEDS = ["run", "seed", "contender", "initial_loss", "final_loss"]
+RAW = {"storage": STORAGE, "seeds": SEEDS}
+"""The columns of the tables that `make claims` measures itself."""
 _FEW = 3
 """So many figures are all told; of more, the least and the largest."""
 
@@ -41,27 +43,41 @@ def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.
 
 
 def _judge(claim: Claim, table: pd.DataFrame) -> dict[str, str]:
-    own = table
-    for column, text in claim.where.items():
-        own = own[own[column] == text]
-    found = own.dropna(subset=["low", "high"]).to_dict("records") if len(own) else []
-    if claim.holds == "inside":
-        good = [one["low"] <= one[claim.value] <= one["high"] for one in found]
-        bad = [not each for each in good]
-    else:
-        sides = [one["low"] > claim.limit for one in found], [one["high"] < claim.limit for one in found]
-        good, bad = sides if claim.holds == "above" else sides[::-1]
-    if not found:
+    lines = _lines(table, claim.where)
+    found = [one for one in lines if not np.isnan([one["low"], one["high"]]).any()]
+    others = _lines(table, {**claim.where, **claim.than}) if claim.than else []
+    good, bad = [], []
+    for one in found:
+        low, high = next(
+            ((other["low"], other["high"]) for other in others if other["method"] == one["method"]),
+            (claim.limit, claim.limit),
+        )
+        if claim.holds == "inside":
+            good.append(one["low"] <= one[claim.value] <= one["high"])
+            bad.append(not good[-1])
+        else:
+            is_above, is_below = one["low"] > high, one["high"] < low
+            good.append(is_above if claim.holds == "above" else is_below)
+            bad.append(is_below if claim.holds == "above" else is_above)
+    if not lines:
         verdict = NOT_MEASURED
     else:
-        verdict = "refuted" if any(bad) else "confirmed" if all(good) else "cannot tell"
+        verdict = "refuted" if any(bad) else "confirmed" if found and all(good) else "cannot tell"
+    against = f", against {_figures(claim, others)}" if found and others else ""
     return {
         "claim": claim.name,
         "says": claim.says,
         "verdict": verdict,
-        "figure": _figures(claim, found),
+        "figure": _figures(claim, found) + against,
         "basis": f"{claim.table}.csv",
     }
+
+
+def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> list[dict[Any, Any]]:
+    """Return the lines of a table that have these texts."""
+    for column, text in where.items():
+        table = table[table[column] == text]
+    return table.to_dict("records")
 
 
 def _figures(claim: Claim, found: list[dict[Any, Any]]) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from harness.case import METHODS
-from harness.digits import MARKS, against, duration, ratio, three_digits, times
-from harness.read import alternatives, kernels, selfcheck
+from harness.claims import load
+from harness.digits import MARKS, duration, ratio, three_digits, times
+from harness.read import alternatives, claims, kernels, predictions, selfcheck
 from harness.read.exports import markdown
 from harness.read.results import Results
 
@@ -34,8 +35,14 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     figures = {f"{results.path.name}-{name}": figure for name, figure in of_sweep(results).items()}
     if (docs / "kernels.csv").exists():
         table = kernels.read(docs / "kernels.csv")
-        figures |= of_kernels(table)
+        figures["kernels"] = of_kernels(table)
         figures[f"{results.path.name}-kernels"] = _beside_kernels(results, table)
+    if (docs / "seeds.csv").exists():
+        raw = (claims.read(docs / f"{name}.csv", columns) for name, columns in claims.RAW.items())
+        figures[f"{results.path.name}-claims"] = of_claims(claims.judged(load(), results, *raw))
+    if (docs / "predictions.csv").exists():
+        table = predictions.read(docs / "predictions.csv")
+        figures |= {"predictions": of_predictions(table), "predicted": predictions.sentence(table)}
     if (docs / "selfcheck.csv").exists():
         figures["selfcheck"] = selfcheck.sentence(selfcheck.read(docs / "selfcheck.csv"))
     return figures
@@ -52,7 +59,7 @@ def of_sweep(results: Results) -> dict[str, str]:
     }
     plain = METHODS[0]
     if plain in set(results.medians["method"]):
-        figures |= {plain: speedups(results, plain), "claims": _claims(results, plain)}
+        figures[plain] = speedups(results, plain)
     return figures
 
 
@@ -158,44 +165,25 @@ def _methods(results: Results) -> str:
     return markdown(["shape", *(f"{name} {method}" for name, method in lanes)], lines)
 
 
-def _claims(results: Results, method: str) -> str:
-    """Return what the article says beside what the sweep shows."""
-    powers = {
-        one["contender"]: one for one in results.exponents.to_dict("records") if one["method"] == method
-    }
-    grows = ", ".join(
-        f"{one['exponent']:.2f} ({one['low']:.2f} to {one['high']:.2f}) for {name}{_bent(one)}"
-        for name, one in powers.items()
-    )
-    counted = next((f"{one['counted_exponent']:.2f}" for one in powers.values()), "")
-    own = results.speedups[(results.speedups["method"] == method) & ~results.speedups["control"]]
-    ranges = {
-        measure: f"{three_digits(part['ratio'].min())} to {three_digits(part['ratio'].max())} times"
-        for measure, part in own.groupby("measure")
-    }
-    return markdown(
-        ["the article", "measured"],
+def of_claims(table: pd.DataFrame) -> str:
+    """Return what the article says beside what was measured."""
+    lines = ([one["says"], one["verdict"], one["figure"]] for one in table.to_dict("records"))
+    return markdown(["the article", "verdict", "measured (95% interval)"], lines)
+
+
+def of_predictions(table: pd.DataFrame) -> str:
+    """Return how often predictions held, by contender and method."""
+    lines = [
         [
-            [
-                "Python slows down as neurons are added",
-                f"Everybody does. With `{method}`, the time of a step grows as neurons to the power of"
-                f" {grows}; the count of multiply-adds has {counted}.",
-            ],
-            [
-                "Rust raises the speed",
-                f"By {ranges['training']} in training with `{method}`, by {ranges['process']} for the whole"
-                " process.",
-            ],
-        ],
-    )
-
-
-def _bent(one: Mapping[Hashable, Any]) -> str:
-    """Say from which size on the power holds, if not from the first."""
-    start = one["straight_from_neurons"]
-    if start == one["fewest_neurons"]:
-        return ""
-    return ", which is no power law" if pd.isna(start) else f", a power law from {start:.0f} neurons on"
+            one["contender"],
+            one["method"],
+            f"{one['hits']} of {one['checks']} ({one['low']:.0%} to {one['high']:.0%})",
+            f"{one['median_error']:.1%}",
+            f"{three_digits(one['farthest'])}x",
+        ]
+        for one in predictions.hits(table).to_dict("records")
+    ]
+    return markdown(["contender", "method", "intervals that held", "median error", "farthest"], lines)
 
 
 def _beside_kernels(results: Results, table: pd.DataFrame) -> str:
@@ -210,47 +198,22 @@ def _beside_kernels(results: Results, table: pd.DataFrame) -> str:
     return markdown(["", "shape", "kernel", "program", "program / kernel"], lines)
 
 
-def of_kernels(table: pd.DataFrame) -> dict[str, str]:
-    """Return what the places of a document about the kernels are filled with."""
-    lines, missed = [], []
-    for one in table.to_dict("records"):
-        factor, per_parameter = one["times_as_fast"], one["ns_per_parameter"]
-        lines.append(
-            [
-                one["contender"],
-                f"`{one['kernel']}`",
-                one["layers"],
-                duration(one["median_s"]),
-                against(one["target_times_as_fast"], factor, times(factor)),
-                against(one["target_ns_per_parameter"], per_parameter, f"{per_parameter:.2f}"),
-                "" if pd.isna(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
-            ]
-        )
-        name = f"{one['contender']} `{one['kernel']}` at {one['layers']}"
-        if factor < one["target_times_as_fast"]:
-            missed.append(
-                f"- {name}: {times(factor)} against {one['against']}, {one['target_times_as_fast']:g}x wanted"
-            )
-        if per_parameter > one["target_ns_per_parameter"]:
-            wanted = f"{one['target_ns_per_parameter']:g} ns"
-            missed.append(f"- {name}: {per_parameter:.2f} ns per parameter, {wanted} wanted")
-    heads = ["by", "kernel", "shape", "median", "times as fast", "ns per parameter", "of peak"]
-    return {
-        "kernels": markdown(heads, lines),
-        "missed": "\n".join(missed) or "- Nothing.",
-        "flat": _flat(table),
-    }
-
-
-def _flat(table: pd.DataFrame) -> str:
-    """Return how long a forward pass takes with the weights in one flat vector and in nested rows."""
-    seconds = table.set_index(["kernel", "contender", "layers"])["median_s"]
-    parts = [
-        f"{duration(flat)} flat and {duration(nested)} nested at {layers} in {contender}"
-        for (contender, layers), flat in seconds.get("forward-flat", pd.Series(dtype=float)).items()
-        if (nested := seconds.get(("forward-nested", contender, layers))) is not None
+def of_kernels(table: pd.DataFrame) -> str:
+    """Return what the place of a document about the kernels is filled with."""
+    lines = [
+        [
+            one["contender"],
+            f"`{one['kernel']}`",
+            one["layers"],
+            duration(one["median_s"]),
+            "" if pd.isna(one["times_as_fast"]) else f"{times(one['times_as_fast'])} `{one['against']}`",
+            "" if pd.isna(one["ns_per_parameter"]) else f"{one['ns_per_parameter']:.2f}",
+            "" if pd.isna(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
+        ]
+        for one in table.to_dict("records")
     ]
-    return f"A forward pass takes {'; '.join(parts)}."
+    heads = ["by", "kernel", "shape", "median", "times as fast as", "ns per parameter", "of peak"]
+    return markdown(heads, lines)
 
 
 def _seconds(results: Results) -> dict[tuple[str, str, str], str]:

@@ -5,7 +5,6 @@ Both are read as their tools document them. A kernel is one call of an inner fun
 
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ import pandas as pd
 from harness.case import Shape
 from harness.errors import ResultsError
 
-TARGETS = Path(__file__).with_name("kernels.toml")
 REFERENCE_KERNEL = "step-naive"
 PEAK_KERNEL = "peak-multiply-add"
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
-    *("against", "times_as_fast", "target_times_as_fast", "ns_per_parameter", "target_ns_per_parameter"),
-    *("operations", "share_of_peak"),
+    *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
 ]
 _TEXTS = ("contender", "kernel", "layers", "against")
 
@@ -30,10 +27,11 @@ _TEXTS = ("contender", "kernel", "layers", "against")
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
     """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
 
-    Both arguments map a contender's name to where its results are. ``times_as_fast`` is how many times as
-    fast the kernel is as the same contender's kernel ``against`` on the same shape; ``operations`` the
-    additions and multiplications of one call, where the benchmark tells them; ``share_of_peak`` their rate
-    divided by that of the peak kernel, which does nothing but independent multiplications and additions.
+    Both arguments map a contender's name to where its results are. ``times_as_fast`` compares a training step
+    with the same contender's kernel ``against`` on the same shape: the one of which it is a variant, as
+    step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and multiplications
+    of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that of the peak
+    kernel, which does nothing but independent multiplications and additions.
     """
     measured = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
@@ -56,21 +54,18 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         )
         if kernel == PEAK_KERNEL and operations
     }
-    targets = _targets()
     derived = []
     for _, line in table.iterrows():
         contender, kernel, layers = line["contender"], line["kernel"], line["layers"]
         is_step = kernel.startswith("step-")
-        wanted = targets.get((contender, kernel, layers), {})
-        against = wanted.get("against", REFERENCE_KERNEL)
+        names = [name for who, name, shape in times if (who, shape) == (contender, layers)]
+        against = next((name for name in names if kernel.startswith(f"{name}-")), REFERENCE_KERNEL)
         other_s = times.get((contender, against, layers)) if is_step else None
         derived.append(
             {
                 "against": against if other_s else "",
                 "times_as_fast": other_s / line["median_s"] if other_s else np.nan,
-                "target_times_as_fast": wanted.get("ratio", np.nan),
                 "ns_per_parameter": line["median_s"] * 1e9 / _parameters(layers) if is_step else np.nan,
-                "target_ns_per_parameter": wanted.get("ns_per_parameter", np.nan),
                 "share_of_peak": line["operations"] / line["median_s"] / rates[contender]
                 if contender in rates and line["operations"]
                 else np.nan,
@@ -144,16 +139,6 @@ def _criterion(path: Path) -> Iterator[dict[str, Any]]:
 def _by_kernel_and_size(file: Path) -> tuple[str, list[int]]:
     kernel, layers = file.parts[-4:-2]
     return kernel, [int(size) for size in layers.split("-") if size.isdigit()]
-
-
-def _targets() -> dict[tuple[str, str, str], dict[str, Any]]:
-    targets: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for entry in tomllib.loads(TARGETS.read_text(encoding="utf-8"))["target"]:
-        for goal in ("ratio", "ns_per_parameter"):
-            for layers, value in entry.get(goal, {}).items():
-                key = (entry["contender"], entry["kernel"], layers)
-                targets.setdefault(key, {"against": entry.get("against", REFERENCE_KERNEL)})[goal] = value
-    return targets
 
 
 def _parameters(layers: str) -> int:

@@ -10,7 +10,7 @@ from harness.digits import duration
 from harness.errors import NothingMeasured, ResultsError
 from harness.read.style import COLOURS, GREY
 
-PARTS = ("start-up", "data", "compiling", "steps", "loss", "printing", "end")
+PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 COLUMNS = ["contender", "method", *(f"{part}_s" for part in PARTS), "whole_s"]
 
 
@@ -25,13 +25,12 @@ def read(path: Path) -> pd.DataFrame:
 def parts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
 
-    Start-up is a run of one sample and no epoch; data, the targets and the first loss are what a hundred samples
-    take more; printing is what a hundred epochs take more in training than one with as many steps. The
-    rest of the training is shared between the steps and the loss after each epoch by their multiply-adds. What is
-    left is the end.
+    Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a hundred
+    samples take more. Printing is what a hundred epochs take more in training than one epoch of as many steps.
+    Training has the rest of it: the steps and the loss after each epoch, which from outside cannot be told
+    apart, for there are always as many losses of a sample as steps. The end is what is left.
     """
     lines = []
-    weights = sum(ARTICLE.weights)
     for (method, contender), own in runs.groupby(["method", "contender"], sort=False):
         medians = own.groupby("what")[["wall_s", "training_s", "compile_s"]].median()
         if len(medians) < 4:
@@ -42,9 +41,8 @@ def parts(runs: pd.DataFrame) -> pd.DataFrame:
         data = max(0.0, bare["wall_s"] - bare["compile_s"] - start_up)
         printing = min(max(0.0, whole["training_s"] - long["training_s"]), whole["training_s"])
         trained = whole["training_s"] - printing
-        loss = trained * weights / (ARTICLE.multiply_adds(str(method)) + weights)
         known = start_up + data + whole["compile_s"] + whole["training_s"]
-        seconds = (start_up, data, whole["compile_s"], trained - loss, loss, printing)
+        seconds = (start_up, data, whole["compile_s"], trained, printing)
         end = max(0.0, whole["wall_s"] - known)
         lines.append((contender, method, *seconds, end, max(whole["wall_s"], known)))
     if not lines:
@@ -57,11 +55,7 @@ def picture(table: pd.DataFrame) -> Figure:
     methods = [method for method in METHODS if method in set(table["method"])]
     most = table["method"].value_counts().max()
     figure = Figure(figsize=(6.0 * len(methods), 1.8 + 0.42 * most), layout="constrained")
-    colours = dict(
-        zip(
-            PARTS, (COLOURS[0], COLOURS[5], COLOURS[3], COLOURS[1], COLOURS[4], COLOURS[2], GREY), strict=True
-        )
-    )
+    colours = dict(zip(PARTS, (*(COLOURS[place] for place in (0, 5, 3, 1, 2)), GREY), strict=True))
     for axes, method in zip(figure.subplots(1, len(methods), squeeze=False)[0], methods, strict=True):
         own = table[table["method"] == method].sort_values("whole_s", ascending=False)
         behind = pd.Series(0.0, index=own.index)

@@ -1,8 +1,7 @@
 """The parts of a training run, timed in process: a forward pass, one training step by each method.
 
-``forward-flat`` and ``forward-nested`` are the same sums with the weights in one flat vector and in
-nested rows. Whatever was timed is then checked. Steps are timed at a learning rate of zero: the
-arithmetic is that of any other rate, and the parameters stay what they are all the while.
+Whatever was timed is then checked. Steps are timed at a learning rate of zero: the arithmetic is that of
+any other rate, and the parameters stay what they are all the while.
 """
 
 from __future__ import annotations
@@ -47,43 +46,25 @@ def bits(values: Sequence[float]) -> bytes:
     return struct.pack(f"{len(values)}d", *values)
 
 
-def nested_weights(network: Network) -> list[list[list[float]]]:
-    """Return the weights as a list of layers, each a list of rows."""
-    weights = iter(network.parameters)
-    return [
-        [[next(weights) for _ in range(columns)] for _ in range(rows)] for rows, columns in network.shapes
-    ]
+def test_forward(benchmark: BenchmarkFixture, sizes: tuple[int, ...]) -> None:
+    """Time the forward pass."""
+    network, x, _ = student(sizes)
+    name(benchmark, "forward", sizes)
+    outputs = benchmark(network.forward, x)
+    assert bits(outputs) == bits(by_index(network, x))
 
 
-def forward_nested(
-    layers: Sequence[Sequence[Sequence[float]]], biases: Sequence[float], x: Sequence[float]
-) -> Sequence[float]:
-    """Run the network whose weights are nested rows: n0 inputs in, nL outputs back."""
-    for rows, bias in zip(layers, biases):
+def by_index(network: Network, x: Sequence[float]) -> Sequence[float]:
+    """Run the network by the definition of its flat vector: weight (i, j) stands at offset + i * columns + j."""
+    for (rows, columns), offset, bias in zip(network.shapes, network.offsets, network.biases()):
         outputs = []
-        for row in rows:
+        for i in range(rows):
             total = 0.0
-            for x_j, w_ij in zip(x, row):
-                total += x_j * w_ij
+            for j in range(columns):
+                total += x[j] * network.parameters[offset + i * columns + j]
             outputs.append(total + bias)
         x = outputs
     return x
-
-
-def test_forward_flat(benchmark: BenchmarkFixture, sizes: tuple[int, ...]) -> None:
-    """Time the program's own forward pass."""
-    network, x, _ = student(sizes)
-    name(benchmark, "forward-flat", sizes)
-    outputs = benchmark(network.forward, x)
-    assert bits(outputs) == bits(forward_nested(nested_weights(network), network.biases(), x))
-
-
-def test_forward_nested(benchmark: BenchmarkFixture, sizes: tuple[int, ...]) -> None:
-    """Time the same pass over nested rows."""
-    network, x, _ = student(sizes)
-    name(benchmark, "forward-nested", sizes)
-    outputs = benchmark(forward_nested, nested_weights(network), network.biases(), x)
-    assert bits(outputs) == bits(network.forward(x))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -121,57 +121,13 @@ fn group<'c>(c: &'c mut Criterion, kernel: &str) -> BenchmarkGroup<'c, WallTime>
 }
 
 fn forward(c: &mut Criterion) {
-    let mut flat = group(c, "forward-flat");
+    let mut group = group(c, "forward");
     for layers in SMALL {
         let Problem { network, x, .. } = Problem::new(layers);
         let mut scratch = Scratch::default();
-        flat.bench_function(shape(layers), |b| {
+        group.bench_function(shape(layers), |b| {
             b.iter(|| black_box(network.forward(black_box(&x), 0, &mut scratch))[0]);
         });
-    }
-    flat.finish();
-    let mut nested = group(c, "forward-nested");
-    for layers in SMALL {
-        let Problem { network, x, .. } = Problem::new(layers);
-        let network = NestedNetwork::new(&network);
-        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
-        nested.bench_function(shape(layers), |b| {
-            b.iter(|| black_box(network.forward(black_box(&x), &mut inputs, &mut outputs))[0]);
-        });
-    }
-}
-
-/// The same network with a vector for each layer and in it one for each row.
-struct NestedNetwork {
-    weights: Vec<Vec<Vec<f64>>>,
-    biases: Vec<f64>,
-}
-
-impl NestedNetwork {
-    fn new(network: &Network) -> Self {
-        let mut weights = Vec::new();
-        for (k, &(_, columns)) in network.shapes.iter().enumerate() {
-            let layer = &network.parameters[network.offsets[k]..network.offsets[k + 1]];
-            weights.push(layer.chunks_exact(columns).map(<[f64]>::to_vec).collect());
-        }
-        Self { weights, biases: network.biases().to_vec() }
-    }
-
-    fn forward<'v>(&self, x: &[f64], inputs: &'v mut Vec<f64>, outputs: &mut Vec<f64>) -> &'v [f64] {
-        inputs.clear();
-        inputs.extend_from_slice(x);
-        for (layer, bias) in self.weights.iter().zip(&self.biases) {
-            outputs.clear();
-            for row in layer {
-                let mut total = 0.0;
-                for (x_j, w_ij) in inputs.iter().zip(row) {
-                    total += x_j * w_ij;
-                }
-                outputs.push(total + bias);
-            }
-            std::mem::swap(inputs, outputs);
-        }
-        inputs
     }
 }
 
