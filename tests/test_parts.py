@@ -11,7 +11,6 @@ from harness.errors import NothingMeasured, ResultsError
 from harness.read import parts
 from tests import fakes
 
-COLUMNS = ["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]
 RUNS = [
     # Start-up 2, compiling 1, data 0.5, 100 epochs 8 of which 3 are printing, and 0.25 to end.
     ("a", "naive", "one sample", 3.0, 0.0, 1.0),
@@ -28,7 +27,7 @@ def runs(*lines: tuple[str, str, str, float, float, float]) -> pd.DataFrame:
         for line in lines
         for number, off in enumerate((-0.125, 0.0, 0.25), start=1)
     ]
-    return pd.DataFrame(made, columns=COLUMNS)
+    return pd.DataFrame(made, columns=parts.RUNS)
 
 
 def test_each_part_is_a_difference_of_two_runs() -> None:
@@ -75,7 +74,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "b naive 10-5-1: exit status 3" in said.err
     assert "Where the time of the article's run goes" in said.out
     table = parts.read(tmp_path / "parts.csv")
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == parts.RUNS
     assert len(table) == 2 * 2 * 4
     # A fake says that a step takes 0.4 microseconds, printed or not.
     (naive, backprop) = parts.parts(table).to_dict("records")

@@ -18,7 +18,18 @@ import pytest
 from harness.archive import Archive
 from harness.cli import main
 from harness.measure.contenders import ROOT, load_manifest
-from harness.read import alternatives, kernels, results, scaling, selfcheck
+from harness.read import (
+    alternatives,
+    claims,
+    cost,
+    crossover,
+    kernels,
+    parts,
+    predictions,
+    results,
+    scaling,
+    selfcheck,
+)
 from harness.read.document import figures_of, filled
 from harness.read.results import understand
 from harness.records import LOSS_COLUMNS
@@ -45,6 +56,8 @@ IN_ORDER = {
     "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
     "make test": ["make", "--dry-run", "test"],
+    "make claims": ["make", "--dry-run", "claims"],
+    "make parts": ["make", "--dry-run", "parts"],
     "make kernels": ["make", "--dry-run", "kernels"],
     "make selfcheck": ["make", "--dry-run", "selfcheck"],
     "make check": ["make", "--dry-run", "check"],
@@ -207,6 +220,13 @@ def test_the_random_numbers_that_are_named() -> None:
         results.SPEEDUP_COLUMNS,
         scaling.COLUMNS,
         alternatives.COLUMNS,
+        cost.COLUMNS,
+        crossover.COLUMNS,
+        predictions.COLUMNS,
+        claims.COLUMNS,
+        claims.SEEDS,
+        claims.STORAGE,
+        parts.RUNS,
         kernels.COLUMNS,
         selfcheck.COLUMNS,
     ],
@@ -218,6 +238,13 @@ def test_the_random_numbers_that_are_named() -> None:
         "speedup",
         "scaling",
         "alternatives",
+        "cost",
+        "crossover",
+        "predictions",
+        "claims",
+        "seeds",
+        "storage",
+        "parts",
         "kernels",
         "selfcheck",
     ],

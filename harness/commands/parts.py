@@ -51,22 +51,26 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             ("one sample", 1, 0),
         )
     ]
-    lines = [["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]]
+    lines = []
     with guarded(), terminal.counting("runs", len(runs) * (arguments.rounds + 1)) as advance:
         for number in range(arguments.rounds + 1):
             for contender, method, what, case in runs[::-1] if number % 2 else runs:
                 made = attempt(contender, case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-                if made.output and number:
-                    seconds = made.process.wall_s, made.output.training_s, made.output.compile_s or 0.0
-                    lines.append([contender.name, method, what, str(number), *map(repr, seconds)])
-                elif made.failure:
+                if made.failure:
                     terminal.note(f"{contender.name} {case}: {made.error}")
+                elif made.output and number:
+                    seconds = made.process.wall_s, made.output.training_s, made.output.compile_s or 0.0
+                    lines.append((contender.name, method, what, number, *seconds))
                 advance()
-    path = arguments.results / "parts.csv"
-    replace_file(path, "".join(f"{','.join(line)}\n" for line in lines).encode())
-    from harness.read import parts, style
+    import pandas as pd
 
-    table = parts.parts(parts.read(path))
+    from harness.read import parts, style
+    from harness.read.exports import csv
+
+    path = arguments.results / "parts.csv"
+    made_runs = pd.DataFrame(lines, columns=parts.RUNS)
+    replace_file(path, csv(made_runs))
+    table = parts.parts(made_runs)
     replace_file(path.with_suffix(".png"), style.png(parts.picture(table)))
     terminal.parts(table, parts.PARTS)
     return 0

@@ -11,15 +11,19 @@ from harness.errors import NothingMeasured, ResultsError
 from harness.read.style import COLOURS, GREY
 
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
+RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]
 COLUMNS = ["contender", "method", *(f"{part}_s" for part in PARTS), "whole_s"]
 
 
 def read(path: Path) -> pd.DataFrame:
     """Return the runs; raise ResultsError if the file cannot be read."""
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: cannot be read: {error}") from error
+        raise ResultsError(f"{path}: cannot be read: {error}; run make parts") from error
+    if list(table.columns) != RUNS:
+        raise ResultsError(f"{path}: has other columns than {', '.join(RUNS)}; move it away")
+    return table
 
 
 def parts(runs: pd.DataFrame) -> pd.DataFrame:
