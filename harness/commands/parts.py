@@ -9,7 +9,7 @@ from harness.commands.shared import add_contenders, add_results, manifest_of, wh
 from harness.measure.attempt import attempt
 from harness.measure.contenders import lineup
 from harness.measure.runner import guarded
-from harness.records import replace_file
+from harness.records import explained, replace_file
 
 if TYPE_CHECKING:
     from harness.console import Terminal
@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Run the article's case and three that lack a part of it; write parts.csv and parts.png."""
     present = lineup(manifest_of(arguments)).present
+    with explained(arguments.results, "cannot be created", "name another folder with --results"):
+        arguments.results.mkdir(parents=True, exist_ok=True)
     runs = [
         (contender, method, what, replace(_ARTICLE, method=method, samples=samples, epochs=epochs))
         for method in (METHODS[0], METHODS[-1])
