@@ -183,7 +183,7 @@ def test_beside_each_curve_stands_whose_it_is_with_its_exponent(tmp_path: Path) 
         fits = {
             one["contender"]: one for one in results.exponents.to_dict("records") if one["method"] == method
         }
-        texts = {text.get_text(): text for text in axes.texts if not text.get_text().startswith("Rings:")}
+        texts = {text.get_text(): text for text in axes.texts if "$" in text.get_text()}
         assert set(texts) == {f"{name} $n^{{{fit['exponent']:.2f}}}$" for name, fit in fits.items()}
         # They stand in the order in which the curves end, and point to those ends.
         ends = {

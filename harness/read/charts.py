@@ -74,41 +74,47 @@ def scaling(results: Results, footer: str) -> Figure:
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the models say between the sizes; ring and list where somebody overtakes a worse method."""
+    """Draw what the models say between the sizes, and mark from which size on something holds.
+
+    A ring is where somebody overtakes a worse method of another, a bar where start-up falls below a tenth.
+    """
     styles, points = styles_of(results.contenders), path(list(results.outcomes["layers"]))
     neurons = [sum(point) for point in points]
-    overtakings = []
+    overtakings, starts = [], []
     for (contender, of), cost in results.costs.items():
         if of != method:
             continue
+        colour, lines = styles[contender][0], results.crossovers
         measured = [(sum(point), cost.step(point).value) for point in points if cost.beyond(point) == 1.0]
-        axes.plot(*zip(*measured, strict=True), color=styles[contender][0], linewidth=1.2, linestyle=LINES[of])
-        lines = results.crossovers
-        own = lines[(lines["contender"] == contender) & (lines["method"] == of) & (lines["kind"] == "training")]
+        axes.plot(*zip(*measured, strict=True), color=colour, linewidth=1.2, linestyle=LINES[of])
+        own = lines[(lines["contender"] == contender) & (lines["method"] == of) & (lines["kind"] != "process")]
         # What holds from the smallest size on is no crossing.
         for one in own[own["neurons"] > round(neurons[0])].to_dict("records"):
             height = cost.step(points[int(np.searchsorted(neurons, one["neurons"]))]).value
-            ring = {"color": styles[contender][0], "markersize": 13, "fillstyle": "none"}
-            axes.plot(one["neurons"], height, "o", **ring)
-            overtakings.append(
-                f"from {one['neurons']:.0f} neurons on {contender} overtakes"
-                f" {one['than_contender']} {one['than_method']}"
-            )
-    if overtakings:
-        shown = overtakings[:_MOST_OVERTAKINGS]
-        more = len(overtakings) - len(shown)
-        axes.text(
-            0.98,
-            0.02,
-            "\n".join(["Rings:", *shown, *([f"and {more} more: crossover.csv"] if more else [])]),
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            fontsize=7.5,
-        )
+            marker = "|" if one["kind"] == "start-up" else "o"
+            ring = {"color": colour, "markersize": 13, "fillstyle": "none"}
+            axes.plot(one["neurons"], height, marker, **ring)
+            where = f"from {one['neurons']:.0f} neurons on"
+            if one["kind"] == "start-up":
+                starts.append(f"{contender} {where}")
+            else:
+                than = f"{one['than_contender']} {one['than_method']}"
+                overtakings.append(f"{where} {contender} overtakes {than}")
+    texts = [
+        *_listed("rings:", overtakings),
+        *_listed("bars: start-up is below a tenth of the process", starts),
+    ]
+    place = {"ha": "right", "va": "bottom", "fontsize": 7.5, "transform": axes.transAxes}
+    axes.text(0.98, 0.02, "\n".join(texts), **place)
 
 
-_MOST_OVERTAKINGS = 4
+def _listed(heading: str, lines: Sequence[str]) -> list[str]:
+    """Return the first few of some lines below a heading; nothing if there are none."""
+    more = [f"and {len(lines) - _MOST_LINES} more: crossover.csv"] if len(lines) > _MOST_LINES else []
+    return [heading, *lines[:_MOST_LINES], *more] if lines else []
+
+
+_MOST_LINES = 4
 """So many of a panel are told in words."""
 
 
