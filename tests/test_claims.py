@@ -191,7 +191,7 @@ def test_the_command(
 
 @pytest.mark.parametrize("name", ["python", "rust"])
 def test_the_programs_that_time_the_storages(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They print a shape and two times a line; that both storages give the same bits they see to themselves."""
+    """They print a shape and two times a line, and check themselves that both storages give the same bits."""
     program = next(one for one in load().storage if one.contender == name)
     if not (ROOT / program.command[0]).exists() and "{python}" not in program.command:
         pytest.skip(f"{program.command[0]} is not built; make claims builds it")

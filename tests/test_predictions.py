@@ -8,6 +8,7 @@ import pytest
 
 from harness import cli
 from harness.case import Shape
+from harness.plan import Options
 from harness.read import predictions
 from harness.read.exports import csv
 from harness.read.results import Results, understand
@@ -108,7 +109,7 @@ def test_a_prediction_from_a_sweep(capsys: pytest.CaptureFixture[str], tmp_path:
     [
         ([], "predict: takes a shape such as 200-100-1, or --check"),
         (["3-1", "--check"], "predict: takes a shape such as 200-100-1, or --check"),
-        (["3-1"], "predict: nothing was learned yet; make predict ARGS=--check does, in about six minutes"),
+        (["3-1", "--sweep", "docs/nothing"], "sweep: got 'docs/nothing', takes latest, latest~N, a folder"),
         (["3-x"], "SHAPE: got '3-x', takes two or more positive sizes such as 10-5-1"),
         (["3-1", "--sweep", "docs/peers"], "has no contender and method of these in 5 shapes or more"),
         (["9999-9999-1", "--sweep", "docs/sweep"], "predict: 9999-9999-1 cannot be predicted from sweep"),
@@ -130,17 +131,13 @@ def test_the_check(
     monkeypatch.setattr(
         "harness.commands.predict.HELD_OUT_SHAPES", (Shape.parse("4-3-1"), Shape.parse("8-2-1"))
     )
+    # However busy the machine is, all of it fits.
+    monkeypatch.setattr(
+        "harness.commands.predict._options",
+        lambda _, shapes: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
+    )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
-    words = [
-        "--results",
-        str(tmp_path),
-        "--manifest",
-        str(manifest),
-        "--methods",
-        "backprop",
-        "--budget",
-        "3",
-    ]
+    words = ["--results", str(tmp_path), "--manifest", str(manifest)]
     assert cli.main(["predict", "--check", *words]) == 0
     said = capsys.readouterr().out
     assert "4 predictions are in" in said

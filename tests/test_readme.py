@@ -34,7 +34,7 @@ from harness.read.document import figures_of, filled
 from harness.read.results import understand
 from harness.records import LOSS_COLUMNS
 from harness.rows import COLUMNS, STATUSES
-from tests import estimators
+from tests import comparisons, estimators
 from tests.programs import Program
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -179,7 +179,7 @@ def test_the_peers_have_as_many_lines_as_is_said() -> None:
 
 def test_every_figure_is_that_of_the_sweep() -> None:
     """If not: python -m harness document docs/sweep, and so for the other folders of sweeps there."""
-    figures = {"estimators": estimators.table()}
+    figures = {"estimators": estimators.table(), "comparisons": comparisons.table()}
     for plan in sorted((ROOT / "docs").glob("*/plan.json")):
         sweep = understand(Archive(ROOT / "results").find(str(plan.parent)))
         figures |= figures_of(sweep, ROOT / "docs")

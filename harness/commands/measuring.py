@@ -71,7 +71,7 @@ def memory_limit(options: Options) -> int | None:
 
 
 def unfinished(archive: Archive, options: Options | None, here: Here, terminal: "Terminal") -> Sweep | None:
-    """Return the latest sweep to go on with, if it is unfinished and was asked for like this (None: anyhow)."""
+    """Return the latest sweep if it is unfinished and was asked for like this (None: in whatever words)."""
     latest = next(reversed(archive.sweeps()), None)
     if latest is None:
         return None

@@ -1,4 +1,4 @@
-"""Measures what the article's claims need besides a sweep: its losses with other seeds, flat and nested weights."""
+"""Measures what the claims need besides a sweep: losses with other seeds, flat and nested weights."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -51,7 +51,11 @@ def storages(
         for program in programs:
             if program.contender not in broken:
                 done = runner.run(
-                    with_python(program.command), cwd=ROOT, env=program.env, timeout_s=_TIMEOUT_S, one_core=True
+                    with_python(program.command),
+                    cwd=ROOT,
+                    env=program.env,
+                    timeout_s=_TIMEOUT_S,
+                    one_core=True,
                 )
                 try:
                     if done.failure:

@@ -87,13 +87,14 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
         colour, lines = styles[contender][0], results.crossovers
         measured = [(sum(point), cost.step(point).value) for point in points if cost.beyond(point) == 1.0]
         axes.plot(*zip(*measured, strict=True), color=colour, linewidth=1.2, linestyle=LINES[of])
-        own = lines[(lines["contender"] == contender) & (lines["method"] == of) & (lines["kind"] != "process")]
+        own = lines[
+            (lines["contender"] == contender) & (lines["method"] == of) & (lines["kind"] != "process")
+        ]
         # What holds from the smallest size on is no crossing.
         for one in own[own["neurons"] > round(neurons[0])].to_dict("records"):
             height = cost.step(points[int(np.searchsorted(neurons, one["neurons"]))]).value
             marker = "|" if one["kind"] == "start-up" else "o"
-            ring = {"color": colour, "markersize": 13, "fillstyle": "none"}
-            axes.plot(one["neurons"], height, marker, **ring)
+            axes.plot(one["neurons"], height, marker, color=colour, markersize=13, fillstyle="none")
             where = f"from {one['neurons']:.0f} neurons on"
             if one["kind"] == "start-up":
                 starts.append(f"{contender} {where}")
@@ -104,14 +105,23 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
         *_listed("rings:", overtakings),
         *_listed("bars: start-up is below a tenth of the process", starts),
     ]
-    place = {"ha": "right", "va": "bottom", "fontsize": 7.5, "transform": axes.transAxes}
-    axes.text(0.98, 0.02, "\n".join(texts), **place)
+    if texts:
+        axes.text(
+            0.015,
+            0.985,
+            "\n".join(texts),
+            transform=axes.transAxes,
+            va="top",
+            fontsize=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:
     """Return the first few of some lines below a heading; nothing if there are none."""
     more = [f"and {len(lines) - _MOST_LINES} more: crossover.csv"] if len(lines) > _MOST_LINES else []
-    return [heading, *lines[:_MOST_LINES], *more] if lines else []
+    shown = [part for line in lines[:_MOST_LINES] for part in textwrap.wrap(line, 46)]
+    return [heading, *shown, *more] if lines else []
 
 
 _MOST_LINES = 4

@@ -29,9 +29,9 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
 
     Both arguments map a contender's name to where its results are. ``times_as_fast`` compares a training step
     with the same contender's kernel ``against`` on the same shape: the one of which it is a variant, as
-    step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and multiplications
-    of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that of the peak
-    kernel, which does nothing but independent multiplications and additions.
+    step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
+    multiplications of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that
+    of the peak kernel, which does nothing but independent multiplications and additions.
     """
     measured = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
@@ -58,7 +58,8 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     for _, line in table.iterrows():
         contender, kernel, layers = line["contender"], line["kernel"], line["layers"]
         is_step = kernel.startswith("step-")
-        names = [name for who, name, shape in times if (who, shape) == (contender, layers)]
+        own = table[(table["contender"] == contender) & (table["layers"] == layers)]
+        names = (str(name) for name in own["kernel"])
         against = next((name for name in names if kernel.startswith(f"{name}-")), REFERENCE_KERNEL)
         other_s = times.get((contender, against, layers)) if is_step else None
         derived.append(

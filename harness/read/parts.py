@@ -29,10 +29,10 @@ def read(path: Path) -> pd.DataFrame:
 def parts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
 
-    Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a hundred
-    samples take more. Printing is what a hundred epochs take more in training than one epoch of as many steps.
-    Training has the rest of it: the steps and the loss after each epoch, which from outside cannot be told
-    apart, for there are always as many losses of a sample as steps. The end is what is left.
+    Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
+    hundred samples take more. Printing is what a hundred epochs take more in training than one epoch of as
+    many steps. Training has the rest of it: the steps and the loss after each epoch, which from outside
+    cannot be told apart, for there are always as many losses of a sample as steps. The end is what is left.
     """
     lines = []
     for (method, contender), own in runs.groupby(["method", "contender"], sort=False):
@@ -55,7 +55,7 @@ def parts(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(table: pd.DataFrame) -> Figure:
-    """Draw a bar for each contender, a panel for each method: shares of the whole, which is written beside it."""
+    """Draw a bar for each contender, a panel for each method: shares of the whole, its seconds beside it."""
     methods = [method for method in METHODS if method in set(table["method"])]
     most = table["method"].value_counts().max()
     figure = Figure(figsize=(6.0 * len(methods), 1.8 + 0.42 * most), layout="constrained")

@@ -55,7 +55,7 @@ def test_forward(benchmark: BenchmarkFixture, sizes: tuple[int, ...]) -> None:
 
 
 def by_index(network: Network, x: Sequence[float]) -> Sequence[float]:
-    """Run the network by the definition of its flat vector: weight (i, j) stands at offset + i * columns + j."""
+    """Run the network by definition: weight (i, j) of a layer stands at offset + i * columns + j."""
     for (rows, columns), offset, bias in zip(network.shapes, network.offsets, network.biases()):
         outputs = []
         for i in range(rows):

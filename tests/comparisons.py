@@ -1,0 +1,45 @@
+"""Comparisons of two revisions with a known difference between them: a table of docs/method.md.
+
+docs/comparisons.csv has what each comparison said of each case in training, with a margin of 5%: two builds
+of one revision, and builds of one in which Rust's naive step makes the passes of every tenth parameter twice,
+or of three in ten. ``python -m tests.comparisons`` prints the table.
+"""
+
+import numpy as np
+import pandas as pd
+
+from harness.measure.contenders import ROOT
+from harness.read.exports import markdown
+
+SURE = 0.025
+"""The probability below which the gate of `harness compare` closes."""
+CHANGED = "naive"
+
+
+def table() -> str:
+    """Return how often a planted difference was found, and how often anybody else was accused."""
+    found = pd.read_csv(ROOT / "docs" / "comparisons.csv")
+    lines = []
+    for planted, own in found.groupby("planted"):
+        gates = own.groupby("comparison")["slower_than_margin_p"].min() < SURE
+        others = own if planted == 0.0 else own[own["method"] != CHANGED]
+        changed = own[own["method"] == CHANGED]
+        lines.append(
+            [
+                f"{planted:.0%}",
+                str(len(gates)),
+                f"{int(gates.sum())}",
+                f"{np.exp(np.log(changed['change']).mean()):.3f}x",
+                f"{int((changed['verdict'] == 'slower').sum())} of {len(changed)}",
+                f"{int(others['verdict'].isin(['slower', 'faster']).sum())} of {len(others)}",
+            ]
+        )
+    heads = [
+        *("planted", "comparisons", "ended with status 1", f"{CHANGED}: mean change"),
+        *(f"{CHANGED}: called slower", "false verdicts"),
+    ]
+    return markdown(heads, lines)
+
+
+if __name__ == "__main__":
+    print(table())
