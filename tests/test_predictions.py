@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 
 from harness import cli
+from harness.archive import Archive
 from harness.case import Shape
-from harness.plan import Options
+from harness.measure.sweep import Sweep
+from harness.plan import Options, Run
 from harness.read import predictions
 from harness.read.exports import csv
 from harness.read.results import Results, understand
 from harness.records import SweepFolder
+from harness.rows import Row
 from tests import fakes, sweeps
 from tests.programs import ROOT
 
@@ -122,25 +125,25 @@ def test_what_is_refused(
     assert line in capsys.readouterr().err
 
 
-def test_the_check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Fakes take the same time for every step: a cost that has no term of its own, found all the same."""
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the words of a small check, all of which fits however busy the machine is."""
     learned = tuple(map(Shape.parse, ("3-1", "4-2-1", "5-3-1", "6-2-2", "7-2-1", "9-1")))
+    held_out = tuple(map(Shape.parse, ("4-3-1", "8-2-1")))
     monkeypatch.setattr("harness.commands.predict.LEARNED_SHAPES", learned)
-    monkeypatch.setattr(
-        "harness.commands.predict.HELD_OUT_SHAPES", (Shape.parse("4-3-1"), Shape.parse("8-2-1"))
-    )
-    # However busy the machine is, all of it fits.
+    monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
     monkeypatch.setattr(
         "harness.commands.predict._options",
         lambda _, shapes: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
     )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
-    words = ["--results", str(tmp_path), "--manifest", str(manifest)]
-    assert cli.main(["predict", "--check", *words]) == 0
-    said = capsys.readouterr().out
-    assert "4 predictions are in" in said
+    return ["predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)]
+
+
+def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Fakes take the same time for every step: a cost that has no term of its own, found all the same."""
+    assert cli.main(check) == 0
+    assert "4 predictions are in" in capsys.readouterr().out
     table = predictions.read(tmp_path / "predictions.csv")
     assert list(zip(table["layers"], table["contender"], strict=True)) == [
         ("4-3-1", "a"),
@@ -152,5 +155,32 @@ def test_the_check(
     assert (table["checked_by"] > table["sweep"]).all()
     plan = json.loads((tmp_path / "predicted" / "latest" / "plan.json").read_text())
     assert plan["sweep"] == table["checked_by"][0]
-    assert cli.main(["predict", "6-3-1", *words[:2]]) == 0
+    assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
     assert "Of 4 predictions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ends", [(5,), (60,), (5, 60)])
+def test_an_interrupted_check_goes_on(
+    tmp_path: Path, check: list[str], ends: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many runs somebody interrupts it: while it learns, which takes 56, or while it tests."""
+    perform, made = Sweep.perform, [0]
+
+    def interrupted(sweep: Sweep, run: Run) -> Row:
+        made[0] += 1
+        if made[0] in ends:
+            raise KeyboardInterrupt
+        return perform(sweep, run)
+
+    monkeypatch.setattr(Sweep, "perform", interrupted)
+    for _ in ends:
+        assert cli.main(check) == 130
+    if ends[-1] == 60:
+        written_down = predictions.read(tmp_path / "predictions.csv")
+        assert set(written_down["checked_by"]) == {""}
+    assert cli.main(check) == 0
+    learned, tested = Archive(tmp_path / "predicted").sweeps()
+    table = predictions.read(tmp_path / "predictions.csv")
+    assert set(zip(table["sweep"], table["checked_by"], strict=True)) == {(learned.name, tested.name)}
+    if ends[-1] == 60:
+        assert list(table["step_s"]) == list(written_down["step_s"])
