@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 
 from harness.case import METHODS, Shape
-from harness.plan import DEFAULT_SHAPES
+from harness.plan import DEFAULT_SHAPES, LEARNED_SHAPES
 from harness.read.cost import COLUMNS, FEWEST_SIZES, TERMS, Cost, Estimate, counted, table
 from harness.read.results import Results
 from tests.sweeps import case, row, understood
 
-SHAPES = [(3, 2, 1), (2, 1), (1, 1), (4, 3, 2, 1), (2, 5, 3, 4, 2)]
+SHAPES = [(3, 2, 1), (2, 1), (1, 1), (4, 3, 2, 1), (2, 5, 3, 4, 2), (40, 9, 3)]
 
 
 def of(term: str, layers: tuple[int, ...], method: str) -> float:
@@ -23,57 +23,88 @@ def of(term: str, layers: tuple[int, ...], method: str) -> float:
 
 @pytest.mark.parametrize("layers", SHAPES)
 @pytest.mark.parametrize("method", METHODS)
-def test_multiply_adds_are_those_of_the_shape(layers: tuple[int, ...], method: str) -> None:
-    assert of("multiply_adds", layers, method) == Shape(layers).multiply_adds(method)
-    assert of("parameters", layers, method) == Shape(layers).parameters
+def test_products_are_counted_as_for_a_shape(layers: tuple[int, ...], method: str) -> None:
+    counts = {term: of(term, layers, method) for term in TERMS}
+    assert counts["multiply_adds"] + counts["additions"] == Shape(layers).multiply_adds(method)
+    assert counts["parameters"] == Shape(layers).parameters
+    assert counts["later_parameters"] == counts["parameters"] - layers[0] * layers[1]
+    assert (counts["additions"] > 0.0) == (method == "incremental")
 
 
 @pytest.mark.parametrize("layers", SHAPES)
-def test_sums_of_naive_by_enumeration(layers: tuple[int, ...]) -> None:
+def test_naive_by_enumeration(layers: tuple[int, ...]) -> None:
     """Every row of every layer, twice for each parameter."""
-    sums = passes = 0
+    sums = passes = chain = long = 0
     for _ in range(Shape(layers).parameters):
         for _up_or_down in range(2):
-            for _columns, rows in pairwise(layers):
+            for columns, rows in pairwise(layers):
                 passes += 1
                 sums += rows
-    assert (of("sums", layers, "naive"), of("layers", layers, "naive")) == (sums, passes)
+                chain += columns
+                long += rows * max(0, columns - 32)
+    expected = {"sums": sums, "layers": passes, "chain": chain, "beyond_32_terms": long}
+    expected["differences"] = 2 * Shape(layers).parameters * layers[-1]
+    assert {term: of(term, layers, "naive") for term in expected} == expected
 
 
 @pytest.mark.parametrize("layers", SHAPES)
-def test_sums_of_incremental_by_enumeration(layers: tuple[int, ...]) -> None:
+def test_incremental_by_enumeration(layers: tuple[int, ...]) -> None:
     """The running sums and the outputs once; then for each perturbation what it touches."""
-    sums = 2 * sum(layers[1:])
+    depth = len(layers) - 1
+    sums, passes, additions, products = 2 * sum(layers[1:]), depth, 0, sum(Shape(layers).weights)
     for k, (columns, rows) in enumerate(pairwise(layers)):
-        for _weight in range(columns * rows):
-            for _up_or_down in range(2):
-                sums += 1
-                for later in layers[k + 2 :]:
-                    sums += later
+        later = layers[k + 2 :]
+        for q in range(columns):
+            for i in range(rows):
+                for _up_or_down in range(2):
+                    sums += 1 + sum(later)
+                    # From term q of the row on; from term i on in each row of the next layer.
+                    additions += columns - q + (later[0] * (rows - i) if later else 0)
+                    passes += max(0, depth - k - 2)
+                    products += sum(c * r for c, r in pairwise(later))
         for _up_or_down in range(2):
-            sums += sum(layers[k + 2 :])
-    assert of("sums", layers, "incremental") == sums
+            sums += sum(later)
+            passes += depth - k - 1
+            products += sum(c * r for c, r in pairwise(layers[k + 1 :]))
+    expected = {"sums": sums, "layers": passes, "additions": additions, "multiply_adds": products}
+    assert {term: of(term, layers, "incremental") for term in expected} == expected
 
 
 @pytest.mark.parametrize("layers", SHAPES)
-def test_sums_of_backprop_by_enumeration(layers: tuple[int, ...]) -> None:
-    """A row each forward; back, one for each hidden neuron."""
-    assert of("sums", layers, "backprop") == sum(layers[1:]) + sum(layers[1:-1])
-    assert of("layers", layers, "backprop") == (len(layers) - 1) + (len(layers) - 2)
+def test_backprop_by_enumeration(layers: tuple[int, ...]) -> None:
+    """A row each forward; back, one for each hidden neuron. Eight rows, or inputs, fill a register."""
+    forward = sum(columns * -(-rows // 8) for columns, rows in pairwise(layers))
+    by_row = [rows * -(-columns // 8) for columns, rows in pairwise(layers)]
+    expected = {
+        "sums": sum(layers[1:]) + sum(layers[1:-1]),
+        "layers": (len(layers) - 1) + (len(layers) - 2),
+        "vectors": forward + sum(by_row[1:]),
+        "vector_parameters": sum(by_row),
+        "chain": sum(layers[:-1]) + sum(layers[2:]),
+        "differences": layers[-1],
+    }
+    assert {term: of(term, layers, "backprop") for term in expected} == expected
 
 
 def test_what_lies_beyond_a_cache() -> None:
     # 4096 parameters of 8 bytes are 32 KiB; this has 8194 of them.
     work = counted((4096, 2, 1), "backprop")
-    assert work[TERMS.index("beyond_32_kib")] == pytest.approx(work[4] * (1 - 4096 / 8196))
+    products = work[TERMS.index("multiply_adds")]
+    assert work[TERMS.index("beyond_32_kib")] == pytest.approx(products * (1 - 4096 / 8196))
     assert work[TERMS.index("beyond_256_kib")] == 0.0
 
 
-def sweep(path: Path, seconds: dict[str, float], error: float = 0.0, seed: int = 1) -> Results:
-    """Return a sweep of the default shapes in which a backprop step costs just that."""
+def sweep(
+    path: Path,
+    seconds: dict[str, float],
+    error: float = 0.0,
+    seed: int = 1,
+    shapes: tuple[Shape, ...] = DEFAULT_SHAPES,
+) -> Results:
+    """Return a sweep in which a backprop step costs just that, but for the ``error`` of each size."""
     random = Random(seed)
     rows = []
-    for shape in DEFAULT_SHAPES:
+    for shape in shapes:
         work = counted(shape.layers, "backprop")
         true = sum(work[TERMS.index(term)] * value for term, value in seconds.items())
         off = true * np.exp(random.gauss(0.0, error))
@@ -92,7 +123,7 @@ def cost_of(results: Results) -> Cost:
 
 
 def test_known_costs_are_found_and_the_rest_is_dropped(tmp_path: Path) -> None:
-    results = sweep(tmp_path, {"sums": 3e-7, "multiply_adds": 2e-8})
+    results = sweep(tmp_path, {"sums": 3e-7, "multiply_adds": 2e-8}, shapes=LEARNED_SHAPES)
     cost = cost_of(results)
     found = {term: value for term, value in zip(TERMS, cost.seconds, strict=True) if value}
     assert found == pytest.approx({"sums": 3e-7, "multiply_adds": 2e-8}, rel=1e-6)
@@ -144,8 +175,8 @@ def test_intervals_hold_when_every_size_is_off_by_a_tenth(tmp_path: Path) -> Non
     for number in range(40):
         cost = cost_of(sweep(tmp_path / str(number), seconds, error=0.1, seed=number))
         for layers in ((9, 9, 1), (33, 17, 1), (100, 40, 1), (300, 30, 1), (700, 300, 1)):
-            true = (
-                counted(layers, "backprop")[[0, 2, 4]] @ [1e-6, 3e-7, 2e-8] * np.exp(random.gauss(0.0, 0.1))
+            true = sum(of(term, layers, "backprop") * value for term, value in seconds.items()) * np.exp(
+                random.gauss(0.0, 0.1)
             )
             estimate = cost.step(layers)
             hits.append(estimate.low <= true <= estimate.high)

@@ -1,6 +1,5 @@
 """Predictions: written down first, then checked; refused where the record does not support them."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -35,8 +34,9 @@ def sweep(path: Path, shapes: tuple[str, ...] = SHAPES) -> Results:
 
 
 def predicted(results: Results, *shapes: str) -> pd.DataFrame:
+    learned = predictions.learned([results])
     parts = [
-        predictions.predicted(results, list(results.costs.values()), Shape.parse(text), 100, 100, "now")
+        predictions.predicted(learned, list(results.costs.values()), Shape.parse(text), 100, 100, "now")
         for text in shapes
     ]
     return pd.concat(parts, ignore_index=True)
@@ -114,8 +114,11 @@ def test_a_prediction_from_a_sweep(capsys: pytest.CaptureFixture[str], tmp_path:
         (["3-1", "--check"], "predict: takes a shape such as 200-100-1, or --check"),
         (["3-1", "--sweep", "docs/nothing"], "sweep: got 'docs/nothing', takes latest, latest~N, a folder"),
         (["3-x"], "SHAPE: got '3-x', takes two or more positive sizes such as 10-5-1"),
-        (["3-1", "--sweep", "docs/peers"], "has no contender and method of these in 5 shapes or more"),
-        (["9999-9999-1", "--sweep", "docs/sweep"], "predict: 9999-9999-1 cannot be predicted from sweep"),
+        (["3-1", "--sweep", "docs/peers"], "no contender and method of these has 5 measured shapes"),
+        (
+            ["9999-9999-1", "--sweep", "docs/sweep"],
+            "predict: 9999-9999-1 cannot be predicted, for the reasons",
+        ),
     ],
 )
 def test_what_is_refused(
@@ -152,35 +155,43 @@ def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixtu
         ("8-2-1", "b"),
     ]
     assert list(table["measured_step_s"]) == pytest.approx([4e-7, 2e-7] * 2)
-    assert (table["checked_by"] > table["sweep"]).all()
-    plan = json.loads((tmp_path / "predicted" / "latest" / "plan.json").read_text())
-    assert plan["sweep"] == table["checked_by"][0]
+    # A reference and a rival, each from a sweep of its own.
+    assert list(table["speedup"].dropna()) == pytest.approx([2.0, 2.0], rel=0.01)
+    sources = [sweep.name for sweep in Archive(tmp_path / "predicted").sweeps()]
+    pairs = set(zip(table["contender"], table["sweep"], table["checked_by"], strict=True))
+    assert pairs == {("a", sources[0], sources[2]), ("b", sources[1], sources[3])}
     assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
     assert "Of 4 predictions" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("ends", [(5,), (60,), (5, 60)])
+@pytest.mark.parametrize("ends", [(5,), (40,), (90,), (5, 40, 90)])
 def test_an_interrupted_check_goes_on(
     tmp_path: Path, check: list[str], ends: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After so many runs somebody interrupts it: while it learns, which takes 56, or while it tests."""
-    perform, made = Sweep.perform, [0]
+    """After so many runs somebody interrupts it: while a or b is learned from, or while b is tested."""
+    perform, made, keys = Sweep.perform, [0], []
 
     def interrupted(sweep: Sweep, run: Run) -> Row:
         made[0] += 1
         if made[0] in ends:
             raise KeyboardInterrupt
+        keys.append((sweep.folder.name, run.key))
         return perform(sweep, run)
 
     monkeypatch.setattr(Sweep, "perform", interrupted)
     for _ in ends:
         assert cli.main(check) == 130
-    if ends[-1] == 60:
+    if ends[-1] == 90:
         written_down = predictions.read(tmp_path / "predictions.csv")
         assert set(written_down["checked_by"]) == {""}
     assert cli.main(check) == 0
-    learned, tested = Archive(tmp_path / "predicted").sweeps()
+    assert len(Archive(tmp_path / "predicted").sweeps()) == 4
+    # Nothing is measured twice: 6 and 2 shapes and their controls, 4 rounds, by each.
+    assert len(keys) == len(set(keys)) == 2 * 4 * (6 + 2 + 2 + 2)
     table = predictions.read(tmp_path / "predictions.csv")
-    assert set(zip(table["sweep"], table["checked_by"], strict=True)) == {(learned.name, tested.name)}
-    if ends[-1] == 60:
+    assert (table["checked_by"] != "").all()
+    if ends[-1] == 90:
         assert list(table["step_s"]) == list(written_down["step_s"])
+    # Another check is another one.
+    assert cli.main(check) == 0
+    assert len(predictions.read(tmp_path / "predictions.csv")) == 2 * len(table)

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.measuring import (
-    INTERRUPTED,
-    begin,
-    carry_out,
-    look_around,
-    measuring,
-    unfinished,
-)
+from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
     add_contenders,
     add_results,
@@ -25,7 +18,7 @@ from harness.commands.shared import (
 )
 from harness.errors import NothingMeasured, UsageError
 from harness.measure.contenders import Manifest
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Sweep, resumed
 from harness.plan import DEFAULT_SHAPES, MOST_ROUNDS, Options
 
 if TYPE_CHECKING:
@@ -109,10 +102,17 @@ def _sweep(
 ) -> Sweep:
     """Return the unfinished sweep that this command line goes on with, or a new one."""
     here = look_around(manifest, terminal)
-    if not arguments.fresh:
-        sweep = unfinished(archive, None if arguments.resume else options, here, terminal)
-        if sweep:
+    latest = next(reversed(archive.sweeps()), None)
+    if latest is not None and not arguments.fresh:
+        for name in latest.set_half_lines_aside():
+            terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
+        asked = None if arguments.resume else options
+        sweep, obstacle = resumed(latest, asked, here.lineup, here.reference, here.environment)
+        if sweep and not obstacle:
+            terminal.note(f"going on with sweep {latest.name}")
             return sweep
+        if obstacle:
+            terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
     if arguments.resume:
         raise UsageError("--resume: there is no sweep to go on with; leave the option out")
     return begin(archive, options, here, terminal)

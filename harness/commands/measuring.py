@@ -12,7 +12,7 @@ from harness.measure.contenders import Lineup, Manifest, build, lineup
 from harness.measure.guard import end_leftovers
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Sweep, resumed
+from harness.measure.sweep import Sweep
 from harness.plan import Options
 
 if TYPE_CHECKING:
@@ -68,22 +68,6 @@ def memory_limit(options: Options) -> int | None:
     """Return the memory that a run may take: what was asked for, or most of what is free."""
     free = environment.free_memory_bytes()
     return options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None)
-
-
-def unfinished(archive: Archive, options: Options | None, here: Here, terminal: "Terminal") -> Sweep | None:
-    """Return the latest sweep if it is unfinished and was asked for like this (None: in whatever words)."""
-    latest = next(reversed(archive.sweeps()), None)
-    if latest is None:
-        return None
-    for name in latest.set_half_lines_aside():
-        terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
-    sweep, obstacle = resumed(latest, options, here.lineup, here.reference, here.environment)
-    if obstacle:
-        terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
-    elif sweep:
-        terminal.note(f"going on with sweep {latest.name}")
-        return sweep
-    return None
 
 
 def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") -> Sweep:

@@ -1,6 +1,7 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
+from csv import DictReader
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from harness.commands.measuring import (
     carry_out,
     look_around,
     measuring,
-    unfinished,
 )
 from harness.commands.shared import (
     add_contenders,
@@ -26,15 +26,16 @@ from harness.commands.shared import (
     whole,
 )
 from harness.errors import UsageError
-from harness.measure.sweep import differs
+from harness.measure.contenders import Lineup
+from harness.measure.sweep import Sweep, differs
 from harness.plan import HELD_OUT_SHAPES, LEARNED_SHAPES, Options
-from harness.records import SweepFolder, replace_file
+from harness.records import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.console import Terminal
-    from harness.read.results import Results
+    from harness.read.predictions import Learned
 
 HELP = "predict how long a shape takes that was not measured"
 RECORD = "predictions.csv"
@@ -72,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="N",
         type=amount("seconds"),
-        default=150.0,
-        help="seconds that each of the two sweeps of a check measures (default: 150)",
+        default=100.0,
+        help="seconds of a sweep of a check, of which each contender has two for itself (default: 100)",
     )
 
 
@@ -88,11 +89,13 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         return _check(arguments, terminal)
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
-        folder = archive_of(arguments).find(arguments.sweep or "latest")
+        folders, reference = [archive_of(arguments).find(arguments.sweep or "latest")], ""
     else:
-        folder = _archive(arguments).find(record["sweep"].iloc[-1])
-    results = understand(folder)
-    table = _predicted(arguments, results, arguments.shape)
+        reference = str(record["reference"].iloc[-1])
+        archive = _archive(arguments)
+        folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
+    learned = predictions.learned([understand(folder) for folder in folders], reference)
+    table = _predicted(arguments, learned, arguments.shape)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
@@ -103,47 +106,45 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             )
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
-        raise UsageError(f"predict: {arguments.shape} cannot be predicted from sweep {results.sweep}")
+        raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
     terminal.predictions(table, predictions.sentence(record))
     return 0
 
 
-def _predicted(arguments: argparse.Namespace, results: "Results", *shapes: Shape) -> "pd.DataFrame":
+def _predicted(arguments: argparse.Namespace, learned: "Learned", *shapes: Shape) -> "pd.DataFrame":
     import pandas as pd
 
     from harness.read import predictions
     from harness.read.cost import FEWEST_SIZES
 
-    costs = [
+    asked = [
         cost
-        for (contender, method), cost in results.costs.items()
+        for (contender, method), cost in learned.costs.items()
         if method in arguments.methods and (not arguments.contenders or contender in arguments.contenders)
     ]
-    if not costs:
+    if not asked:
         raise UsageError(
-            f"predict: sweep {results.sweep} has no contender and method of these in {FEWEST_SIZES} shapes"
-            " or more; measure more --shapes"
+            f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = arguments.samples, arguments.epochs, now
-    lines = [predictions.predicted(results, costs, shape, *about) for shape in shapes]
+    lines = [predictions.predicted(learned, asked, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
 
 def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Measure shapes to learn from; write predictions of others down, measure these, say how many held."""
+    """Measure shapes to learn from; write predictions of others down, measure these, say how many held.
+
+    Each contender has sweeps for itself: beside a slower one its runs would be too short to show a step.
+    """
     archive, manifest, path = _archive(arguments), manifest_of(arguments), arguments.results / RECORD
     learning, testing = (_options(arguments, shapes) for shapes in (LEARNED_SHAPES, HELD_OUT_SHAPES))
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
-        learned = _written_down(archive, path, learning, here)
-        if not learned:
-            terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
-            sweep = unfinished(archive, learning, here, terminal) or begin(archive, learning, here, terminal)
-            if carry_out(sweep, terminal):
-                return _interrupted(terminal)
-            terminal.failures(sweep.failed, sweep.spared)
-            learned = sweep.folder
+        terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
+        sources = _measured(archive, learning, here, _checked_until(path), terminal)
+        if not sources:
+            return INTERRUPTED
         import pandas as pd
 
         from harness.read import predictions
@@ -151,44 +152,67 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         from harness.read.results import understand
 
         record = predictions.read(path)
-        if learned.name not in set(record["sweep"]):
-            table = _predicted(arguments, understand(learned), *HELD_OUT_SHAPES)
+        names = [sweep.folder.name for sweep in sources]
+        if not set(names) <= set(record["sweep"]):
+            found = [understand(sweep.folder) for sweep in sources]
+            table = _predicted(arguments, predictions.learned(found, here.reference), *HELD_OUT_SHAPES)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
-        own = record["sweep"] == learned.name
+        own = record["sweep"].isin(names)
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
-        sweep = unfinished(archive, testing, here, terminal) or begin(archive, testing, here, terminal)
-        if carry_out(sweep, terminal):
-            return _interrupted(terminal)
-    terminal.failures(sweep.failed, sweep.spared)
-    table = predictions.checked(record[own], understand(sweep.folder))
+        tested = _measured(archive, testing, here, max(names), terminal)
+        if not tested:
+            return INTERRUPTED
+    table = record[own]
+    for sweep in tested:
+        table = predictions.checked(table, understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
     terminal.checks(table, predictions.hits(table), predictions.sentence(table))
-    return int(bool(sweep.failed))
+    return int(any(sweep.failed for sweep in (*sources, *tested)))
 
 
-def _written_down(archive: Archive, path: Path, learning: Options, here: Here) -> SweepFolder | None:
-    """Return the sweep behind predictions that an interrupted check has written down and not yet checked."""
-    if not path.exists():
-        return None
-    from harness.read import predictions
+def _measured(
+    archive: Archive, options: Options, here: Here, after: str, terminal: "Terminal"
+) -> list[Sweep]:
+    """Measure each contender in a sweep of its own; nothing is returned if somebody interrupts that.
 
-    record = predictions.read(path)
-    for folder in archive.sweeps()[-2:]:
-        plan, own = folder.plan(), record[record["sweep"] == folder.name]
-        if (
-            plan
-            and len(own)
-            and (own["checked_by"] == "").all()
-            and not differs(folder, plan, learning, here.lineup, here.reference, here.environment)
-        ):
-            return folder
+    Sweeps that an earlier call has begun are gone on with, if they are later than sweep ``after``.
+    """
+    sweeps = []
+    for contender in here.lineup.present:
+        name, described = contender.name, here.environment["contenders"]
+        assert isinstance(described, dict)
+        alone = Here(
+            lineup=Lineup(present=(contender,), versions={name: here.lineup.versions[name]}),
+            reference=name,
+            environment={**here.environment, "contenders": {name: described[name]}},
+        )
+        sweep = _begun(archive, options, alone, after) or begin(archive, options, alone, terminal)
+        if carry_out(sweep, terminal):
+            terminal.note("interrupted; the same command goes on from here")
+            return []
+        terminal.failures(sweep.failed, sweep.spared)
+        sweeps.append(sweep)
+    return sweeps
+
+
+def _begun(archive: Archive, options: Options, here: Here, after: str) -> Sweep | None:
+    """Return the latest sweep that was asked for like this, of the same programs on the same machine."""
+    for folder in reversed(archive.sweeps()):
+        plan = folder.plan() if folder.name > after else None
+        if plan and not differs(folder, plan, options, here.lineup, here.reference, here.environment):
+            folder.set_half_lines_aside()
+            return Sweep(plan, here.lineup.present, folder, here.host)
     return None
 
 
-def _interrupted(terminal: "Terminal") -> int:
-    terminal.note("interrupted; the same command goes on from here")
-    return INTERRUPTED
+def _checked_until(path: Path) -> str:
+    """Return the latest sweep that a check was through with, or ''."""
+    if not path.exists():
+        return ""
+    # pandas would make the parent of the programs large.
+    with path.open(encoding="utf-8", newline="") as file:
+        return max((line.get("checked_by") or "" for line in DictReader(file)), default="")
 
 
 def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...]) -> Options:

@@ -1,11 +1,11 @@
 """What a training step costs: so many seconds for each thing that is done, which is counted. Pure.
 
-The terms follow from the definition of the methods, not from the times: layers passed, parameters, sums,
-multiply-adds, and those of them for which the parameters no longer fit into so many KiB. The seconds of each
-are never negative, and a term without support in the sizes that were measured is dropped. So a size that was
-not measured can be predicted, and the errors at sizes that are left out say how well.
+The terms follow from the definition of the methods and from what processors do, not from the times. The
+seconds of each are never negative, and a term without support in the sizes that were measured is dropped. So
+a size that was not measured can be predicted, and the errors at sizes that are left out say how well.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,10 +21,22 @@ from harness.read.intervals import BLOCKS, BLOCKS_FOR_ONE, CONFIDENCE, Numbers, 
 
 FEWEST_SIZES = 5
 """Fewer do not show how wrong a model is."""
+_MOST_CUTS = 6
+"""At so many sizes at most the fit is cut off, to see how it does beyond them."""
+_LANES = 8
+"""Numbers in the widest registers of today's processors."""
+_LONG_SUMS = (32, 96)
+"""Terms of a sum after which a processor has no room to begin the next one meanwhile, more or less."""
 _CACHES_KIB = (32, 256, 2048)
 """About the sizes of the caches of one core; eight bytes a parameter."""
 _BEYOND = tuple(f"beyond_{size}_kib" for size in _CACHES_KIB)
-TERMS = ("layers", "parameters", "sums", "chain", "multiply_adds", *_BEYOND)
+TERMS = (
+    *("layers", "parameters", "later_parameters", "sums", "differences", "additions", "multiply_adds"),
+    *("chain", "vectors", "vector_parameters", *(f"beyond_{terms}_terms" for terms in _LONG_SUMS), *_BEYOND),
+)
+_COARSE = ("layers", "parameters", "sums", "additions", "multiply_adds", "chain", *_BEYOND)
+_FEW_SIZES = 12
+"""With fewer than these there are the coarse terms only: of more, some would fit by chance."""
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_startup_s", "startup_per_sample_weight_ns"),
@@ -34,33 +46,69 @@ COLUMNS = [
 def counted(layers: Sequence[float], method: str) -> Numbers:
     """Return how often a training step does what each of the TERMS stands for.
 
-    ``layers`` are sizes, input first, and need not be whole. ``naive`` passes all layers twice for each
-    parameter; ``incremental`` takes, for every weight, its own row and the rows of the layers after it, and
-    for every bias these; ``backprop`` goes through the layers forward and, but for the first, back. The chain
-    has the additions that remain one after the other if whatever may go side by side does: the terms of a
-    sum and, for ``incremental``, the rows of a layer.
+    ``layers`` are sizes, input first, and need not be whole. ``naive`` runs two forward passes for each
+    parameter; ``backprop`` goes through the layers forward and, but for the first, back. ``incremental``
+    adds, for a weight, the later terms of its row and of every row of the next layer, whose products are
+    known, and runs the layers after these in full; for a bias, all layers after its own.
+
+    What is counted: ``layers`` passed, ``parameters``, those of them after the first layer, ``sums``, squared
+    ``differences``, ``additions`` of known products, ``multiply_adds``; the ``chain`` of additions that
+    remain one after the other if whatever may go side by side does; ``vectors`` of multiply-adds or
+    additions, of rows or perturbed networks side by side, and those that the parameters fill, row by row; the
+    terms of sums beyond a length; multiply-adds and additions for which the parameters are beyond a cache.
     """
-    rows = list(layers[1:])
-    weights = [columns * own for columns, own in pairwise(layers)]
-    every, parameters, total = sum(rows), sum(weights) + len(rows), sum(weights)
-    in_series = sum(layers[:-1])
+    columns, rows = list(layers[:-1]), list(layers[1:])
+    weights = [c * r for c, r in zip(columns, rows, strict=True)]
+    depth, total, parameters = len(rows), sum(weights), sum(weights) + len(rows)
+    additions = 0.0
+    vectors = sum(c * _vectors(r) for c, r in zip(columns, rows, strict=True))
+    vector_parameters = sum(r * _vectors(c) for c, r in zip(columns, rows, strict=True))
     if method == "naive":
-        passes, sums, products = 2 * parameters * len(rows), 2 * parameters * every, 2 * parameters * total
-        chain = 2 * parameters * in_series
+        times = 2 * parameters
+        passes, sums, differences, products = (times * n for n in (depth, sum(rows), rows[-1], total))
+        chain, vectors, vector_parameters = times * sum(columns), 0.0, 0.0
     elif method == "backprop":
-        passes, sums, products = 2 * len(rows) - 1, 2 * every - rows[-1], 2 * total - weights[0]
-        chain = in_series + sum(rows[1:])
+        times = 1
+        passes, sums, differences = 2 * depth - 1, 2 * sum(rows) - rows[-1], rows[-1]
+        products, chain = 2 * total - weights[0], sum(columns) + sum(rows[1:])
+        vectors += sum(r * _vectors(c) for c, r in zip(columns[1:], rows[1:], strict=True))
     else:
-        passes, sums, products, chain = len(rows), 2 * every, total, in_series
-        for k, (columns, own) in enumerate(pairwise(layers)):
-            after, later = sum(rows[k + 1 :]), rows[k + 1] if k + 1 < len(rows) else 0.0
+        times = 1
+        passes, sums, differences = depth, 2 * sum(rows), 2 * parameters * rows[-1]
+        products, chain = total, sum(columns)
+        for k, (c, r) in enumerate(zip(columns, rows, strict=True)):
+            later, after = rows[k + 1] if k + 1 < depth else 0.0, sum(rows[k + 1 :])
+            in_full = sum(weights[k + 2 :])
+            passes += 2 * weights[k] * max(0, depth - k - 2) + 2 * (depth - k - 1)
             sums += 2 * (weights[k] * (1 + after) + after)
-            in_row = own * (columns * (columns + 1) / 2)
-            in_next = columns * later * (own * (own + 1) / 2)
-            products += 2 * (in_row + in_next + weights[k] * sum(weights[k + 2 :]) + sum(weights[k + 1 :]))
-            chain += own * sum(layers[k:-1])
-    outside = [max(0.0, 1.0 - size * 128.0 / parameters) * products for size in _CACHES_KIB]
-    return np.array([passes, parameters, sums, chain, products, *outside], float)
+            additions += 2 * (r * c * (c + 1) / 2 + c * later * r * (r + 1) / 2)
+            products += 2 * (weights[k] * in_full + sum(weights[k + 1 :]))
+            chain += r * sum(layers[k:-1])
+            vectors += 2 * _vectors(c) * (r * (c + 1) / 2 + later * r * (r + 1) / 2 + r * in_full)
+    long_sums = (
+        times * sum(r * max(0.0, c - most) for c, r in zip(columns, rows, strict=True)) for most in _LONG_SUMS
+    )
+    work = products + additions
+    outside = (max(0.0, 1.0 - size * 128.0 / parameters) * work for size in _CACHES_KIB)
+    later_parameters = parameters - weights[0]
+    return np.array(
+        [
+            *(passes, parameters, later_parameters, sums, differences, additions, products),
+            *(chain, vectors, vector_parameters, *long_sums, *outside),
+        ],
+        float,
+    )
+
+
+def _products(work: Numbers) -> Numbers:
+    """Return the multiply-adds of a step as a shape counts them, with the additions of known products."""
+    places = [TERMS.index(term) for term in ("additions", "multiply_adds")]
+    return np.asarray(work[..., places].sum(axis=-1))
+
+
+def _vectors(numbers: float) -> float:
+    """Return how many registers so many numbers fill."""
+    return math.ceil(round(numbers / _LANES, 9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +183,7 @@ class Cost:
 
     def beyond(self, layers: Sequence[float]) -> float:
         """Return how many times the multiply-adds of the largest measured size a step takes; 1 within."""
-        products = counted(layers, self.method)[TERMS.index("multiply_adds")]
+        products = float(_products(counted(layers, self.method)))
         return float(max(products / self.most, self.fewest / products, 1.0))
 
     def step(self, layers: Sequence[float]) -> Estimate:
@@ -223,9 +271,12 @@ def _left_out(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
 def _supported(work: Numbers, times: Numbers) -> list[int]:
     """Return the terms that make predictions of left-out sizes better, or at least no worse."""
     # What lies beyond a cache shows in no less than two sizes that are mostly beyond it.
-    share = work / work[:, [TERMS.index("multiply_adds")]]
+    share = work / _products(work)[:, None]
     terms = [
-        place for place, name in enumerate(TERMS) if name not in _BEYOND or (share[:, place] >= 0.5).sum() > 1
+        place
+        for place, name in enumerate(TERMS)
+        if (len(times) >= _FEW_SIZES or name in _COARSE)
+        and (name not in _BEYOND or (share[:, place] >= 0.5).sum() > 1)
     ]
     score = float(np.square(_left_out(work, times, terms)).sum())
     while len(terms) > 1:
@@ -241,15 +292,19 @@ def _supported(work: Numbers, times: Numbers) -> list[int]:
 def _errors(work: Numbers, times: Numbers, terms: Sequence[int]) -> tuple[float, float]:
     """Return the error at sizes left out from within, and by how much it grows for each factor e beyond."""
     within = float(np.sqrt(np.square(_left_out(work, times, terms)[1:-1]).mean()))
-    products = np.log(work[:, TERMS.index("multiply_adds")])
+    products = np.log(_products(work))
     squares = distances = 0.0
-    for count in range(FEWEST_SIZES - 1, len(times)):
+    counts = np.linspace(FEWEST_SIZES - 1, len(times) - 1, _MOST_CUTS).astype(int)
+    for count in np.unique(counts):
         smaller = work[:count], times[:count]
-        predicted = work[count:] @ _fit(*smaller, _supported(*smaller))
-        errors = np.log(np.maximum(predicted, 1e-300) / times[count:])
+        errors = _log_ratio(work[count:] @ _fit(*smaller, _supported(*smaller)), times[count:])
         squares += float(np.maximum(np.square(errors) - within**2, 0.0).sum())
         distances += float(np.square(products[count:] - products[count - 1]).sum())
     return within, float(np.sqrt(squares / distances)) if distances else 0.0
+
+
+def _log_ratio(predicted: Numbers, times: Numbers) -> Numbers:
+    return np.log(np.maximum(predicted, 1e-300) / times)
 
 
 def _startup(medians: pd.DataFrame, samples: "pd.Series[int]") -> tuple[Numbers, float]:

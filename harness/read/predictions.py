@@ -1,6 +1,7 @@
 """Predictions of times: written down before they are checked, and how often they held."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,29 @@ _FEWEST = 5
 """Checks of a contender and method that are a record."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Models, and where they come from."""
+
+    costs: Mapping[tuple[str, str], Cost]
+    """By contender and method."""
+    sweeps: Mapping[str, str]
+    """The sweep behind a contender's models."""
+    reference: str
+    """The contender that speedups are over."""
+
+
+def learned(found: Sequence[Results], reference: str = "") -> Learned:
+    """Return the models of one sweep or more; the reference is the first one's, if none is named."""
+    return Learned(
+        costs={lane: cost for results in found for lane, cost in results.costs.items()},
+        sweeps={name: results.sweep for results in found for name in results.contenders},
+        reference=reference or found[0].reference,
+    )
+
+
 def predicted(
-    results: Results, costs: Sequence[Cost], shape: Shape, samples: int, epochs: int, now: str
+    learned: Learned, costs: Sequence[Cost], shape: Shape, samples: int, epochs: int, now: str
 ) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
@@ -42,7 +64,7 @@ def predicted(
     layers = shape.layers
     lines: list[dict[str, Any]] = []
     for cost in costs:
-        step, reference = cost.step(layers), results.costs.get((results.reference, cost.method))
+        step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
         figures = {
             "step": step,
             "training": step.times(samples * epochs),
@@ -53,11 +75,11 @@ def predicted(
         lines.append(
             {
                 "predicted_utc": now,
-                "sweep": results.sweep,
+                "sweep": learned.sweeps[cost.contender],
                 "contender": cost.contender,
                 "method": cost.method,
                 "layers": str(shape),
-                "reference": results.reference,
+                "reference": learned.reference,
                 "samples": samples,
                 "epochs": epochs,
                 "beyond": cost.beyond(layers),
