@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from harness.case import METHODS
-from harness.digits import MARKS, against, duration, ratio, three_digits, times
-from harness.read import alternatives, kernels, selfcheck
+from harness.digits import against, duration, three_digits, times
+from harness.read import kernels, selfcheck, tables
+from harness.read.answer import evidence
 from harness.read.exports import markdown
 from harness.read.results import Results
 
@@ -46,63 +47,27 @@ def of_sweep(results: Results) -> dict[str, str]:
     figures = {
         "answer": f"**{results.answer[0]}**",
         "machine": machine(results),
-        "methods": _methods(results),
+        "methods": tables.methods(results).markdown,
         "crossovers": "\n".join(f"- {line[0].upper()}{line[1:]}." for line in results.overtakings),
         **of_alternatives(results),
     }
     plain = METHODS[0]
     if plain in set(results.medians["method"]):
-        figures |= {plain: speedups(results, plain), "claims": _claims(results, plain)}
+        figures |= {plain: tables.speedups(results, plain).markdown, "claims": _claims(results, plain)}
     return figures
 
 
 def of_alternatives(results: Results) -> dict[str, str]:
     """Return what one would use instead of the fastest contender, by method, and who is the fastest where."""
-    table, since = results.alternatives, results.thresholds
-    figures = {}
-    for method, own in since.groupby("method", sort=False):
-        lines = table[table["method"] == method]
-        shapes, name = list(dict.fromkeys(lines["layers"])), lines["fastest"].iloc[0]
-        cells = {
-            (one["contender"], one["layers"]): f"{three_digits(one['times_as_long'])}{_doubt(one, name)}"
-            for one in lines.to_dict("records")
-        }
-        order = {contender: part["times_as_long"].iloc[-1] for contender, part in lines.groupby("contender")}
-        # Where the reference is the fastest, nobody can be ahead of the one and behind the other.
-        compiles = bool(own["compile_s"].any())
-        columns = alternatives.SINCE if name != results.reference else ("ties_from",)
-        rows = []
-        for one in sorted(own.to_dict("records"), key=lambda one: order[one["contender"]]):
-            contender = one["contender"]
-            worst = set(lines["parity"][lines["contender"] == contender]) - {"identical"}
-            compiling = duration(one["compile_s"]) if one["compile_s"] else ""
-            rows.append(
-                [
-                    contender,
-                    *(cells.get((contender, shape), "") for shape in shapes),
-                    duration(one["startup_s"]),
-                    *([compiling] if compiles else []),
-                    *("" if pd.isna(one[column]) else f"{one[column]:.0f}" for column in columns),
-                    "agree" if worst else "identical",
-                ]
-            )
-        words = {"beats_from": f"beats {results.reference} from", "pays_from": "pays from"}
-        heads = [words.get(column, f"ties with {name} from") for column in columns]
-        starts = ["start-up", *(["compiling"] if compiles else [])]
-        heads = [f"times {name}'s step", *shapes, *starts, *heads, "losses"]
-        figures[f"instead-{method}"] = markdown(heads, rows)
+    figures = {table.name: table.markdown for table in tables.instead(results)}
     figures["fastest"] = markdown(
         ["method", "shape", "shortest step", "next", "first through 10,000 steps with start-up", "next"],
         [
             [str(method), str(layers), *_first_two(own, "times_as_long"), *_first_two(own, "article_s")]
-            for (method, layers), own in table.groupby(["method", "layers"], sort=False)
+            for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False)
         ],
     )
     return figures
-
-
-def _doubt(one: Mapping[Hashable, Any], name: str) -> str:
-    return "" if one["contender"] == name else MARKS.get(one["verdict"], "")
 
 
 def _first_two(own: pd.DataFrame, column: str) -> list[str]:
@@ -126,36 +91,8 @@ def machine(results: Results) -> str:
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
         f" {'; '.join([*filter(None, [', '.join(toolchains)]), results.rounds])}."
-        f" {results.answer[-1].partition(' Tables: ')[0]}"
+        f" {evidence(results)}"
     )
-
-
-def speedups(results: Results, method: str) -> str:
-    """Return a line a shape: everybody's time, and each rival's ratios."""
-    own = results.speedups[(results.speedups["method"] == method) & ~results.speedups["control"]]
-    rivals = list(dict.fromkeys(own["contender"]))
-    seconds = _seconds(results)
-    ratios = {(one["layers"], one["contender"], one["measure"]): one for one in own.to_dict("records")}
-    lines = []
-    for shape in dict.fromkeys(own["layers"]):
-        cells = [shape, *(seconds.get((name, method, shape), "") for name in results.contenders)]
-        for name in rivals:
-            for measure in ("training", "process"):
-                one = ratios.get((shape, name, measure), {})
-                reason = str(one.get("verdict", "")).replace("cannot tell", "")
-                cells.append(ratio(one) if one.get("rounds") else reason)
-        lines.append(cells)
-    heads = [part for name in rivals for part in (f"{name}, training", f"{name}, whole process")]
-    return markdown(["shape", *results.contenders, *heads], lines)
-
-
-def _methods(results: Results) -> str:
-    """Return a line a shape: the time of a step by contender and method."""
-    seconds = _seconds(results)
-    lanes = list(dict.fromkeys((name, method) for name, method, _ in seconds))
-    shapes = sorted({shape for *_, shape in seconds}, key=list(results.medians["layers"]).index)
-    lines = [[shape, *(seconds.get((*lane, shape), "") for lane in lanes)] for shape in shapes]
-    return markdown(["shape", *(f"{name} {method}" for name, method in lanes)], lines)
 
 
 def _claims(results: Results, method: str) -> str:
@@ -251,12 +188,3 @@ def _flat(table: pd.DataFrame) -> str:
         if (nested := seconds.get(("forward-nested", contender, layers))) is not None
     ]
     return f"A forward pass takes {'; '.join(parts)}."
-
-
-def _seconds(results: Results) -> dict[tuple[str, str, str], str]:
-    return {
-        (one["contender"], one["method"], one["layers"]): duration(one["median"])
-        for one in results.medians.sort_values(
-            "contender", key=lambda names: names.map(results.contenders.index), kind="stable"
-        ).to_dict("records")
-    }
