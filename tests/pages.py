@@ -1,5 +1,6 @@
 """Pages about sweeps, and what stands in them, for the tests with and without a browser."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +9,11 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pandas as pd
+import pytest
+from filelock import FileLock
 
 from harness import cli
+from harness.case import Shape
 from harness.claims import load
 from harness.digits import duration, ratio, three_digits
 from harness.read import claims, predictions
@@ -21,6 +25,16 @@ from tests.programs import ROOT
 Cells = Sequence[tuple[str, float | None]]
 Tables = Mapping[str, tuple[Sequence[str], Sequence[Cells]]]
 """By name: the heads, and in each row the text of every cell and the exact number behind it."""
+
+
+def made_once(factory: pytest.TempPathFactory) -> Path:
+    """Return the page of docs/sweep with everything; whichever worker comes first makes it for all."""
+    shared = factory.getbasetemp()
+    # With several workers each has a folder of its own in one of them all.
+    path = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "everything"
+    with FileLock(f"{path}.lock"):
+        page = path / "sweep" / "report.html"
+        return page if page.exists() else everything(path)
 
 
 def everything(path: Path, name: str = "sweep") -> Path:
@@ -41,7 +55,7 @@ def everything(path: Path, name: str = "sweep") -> Path:
 
 def _predictions(results: Results) -> pd.DataFrame:
     """Predict two shapes that the sweep has, and one that it has not, and check them."""
-    shapes = [load().run[0].shape, *(type(load().run[0].shape).parse(text) for text in ("64-32-1", "33-17-9-3"))]
+    shapes = [Shape.parse(text) for text in ("10-5-1", "64-32-1", "33-17-9-3")]
     costs = list(results.costs.values())
     tables = [predictions.predicted(results, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs]
     if not tables:

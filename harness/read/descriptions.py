@@ -1,4 +1,4 @@
-"""What each picture shows, in words and with figures, for those who cannot see it. Pure.
+"""What each picture shows, in words and with figures, for those who cannot see it; "" if it is empty. Pure.
 
 Of many contenders the reference and the best are told; tables have them all.
 """
@@ -23,10 +23,9 @@ def scaling(results: Results) -> str:
         (one["contender"], one["method"]): f", as neurons to the power of {one['exponent']:.2f}"
         for one in results.exponents.to_dict("records")
     }
-    told = " ".join(
+    return " ".join(
         f"{method}: {_spans(results, own, duration, powers)}." for method, own in _by_method(_right(results))
     )
-    return told or "Nobody has the right losses."
 
 
 def _right(results: Results) -> pd.DataFrame:
@@ -36,10 +35,9 @@ def _right(results: Results) -> pd.DataFrame:
 def memory(results: Results) -> str:
     """Say from what to what the peak memory goes."""
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
-    told = " ".join(
+    return " ".join(
         f"{method}: {_spans(results, own, _mebibytes, {})}." for method, own in _by_method(table)
     )
-    return told or "No contender told its peak memory."
 
 
 def _mebibytes(value: float) -> str:
@@ -99,8 +97,7 @@ def speedup(results: Results) -> str:
             )
             texts.append(f"{name} {', '.join(spans)}")
         told.append(f"{method}: {'; '.join(texts)}{others}.")
-    words = " ".join(told)
-    return f"As fast as {results.reference}: {words}" if told else "There is no ratio: nobody can be compared."
+    return f"As fast as {results.reference}: {' '.join(told)}" if told else ""
 
 
 def methods(results: Results) -> str:
@@ -116,7 +113,7 @@ def methods(results: Results) -> str:
             texts.append(f"{method} {', '.join(f'{name} {duration(seconds[name])}' for name in few)}{others}")
         if texts:
             told.append(f"At {shape}: {'; '.join(texts)}.")
-    return " ".join(told) or "Nobody has the right losses."
+    return " ".join(told)
 
 
 def loss(results: Results) -> str:
@@ -126,7 +123,7 @@ def loss(results: Results) -> str:
     for method, curves in _by_method(own):
         first = curves[curves["contender"] == curves["contender"].iloc[0]]["loss"]
         told.append(f"{method}: from {first.iloc[0]:.3g} to {first.iloc[-1]:.3g}; {coincide(curves)}.")
-    return " ".join(told) or "No losses were recorded."
+    return " ".join(told)
 
 
 def where_time_goes(found: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ beside the sweep.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -31,6 +31,14 @@ _TITLES = {
     "memory": "Peak memory against neurons",
     "loss": "Loss during training",
     "parts": "Where the time of the article's run goes",
+}
+
+_DESCRIBED: Mapping[str, Callable[[Results], str]] = {
+    "scaling": descriptions.scaling,
+    "speedup": descriptions.speedup,
+    "methods": descriptions.methods,
+    "memory": descriptions.memory,
+    "loss": descriptions.loss,
 }
 
 
@@ -122,9 +130,11 @@ def _filled(table: Table) -> Iterator[Table]:
 
 
 def _pictures(results: Results, found: Beside, figures: Mapping[str, Figure]) -> Iterator[Picture]:
+    """Yield every picture in which there is something to see."""
     for file, figure in figures.items():
         name = Path(file).stem
-        yield _picture(name, getattr(descriptions, name)(results), figure)
+        if description := _DESCRIBED[name](results):
+            yield _picture(name, description, figure)
     if found.parts is not None:
         yield _picture("parts", descriptions.where_time_goes(found.parts), parts.picture(found.parts))
 

@@ -46,13 +46,26 @@ class Table:
         """The table in Markdown, without the exact numbers."""
         return markdown(self.heads, ((cell.text for cell in row) for row in self.rows))
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column whether more of its cells are numbers than words."""
+        filled = ([cell for cell in column if cell.text] for column in zip(*self.rows, strict=True))
+        return tuple(2 * sum(cell.value is not None for cell in cells) > len(cells) for cells in filled)
+
     def narrowed(self) -> "Table":
-        """Return a wide table of shapes with rows and columns swapped, if that leaves fewer columns."""
+        """Return a wide table of shapes with rows and columns swapped, if that leaves fewer columns.
+
+        Rows that are then empty are left out.
+        """
         if not self.rows or len(self.heads) <= max(_MOST_COLUMNS, len(self.rows) + 1):
             return self
         columns = zip(*self.rows, strict=True)
         heads = self.heads[0], *(cell.text for cell in next(columns))
-        rows = tuple((Cell(head), *cells) for head, cells in zip(self.heads[1:], columns, strict=True))
+        rows = tuple(
+            (Cell(head), *cells)
+            for head, cells in zip(self.heads[1:], columns, strict=True)
+            if any(cell.text for cell in cells)
+        )
         return Table(name=self.name, caption=self.caption, heads=heads, rows=rows, source=self.source)
 
 
