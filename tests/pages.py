@@ -57,7 +57,9 @@ def _predictions(results: Results) -> pd.DataFrame:
     """Predict two shapes that the sweep has, and one that it has not, and check them."""
     shapes = [Shape.parse(text) for text in ("10-5-1", "64-32-1", "33-17-9-3")]
     costs = list(results.costs.values())
-    tables = [predictions.predicted(results, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs]
+    tables = [
+        predictions.predicted(results, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs
+    ]
     if not tables:
         return pd.DataFrame(columns=predictions.COLUMNS)
     return predictions.checked(pd.concat(tables, ignore_index=True), results)
@@ -131,7 +133,9 @@ def check_against_csv(tables: Tables, folder: Path) -> int:
                     continue
                 who, _, measure = lane.partition(", ")
                 if of and measure:
-                    line = ratios[who, of, layers, {"training": "training", "whole process": "process"}[measure]]
+                    line = ratios[
+                        who, of, layers, {"training": "training", "whole process": "process"}[measure]
+                    ]
                     if line["rounds"]:
                         assert (text, value) == (ratio(line), line["ratio"])
                         checked += 1
@@ -169,7 +173,10 @@ def _crossed(heads: Sequence[str], rows: Sequence[Cells]) -> list[tuple[str, str
 
 
 def _check_rows(
-    heads: Sequence[str], rows: Sequence[Cells], lines: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
+    heads: Sequence[str],
+    rows: Sequence[Cells],
+    lines: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
 ) -> int:
     checked = 0
     for row, line in zip(rows, lines, strict=True):

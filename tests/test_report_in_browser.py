@@ -1,4 +1,4 @@
-"""The page as a browser shows it: nothing loaded, nothing said, nothing cut off, readable in light, dark and on paper."""
+"""The page as a browser shows it: nothing loaded, nothing cut off, readable in light, dark and on paper."""
 
 import io
 import re
@@ -65,7 +65,8 @@ class Watched:
               if (root.scrollWidth <= root.clientWidth) return [];
               const outer = element => element.closest(".wide") !== null && !element.matches(".wide");
               return [...document.body.querySelectorAll("*")].filter(element => !outer(element)
-                && element.getBoundingClientRect().right > root.clientWidth).map(element => element.outerHTML.slice(0, 99));
+                && element.getBoundingClientRect().right > root.clientWidth)
+                .map(element => element.outerHTML.slice(0, 99));
             }"""
         )
         return found
@@ -78,7 +79,7 @@ def colours(png: bytes) -> int:
 
 
 @pytest.fixture(scope="module")
-def sweep(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a real sweep with all that can stand beside it."""
     return pages.made_once(tmp_path_factory)
 
@@ -112,7 +113,9 @@ def test_a_page_with_everything(browser: Browser, sweep: Path) -> None:
     assert (watched.said, watched.asked) == ([], [])
 
 
-def test_tables_are_sorted_by_exact_values_and_whole_without_the_script(browser: Browser, sweep: Path) -> None:
+def test_tables_are_sorted_by_exact_values_and_whole_without_the_script(
+    browser: Browser, sweep: Path
+) -> None:
     watched = Watched(browser, sweep)
     before = watched.page.evaluate(TABLES)["speedup-naive"]
     place = before[0].index("rust, training")

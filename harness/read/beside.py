@@ -92,7 +92,7 @@ def hits(found: pd.DataFrame) -> Table:
 
 
 def checks(found: pd.DataFrame) -> Table:
-    """Return a row for each prediction: seconds of a training step with the interval, then what was measured."""
+    """Return a row for each prediction: the time of a training step, its interval, what was measured."""
     rows = []
     for one in found.to_dict("records"):
         is_done = not pd.isna(one["measured_step_s"])
@@ -203,7 +203,7 @@ def _shown(name: str, value: Any) -> Cell:
 
 
 def programs(results: Results) -> Table:
-    """Return a row for each contender: its version and command, how it was built; and for each that was missing."""
+    """Return a row for each contender, with its version and command, and for each that was skipped."""
     versions = dict(zip(results.runs["contender"], results.runs["version"], strict=True))
     known = _mapping(results.environment.get("contenders"))
     rows = []

@@ -35,9 +35,7 @@ def _right(results: Results) -> pd.DataFrame:
 def memory(results: Results) -> str:
     """Say from what to what the peak memory goes."""
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
-    return " ".join(
-        f"{method}: {_spans(results, own, _mebibytes, {})}." for method, own in _by_method(table)
-    )
+    return " ".join(f"{method}: {_spans(results, own, _mebibytes, {})}." for method, own in _by_method(table))
 
 
 def _mebibytes(value: float) -> str:
@@ -51,7 +49,9 @@ def _by_method(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield method, own
 
 
-def _told(results: Results, table: pd.DataFrame, column: str, *, largest: bool = False) -> tuple[list[str], str]:
+def _told(
+    results: Results, table: pd.DataFrame, column: str, *, largest: bool = False
+) -> tuple[list[str], str]:
     """Return whom to tell of, and how many others there are, in words."""
     ends = table.groupby("contender", sort=False)[column].last().sort_values(ascending=not largest)
     names = [str(name) for name in ends.index]
@@ -132,5 +132,7 @@ def where_time_goes(found: pd.DataFrame) -> str:
     for one in found.to_dict("records"):
         part = max(parts.PARTS, key=lambda part: one[f"{part}_s"])
         share = one[f"{part}_s"] / one["whole_s"]
-        told.append(f"{one['contender']} {one['method']}: {share:.0%} of {duration(one['whole_s'])} is {part}.")
+        told.append(
+            f"{one['contender']} {one['method']}: {share:.0%} of {duration(one['whole_s'])} is {part}."
+        )
     return " ".join(told)

@@ -1,6 +1,6 @@
 """One page that answers, to be read by people and sent to others: report.html. Pure: results in, text out.
 
-It needs nothing but itself. Its words are in report.html.j2, its numbers those of ``Results`` and of the tables
+It loads nothing. Its words are in report.html.j2, its numbers are those of ``Results`` and of the tables
 beside the sweep.
 """
 
@@ -72,7 +72,7 @@ def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[st
         marks=_marks(results),
         selfcheck="" if found.selfcheck is None else selfcheck.sentence(found.selfcheck),
         record="" if found.predictions is None else predictions.sentence(found.predictions),
-        tables={table.name: table for table in _tables(results, plan, found)},
+        tables={table.name: table for table in _tables(results, plan, found) if table.rows},
         instead=not results.thresholds.empty,
         methods=[method for method in METHODS if method in set(results.outcomes["method"])],
         pictures=pictures,
@@ -103,30 +103,23 @@ def _title(contenders: Iterable[str]) -> str:
 
 
 def _tables(results: Results, plan: Plan | None, found: Beside) -> Iterator[Table]:
-    """Yield every table that has a row."""
+    """Yield every table that the page can have, those without a row among them."""
     for method in METHODS:
-        yield from _filled(tables.speedups(results, method).narrowed())
-    yield from _filled(tables.methods(results).narrowed())
+        yield tables.speedups(results, method).narrowed()
+    yield tables.methods(results).narrowed()
     yield from tables.instead(results)
-    about = (tables.exponents, tables.costs, tables.crossovers, tables.floors, tables.troubles)
-    for table in (
-        *(make(results) for make in (*about, beside.environment, beside.programs)),
-        beside.left_out(plan),
-    ):
-        yield from _filled(table)
-    for frame, makes in (
-        (found.claims, (beside.claims_table,)),
-        (found.predictions, (beside.hits, beside.checks)),
-        (found.parts, (beside.parts_table,)),
-    ):
-        if frame is not None:
-            for make in makes:
-                yield from _filled(make(frame))
-
-
-def _filled(table: Table) -> Iterator[Table]:
-    if table.rows:
-        yield table
+    for make in (tables.exponents, tables.costs, tables.crossovers, tables.floors, tables.troubles):
+        yield make(results)
+    yield beside.left_out(plan)
+    if found.claims is not None:
+        yield beside.claims_table(found.claims)
+    if found.predictions is not None:
+        yield beside.hits(found.predictions)
+        yield beside.checks(found.predictions)
+    if found.parts is not None:
+        yield beside.parts_table(found.parts)
+    yield beside.environment(results)
+    yield beside.programs(results)
 
 
 def _pictures(results: Results, found: Beside, figures: Mapping[str, Figure]) -> Iterator[Picture]:
@@ -184,7 +177,7 @@ def _commands(results: Results, plan: Plan | None) -> list[str]:
     own = plan.reference if plan else results.reference
     other = f" ARGS={shlex.quote(f'--reference {shlex.quote(results.reference)}')}"
     report = "make report" + (other if results.reference != own else "")
-    return [*([f"git checkout {commit}"] if isinstance(commit, str) else []), bench, report]
+    return [*([f"git checkout {shlex.quote(commit)}"] if isinstance(commit, str) else []), bench, report]
 
 
 _FLAGS = {

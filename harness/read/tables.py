@@ -1,4 +1,4 @@
-"""The tables that people read, each as heads and rows: a document writes them in Markdown, the report in HTML. Pure."""
+"""The tables that people read, as heads and rows: for documents in Markdown, and for the report. Pure."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.case import METHODS
-from harness.digits import MARKS, duration, ratio, three_digits, times
+from harness.digits import MARKS, duration, ratio, three_digits
 from harness.read import alternatives, cost
 from harness.read.exports import markdown
 from harness.read.results import LEFT_OUT, Results
@@ -125,9 +124,7 @@ def methods(results: Results) -> Table:
         name="methods",
         caption="Time of a training step by contender and method (median)",
         heads=("shape", *(f"{name} {method}" for name, method in lanes)),
-        rows=tuple(
-            (Cell(shape), *(steps.get((*lane, shape), EMPTY) for lane in lanes)) for shape in shapes
-        ),
+        rows=tuple((Cell(shape), *(steps.get((*lane, shape), EMPTY) for lane in lanes)) for shape in shapes),
         source="summary.csv",
     )
 
@@ -240,7 +237,7 @@ def costs(results: Results) -> Table:
     terms = [term for term in cost.TERMS if (table[f"{term}_ns"] > 0.0).any()]
     return Table(
         name="costs",
-        caption="What a training step is made of: nanoseconds for each of what is counted, fitted to all sizes",
+        caption="What a training step is made of: nanoseconds of each thing that is counted",
         heads=(
             *("contender", "method", *(f"ns a {_singular(term)}" for term in terms)),
             *("start-up", "sizes", "error"),
@@ -295,7 +292,10 @@ def floors(results: Results) -> Table:
                 Cell(shape),
                 Cell(found[method, shape, "training"]["contender"]),
                 *(
-                    Cell(f"{found[method, shape, measure]['floor']:.3f}", found[method, shape, measure]["floor"])
+                    Cell(
+                        f"{found[method, shape, measure]['floor']:.3f}",
+                        found[method, shape, measure]["floor"],
+                    )
                     for measure in ("training", "process")
                 ),
             )
@@ -318,9 +318,7 @@ def troubles(results: Results) -> Table:
         said = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
         parity = one["parity"] if one["differing"] else ""
         what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
-        rows.append(
-            (Cell(who), Cell(one["method"]), Cell(one["layers"]), Cell(what), Cell(said or parity))
-        )
+        rows.append((Cell(who), Cell(one["method"]), Cell(one["layers"]), Cell(what), Cell(said or parity)))
     return Table(
         name="troubles",
         caption="What failed, had other losses or was not run; none of these is in a ratio",
