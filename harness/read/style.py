@@ -28,9 +28,17 @@ GREY = "#777777"
 
 def png(figure: Figure) -> bytes:
     """Return the picture as the bytes of a PNG file."""
+    _place(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
+
+
+def _place(figure: Figure) -> None:
+    """Make the layout once and for all: it takes longest, and every format of a picture shall look the same."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,7 @@ def svg(figure: Figure, name: str) -> Drawing:
     Texts are outlines: as texts they would have the widths of whatever font the reader has, and lie on one
     another. All ids begin with ``name``, because several pictures share the page.
     """
+    _place(figure)
     file = io.BytesIO()
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(file, format="svg", metadata=_NOTHING_ELSE)
