@@ -73,6 +73,11 @@ def check_page(root: Element) -> None:
         assert not [name for name in element.attrib if name.startswith("on")]
     for sheet in root.iter("style"):
         assert "url(" not in (sheet.text or "") and "@import" not in (sheet.text or "")
+    for box in root.iter():
+        if box.get("class") == "wide":
+            assert (box.get("role"), box.get("tabindex")) == ("region", "0")
+            assert box.get("aria-label") or box.get("aria-labelledby")
+    assert all(box.get("class") == "wide" for box in root.iter() if box.find("table") is not None)
     for table in root.iter("table"):
         assert pages.text_of(next(table.iter("caption")))
         head, *body = table.iter("tr")

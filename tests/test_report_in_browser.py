@@ -61,12 +61,10 @@ class Watched:
         """Return the elements because of which the page would scroll sideways."""
         found: list[str] = self.page.evaluate(
             """() => {
-              const root = document.documentElement;
-              if (root.scrollWidth <= root.clientWidth) return [];
-              const outer = element => element.closest(".wide") !== null && !element.matches(".wide");
-              return [...document.body.querySelectorAll("*")].filter(element => !outer(element)
-                && element.getBoundingClientRect().right > root.clientWidth)
-                .map(element => element.outerHTML.slice(0, 99));
+              const { scrollWidth, clientWidth } = document.documentElement;
+              const cut = [...document.body.querySelectorAll("*")]
+                .filter(element => element.getBoundingClientRect().right > clientWidth);
+              return scrollWidth > clientWidth ? cut.map(element => element.outerHTML.slice(0, 99)) : [];
             }"""
         )
         return found
