@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps compare export predict claims parts verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot report sweeps compare export predict claims parts verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
 
 help: ## this list
 	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
@@ -67,8 +67,11 @@ bench: cargo $(READY) ## build, measure (about 3 minutes), write CSV files to re
 show: $(READY) ## the tables of a sweep again
 	@$(RUN) harness show --results $(RESULTS) $(ARGS)
 
-plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures from what was measured; measure first if nothing was
+plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures and write the page from what was measured; measure first if nothing was
 	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
+
+report: $(READY) $(RESULTS)/runs.csv ## write report.html alone, one page to send to a colleague
+	@$(RUN) harness report --results $(RESULTS) $(ARGS)
 
 $(RESULTS)/runs.csv:
 	@$(MAKE) --no-print-directory bench ARGS=
@@ -109,6 +112,7 @@ peers: cargo $(READY) ## what one would use instead of Rust, in an environment o
 	@$(RUN) harness build --manifest peers/peers.toml
 
 test: build $(READY_DEV) ## all tests of both languages
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "note: no tests in a browser; install chromium (Debian, Ubuntu: chromium)"
 	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(CARGO) test $(RUST) --locked
 	@$(RUN) pytest --numprocesses auto

@@ -25,6 +25,7 @@ from harness.commands import (
     parts,
     plot,
     predict,
+    report,
     selfcheck,
     show,
     sweeps,
@@ -34,7 +35,7 @@ from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, sweeps, compare, export, predict, claims, parts),
+    *(build, bench, show, plot, report, sweeps, compare, export, predict, claims, parts),
     *(verify, selfcheck, kernels, document),
 )
 

@@ -290,8 +290,8 @@ def test_curves_of_losses(tmp_path: Path) -> None:
     curves = pd.DataFrame(
         {"contender": ["a", "a", "b", "b"], "epoch": [0, 1, 0, 1], "loss": [1.0, 0.5, 1.0, 0.25]}
     )
-    assert charts._coincide(curves) == "1 epoch, b differs"
-    assert charts._coincide(curves[:2]) == "1 epoch"
+    assert charts.coincide(curves) == "1 epoch, b differs"
+    assert charts.coincide(curves[:2]) == "1 epoch"
     for axes in panels(charts.loss(results, "")):
         assert all(float(tick).is_integer() for tick in axes.get_xticks())
         assert axes.get_xlim() == panels(charts.loss(results, ""))[0].get_xlim()

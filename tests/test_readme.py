@@ -46,6 +46,7 @@ SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --methods naive backprop --rounds 2 -
 IN_ORDER = {
     "make bench": ["make", "bench", f"ARGS={SMALL_SWEEP}"],
     "make plot": ["make", "plot"],
+    "make report": ["make", "report"],
     "make show": ["make", "show"],
     "make sweeps": ["make", "sweeps"],
     "make compare": ["make", "compare", "ARGS=latest latest"],
@@ -92,7 +93,7 @@ def test_make_targets_in_order(tmp_path: Path) -> None:
         done = run([*command, f"RESULTS={tmp_path}"])
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     made = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
-    assert {"runs.csv", "speedup.csv", "scaling.png", "latest", "sweeps"} <= made
+    assert {"runs.csv", "speedup.csv", "scaling.png", "report.html", "latest", "sweeps"} <= made
     for name in made:
         assert name in EXPLAINED, f"results/README.md does not explain {name}"
 

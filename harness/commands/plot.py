@@ -1,19 +1,20 @@
-"""Draws the pictures of a sweep, and writes its tables."""
+"""Draws the pictures of a sweep, and writes its tables and its page."""
 
 import argparse
 from typing import TYPE_CHECKING
 
+from harness.commands.report import write_page
 from harness.commands.shared import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
     from harness.console import Terminal
 
-HELP = "draw the pictures of a sweep, and write its tables"
+HELP = "draw the pictures of a sweep, and write its tables and its page"
 add_arguments = add_sweep
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Write every picture and table of a sweep into its folder."""
+    """Write every picture and table of a sweep into its folder, and the page that has them all."""
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
@@ -22,9 +23,14 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with terminal.doing("reading the sweep"):
         results = results_of(arguments, folder)
         write_tables(folder, results)
+    figures = {}
     for name, figure in charts.draw(results):
         with terminal.doing(f"drawing {name}"):
             folder.write_file(name, style.png(figure))
         terminal.say(str(folder.path / name))
+        figures[name] = figure
+    with terminal.doing("writing the page"):
+        page = write_page(archive, folder, results, figures)
+    terminal.say(str(page))
     archive.publish()
     return 0

@@ -55,6 +55,11 @@ _DOUBTS = {"cannot tell": ", cannot be told from noise", "equal": ", equal withi
 
 def basis(results: "Results") -> str:
     """Return what the answers rest on, where the tables are, and what to do next."""
+    return f"{evidence(results)} Tables: {results.path}; pictures: make plot"
+
+
+def evidence(results: "Results") -> str:
+    """Return how many runs there were, with what losses, on how quiet a machine."""
     runs = results.runs[results.runs["status"] != "paused"]
     troubles = []
     for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
@@ -64,10 +69,7 @@ def basis(results: "Results") -> str:
     is_exact = not runs["parity"].str.startswith("within").any()
     same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    return (
-        f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}. {noise(results)}"
-        f" Tables: {results.path}; pictures: make plot"
-    )
+    return f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}. {noise(results)}"
 
 
 def noise(results: "Results") -> str:

@@ -441,7 +441,7 @@ def loss(results: Results, footer: str) -> Figure:
                 label=str(contender),
                 **(later if number else first),
             )
-        axes.set(title=f"{method}: {_coincide(curves)}", xlabel="epoch (0: before training)", yscale="log")
+        axes.set(title=f"{method}: {coincide(curves)}", xlabel="epoch (0: before training)", yscale="log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9)
@@ -452,7 +452,7 @@ def loss(results: Results, footer: str) -> Figure:
     return figure
 
 
-def _coincide(curves: pd.DataFrame) -> str:
+def coincide(curves: pd.DataFrame) -> str:
     """Say how many epochs there are, and whose curve is not the first one's."""
     # Compared as text, so that nan equals nan.
     texts = {str(name): str(list(curve["loss"])) for name, curve in curves.groupby("contender", sort=False)}

@@ -15,9 +15,9 @@ import pandas as pd
 from harness import __version__
 from harness.case import METHODS
 from harness.digits import three_digits
-from harness.read.document import speedups
 from harness.read.frames import timed
 from harness.read.results import Results
+from harness.read.tables import speedups
 
 
 def hyperfine(results: Results) -> str:
@@ -162,7 +162,7 @@ def _interval(low: float, high: float) -> str:
 def markdown(results: Results) -> str:
     """Return the answer and a table for each method: times of a training step, and speedups."""
     methods = [method for method in METHODS if method in set(results.medians["method"])]
-    tables = [part for method in methods for part in (f"### {method}", speedups(results, method))]
+    tables = [part for method in methods for part in (f"### {method}", speedups(results, method).markdown)]
     return "\n\n".join([*results.answer, *tables])
 
 

@@ -2,8 +2,11 @@
 
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.etree import ElementTree
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -25,9 +28,64 @@ GREY = "#777777"
 
 def png(figure: Figure) -> bytes:
     """Return the picture as the bytes of a PNG file."""
+    _place(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
+
+
+def _place(figure: Figure) -> None:
+    """Make the layout once: it takes longest, and every format of a picture shall look the same."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A picture as the inside of an SVG element."""
+
+    width: float
+    """In points."""
+    height: float
+    """In points."""
+    content: str
+    """What stands between the tags: no declarations, no metadata, no references to anything outside."""
+
+
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_NOTHING_ELSE = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+"""Metadata: none, so that the same picture is the same text."""
+
+
+def svg(figure: Figure, name: str) -> Drawing:
+    """Return the picture as part of a page; ``name`` is unique on that page.
+
+    Texts are outlines: as texts they would have the widths of whatever font the reader has, and lie on one
+    another. All ids begin with ``name``, because several pictures share the page.
+    """
+    _place(figure)
+    file = io.BytesIO()
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
+        figure.savefig(file, format="svg", metadata=_NOTHING_ELSE)
+    root = ElementTree.fromstring(file.getvalue())
+    links = {element.get(_LINK, "") for element in root.iter()}
+    for element in root.iter():
+        # A style sheet would be that of the whole page, which has its rule.
+        for sheet in element.findall("{*}style"):
+            element.remove(sheet)
+        element.tag = element.tag.rpartition("}")[2]
+        element.text = element.tail = None
+        own, link = element.attrib.pop("id", ""), element.attrib.pop(_LINK, "")
+        for attribute, value in element.items():
+            element.set(attribute, value.replace("url(#", f"url(#{name}-"))
+        if link:
+            element.set("href", f"#{name}-{link[1:]}")
+        if f"#{own}" in links or element.tag in ("clipPath", "pattern"):
+            element.set("id", f"{name}-{own}")
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    content = "".join(ElementTree.tostring(child, "unicode") for child in root)
+    return Drawing(width=width, height=height, content=content)
 
 
 def caption(results: Results) -> str:

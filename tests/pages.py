@@ -1,0 +1,192 @@
+"""Pages about sweeps, and what stands in them, for the tests with and without a browser."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+from harness import cli
+from harness.case import Shape
+from harness.claims import load
+from harness.digits import duration, ratio, three_digits
+from harness.read import claims, predictions
+from harness.read.exports import csv
+from harness.read.results import Results, understand
+from harness.records import SweepFolder
+from tests.programs import ROOT
+
+Cells = Sequence[tuple[str, float | None]]
+Tables = Mapping[str, tuple[Sequence[str], Sequence[Cells]]]
+"""By name: the heads, and in each row the text of every cell and the exact number behind it."""
+
+
+def made_once(factory: pytest.TempPathFactory) -> Path:
+    """Return the page of docs/sweep with everything; whichever worker comes first makes it for all."""
+    shared = factory.getbasetemp()
+    # With several workers each has a folder of its own in one of them all.
+    path = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "everything"
+    with FileLock(f"{path}.lock"):
+        page = path / "sweep" / "report.html"
+        return page if page.exists() else everything(path)
+
+
+def everything(path: Path, name: str = "sweep") -> Path:
+    """Return the page of a sweep in docs, with all that can stand beside it."""
+    folder = path / name
+    folder.mkdir(parents=True)
+    for file in ("runs.csv", "plan.json", "environment.json"):
+        shutil.copy(ROOT / "docs" / name / file, folder)
+    shutil.copy(ROOT / "docs" / "selfcheck.csv", path)
+    results = understand(SweepFolder(folder))
+    (path / "predictions.csv").write_bytes(csv(_predictions(results)))
+    nothing = (pd.DataFrame(columns=columns) for columns in (claims.STORAGE, claims.SEEDS))
+    (path / "claims.csv").write_bytes(csv(claims.judged(load(), results, *nothing)))
+    (path / "parts.csv").write_text(_parts(results.contenders), encoding="utf-8")
+    assert cli.main(["report", str(folder), "--results", str(path / "results")]) == 0
+    return folder / "report.html"
+
+
+def _predictions(results: Results) -> pd.DataFrame:
+    """Predict two shapes that the sweep has, and one that it has not, and check them."""
+    shapes = [Shape.parse(text) for text in ("10-5-1", "64-32-1", "33-17-9-3")]
+    costs = list(results.costs.values())
+    tables = [
+        predictions.predicted(results, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs
+    ]
+    if not tables:
+        return pd.DataFrame(columns=predictions.COLUMNS)
+    return predictions.checked(pd.concat(tables, ignore_index=True), results)
+
+
+def _parts(contenders: Sequence[str]) -> str:
+    """Return runs in which a start takes 0.1 s, data 0.01 s, and the rest depends on who runs."""
+    lines = ["contender,method,what,round,wall_s,training_s,compile_s"]
+    for place, name in enumerate(contenders, start=1):
+        for method in ("naive", "backprop"):
+            for what, wall_s, training_s in (
+                ("whole", 0.12 + place, 1.0 * place),
+                ("one epoch", 0.1 + 0.75 * place, 0.75 * place),
+                ("no epoch", 0.11, 0.0),
+                ("one sample", 0.1, 0.0),
+            ):
+                lines.append(f"{name},{method},{what},1,{wall_s},{training_s},0.0")
+    return "\n".join(lines) + "\n"
+
+
+def parsed(text: str) -> Element:
+    """Return the document; raise html5lib's ParseError if it is not valid."""
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    root: Element = parser.parse(text)
+    return root
+
+
+def text_of(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def tables_of(root: Element) -> Tables:
+    """Return what the tables of a page hold."""
+    found = {}
+    for table in root.iter("table"):
+        head, *rows = table.iter("tr")
+        cells = [[(text_of(cell), _exact(cell)) for cell in row if cell.tag in ("th", "td")] for row in rows]
+        found[table.attrib["id"].removeprefix("table-")] = ([text_of(cell) for cell in head], cells)
+    return found
+
+
+def _exact(cell: Element) -> float | None:
+    data = cell.find("data")
+    return None if data is None else float(data.attrib["value"])
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a table, with a truth value for a control."""
+    table = pd.read_csv(path, keep_default_na=True)
+    return [{str(name): value for name, value in line.items()} for line in table.to_dict("records")]
+
+
+def check_against_csv(tables: Tables, folder: Path) -> int:
+    """Compare every number of the page's tables with the CSV files; return how many that were."""
+    checked = 0
+    summary = {
+        (one["contender"], one["method"], one["layers"]): one["median"]
+        for one in read_csv(folder / "summary.csv")
+        if one["measure"] == "step_s"
+    }
+    ratios = {
+        (one["contender"], one["method"], one["layers"], one["measure"]): one
+        for one in read_csv(folder / "speedup.csv")
+        if one["control"] == "no"
+    }
+    for name, (heads, rows) in tables.items():
+        if name == "methods" or name.startswith("speedup-"):
+            of = name.removeprefix("speedup-") if name != "methods" else ""
+            for lane, layers, (text, value) in _crossed(heads, rows):
+                if not text:
+                    continue
+                who, _, measure = lane.partition(", ")
+                if of and measure:
+                    line = ratios[
+                        who, of, layers, {"training": "training", "whole process": "process"}[measure]
+                    ]
+                    if line["rounds"]:
+                        assert (text, value) == (ratio(line), line["ratio"])
+                        checked += 1
+                    continue
+                who, method = (who, of) if of else who.rsplit(" ", 1)
+                assert (text, value) == (duration(summary[who, method, layers]), summary[who, method, layers])
+                checked += 1
+    for name, file, columns in (
+        ("exponents", "scaling.csv", {"power": "exponent", "by count": "counted_exponent"}),
+        ("costs", "cost.csv", {"start-up": "fixed_startup_s", "sizes": "sizes", "error": "error"}),
+        ("crossovers", "crossover.csv", {"from neurons": "neurons", "95% interval": "low"}),
+    ):
+        if name in tables:
+            checked += _check_rows(*tables[name], read_csv(folder / file), columns)
+    beside = folder.parent
+    if "checks" in tables:
+        columns = {"predicted": "step_s", "measured": "measured_step_s", "predicted / measured": "ratio"}
+        checked += _check_rows(*tables["checks"], read_csv(beside / "predictions.csv"), columns)
+    if "claims" in tables:
+        lines = read_csv(beside / "claims.csv")
+        said = [[text for text, _ in row] for row in tables["claims"][1]]
+        names = ("says", "verdict", "figure", "basis")
+        assert said == [["" if pd.isna(one[name]) else one[name] for name in names] for one in lines]
+    return checked
+
+
+def _crossed(heads: Sequence[str], rows: Sequence[Cells]) -> list[tuple[str, str, tuple[str, float | None]]]:
+    """Return lane, shape and cell of a table of shapes, whichever of the two stands in the rows."""
+    found = []
+    lying = rows[0][0][0].replace("-", "").isdigit()
+    for (first, _), *cells in rows:
+        for head, cell in zip(heads[1:], cells, strict=True):
+            found.append((head, first, cell) if lying else (first, head, cell))
+    return found
+
+
+def _check_rows(
+    heads: Sequence[str],
+    rows: Sequence[Cells],
+    lines: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+) -> int:
+    checked = 0
+    for row, line in zip(rows, lines, strict=True):
+        for head, column in columns.items():
+            text, value = row[heads.index(head)]
+            if value is None:
+                assert pd.isna(line[column]) or (column == "low" and pd.isna(line["neurons"]))
+            else:
+                assert value == line[column]
+                digits = text.replace("%", "").split()[0]
+                assert three_digits(value)[:1] == digits[:1] or digits[0].isdigit()
+                checked += 1
+    return checked

@@ -1,0 +1,365 @@
+"""The page about a sweep: valid, whole in itself, true to the tables, and safe with any name."""
+
+import argparse
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from harness import cli
+from harness.case import Shape
+from harness.commands import bench
+from harness.digits import duration, three_digits
+from harness.plan import LeftOut, Options
+from harness.read import charts, descriptions, report, style
+from harness.read.beside import Beside
+from harness.read.results import Results
+from harness.read.tables import Cell, Table
+from tests import pages, sweeps
+from tests.test_charts import SITUATIONS, results_of, rows
+
+SVG = "{http://www.w3.org/2000/svg}"
+HEADINGS = ("h1", "h2", "h3", "h4")
+EVIL = """<img src=x onerror="alert(1)">&'{{ 7 * 7 }}"""
+
+
+def page(
+    results: Results, found: Beside | None = None, figures: Mapping[str, Figure] | None = None
+) -> tuple[str, Element]:
+    """Return a page, as text and as a document."""
+    text = report.page(results, None, found or Beside(), figures or {})
+    return text, pages.parsed(text)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a real sweep with all that can stand beside it."""
+    return pages.made_once(tmp_path_factory)
+
+
+def references(root: Element) -> Iterator[str]:
+    """Yield every id that something refers to."""
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name in ("aria-labelledby", "aria-describedby"):
+                yield from value.split()
+            if name == "href":
+                assert value.startswith("#"), value
+                yield value[1:]
+            yield from re.findall(r"url\(#([^)]*)\)", value)
+
+
+def check_page(root: Element) -> None:
+    """Check what has to hold of every page."""
+    assert root.get("lang") == "en"
+    assert pages.text_of(next(root.iter("title")))
+    headings = [element for element in root.iter() if element.tag in HEADINGS]
+    levels = [HEADINGS.index(str(element.tag)) for element in headings]
+    assert levels.count(0) == 1 and levels[0] == 0
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = [value for element in root.iter() if (value := element.get("id"))]
+    assert len(ids) == len(set(ids))
+    assert set(references(root)) <= set(ids)
+    for element in root.iter():
+        assert not {"src", "srcset", "action", "data", "poster"} & element.attrib.keys()
+        assert element.tag not in ("link", "iframe", "object", "embed", "img", "base", f"{SVG}image")
+        assert not [name for name in element.attrib if name.startswith("on")]
+    for sheet in root.iter("style"):
+        assert "url(" not in (sheet.text or "") and "@import" not in (sheet.text or "")
+    for box in root.iter():
+        if box.get("class") == "wide":
+            assert (box.get("role"), box.get("tabindex")) == ("region", "0")
+            assert box.get("aria-label") or box.get("aria-labelledby")
+    assert all(box.get("class") == "wide" for box in root.iter() if box.find("table") is not None)
+    for table in root.iter("table"):
+        assert pages.text_of(next(table.iter("caption")))
+        head, *body = table.iter("tr")
+        assert {cell.get("scope") for cell in head} == {"col"}
+        assert body
+        for row in body:
+            assert len(row) == len(head)
+            assert row[0].get("scope") == "row"
+            assert not [cell for cell in row if pages.text_of(cell) in ("nan", "nanx", "None", "inf")]
+
+
+@pytest.mark.parametrize("what", SITUATIONS)
+def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> None:
+    results = results_of(tmp_path, SITUATIONS[what]())
+    _, root = page(results)
+    check_page(root)
+    said = pages.text_of(next(root.iter("body")))
+    assert results.answer[0] in said
+    assert "nan" not in said.split()
+
+
+def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> None:
+    root = pages.parsed(everything.read_text(encoding="utf-8"))
+    check_page(root)
+    sections = [element.get("id") for element in root.iter("h2")]
+    assert sections == [
+        *("sure", "speedups", "algorithm", "growth", "claims", "predictions", "parts", "memory", "machine"),
+        "again",
+    ]
+    pictures = [element.get("id") for element in root.iter(f"{SVG}svg")]
+    # The losses of that sweep were not kept.
+    assert sorted(map(str, pictures)) == [
+        f"picture-{name}" for name in ("memory", "methods", "parts", "scaling", "speedup")
+    ]
+    said = pages.text_of(next(root.iter("body")))
+    assert "intervals held" in said and "held their 95% interval" in said
+    assert "What one would use instead" in said and "make bench PEERS=1" in said
+    assert "make claims" not in said
+
+
+def test_every_number_is_that_of_the_tables(everything: Path) -> None:
+    root = pages.parsed(everything.read_text(encoding="utf-8"))
+    assert pages.check_against_csv(pages.tables_of(root), everything.parent) > 150
+
+
+def test_a_number_that_is_not_that_of_the_tables_is_found(everything: Path) -> None:
+    text = everything.read_text(encoding="utf-8")
+    for wrong in (text.replace(">118x (", ">119x ("), re.sub(r'value="118\.', 'value="119.', text)):
+        assert wrong != text
+        with pytest.raises(AssertionError):
+            pages.check_against_csv(pages.tables_of(pages.parsed(wrong)), everything.parent)
+
+
+def test_floors_parts_and_machine_in_their_units(everything: Path) -> None:
+    tables = pages.tables_of(pages.parsed(everything.read_text(encoding="utf-8")))
+    floors = [one for one in pages.read_csv(everything.parent / "speedup.csv") if one["control"] == "yes"]
+    wanted = [one["floor"] for one in floors if one["measure"] in ("training", "process")]
+    assert [value for row in tables["floors"][1] for _, value in row[3:]] == wanted
+    heads, (python, *_) = tables["parts"]
+    seconds = dict(zip(heads, python, strict=True))
+    assert [seconds[name][0] for name in ("start-up", "printing", "whole")] == ["100 ms", "250 ms", "1.12 s"]
+    assert [seconds[name][1] for name in ("start-up", "printing", "whole")] == pytest.approx(
+        [0.1, 0.25, 1.12]
+    )
+    machine = {row[0][0]: row[1] for row in tables["environment"][1]}
+    assert machine["memory"] == ("23.5 GiB", 25276063744.0)
+    assert machine["CPU governor"] == ("not known", None)
+    assert machine["uncommitted changes"] == ("yes", None)
+
+
+def test_names_and_errors_cannot_become_markup(tmp_path: Path) -> None:
+    made = [
+        *(replace(row, version=EVIL) for row in sweeps.pairs([(4.0, 1.0)] * 3, names=("python", EVIL))),
+        replace(sweeps.failure("c", 1), error=f"</td></table><script>alert(2)</script>{EVIL}"),
+    ]
+    results = sweeps.understood(tmp_path, made)
+    about = {"cpu": EVIL, "commit": EVIL, "contenders": {EVIL: {"command": EVIL}}, "missing": {EVIL: EVIL}}
+    claims = pd.DataFrame([dict.fromkeys(("claim", "says", "verdict", "figure", "basis"), EVIL)])
+    results = replace(results, environment={**about, EVIL: EVIL})
+    text, root = page(results, Beside(claims=claims), {"speedup.png": charts.speedup(results, EVIL)})
+    check_page(root)
+    assert len(list(root.iter("script"))) == 1
+    assert "<img" not in text
+    tables = pages.tables_of(root)
+    assert tables["claims"][1] == [[(EVIL, None)] * 4]
+    assert (EVIL, None) in tables["environment"][1][-1]
+    assert EVIL in tables["speedup-naive"][0]
+    (description,) = root.iter(f"{SVG}desc")
+    assert EVIL in pages.text_of(description)
+    assert f"</td></table><script>alert(2)</script>{EVIL}" in [
+        cells[-1][0] for cells in tables["troubles"][1]
+    ]
+
+
+def test_environments_of_any_kind_are_shown(tmp_path: Path) -> None:
+    """What a later version, or a person, has written there."""
+    results = sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3))
+    environments: list[dict[str, Any]] = [
+        {"contenders": []},
+        {"contenders": {"python": None}},
+        {"missing": 3},
+        {"cpu": [1, {}]},
+        {},
+    ]
+    for strange in environments:
+        _, root = page(replace(results, environment=strange))
+        check_page(root)
+
+
+def test_pictures_can_share_a_page(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows(("4-2-1", "10-5-1"), ("naive", "backprop")))
+    text, root = page(results, figures=dict(charts.draw(results)))
+    check_page(root)
+    drawn = list(root.iter(f"{SVG}svg"))
+    assert len(drawn) == 5
+    for picture in drawn:
+        own = {value for element in picture.iter() if (value := element.get("id"))}
+        assert all(name.startswith(str(picture.get("id"))) for name in own)
+        assert set(references(picture)) <= own
+        assert picture.get("role") == "img"
+        assert len(list(picture.iter(f"{SVG}use"))) > 50
+        assert not list(picture.iter(f"{SVG}text"))
+        assert not list(picture.iter(f"{SVG}metadata"))
+    assert "<?xml" not in text and text.count("<!DOCTYPE") == 1
+    again, _ = page(results, figures=dict(charts.draw(results)))
+    assert again == text
+
+
+def test_a_picture_is_told_in_words_with_its_figures(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows())
+    told = {name: describe(results) for name, describe in report._DESCRIBED.items()}
+    own = results.speedups[~results.speedups["control"] & (results.speedups["method"] == "naive")]
+    ratios = own[own["measure"] == "training"]["ratio"]
+    assert (
+        f"rust {three_digits(ratios.min())} to {three_digits(ratios.max())} times in training"
+        in told["speedup"]
+    )
+    seconds = results.medians.set_index(["contender", "method", "layers"])["median"]
+    first, last = (duration(seconds["python", "naive", shape]) for shape in ("4-2-1", "512-256-1"))
+    assert f"python {first} at 4-2-1 to {last} at 512-256-1, as neurons to the power of" in told["scaling"]
+    assert f"At 10-5-1: naive rust {duration(seconds['rust', 'naive', '10-5-1'])}" in told["methods"]
+    assert "python 8.00 MiB at 4-2-1 to 8.00 MiB at 512-256-1" in told["memory"]
+    assert "naive: from 5 to 1e-06; 4 epochs, identical bits." in told["loss"]
+
+
+def test_of_many_contenders_the_best_and_the_reference_are_told(tmp_path: Path) -> None:
+    results = results_of(tmp_path, SITUATIONS["ten contenders"]())
+    _, root = page(results)
+    told = descriptions.speedup(results)
+    assert "contender-9 " in told and "contender-2 " not in told and "6 others are in the table" in told
+    first, *_ = [text for text in map(pages.text_of, root.iter("p")) if "trains" in text]
+    assert first == results.answer[0]
+    said = pages.text_of(next(root.iter("header")))
+    assert said.count(" trains ") == 3 and "6 others are in the tables." in said
+    # Turned on their side, the tables stay narrow.
+    assert all(len(heads) <= 12 for heads, _ in pages.tables_of(root).values())
+
+
+def test_failures_and_what_was_left_out_are_told(tmp_path: Path) -> None:
+    left = LeftOut(method="naive", shape=Shape.parse("512-256-1"), contender=None, reason="too dear")
+    made = [
+        replace(sweeps.failure("rust", 1, "timeout"), error="ended after 60 s"),
+        *(sweeps.mismatch("c", number) for number in (1, 2)),
+        *(sweeps.row("python", number) for number in (1, 2)),
+    ]
+    plan = sweeps.plan(("python", "rust", "c", "go"), control=False, left_out=[left])
+    results = sweeps.understood(tmp_path, made, plan)
+    tables = pages.tables_of(pages.parsed(report.page(results, plan, Beside(), {})))
+    assert [[text for text, _ in row] for row in tables["troubles"][1]] == [
+        ["rust", "naive", "4-2-1", "timeout", "ended after 60 s"],
+        ["c", "naive", "4-2-1", "mismatch", "epoch 1: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"],
+        ["go", "naive", "4-2-1", "not run", ""],
+    ]
+    assert [[text for text, _ in row] for row in tables["left-out"][1]] == [
+        ["naive", "512-256-1", "everybody", "too dear"]
+    ]
+    assert "1.00 s (other losses)" in [text for row in tables["methods"][1] for text, _ in row]
+
+
+def test_what_is_not_there_is_said_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    _, root = page(sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3)))
+    commands = [pages.text_of(code) for item in root.iter("li") for code in item.iter("code")]
+    known = {command.__name__.rpartition(".")[2] for command in cli.COMMANDS}
+    assert {command.split()[1] for command in commands} == {
+        "selfcheck",
+        "claims",
+        "predict",
+        "parts",
+        "bench",
+    }
+    assert {command.split()[1] for command in commands} <= known
+
+
+def test_the_commands_that_repeat_it_measure_the_same_plan(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    asked = Options(
+        shapes=(Shape.parse("10-5-1"), Shape.parse("3-1")),
+        methods=("backprop",),
+        rounds=31,
+        run_s=0.2,
+        timeout_s=7.5,
+        budget_s=60.0,
+        memory_bytes=2**31,
+        seed=2**64 - 1,
+    )
+    for options in (asked, Options()):
+        plan = replace(sweeps.plan(("a b", "c", "d")), options=options)
+        words = report._bench_words(plan)
+        arguments = parser.parse_args(words)
+        assert bench._options(arguments) == options
+        assert arguments.contenders == ["a b", "c", "d"]
+    results = sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3), reference="rust")
+    two = sweeps.plan(("python", "rust"))
+    commit = results.environment["commit"]
+    wanted = [f"git checkout {commit}", "make bench ARGS='--rounds 3'", "make report ARGS='--reference rust'"]
+    assert report._commands(results, two) == wanted
+
+
+def test_the_command_writes_a_page_that_the_results_folder_links_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = sweeps.pairs([(4.0, 1.0)] * 3)
+    folder = sweeps.write(tmp_path / "results" / "sweeps", made, sweeps.plan(("python", "rust")))
+    words = ["report", "--results", str(tmp_path / "results")]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == [str(folder.path / "report.html")]
+    linked = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert "compared with python" in linked and "rust trains 4-2-1 (naive) 4.00 times as fast" in linked
+    assert cli.main([*words, "--reference", "rust"]) == 0
+    other = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert "compared with rust" in other and "python trains 4-2-1 (naive) 0.250 times as fast" in other
+
+
+def test_tables_of_another_machine_are_not_taken_in(tmp_path: Path) -> None:
+    """They belong to the results folder; the sweep came from elsewhere."""
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "claims.csv").write_text("claim,says,verdict,figure,basis\na,b,confirmed,1,c\n")
+    folder = sweeps.write(tmp_path / "elsewhere", sweeps.pairs([(4.0, 1.0)] * 3))
+    assert cli.main(["report", str(folder.path), "--results", str(results)]) == 0
+    assert "confirmed" not in (folder.path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["selfcheck.csv", "claims.csv", "predictions.csv", "parts.csv"])
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", "\x00"])
+def test_a_file_that_is_none_of_ours_is_one_line(
+    tmp_path: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sweeps.write(tmp_path, sweeps.pairs([(4.0, 1.0)] * 2))
+    (tmp_path / name).write_text(content)
+    assert cli.main(["report", str(folder.path), "--results", str(tmp_path / "results")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith(f"error: {tmp_path / name}: ")
+
+
+def test_a_wide_table_is_turned_on_its_side() -> None:
+    def table(columns: int, lines: int) -> Table:
+        return Table(
+            name="t",
+            caption="c",
+            heads=("shape", *(f"h{place}" for place in range(columns))),
+            rows=tuple(
+                (Cell(f"r{line}"), *(Cell(f"{line}{place}", place) for place in range(columns)))
+                for line in range(lines)
+            ),
+        )
+
+    turned = table(9, 2).narrowed()
+    assert turned.heads == ("shape", "r0", "r1")
+    assert turned.rows[8] == (Cell("h8"), Cell("08", 8), Cell("18", 8))
+    for kept in (table(7, 2), table(9, 9), table(12, 20), table(12, 0)):
+        assert kept.narrowed() is kept
+
+
+def test_outlines_are_the_same_for_the_same_picture() -> None:
+    def drawing(name: str) -> Any:
+        figure = Figure(figsize=(2, 1))
+        figure.subplots().fill_between([0, 1], [0, 1], hatch="/")
+        return style.svg(figure, name)
+
+    assert drawing("a") == drawing("a")
+    one, other = (set(re.findall(r' id="([^"]*)"', drawing(name).content)) for name in ("a", "b"))
+    assert one and not one & other
+    assert (drawing("a").width, drawing("a").height) == (144.0, 72.0)
