@@ -114,13 +114,12 @@ class Terminal:
             yield advance
 
     @contextmanager
-    def progress(self, plan: Plan, pending: Sequence[Run]) -> Iterator["SweepProgress"]:
-        """Show case, contender, round and the time left while the ``pending`` runs are made."""
+    def progress(self, total_s: float) -> Iterator["SweepProgress"]:
+        """Show case, contender, round and the time left while runs of so many planned seconds are made."""
         percent = TextColumn("{task.percentage:>3.0f}%")
         left = (TimeRemainingColumn(), TextColumn("left"))
         with self._bar(BarColumn(bar_width=16), percent, *left) as progress:
-            task = progress.add_task("", total=sum(map(plan.estimate_of, pending)))
-            yield SweepProgress(progress, task, plan)
+            yield SweepProgress(progress, progress.add_task("", total=total_s))
 
     def _bar(self, *columns: ProgressColumn) -> Progress:
         """Return a progress bar that leaves no trace, and is not drawn at all into a file."""
@@ -383,20 +382,19 @@ class Terminal:
 class SweepProgress:
     """The progress bar of a sweep, in planned seconds."""
 
-    def __init__(self, progress: Progress, task: TaskID, plan: Plan) -> None:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
-        self._plan = plan
 
-    def starting(self, run: Run) -> None:
-        """Show which run is being made."""
-        turn = f"round {run.round}/{self._plan.rounds_of(run)}" if run.round else "warm-up"
+    def starting(self, plan: Plan, run: Run) -> None:
+        """Show which run of a plan is being made."""
+        turn = f"round {run.round}/{plan.rounds_of(run)}" if run.round else "warm-up"
         who = f"{run.contender} again" if run.control else run.contender
         self._progress.update(self._task, description=escape(f"{turn} {run.case} {who}"))
 
-    def finished(self, run: Run) -> None:
+    def finished(self, plan: Plan, run: Run) -> None:
         """Advance by what the run was planned to take."""
-        self._progress.advance(self._task, self._plan.estimate_of(run))
+        self._progress.advance(self._task, plan.estimate_of(run))
 
 
 def _losses(one: Mapping[Any, Any]) -> Text:

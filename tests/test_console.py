@@ -400,11 +400,11 @@ def test_progress_counts_planned_seconds() -> None:
         Console(file=out), Console(file=err, force_terminal=True, width=120, color_system=None)
     )
     warm_up = replace(run, round=0, control=False)
-    with terminal.progress(made, [run, warm_up]) as progress:
-        progress.starting(run)
+    with terminal.progress(0.5) as progress:
+        progress.starting(made, run)
         progress._progress.refresh()
-        progress.finished(run)
-        progress.starting(warm_up)
+        progress.finished(made, run)
+        progress.starting(made, warm_up)
         progress._progress.refresh()
     shown = err.getvalue()
     assert "round 2/3 naive 4-2-1 [a] again" in shown

@@ -168,7 +168,7 @@ def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixtu
 def test_an_interrupted_check_goes_on(
     tmp_path: Path, check: list[str], ends: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After so many runs somebody interrupts it: while a or b is learned from, or while b is tested."""
+    """After so many runs somebody interrupts it: twice while it learns, or while it tests."""
     perform, made, keys = Sweep.perform, [0], []
 
     def interrupted(sweep: Sweep, run: Run) -> Row:

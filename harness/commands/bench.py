@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with archive.locked(), measuring(archive, manifest, terminal):
         sweep = _sweep(arguments, terminal, archive, options, manifest)
         terminal.plan(sweep.plan)
-        interrupted = carry_out(sweep, terminal)
+        interrupted = carry_out(terminal, sweep)
         return _report(sweep, archive, terminal, interrupted=interrupted)
 
 

@@ -153,7 +153,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             sweep = begin(archive, options, replace(here, environment=described), terminal)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            if carry_out(sweep, terminal):
+            if carry_out(terminal, sweep):
                 return INTERRUPTED
     terminal.failures(sweep.failed, sweep.spared)
     from harness.read import comparison

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Fill the places of README.md and docs/*.md; draw the pictures in docs/ and beside the sweep anew."""
-    from harness.read import charts, selfcheck, style
+    from harness.read import charts, parts, selfcheck, style
     from harness.read.document import figures_of, filled
     from harness.records import replace_file
 
@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     pictures = {results.path / name: figure for name, figure in charts.draw(results)}
     if (docs / "selfcheck.csv").exists():
         pictures[docs / "selfcheck.png"] = charts.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
+    if (docs / "parts.csv").exists():
+        pictures[docs / "parts.png"] = parts.picture(parts.parts(parts.read(docs / "parts.csv")))
     for path, figure in pictures.items():
         if path.exists():
             replace_file(path, style.png(figure))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
@@ -85,15 +86,31 @@ def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") 
     return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
 
 
-def carry_out(sweep: Sweep, terminal: "Terminal") -> bool:
-    """Make all runs that are still to be made; return whether somebody interrupted it."""
-    pending = list(sweep.pending())
+def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
+    """Make all runs that are still to be made; return whether somebody interrupted it.
+
+    Several sweeps take turns, a round each, so that they see the same hour of the machine.
+    """
+    planned_s = [sum(map(sweep.plan.estimate_of, sweep.pending())) or 1.0 for sweep in sweeps]
+    made_s = [0.0] * len(sweeps)
+    # A run is taken out of its iterator when the one before it is through: a failure spares others.
+    rounds = {
+        place: groupby(sweep.pending(), key=lambda run: (run.case, run.round))
+        for place, sweep in enumerate(sweeps)
+    }
     try:
-        with terminal.progress(sweep.plan, pending) as progress:
-            for run in sweep.pending():
-                progress.starting(run)
-                sweep.perform(run)
-                progress.finished(run)
+        with terminal.progress(sum(planned_s)) as progress:
+            while rounds:
+                place = min(rounds, key=lambda place: made_s[place] / planned_s[place])
+                sweep, (_, runs) = sweeps[place], next(rounds[place], (None, None))
+                if runs is None:
+                    del rounds[place]
+                    continue
+                for run in runs:
+                    progress.starting(sweep.plan, run)
+                    sweep.perform(run)
+                    progress.finished(sweep.plan, run)
+                    made_s[place] += sweep.plan.estimate_of(run)
     except KeyboardInterrupt:
         return True
     return False

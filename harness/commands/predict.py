@@ -174,7 +174,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 def _measured(
     archive: Archive, options: Options, here: Here, after: str, terminal: "Terminal"
 ) -> list[Sweep]:
-    """Measure each contender in a sweep of its own; nothing is returned if somebody interrupts that.
+    """Measure each contender in a sweep of its own, all in turn; return nothing if somebody interrupts that.
 
     Sweeps that an earlier call has begun are gone on with, if they are later than sweep ``after``.
     """
@@ -187,12 +187,12 @@ def _measured(
             reference=name,
             environment={**here.environment, "contenders": {name: described[name]}},
         )
-        sweep = _begun(archive, options, alone, after) or begin(archive, options, alone, terminal)
-        if carry_out(sweep, terminal):
-            terminal.note("interrupted; the same command goes on from here")
-            return []
+        sweeps.append(_begun(archive, options, alone, after) or begin(archive, options, alone, terminal))
+    if carry_out(terminal, *sweeps):
+        terminal.note("interrupted; the same command goes on from here")
+        return []
+    for sweep in sweeps:
         terminal.failures(sweep.failed, sweep.spared)
-        sweeps.append(sweep)
     return sweeps
 
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             terminal.plan(plan)
         terminal.say(f"{selfcheck.REPEATS} such sweeps: about {selfcheck.REPEATS * plan.estimate_s:.0f} s")
         for sweep in selfcheck.sweeps(archive, plan, here.lineup, here.environment):
-            interrupted = carry_out(sweep, terminal)
+            interrupted = carry_out(terminal, sweep)
             terminal.failures(sweep.failed, sweep.spared)
             has_failed = has_failed or bool(sweep.failed)
             if interrupted:
