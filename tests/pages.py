@@ -57,8 +57,9 @@ def _predictions(results: Results) -> pd.DataFrame:
     """Predict two shapes that the sweep has, and one that it has not, and check them."""
     shapes = [Shape.parse(text) for text in ("10-5-1", "64-32-1", "33-17-9-3")]
     costs = list(results.costs.values())
+    learned = predictions.learned([results])
     tables = [
-        predictions.predicted(results, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs
+        predictions.predicted(learned, costs, shape, 100, 100, "2026-01-01") for shape in shapes if costs
     ]
     if not tables:
         return pd.DataFrame(columns=predictions.COLUMNS)
