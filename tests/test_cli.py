@@ -298,11 +298,13 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path) -> None:
     assert (plotted.returncode, plotted.stderr) == (0, "")
     pictures = sorted(folder.glob("*.png"))
     assert {picture.stem for picture in pictures} >= {"scaling", "speedup", "methods", "loss"}
-    assert {Path(line).name for line in plotted.stdout.splitlines()} == {path.name for path in pictures}
+    names = {path.name for path in pictures}
+    assert {Path(line).name for line in plotted.stdout.splitlines()} == names | {"report.html"}
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == [
         *(".lock", "alternatives.csv", "cost.csv", "crossover.csv", "environment.json", "latest"),
-        *("losses.csv", "plan.json", "runs.csv", "scaling.csv", "speedup.csv", "summary.csv", "sweeps"),
+        *("losses.csv", "plan.json", "report.html", "runs.csv", "scaling.csv", "speedup.csv", "summary.csv"),
+        "sweeps",
     ]
     shown = harness("show", "--results", str(folder), "--reference", "b")
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -35,7 +35,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _place(figure: Figure) -> None:
-    """Make the layout once: it takes longest, and every format of a picture shall look the same."""
+    """Make the layout once: that takes longest, and all formats of a picture shall look the same."""
     if engine := figure.get_layout_engine():
         engine.execute(figure)
         figure.set_layout_engine(None)
