@@ -11,16 +11,17 @@ RUST := --manifest-path rust_impl/Cargo.toml
 KERNELS := $(RESULTS)/kernels-python.json
 CONTENDERS := $(if $(PEERS),--manifest peers/peers.toml)
 
-# What bench needs, and what tests and checks need besides.
+# What bench needs, and what tests and checks, and workers and their scheduler, need besides.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_MACHINES := $(VENV)/.ready-machines
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot sweeps compare export predict verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot sweeps compare export join predict machines scheduler worker verify selfcheck kernels peers test test-peers test-machines check format clean cargo python FORCE
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, predict, verify and selfcheck; for what they take: make bench ARGS=--help"
+	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [SCHEDULER=ADDRESS] [PYTHON=/path/to/python3]"
+	@echo "ARGS goes to bench, show, plot, sweeps, compare, export, join, predict, verify and selfcheck; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -82,13 +83,32 @@ compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="lat
 export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
 	@$(RUN) harness export --results $(RESULTS) $(ARGS)
 
+join: $(READY) ## the sweeps of several machines in one table and picture: ARGS="FOLDER FOLDER"
+	@$(RUN) harness join --results $(RESULTS) $(ARGS)
+
 predict: $(READY) ## how long a shape takes that was not measured: ARGS=200-100-1; ARGS=--check measures how often that holds
 	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
+
+machines: $(READY_MACHINES) ## what it takes to measure on several machines at once
+
+$(READY_MACHINES): requirements-machines.lock $(READY)
+	@$(call install,requirements-machines.lock)
+	@touch $@
+
+scheduler: $(READY_MACHINES) ## where the workers of several machines meet; others on the network can use it, see docs/machines.md
+	@$(RUN) dask scheduler --no-dashboard $(ARGS)
+
+worker: cargo $(READY_MACHINES) ## let this machine measure for a scheduler: SCHEDULER=tcp://host:8786
+	@test -n "$(SCHEDULER)$(ARGS)" || { echo "error: SCHEDULER is missing; say where it is: make worker SCHEDULER=tcp://host:8786" >&2; exit 2; }
+	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
-selfcheck: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
+selftest-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several machines, with a scheduler and workers on this one
+	@$(RUN) pytest --numprocesses auto -rs tests/test_machines.py
+
+check: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
 	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png

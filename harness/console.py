@@ -132,7 +132,9 @@ class Terminal:
             yield SweepProgress(progress, task, plan)
 
     @contextmanager
-    def lanes(self, seconds: Mapping[str, tuple[float, float]]) -> Iterator[Callable[[str, str, float], None]]:
+    def lanes(
+        self, seconds: Mapping[str, tuple[float, float]]
+    ) -> Iterator[Callable[[str, str, float], None]]:
         """Show how far each machine is: of the planned seconds of all its runs, those that are made.
 
         The function that is handed out is told a machine, what it is at, and the planned seconds that it made.
@@ -331,7 +333,17 @@ class Terminal:
         self._out.print(rows)
         together = self._table(
             "All machines together, training",
-            *("method", "~shape", "~contender", ">machines", ">mean", ">95% interval", ">spread", ">from", ">to"),
+            *(
+                "method",
+                "~shape",
+                "~contender",
+                ">machines",
+                ">mean",
+                ">95% interval",
+                ">spread",
+                ">from",
+                ">to",
+            ),
         )
         for one in summed[summed["measure"] == "training"].to_dict("records"):
             together.add_row(
@@ -340,7 +352,9 @@ class Terminal:
                 _Cut(one["contender"]),
                 str(one["machines"]),
                 times(one["ratio"]),
-                "" if math.isnan(one["low"]) else f"{three_digits(one['low'])} to {three_digits(one['high'])}",
+                ""
+                if math.isnan(one["low"])
+                else f"{three_digits(one['low'])} to {three_digits(one['high'])}",
                 "" if math.isnan(one["spread"]) else f"{one['spread']:.3f}",
                 times(one["least"]),
                 times(one["most"]),

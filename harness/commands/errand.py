@@ -21,15 +21,14 @@ def hello() -> dict[str, Any]:
         "machine": os.environ.get("FLATNET_MACHINE") or socket.gethostname(),
         "boot": boot,
         "process": os.getpid(),
-        "folder": str(Path.cwd()),
     }
 
 
-def ask(request: dict[str, Any], tree: str | None) -> dict[str, Any]:
-    """Return the answer of this worker's station to ``request``; start one in ``tree`` if there is none.
+def ask(request: dict[str, Any], tree: str | None = None, archive: bytes | None = None) -> dict[str, Any]:
+    """Return the answer of this worker's station to ``request``; start one if there is none.
 
-    ``tree`` is a checkout of the project, None for the folder in which the worker was started. The station
-    ends by itself when the worker does, however that ends.
+    It runs in the folder in which the worker was started, or, if ``tree`` names one, in a copy of that, which
+    is unpacked from ``archive``. The station ends by itself when the worker does, however that ends.
     """
     import json
     import subprocess
@@ -39,9 +38,12 @@ def ask(request: dict[str, Any], tree: str | None) -> dict[str, Any]:
 
     from distributed import get_worker
 
+    try:
+        folder = deployed(tree, archive) if tree else Path.cwd()
+    except OSError as error:
+        return {"error": f"cannot unpack the programs: {error}"}
     # A worker with several threads may be asked while a request of a client that is gone is still at work.
     kept = vars(get_worker()).setdefault("flatnet_station", {"lock": threading.Lock(), "process": None})
-    folder = Path(tree) if tree else Path.cwd()
     with kept["lock"]:
         process = kept["process"]
         if process is not None and (process.poll() is not None or kept["folder"] != folder):
@@ -73,52 +75,47 @@ def ask(request: dict[str, Any], tree: str | None) -> dict[str, Any]:
         return reply
 
 
-def unpack(archive: bytes, tree: str) -> dict[str, Any]:
-    """Write the files of an archive into a folder for ``tree``, which names what is in it; return the folder.
+def deployed(tree: str, archive: bytes | None) -> Any:
+    """Return the folder that has the files of ``tree``; unpack the archive if there is none.
 
-    If it is there already, from a worker that was killed, it stays: its journal is in it. What was deployed
-    of another tree goes.
+    One that is there already, from a worker that was killed, stays: its journal is in it. What was deployed
+    of other trees goes. Raises OSError.
     """
     import io
     import os
     import shutil
-    import socket
     import tarfile
     import tempfile
     from pathlib import Path
 
-    name = os.environ.get("FLATNET_MACHINE") or socket.gethostname()
+    name = os.environ.get("FLATNET_MACHINE") or os.uname().nodename
     home = Path(tempfile.gettempdir()) / f"flatnet-{os.getuid()}-{name}"
     folder, new = home / tree, home / ".new"
-    try:
-        home.mkdir(mode=0o700, exist_ok=True)
-        if home.is_symlink() or home.stat().st_uid != os.getuid():
-            return {"error": f"{home} belongs to somebody else; remove it"}
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != os.getuid():
+        raise PermissionError(f"{home} belongs to somebody else; remove it")
+    if not folder.exists() and archive:
         for old in home.iterdir():
-            if old != folder:
-                shutil.rmtree(old, ignore_errors=True)
-        if not folder.exists():
-            with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-                files.extractall(new, filter="data")
-            new.rename(folder)
-    except OSError as error:
-        return {"error": f"{home}: cannot be written: {error.strerror}"}
-    return {"folder": str(folder)}
+            shutil.rmtree(old, ignore_errors=True)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(new, filter="data")
+        new.rename(folder)
+    return folder
 
 
-def remove(folder: str) -> dict[str, Any]:
+def remove(tree: str) -> dict[str, Any]:
     """End the station of a deployed tree, and remove the tree."""
     import shutil
-    from pathlib import Path
 
     from distributed import get_worker
 
+    folder = deployed(tree, None)
     kept = vars(get_worker()).get("flatnet_station")
     if kept:
         with kept["lock"]:
-            if kept["process"] is not None:
+            if kept["process"] is not None and kept["folder"] == folder:
                 kept["process"].stdin.close()
                 kept["process"].wait()
                 kept["process"] = None
-    shutil.rmtree(Path(folder).parent, ignore_errors=True)
+    shutil.rmtree(folder.parent, ignore_errors=True)
     return {}

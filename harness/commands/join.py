@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
 from harness.commands.shared import add_results, archive_of
 from harness.errors import NothingMeasured, UsageError
 from harness.records import RUNS, SweepFolder, replace_file
@@ -83,9 +82,8 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
 
 def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     """Return what a machine's sweep shows, without the cases that were measured anew elsewhere."""
-    from harness.read.results import understand
-
     from harness.read.machines import planned
+    from harness.read.results import understand
 
     try:
         return planned(understand(folder), folder.plan())
@@ -107,10 +105,12 @@ def _name(results: "Results", folder: SweepFolder, taken: "dict[str, Results]") 
 def _judge(differences: Sequence[str], terminal: "Terminal") -> None:
     """Say whether machines that shared a sweep may be called equal."""
     if not differences:
-        terminal.sentences([
-            "The machines may be called equal: on the cases that all have measured, neither ratios nor steps"
-            " differ by more than intervals and floors."
-        ])
+        terminal.sentences(
+            [
+                "The machines may be called equal: on the cases that all have measured, neither ratios nor steps"
+                " differ by more than intervals and floors."
+            ]
+        )
         return
     more = f", and {len(differences) - 1} more" if len(differences) > 1 else ""
     terminal.sentences(

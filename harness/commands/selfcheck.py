@@ -8,7 +8,7 @@ from harness.archive import Archive
 from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring
 from harness.commands.shared import add_contenders, add_results, amount, manifest_of
 from harness.errors import NothingMeasured
-from harness.measure import selfcheck
+from harness.measure import environment, selfcheck
 
 if TYPE_CHECKING:
     from harness.console import Terminal

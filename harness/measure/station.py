@@ -41,9 +41,8 @@ VARIABLE = "FLATNET_MACHINE"
 STATIONS = "stations"
 
 
-def machine_name() -> str:
-    """Return the name of this machine; raise UsageError if no folder can be called so."""
-    name = os.environ.get(VARIABLE) or socket.gethostname()
+def machine_name(name: str) -> str:
+    """Return the name of a machine; raise UsageError if no folder can be called so."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}", name):
         raise UsageError(f"{VARIABLE}: got {shown(name)}, takes letters, digits, '.', '_' and '-'")
     return name
@@ -124,7 +123,9 @@ class Station:
             request = json.loads(line)
             do = requests[request.pop("do")]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {"error": f"got {shown(line.decode(errors='replace'))}, takes a JSON object with a known 'do'"}
+            return {
+                "error": f"got {shown(line.decode(errors='replace'))}, takes a JSON object with a known 'do'"
+            }
         try:
             with machine_locked(self._machine):
                 return do(**request)
@@ -177,7 +178,9 @@ class Station:
         )
         return {"plan": encode(plan)}
 
-    def _begin(self, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]) -> dict[str, Any]:
+    def _begin(
+        self, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
+    ) -> dict[str, Any]:
         if self._lineup is None:
             return {"again": "nobody has looked at this machine yet"}
         what: Plan = decode(Plan, plan)
@@ -249,7 +252,11 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    station = Station(machine_name())
+    try:
+        station = Station(machine_name(os.environ.get(VARIABLE) or socket.gethostname()))
+    except UsageError as error:
+        replies.write(json.dumps({"error": str(error)}).encode() + b"\n")
+        return
     lines: SimpleQueue[bytes | None] = SimpleQueue()
     threading.Thread(target=_read, args=(requests, lines, station.has_ended), daemon=True).start()
     with guarded(), suppress(BrokenPipeError):

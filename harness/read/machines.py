@@ -75,7 +75,13 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
 def _references(steps: pd.DataFrame, reference: str) -> Iterator[dict[Any, Any]]:
     for one in steps[steps["contender"] == reference].to_dict("records"):
         about = {name: one[name] for name in (*CASE, "contender")}
-        yield {**about, "reference": reference, "measure": "training", "rounds": one["n"], "verdict": "reference"}
+        yield {
+            **about,
+            "reference": reference,
+            "measure": "training",
+            "rounds": one["n"],
+            "verdict": "reference",
+        }
 
 
 def _counts(line: Mapping[Any, Any], is_other: bool) -> str:

@@ -37,9 +37,15 @@ def picture(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
             _lines(axes, training[chosen], kind, machines)
             axes.set(xscale="log", yscale="log")
             axes.grid(alpha=0.3)
-        label = f"times as fast as {references[0]}" if kind == "ratio" and references else "training time per step"
+        label = (
+            f"times as fast as {references[0]}"
+            if kind == "ratio" and references
+            else "training time per step"
+        )
         panels[0].set_ylabel(f"{contender}\n{label}")
-        formatter = FuncFormatter(lambda value, _: times(value)) if kind == "ratio" else FuncFormatter(duration_tick)
+        formatter = (
+            FuncFormatter(lambda value, _: times(value)) if kind == "ratio" else FuncFormatter(duration_tick)
+        )
         panels[0].yaxis.set_major_formatter(formatter)
         if kind == "ratio":
             panels[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -50,10 +56,16 @@ def picture(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
         axes.set_xlabel("neurons (sum of all layer sizes)")
         label_neurons(axes, training["neurons"])
     if len(machines) <= _MOST_NAMED:
-        handles = {text: handle for axes in grid.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        handles = {
+            text: handle
+            for axes in grid.flat
+            for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
         figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8)
     count = f"{len(machines)} machines" if len(machines) > 1 else "one machine"
-    figure.suptitle(f"How many times as fast, and how long a training step takes, on {count} (medians, 95% intervals)")
+    figure.suptitle(
+        f"How many times as fast, and how long a training step takes, on {count} (medians, 95% intervals)"
+    )
     add_caption(figure, footer)
     return figure
 
@@ -81,9 +93,17 @@ def _lines(axes: Axes, table: pd.DataFrame, kind: str, machines: list[str]) -> N
 
 
 def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None:
-    chosen = (summed["method"] == method) & (summed["contender"] == contender) & (summed["measure"] == "training")
+    chosen = (
+        (summed["method"] == method) & (summed["contender"] == contender) & (summed["measure"] == "training")
+    )
     own = summed[chosen & summed["low"].notna()].sort_values("neurons")
     if len(own):
         axes.fill_between(
-            own["neurons"], own["low"], own["high"], color=GREY, alpha=0.2, linewidth=0, label="mean, 95% interval"
+            own["neurons"],
+            own["low"],
+            own["high"],
+            color=GREY,
+            alpha=0.2,
+            linewidth=0,
+            label="mean, 95% interval",
         )
