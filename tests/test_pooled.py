@@ -27,7 +27,8 @@ def test_two_machines_by_hand() -> None:
 
 def test_machines_that_agree_have_no_spread_and_no_narrower_interval() -> None:
     found = pooled(np.array([1.0, 1.0, 1.0]), np.array([0.03, 0.03, 0.03]))
-    assert (found.mean, found.tau) == (pytest.approx(1.0), 0.0)
+    assert found.mean == pytest.approx(1.0)
+    assert found.tau == 0.0
     # Standard error sqrt(0.03 / 3), t(2) is 4.30265.
     assert found.high - found.mean == pytest.approx(4.30265 * 0.1, abs=1e-5)
 
@@ -39,11 +40,11 @@ def test_one_machine_says_nothing_of_others() -> None:
 
 
 def test_a_published_example() -> None:
-    """Log risk ratios of the BCG trials; tau^2 solves the equation of Paule and Mandel."""
+    """Log risk ratios of the BCG trials, as metafor and statsmodels give them for tau^2 by Paule and Mandel."""
     table = np.array(BCG, float)
     yes, no, control_yes, control_no = table.T
     effects = np.log(yes / (yes + no)) - np.log(control_yes / (control_yes + control_no))
     variances = 1 / yes - 1 / (yes + no) + 1 / control_yes - 1 / (control_yes + control_no)
-    assert between(effects, variances) == pytest.approx(BCG_TAU2, abs=5e-5)
+    assert between(effects, variances) == pytest.approx(0.3181, abs=5e-5)
     found = pooled(effects, variances)
-    assert (found.mean, found.low, found.high) == pytest.approx(BCG_INTERVAL, abs=5e-5)
+    assert (found.mean, found.low, found.high) == pytest.approx((-0.7150, -1.1091, -0.3208), abs=5e-5)

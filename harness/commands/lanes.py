@@ -21,7 +21,7 @@ GRACE_S = 30.0
 """How long a machine may be gone before others take over, or the command ends without it."""
 _CHECK_S = 1.0
 """How often it is looked up who is there."""
-_MOST_IN_VAIN = 5
+_MOST_IN_VAIN = 10
 """So many times in a row a machine is asked anew without a new row; then it is given up."""
 
 

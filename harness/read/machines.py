@@ -230,6 +230,8 @@ def _differences(lines: pd.DataFrame) -> Iterator[str]:
             ("ratio", ("ratio", "low", "high")),
             ("step", ("step_s", "step_low", "step_high")),
         ):
+            if what == "step" and one["measure"] != "training":
+                continue
             quotient = _quotient([other[name] for name in names], [one[name] for name in names])
             if quotient and verdict(*quotient, floor) in ("faster", "slower"):
                 yield (

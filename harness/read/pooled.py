@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from harness.read.intervals import CONFIDENCE, Numbers
 
 _STEPS = 200
+_LEAST_VARIANCE = 1e-12
 
 
 class Pooled(NamedTuple):
@@ -35,6 +36,8 @@ def pooled(effects: Numbers, variances: Numbers) -> Pooled:
     k = effects.size
     if k < 2:
         return Pooled(float(effects[0]) if k else np.nan, np.nan, np.nan, np.nan)
+    # An interval without any width is one that nobody believes.
+    variances = np.maximum(variances, _LEAST_VARIANCE)
     tau2 = between(effects, variances)
     weights = 1.0 / (variances + tau2)
     mean = float(weights @ effects / weights.sum())
