@@ -137,13 +137,13 @@ class Terminal:
     ) -> Iterator[Callable[[str, str, float], None]]:
         """Show how far each machine is: of the planned seconds of all its runs, those that are made.
 
-        The function that is handed out is told a machine, what it is at, and the planned seconds that it made.
+        The function that is handed out is told a machine, what it is at, and the planned seconds of that.
         """
         percent = TextColumn("{task.percentage:>3.0f}%")
         left = (TimeRemainingColumn(), TextColumn("left"))
         with self._bar(BarColumn(bar_width=16), percent, *left) as progress:
             tasks = {
-                name: progress.add_task(escape(name), total=total, completed=made)
+                name: progress.add_task(escape(name), total=total, completed=int(made))
                 for name, (made, total) in seconds.items()
             }
 
@@ -158,16 +158,18 @@ class Terminal:
         is_file = not self._err.is_terminal
         return Progress(description, *columns, console=self._err, transient=True, disable=is_file)
 
-    def failures(self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case]) -> None:
-        """Say which runs failed, and what was therefore not run."""
+    def failures(
+        self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case], where: str = ""
+    ) -> None:
+        """Say which runs failed, and what was therefore not run; ``where`` stands before each line."""
         seen = set()
         for row in failed:
             what = (row.run.contender, str(row.run.case), row.status)
             if what not in seen:
                 seen.add(what)
-                self.note(f"{row.run}: {row.status}: {row.error or row.parity}")
+                self.note(f"{where}{row.run}: {row.status}: {row.error or row.parity}")
         for (contender, method), case in spared.items():
-            self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
+            self.note(f"{where}{contender} {method} was not run again at {case.shape} and larger shapes")
 
     def results(self, results: "Results") -> None:
         """Show every case, the exponents, who overtakes whom and, last of all, the answer."""

@@ -73,9 +73,11 @@ class Talk:
         return self.hear()
 
     def look(self) -> dict[str, Any]:
+        """Let it look at its machine."""
         return self.ask({"do": "look", "manifest": self._manifest, "contenders": []})
 
     def begin(self, plan: Plan, has: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Let it take up a sweep, of which somebody has this much."""
         has = has or {"rows": [], "losses": []}
         return self.ask({"do": "begin", "plan": encode(plan), "environment": {"host": "x"}, "has": has})
 

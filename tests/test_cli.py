@@ -110,8 +110,9 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ),
         (
             ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, export, predict,"
-            " claims, verify, selfcheck, kernels, document; did you mean plot?; see python -m harness --help",
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, export, join,"
+            " predict, claims, parts, verify, selfcheck, kernels, document; did you mean plot?; see"
+            " python -m harness --help",
         ),
         *(
             (

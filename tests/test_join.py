@@ -59,7 +59,7 @@ def test_what_three_machines_say_together(tmp_path: Path) -> None:
     (one,) = summed[summed["measure"] == "training"].to_dict("records")
     assert one["machines"] == 3
     assert one["ratio"] == pytest.approx(100.0, rel=1e-3)
-    # The machines' intervals are narrow beside ln 2, the standard deviation between them; t(2) / sqrt(3) of it.
+    # The machines' own intervals are narrow beside ln 2, which is the standard deviation between them.
     assert one["spread"] == pytest.approx(2.0, rel=1e-3)
     assert one["high"] / one["ratio"] == pytest.approx(2.0 ** (4.30265 / 3**0.5), rel=1e-3)
     (sentence,) = machines.answer(summed)
@@ -94,7 +94,7 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
 def test_one_machine_has_no_interval_over_machines(tmp_path: Path) -> None:
     found = understood(tmp_path, a=rows(100.0))
     (sentence,) = machines.answer(machines.summary(machines.joined(found)))
-    assert sentence.endswith("there is no interval over machines.")
+    assert sentence.endswith("there is no interval.")
 
 
 def test_whether_machines_are_alike(tmp_path: Path) -> None:

@@ -49,23 +49,28 @@ class Machine:
         self.measured: Counter[RunKey] = Counter()
         self.processes = 0
         self.is_up = True
+        self.always: dict[str, Any] | None = None
         self._status = status
         self._plan: Plan | None = None
 
     @property
     def worker(self) -> Worker:
+        """The worker that is there now."""
         address = f"tcp://{self.name}:{self.processes}"
         return Worker(
             address=address, python="3", machine=self.name, boot="", process=self.processes, offers=True
         )
 
     def restart(self) -> None:
+        """Start another worker."""
         self.processes += 1
         self.is_up = True
         self._plan = None
 
     def answer(self, request: Mapping[str, Any], most_runs: int | None = None) -> dict[str, Any]:
         """Answer; with ``most_runs`` be killed after so many."""
+        if self.always:
+            return self.always
         if request["do"] == "look":
             return {"tree": "same"}
         if request["do"] == "begin":
@@ -101,6 +106,7 @@ class Crowd:
         self.asked = 0
 
     def clock(self) -> float:
+        """Return the seconds that were spent waiting."""
         return self.now_s
 
     def before(self, machine: Machine, request: Mapping[str, Any]) -> bool:  # noqa: ARG002
@@ -108,14 +114,17 @@ class Crowd:
         return True
 
     def present(self) -> list[Worker]:
+        """Return who is up."""
         return [machine.worker for machine in self.machines.values() if machine.is_up]
 
     def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
+        """Put a request into the queue."""
         self.asked += 1
         self.queue.append((str(self.asked), worker, request))
         return str(self.asked)
 
     def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
+        """Let the first machine that can answer its request."""
         for place, (ticket, worker, request) in enumerate(self.queue):
             machine = self.machines[worker.machine]
             if machine.is_up and worker == machine.worker:
@@ -125,6 +134,7 @@ class Crowd:
         return []
 
     def forget(self, tickets: Iterable[str]) -> None:
+        """Take requests out of the queue."""
         gone = set(tickets)
         self.queue = [one for one in self.queue if one[0] not in gone]
 
@@ -190,6 +200,7 @@ class Killers(Crowd):
         self.kills = kills
 
     def before(self, machine: Machine, request: Mapping[str, Any]) -> bool:
+        """Kill, perhaps."""
         if not self.kills or self._random.random() < (0.5 if request["do"] == "round" else 0.8):
             return True
         self.kills -= 1
@@ -199,6 +210,7 @@ class Killers(Crowd):
         return False
 
     def present(self) -> list[Worker]:
+        """Start machines again, perhaps."""
         for machine in self.machines.values():
             if not machine.is_up and self._random.random() < 0.7:
                 machine.restart()
@@ -279,7 +291,7 @@ def test_a_machine_that_comes_back_with_other_files(tmp_path: Path) -> None:
     crowd = Crowd(Machine("a"))
     own = lanes(tmp_path, crowd, {"a": what})
     crowd.machines["a"].restart()
-    crowd.machines["a"].answer = lambda request, most_runs=None: {"tree": "other"}  # type: ignore[method-assign]
+    crowd.machines["a"].always = {"tree": "other"}
     fleet(crowd, own).carry_out()
     assert (own[0].failure, keys(tmp_path, "a")) == ("came back with other files", [])
 
@@ -288,7 +300,7 @@ def test_a_machine_that_never_measures_anything_is_given_up(tmp_path: Path) -> N
     crowd = Crowd(Machine("a"))
     own = lanes(tmp_path, crowd, {"a": plan(SMALL)})
 
-    def dies(machine: Machine, _: Mapping[str, Any]) -> bool:
+    def dies(machine: Machine, request: Mapping[str, Any]) -> bool:  # noqa: ARG001
         machine.restart()
         return False
 
@@ -301,7 +313,7 @@ def test_an_error_ends_a_lane_with_its_line(tmp_path: Path) -> None:
     what = plan(SMALL)
     crowd = Crowd(Machine("a"), Machine("b"))
     own = lanes(tmp_path, crowd, {"a": what, "b": what})
-    crowd.machines["a"].answer = lambda request, most_runs=None: {"error": "disk is full"}  # type: ignore[method-assign]
+    crowd.machines["a"].always = {"error": "disk is full"}
     fleet(crowd, own).carry_out()
     assert [lane.failure for lane in own] == ["disk is full", ""]
     assert keys(tmp_path, "b") == scheduled(what)
@@ -318,7 +330,7 @@ def test_shares_are_about_equal_and_all_have_the_control() -> None:
 
 
 def test_cases_of_a_machine_that_is_gone_are_measured_anew_as_a_whole(tmp_path: Path) -> None:
-    """It has two of three rounds of its case; its rows stay, and another machine makes the case from the start."""
+    """It has two of three rounds; its rows are kept, and another machine makes the case from the start."""
     what = plan(ARTICLE, SMALL, LARGE, control=ARTICLE)
     parts = shares(what, ["a", "b"])
     ((lost_case,),) = ([one.case for one in parts["b"].cases if one.case != ARTICLE],)
@@ -338,7 +350,7 @@ def test_cases_of_a_machine_that_is_gone_are_measured_anew_as_a_whole(tmp_path: 
     assert keys(tmp_path, "b")
     left = SweepFolder(tmp_path / "b").plan()
     assert left is not None
-    assert (left.cases, [entry.reason for entry in left.left_out][0]) == (
+    assert (left.cases, next(entry.reason for entry in left.left_out)) == (
         (),
         "its machine was gone; measured anew on a",
     )

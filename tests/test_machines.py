@@ -1,4 +1,4 @@
-"""A real scheduler and real workers, on this machine and with fakes: what is measured, and what survives what."""
+"""A real scheduler and real workers, on this machine and with fakes: nothing is lost, nothing is doubled."""
 
 import csv
 import json
@@ -44,6 +44,7 @@ class Cloud:
         self.environment = {name: value for name, value in os.environ.items() if name not in NO_COMMAND}
 
     def start(self, words: list[str], cwd: Path, **variables: str) -> "subprocess.Popen[str]":
+        """Start a module in a folder; what the harness says is kept."""
         process = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=cwd,
@@ -57,6 +58,7 @@ class Cloud:
         return process
 
     def scheduler(self, port: int = 0) -> "subprocess.Popen[str]":
+        """Start a scheduler and wait until it has an address."""
         words = ["dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
         self.file.unlink(missing_ok=True)
         process = self.start([*words, "--scheduler-file", str(self.file)], self.path)
@@ -68,9 +70,11 @@ class Cloud:
 
     @property
     def address(self) -> str:
+        """The scheduler's address."""
         return str(json.loads(self.file.read_bytes())["address"])
 
     def worker(self, machine: str, cwd: Path, *words: str) -> "subprocess.Popen[str]":
+        """Start a worker in a checkout."""
         usual = words or ("--resources", "measurement=1")
         return self.start(
             ["dask", "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", *usual],
@@ -79,13 +83,16 @@ class Cloud:
         )
 
     def name(self, machine: str) -> str:
+        """Return a name that no other test has: a machine measures one thing at a time."""
         return f"{self.prefix}-{machine}"
 
     def wait_for(self, count: int) -> None:
+        """Wait until so many workers are there."""
         with distributed.Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=STUCK_S)
 
     def bench(self, cwd: Path, *words: str, rounds: int = 3) -> "subprocess.Popen[str]":
+        """Start a bench in a checkout."""
         line = ["harness", "bench", "--scheduler", self.address, *SHAPES, "--rounds", str(rounds), *words]
         return self.start(line, cwd)
 
@@ -97,14 +104,17 @@ class Cloud:
         return process.returncode, out, err
 
     def folder(self, cwd: Path, machine: str) -> SweepFolder:
+        """Return a machine's folder of the latest bench."""
         latest = max((cwd / "results" / "machines").glob("2*"))
         return SweepFolder(latest / self.name(machine))
 
     def rows(self, cwd: Path, machine: str) -> int:
+        """Return how many rows that has."""
         found = sorted((cwd / "results" / "machines").glob(f"2*/{self.name(machine)}/runs.csv"))
         return max(0, len(found[-1].read_text(encoding="utf-8").splitlines()) - 1) if found else 0
 
     def end(self) -> None:
+        """End all of them."""
         for process in self.processes:
             process.kill()
         for process in self.processes:
@@ -247,16 +257,14 @@ def test_what_is_refused_before_anything_is_measured(cloud: Cloud, here: Path) -
     status, _, err = cloud.benched(here)
     assert status == 1
     assert re.search(
-        rf"error: {cloud.name('y')}: its checkout has \w{{10}}, here is (\w{{10}}); there type git fetch && git"
-        r" checkout \1, or use --deploy\nerror: nothing was measured, for the above reason\n",
+        rf"error: {cloud.name('y')}: has \w{{10}}, here is (\w{{10}}); there type git fetch && git checkout"
+        r" \1, or use --deploy\nerror: nothing was measured, for the above reason\n",
         err,
     ), err
     assert not (here / "results" / "machines").exists()
 
 
-def test_a_copy_that_is_deployed(
-    cloud: Cloud, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_that_is_deployed(cloud: Cloud, here: Path, tmp_path: Path) -> None:
     """The worker has never seen the project. What it was given is gone when all is measured."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -295,7 +303,25 @@ def test_a_sweep_that_is_split_with_a_machine_that_never_returns(cloud: Cloud, h
     assert plan is not None
     assert {str(one.case.shape) for one in plan.cases} == {"4-2-1", "6-3-1", "8-4-1", "10-5-1"}
     assert y.rows()
+    assert "what was measured there was measured anew elsewhere" in err
+    # Of the one that is left nobody can say whether it is like another.
+    assert "The machines may " not in out
+
+
+def test_a_sweep_that_is_split(cloud: Cloud, here: Path) -> None:
+    for machine in ("x", "y"):
+        cloud.worker(machine, there(here, machine))
+    cloud.wait_for(2)
+    status, out, err = cloud.benched(here, "--shapes", "4-2-1", "6-3-1", "10-5-1", "--split", rounds=2)
+    assert status == 0, err
+    folders = [cloud.folder(here, machine) for machine in ("x", "y")]
+    shapes = [{key[2] for key in whole(folder)} for folder in folders]
+    assert shapes[0] | shapes[1] == {"4-2-1", "6-3-1", "10-5-1"}
+    assert shapes[0] & shapes[1] == {"10-5-1"}
     assert "The machines may " in out
+    together = SweepFolder(folders[0].path.parent / "whole" / "sweep")
+    if together.path.exists():
+        assert {key[2] for key in whole(together)} == {"4-2-1", "6-3-1", "10-5-1"}
 
 
 def test_nobody_answers(here: Path, cloud: Cloud) -> None:

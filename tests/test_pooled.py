@@ -40,7 +40,7 @@ def test_one_machine_says_nothing_of_others() -> None:
 
 
 def test_a_published_example() -> None:
-    """Log risk ratios of the BCG trials, as metafor and statsmodels give them for tau^2 by Paule and Mandel."""
+    """Log risk ratios of the BCG trials, tau^2 by Paule and Mandel, as metafor and statsmodels have it."""
     table = np.array(BCG, float)
     yes, no, control_yes, control_no = table.T
     effects = np.log(yes / (yes + no)) - np.log(control_yes / (control_yes + control_no))

@@ -18,7 +18,7 @@ import pytest
 from harness.archive import Archive
 from harness.cli import main
 from harness.measure.contenders import ROOT, load_manifest
-from harness.read import alternatives, kernels, results, scaling, selfcheck
+from harness.read import alternatives, kernels, machines, results, scaling, selfcheck
 from harness.read.document import figures_of, filled
 from harness.read.results import understand
 from harness.records import LOSS_COLUMNS
@@ -41,6 +41,8 @@ IN_ORDER = {
     "make compare BASE=HEAD~1": ["make", "--dry-run", "compare", "BASE=HEAD~1"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
+    "make scheduler": ["make", "--dry-run", "scheduler"],
+    "make worker SCHEDULER=tcp://first:8786": ["make", "--dry-run", "worker", "SCHEDULER=tcp://first:8786"],
     "make test-peers": ["make", "--dry-run", "test-peers"],
     "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
@@ -209,6 +211,8 @@ def test_the_random_numbers_that_are_named() -> None:
         alternatives.COLUMNS,
         kernels.COLUMNS,
         selfcheck.COLUMNS,
+        machines.COLUMNS,
+        machines.POOLED_COLUMNS,
     ],
     ids=[
         "runs",
@@ -220,6 +224,8 @@ def test_the_random_numbers_that_are_named() -> None:
         "alternatives",
         "kernels",
         "selfcheck",
+        "joined",
+        "pooled",
     ],
 )
 def test_columns_are_explained(columns: list[str]) -> None:

@@ -106,7 +106,8 @@ def connected(access: Access, tree: str | None = None, archive: bytes | None = N
 
 def _by_value(function: Any) -> Any:
     """Return a function that is sent with its code: the worker need not have this project."""
-    return lambda *arguments: function(*arguments)
+    # What can be imported is sent by its name; this cannot.
+    return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
 def _minor(python: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def hello() -> dict[str, Any]:
-    """Return what this worker calls its machine, and what tells this machine, and this process, from others."""
+    """Return what this worker calls its machine, what is unique to that, and its process id."""
     import os
     import socket
     from contextlib import suppress

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.shared import add_results, archive_of
+from harness.commands.split import put_together
 from harness.errors import NothingMeasured, UsageError
 from harness.records import RUNS, SweepFolder, replace_file
 
@@ -18,6 +19,8 @@ MACHINES = "machines"
 """Where the sweeps of several machines are, in the results folder."""
 ABOUT = "machines.json"
 """What was asked of them all."""
+WHOLE = "whole/sweep"
+"""The sweep that machines shared, put together."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +53,7 @@ def folders_in(path: Path) -> list[SweepFolder]:
 
 
 def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> int:
-    """Write joined.csv, pooled.csv and machines.png into a folder, and show the table; 1 if machines differ."""
+    """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
         from harness.read import machines as read
         from harness.read.exports import csv, write_tables
@@ -73,8 +76,12 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
     terminal.joined(table, summed)
     for line in read.remarks(found):
         terminal.note(line)
-    if (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
-        _judge(read.unlike(found), terminal)
+    if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
+        differences = read.unlike(found)
+        _judge(differences, terminal)
+        whole = SweepFolder(into / WHOLE)
+        if not differences and put_together(folders, whole):
+            terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
     terminal.sentences(read.answer(summed))
     terminal.say(f"Table, summary and picture: {into}")
     return 0
@@ -86,10 +93,14 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     from harness.read.results import understand
 
     try:
-        return planned(understand(folder), folder.plan())
+        results = planned(understand(folder), folder.plan())
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
         return None
+    if results.medians.empty:
+        terminal.note(f"{folder.path}: what was measured there was measured anew elsewhere, and counts there")
+        return None
+    return results
 
 
 def _name(results: "Results", folder: SweepFolder, taken: "dict[str, Results]") -> str:
@@ -107,8 +118,8 @@ def _judge(differences: Sequence[str], terminal: "Terminal") -> None:
     if not differences:
         terminal.sentences(
             [
-                "The machines may be called equal: on the cases that all have measured, neither ratios nor steps"
-                " differ by more than intervals and floors."
+                "The machines may be called equal: on the cases that all have measured, neither ratios nor"
+                " steps differ by more than intervals and floors."
             ]
         )
         return

@@ -44,7 +44,7 @@ class Worker:
 
 
 class Workers(Protocol):
-    """Workers that can be asked for something. Methods raise SchedulerGone if nobody can be reached any more."""
+    """Workers that can be asked; methods raise SchedulerGone if nobody can be reached any more."""
 
     def present(self) -> list[Worker]:
         """Return who is there."""

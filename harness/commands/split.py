@@ -1,5 +1,6 @@
-"""One sweep on several machines of one kind, shared out by cases, and what becomes of the cases of who is gone."""
+"""One sweep shared out by cases over machines of one kind, and what becomes of the cases of who is gone."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,14 +9,15 @@ from harness.codec import encode
 from harness.commands.lanes import Lane
 from harness.measure.sweep import Sweep
 from harness.plan import LeftOut, Plan, PlannedCase
-from harness.records import PLAN
+from harness.records import PLAN, LossKey, SweepFolder
+from harness.rows import Row
 
 
 def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
     """Return a part of ``plan`` for each machine: of about equally many seconds, the longest cases first.
 
-    One case of each method with a control, on the article's shape if there is such a case, is measured by all,
-    for whether the machines are equal.
+    One case of each method with a control, the article's if there is one, is measured by all, to see whether
+    the machines are equal.
     """
     common = _common(plan)
     parts: dict[str, list[PlannedCase]] = {machine: list(common) for machine in machines}
@@ -25,7 +27,7 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
             machine = min(machines, key=lambda one: seconds[one])
             parts[machine].append(case)
             seconds[machine] += _seconds(plan, case)
-    return {machine: _with_cases(plan, plan, cases) for machine, cases in parts.items()}
+    return {machine: _with_cases(plan, cases) for machine, cases in parts.items()}
 
 
 def _common(plan: Plan) -> list[PlannedCase]:
@@ -41,15 +43,44 @@ def _seconds(plan: Plan, case: PlannedCase) -> float:
     return case.round_s(plan.reference) * (case.rounds + 1)
 
 
-def _with_cases(plan: Plan, order: Plan, cases: Sequence[PlannedCase]) -> Plan:
+def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
     """Return ``plan`` with these cases, sorted by method and size as any plan has them."""
-    methods = {case.case.method: place for place, case in reversed(list(enumerate(order.cases)))}
-    ranked = sorted(cases, key=lambda case: (methods.get(case.case.method, 0), case.case.shape.size))
+    methods = list(dict.fromkeys(case.case.method for case in (*plan.cases, *cases)))
+    ranked = sorted(cases, key=lambda case: (methods.index(case.case.method), case.case.shape.size))
     return replace(plan, cases=tuple(ranked))
 
 
+def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
+    """Write one sweep that has the cases of all machines, if these are finished; return whether they are.
+
+    What all have measured, to see whether they are equal, is taken from the first of them.
+    """
+    plans = [plan for folder in folders if (plan := folder.plan())]
+    sweeps = [Sweep(plan, (), folder, "") for plan, folder in zip(plans, folders, strict=True)]
+    if any(next(sweep.pending(), None) is not None for sweep in sweeps):
+        return False
+    taken: dict[str, PlannedCase] = {}
+    rows: list[Row] = []
+    losses: dict[LossKey, tuple[float, ...]] = {}
+    for sweep in sweeps:
+        own = {str(case.case): case for case in sweep.plan.cases if str(case.case) not in taken}
+        taken |= own
+        rows += [row for row in sweep.folder.rows() if str(row.run.case) in own]
+        losses |= {key: values for key, values in sweep.losses.items() if f"{key[1]} {key[2]}" in own}
+    shutil.rmtree(into.path, ignore_errors=True)
+    into.path.mkdir(parents=True)
+    machines = [folder.name for folder in folders]
+    about = {**folders[0].environment(), "machines": machines}
+    into.begin(_with_cases(plans[0], list(taken.values())), about)
+    for row in rows:
+        into.append_row(row)
+    for key, values in losses.items():
+        into.append_losses(key, values)
+    return True
+
+
 def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
-    """Let others measure the unfinished cases of ``lane``, each from its beginning; its rows stay where they are.
+    """Let others measure the unfinished cases of ``lane``, each from its beginning; its rows are kept.
 
     Their plans are written first: whoever is killed in between has a case twice, and none is forgotten.
     """
@@ -68,7 +99,7 @@ def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
     for other in others:
         if given[other.machine]:
             own = other.sweep.plan
-            _change_plan(other, _with_cases(own, own, [*own.cases, *given[other.machine]]))
+            _change_plan(other, _with_cases(own, [*own.cases, *given[other.machine]]))
     names = " and ".join(name for name, cases in given.items() if cases)
     left_out = [
         LeftOut(

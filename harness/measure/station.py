@@ -16,7 +16,7 @@ import re
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,12 @@ class Station:
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Return the reply to a request, which is a JSON object."""
-        requests = {"look": self._look, "plan": self._plan, "begin": self._begin, "round": self._round}
+        requests: dict[str, Callable[..., dict[str, Any]]] = {
+            "look": self._look,
+            "plan": self._plan,
+            "begin": self._begin,
+            "round": self._round,
+        }
         try:
             request = json.loads(line)
             do = requests[request.pop("do")]

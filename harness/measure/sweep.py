@@ -49,7 +49,7 @@ class Sweep:
                 yield run
 
     def rounds(self) -> Iterator[tuple[str, int]]:
-        """Yield the case, as text, and the number of each round with runs still to be made, as late as possible."""
+        """Yield case and number of each round that is still to be made or finished, as late as possible."""
         latest: tuple[str, int] | None = None
         for run in self.pending():
             if latest != (str(run.case), run.round):

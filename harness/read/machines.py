@@ -41,7 +41,7 @@ _GROUP = ["method", "layers", "contender", "measure"]
 
 
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
-    """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, seconds of a step.
+    """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
 
     ``counts`` is yes if the line is in the summary, or else why not. The reference has lines, too, for its
     seconds; they have no ratio. Raises NothingMeasured without a single line.
@@ -148,8 +148,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the machines of ``joined`` say together: a line per case, contender and measure.
 
     ``ratio`` is the mean over machines, on the logarithmic axis, and its interval that of the general claim;
-    ``spread`` is the standard deviation between machines as a factor; ``least`` and ``most`` are the machines'
-    own. With one machine there is its ratio alone.
+    ``spread`` is the standard deviation between machines as a factor; ``least`` and ``most`` are of
+    single machines. With one machine there is its ratio alone.
     """
     counting = table[table["counts"] == "yes"]
     lines = []
@@ -182,15 +182,15 @@ def answer(summed: pd.DataFrame) -> Iterator[str]:
     shape = str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
     for one in training[training["layers"] == shape].drop_duplicates("contender").to_dict("records"):
         what = (
-            f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times as"
-            f" fast as {one['reference']}"
+            f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
+            f" as fast as {one['reference']}"
         )
         if one["machines"] < 2:
-            yield f"{what}, on one machine: that says nothing about others, so there is no interval over machines."
+            yield f"{what}, on one machine; that says nothing about others, so there is no interval."
         else:
             yield (
-                f"{what} on {one['machines']} machines (95% interval of the mean {three_digits(one['low'])} to"
-                f" {three_digits(one['high'])}; machines differ by a factor of {one['spread']:.3f}, from"
+                f"{what} on {one['machines']} machines (95% interval of the mean {three_digits(one['low'])}"
+                f" to {three_digits(one['high'])}; machines differ by a factor of {one['spread']:.3f}, from"
                 f" {times(one['least'])} to {times(one['most'])})."
             )
 
@@ -208,7 +208,7 @@ def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
 
 
 def unlike(machines: Mapping[str, Results]) -> list[str]:
-    """Return in what machines differ on the cases that all have measured; nothing if they may be called equal.
+    """Return how machines differ on the cases that all have measured; nothing if they may be called equal.
 
     Two machines differ in a ratio, or in the seconds of a training step, if the interval of the quotient does
     not hold 1 and the quotient is beyond the larger floor of the two: as any other verdict.

@@ -17,8 +17,8 @@ _MOST_RIVALS = 3
 def picture(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     """Draw the table of ``joined``: a row of panels for each rival's ratio, one for each contender's steps.
 
-    Of more than three rivals it is the fastest three. Hollow marks are left out of the summary, which is drawn
-    as a band if there are two machines or more.
+    Of more than three rivals it is the fastest three. What has a circle around it is left out of the summary,
+    which is drawn as a band if there are two machines or more.
     """
     training = table[table["measure"] == "training"]
     methods = [method for method in METHODS if method in set(training["method"])]

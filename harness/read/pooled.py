@@ -3,8 +3,9 @@
 Each machine has an effect of its own, normal around a common mean with variance tau^2, and measures it with
 the variance that its interval says. tau^2 is the solution of Paule & Mandel (Journal of Research of the NBS
 87, 1982): with it, the weighted squares around the mean are what they should be, k - 1. The interval of the
-mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by Student's t with k - 1 degrees of freedom,
-never narrower than the weights alone would have it (Roever et al., BMC Medical Research Methodology 15, 2015).
+mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by Student's t with k - 1 degrees of
+freedom, never narrower than the weights alone would have it (Röver et al., BMC Medical Research Methodology
+15, 2015).
 """
 
 from typing import NamedTuple
