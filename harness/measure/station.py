@@ -32,7 +32,7 @@ from harness.measure.guard import end_leftovers
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
-from harness.plan import Options, Plan
+from harness.plan import Options, Plan, Run, RunKey
 from harness.records import RUNS, LossKey, SweepFolder, replace_file
 from harness.rows import COLUMNS, Row, cells, read_row
 
@@ -114,6 +114,8 @@ class Station:
         self._reference = ""
         self._sweep: Sweep | None = None
         self._size = -1
+        self._rounds: dict[tuple[str, int], list[Run]] = {}
+        self._rows: dict[RunKey, Row] = {}
         self._told: set[LossKey] = set()
 
     def answer(self, line: bytes) -> dict[str, Any]:
@@ -198,10 +200,10 @@ class Station:
         elif before != what:
             folder.write_json("plan.json", encode(what))
         sweep = self._load(what, folder)
-        sweep.take(theirs.rows, theirs.losses)
+        self._rows |= {row.run.key: row for row in sweep.take(theirs.rows, theirs.losses)}
         self._told = set(theirs.losses)
         known = {row.run.key for row in theirs.rows}
-        return self._parcel(sweep, [row for row in folder.rows() if row.run.key not in known])
+        return self._parcel(sweep, [row for key, row in self._rows.items() if key not in known])
 
     def _round(self, sweep: str, case: str, number: int) -> dict[str, Any]:
         if self._sweep is None or self._sweep.plan.sweep != sweep:
@@ -210,19 +212,21 @@ class Station:
         if self._size_of(self._sweep.folder) != self._size:
             self._load(self._sweep.plan, self._sweep.folder)
         current = self._sweep
-        for run in current.pending():
-            if self.has_ended.is_set():
-                break
-            if (str(run.case), run.round) == (case, number):
-                current.perform(run)
-        self._size = self._size_of(current.folder)
-        rows = (row for row in current.folder.rows() if (str(row.run.case), row.run.round) == (case, number))
-        return self._parcel(current, list(rows))
+        runs = self._rounds.get((case, number), [])
+        for run in runs:
+            # A run that fails spares the contender's others.
+            if current.is_pending(run) and not self.has_ended.is_set():
+                self._rows[run.key] = current.perform(run)
+        return self._parcel(current, [self._rows[run.key] for run in runs if run.key in self._rows])
 
     def _load(self, plan: Plan, folder: SweepFolder) -> Sweep:
         assert self._lineup is not None
         folder.set_half_lines_aside()
         self._sweep = Sweep(plan, self._lineup.present, folder, self._machine)
+        self._rows = {row.run.key: row for row in folder.rows()}
+        self._rounds = {}
+        for run in plan.schedule():
+            self._rounds.setdefault((str(run.case), run.round), []).append(run)
         self._size = self._size_of(folder)
         return self._sweep
 

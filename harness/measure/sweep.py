@@ -45,8 +45,12 @@ class Sweep:
     def pending(self) -> Iterator[Run]:
         """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
         for run in self.plan.schedule():
-            if run.key not in self._done and not self._is_spared(run):
+            if self.is_pending(run):
                 yield run
+
+    def is_pending(self, run: Run) -> bool:
+        """Whether ``run`` is still to be made."""
+        return run.key not in self._done and not self._is_spared(run)
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each round that is still to be made or finished, as late as possible."""
