@@ -105,10 +105,7 @@ worker: cargo $(READY_MACHINES) ## let this machine measure for a scheduler: SCH
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
-selftest-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several machines, with a scheduler and workers on this one
-	@$(RUN) pytest --numprocesses auto -rs tests/test_machines.py
-
-check: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
+selfcheck: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
 	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
@@ -127,6 +124,9 @@ test: build $(READY_DEV) ## all tests of both languages
 
 test-peers: build $(READY_DEV) ## the losses of the peers that are set up
 	@$(RUN) pytest --numprocesses auto -rs peers
+
+test-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several machines, with a scheduler and workers on this one
+	@$(RUN) pytest --numprocesses auto -rs tests/test_machines.py
 
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .

@@ -23,7 +23,7 @@ from harness.errors import FlatnetError, UsageError
 
 RESOURCE = "measurement"
 _PYTHON = platform.python_version()
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 _ANSWER_S = 10.0
 """How long a worker may take to say who it is, and a reply to arrive."""
 
