@@ -6,6 +6,7 @@ What is left is the overhead: CPU seconds and peak memory of each process, and h
 
 import asyncio
 import json
+import os
 import re
 import resource
 import subprocess
@@ -29,6 +30,11 @@ from tests import fakes
 
 MACHINES = 200
 ROUNDS = 16
+ALONE = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "60s",
+}
+"""What each worker does for itself, 200 of them in one process have no time for."""
 
 
 def plan() -> Plan:
@@ -132,7 +138,10 @@ def main() -> None:
             time.sleep(0.05)
         address = json.loads(file.read_bytes())["address"]
         crowd = subprocess.Popen(
-            [sys.executable, "-m", "tests.scale", address], cwd=ROOT, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "tests.scale", address],
+            cwd=ROOT,
+            env={**os.environ, **ALONE},
+            stderr=subprocess.DEVNULL,
         )
         try:
             (path / "sweeps").mkdir()
