@@ -15,8 +15,8 @@ from harness.commands import cluster
 from harness.commands.join import ABOUT, MACHINES, folders_in, join
 from harness.commands.lanes import Fleet, Lane
 from harness.commands.measuring import INTERRUPTED
-from harness.commands.roll_call import Look, Session, answers, looked_at
-from harness.commands.shared import archive_of, manifest_of
+from harness.commands.roll_call import Look, Session, answers, looked_at, session_of
+from harness.commands.shared import archive_of
 from harness.commands.split import hand_over, shares
 from harness.errors import FlatnetError, NothingMeasured, UsageError
 from harness.measure import revisions
@@ -69,7 +69,7 @@ def is_wanted(arguments: argparse.Namespace) -> bool:
 
 def run(arguments: argparse.Namespace, options: Options, terminal: "Terminal") -> int:
     """Measure on every machine that has a worker, and join what they found; 1 if one did not finish."""
-    session = _session(arguments, options)
+    session = session_of(arguments, options)
     if session.access.is_open:
         terminal.note(
             f"{session.access.address} is not encrypted: whoever reaches it can run programs on all machines;"
@@ -118,35 +118,6 @@ def _go_on(
         return True
     terminal.error("the scheduler is gone; the same command goes on when it is back")
     return False
-
-
-def _session(arguments: argparse.Namespace, options: Options) -> Session:
-    address = arguments.scheduler or cluster.address_in(arguments.scheduler_file)
-    try:
-        commit, tree = revisions.commit_of("HEAD"), revisions.tree_of(revisions.UNCOMMITTED)
-    except UsageError as error:
-        raise UsageError(
-            "--scheduler: this is no git checkout, so nobody can tell whether workers have the same files;"
-            " clone the project with git"
-        ) from error
-    manifest_of(arguments)  # If it is wrong, that is said before anybody is asked.
-    return Session(
-        arguments=arguments,
-        options=options,
-        access=cluster.Access(
-            address=address,
-            ca_file=arguments.tls_ca_file,
-            cert=arguments.tls_cert,
-            key=arguments.tls_key,
-        ),
-        commit=commit,
-        tree=tree,
-        look={
-            "do": "look",
-            "manifest": arguments.manifest.read_text(encoding="utf-8"),
-            "contenders": arguments.contenders,
-        },
-    )
 
 
 def _path(

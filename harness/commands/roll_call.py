@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands import cluster
 from harness.commands.lanes import Worker
-from harness.errors import FlatnetError
+from harness.commands.shared import manifest_of
+from harness.errors import FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.station import machine_name
 from harness.plan import Options
@@ -61,6 +62,36 @@ class Session:
         if self.arguments.deploy:
             said |= {"commit": self.commit, "uncommitted_changes": not self.is_clean, "tree": self.tree}
         return said
+
+
+def session_of(arguments: argparse.Namespace, options: Options) -> Session:
+    """Return what a command is about; raise UsageError if that cannot be told."""
+    address = arguments.scheduler or cluster.address_in(arguments.scheduler_file)
+    try:
+        commit, tree = revisions.commit_of("HEAD"), revisions.tree_of(revisions.UNCOMMITTED)
+    except UsageError as error:
+        raise UsageError(
+            "--scheduler: this is no git checkout, so nobody can tell whether workers have the same files;"
+            " clone the project with git"
+        ) from error
+    manifest_of(arguments)  # If it is wrong, that is said before anybody is asked.
+    return Session(
+        arguments=arguments,
+        options=options,
+        access=cluster.Access(
+            address=address,
+            ca_file=arguments.tls_ca_file,
+            cert=arguments.tls_cert,
+            key=arguments.tls_key,
+        ),
+        commit=commit,
+        tree=tree,
+        look={
+            "do": "look",
+            "manifest": arguments.manifest.read_text(encoding="utf-8"),
+            "contenders": arguments.contenders,
+        },
+    )
 
 
 def looked_at(session: Session, workers: cluster.Cluster, terminal: "Terminal") -> dict[str, Look]:
