@@ -129,3 +129,20 @@ def test_other_files_are_noted_between_machines_of_one_processor() -> None:
     }
     (note,) = _other_files(looks)
     assert note.startswith("b: the file of rust is not the same as on a")
+
+
+@pytest.mark.parametrize(
+    ("access", "error"),
+    [
+        (Access(address="tls://127.0.0.1:1"), "tls takes --tls-ca-file, --tls-cert and --tls-key"),
+        (
+            Access(address="tls://127.0.0.1:1", ca_file="/nowhere", cert="/nowhere", key="/nowhere"),
+            "no use can be made of these certificates: [Errno 2] No such file or directory",
+        ),
+    ],
+)
+def test_certificates_that_will_not_do(access: Access, error: str) -> None:
+    pytest.importorskip("distributed", reason="make machines installs Dask")
+    with pytest.raises(UsageError) as caught, connected(access):
+        pass
+    assert error in str(caught.value)

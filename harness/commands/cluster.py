@@ -23,7 +23,7 @@ from harness.errors import FlatnetError, UsageError
 
 RESOURCE = "measurement"
 _PYTHON = platform.python_version()
-_CONNECT_S = 5.0
+_CONNECT_S = 10.0
 _ANSWER_S = 10.0
 """How long a worker may take to say who it is, and a reply to arrive."""
 
@@ -82,14 +82,7 @@ def connected(access: Access, tree: str | None = None, archive: bytes | None = N
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     cloudpickle.register_pickle_by_value(errand)
-    security = None
-    if access.ca_file or access.cert or access.key:
-        security = distributed.Security(
-            tls_ca_file=access.ca_file,
-            tls_client_cert=access.cert,
-            tls_client_key=access.key,
-            require_encryption=True,
-        )
+    security = _security(access)
     try:
         client = distributed.Client(
             access.address, timeout=_CONNECT_S, security=security, set_as_default=False
@@ -112,6 +105,31 @@ def _by_value(function: Any) -> Any:
 
 def _minor(python: str) -> list[str]:
     return python.split(".")[:2]
+
+
+def _security(access: Access) -> Any:
+    """Return what Dask is to use for TLS; raise UsageError if that will not do."""
+    import distributed
+
+    security = distributed.Security()
+    if access.ca_file or access.cert or access.key:
+        security = distributed.Security(
+            tls_ca_file=access.ca_file,
+            tls_client_cert=access.cert,
+            tls_client_key=access.key,
+            require_encryption=True,
+        )
+    try:
+        has_certificates = security.get_connection_args("client").get("ssl_context") is not None
+    except (OSError, ValueError) as error:  # an error of ssl is an OSError
+        raise UsageError(f"--tls-cert: no use can be made of these certificates: {error}") from error
+    # A client that cannot even try would complain at its end as well, in a traceback.
+    if access.address.startswith("tls://") and not has_certificates:
+        raise UsageError(
+            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration of"
+            " all three"
+        )
+    return security
 
 
 class Cluster:

@@ -177,7 +177,7 @@ def answer(summed: pd.DataFrame) -> Iterator[str]:
     training = summed[summed["measure"] == "training"]
     shapes = list(training["layers"])
     if not shapes:
-        yield "No ratio of any machine counts, for the reasons above: nothing can be said about machines in general."
+        yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
         return
     shape = str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
     for one in training[training["layers"] == shape].drop_duplicates("contender").to_dict("records"):
