@@ -11,15 +11,16 @@ RUST := --manifest-path rust_impl/Cargo.toml
 KERNELS := $(RESULTS)/kernels-python.json
 CONTENDERS := $(if $(PEERS),--manifest peers/peers.toml)
 
-# What bench needs, and what tests and checks need besides.
+# What bench needs, and what tests and checks, and workers and their scheduler, need besides.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_MACHINES := $(VENV)/.ready-machines
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot report sweeps compare export predict claims parts verify selfcheck kernels peers test test-peers check format clean cargo python FORCE
+.PHONY: help setup build bench show plot report sweeps compare export join predict claims parts machines scheduler worker verify selfcheck kernels peers test test-peers test-machines check format clean cargo python FORCE
 
 help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [PYTHON=/path/to/python3]"
+	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [SCHEDULER=ADDRESS] [PYTHON=/path/to/python3]"
 	@echo "ARGS goes to every target that takes options; for what they take: make bench ARGS=--help"
 	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="lat
 export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
 	@$(RUN) harness export --results $(RESULTS) $(ARGS)
 
+join: $(READY) ## the sweeps of several machines in one table and picture: ARGS="FOLDER FOLDER"
+	@$(RUN) harness join --results $(RESULTS) $(ARGS)
+
 predict: $(READY) ## how long a shape takes that was not measured: ARGS=200-100-1; ARGS=--check measures how often that holds
 	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
@@ -94,6 +98,19 @@ claims: build ## hold the article's claims against the latest sweep; its seeds, 
 
 parts: build ## where the time of the article's run goes, for every contender (a minute)
 	@$(RUN) harness parts --results $(RESULTS) $(CONTENDERS) $(ARGS)
+
+machines: $(READY_MACHINES) ## what it takes to measure on several machines at once
+
+$(READY_MACHINES): requirements-machines.lock $(READY)
+	@$(call install,requirements-machines.lock)
+	@touch $@
+
+scheduler: $(READY_MACHINES) ## where the workers of several machines meet; others on the network can use it, see docs/machines.md
+	@$(RUN) dask scheduler --no-dashboard $(ARGS)
+
+worker: cargo $(READY_MACHINES) ## let this machine measure for a scheduler: SCHEDULER=tcp://host:8786
+	@test -n "$(SCHEDULER)$(ARGS)" || { echo "error: SCHEDULER is missing; say where it is: make worker SCHEDULER=tcp://host:8786" >&2; exit 2; }
+	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
 
 verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
@@ -119,6 +136,9 @@ test: build $(READY_DEV) ## all tests of both languages
 
 test-peers: build $(READY_DEV) ## the losses of the peers that are set up
 	@$(RUN) pytest --numprocesses auto -rs peers
+
+test-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several machines, with a scheduler and workers on this one
+	@$(RUN) pytest --numprocesses auto -rs tests/test_machines.py
 
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .

@@ -21,6 +21,7 @@ from harness.commands import (
     compare,
     document,
     export,
+    join,
     kernels,
     parts,
     plot,
@@ -35,7 +36,7 @@ from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, export, predict, claims, parts),
+    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
     *(verify, selfcheck, kernels, document),
 )
 

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from harness.case import Case
+from harness.case import ARTICLE, Case
 from harness.digits import MARKS, duration, ratio, three_digits, times
 from harness.plan import Plan, Run
 from harness.rows import WITH_LOSSES, Row
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _MARKED = {"cannot tell": "cannot be told from 1", "equal": "equal within the margin"}
 _WIDE = 120
 """Columns from which on tables have intervals. What goes into a file has 80, or what COLUMNS says."""
+
+
+_MOST_MACHINES = 8
+"""Of more machines than that a table shows one shape."""
 
 
 class Terminal:
@@ -54,6 +58,11 @@ class Terminal:
     def _sentence(self, text: str) -> None:
         """Write a sentence: wrapped between words on a terminal, in one line into a file."""
         self._out.print(text, markup=False, soft_wrap=not self._out.is_terminal)
+
+    def sentences(self, texts: Iterable[str]) -> None:
+        """Write sentences of a report, each on lines of its own."""
+        for text in texts:
+            self._sentence(text)
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
@@ -121,22 +130,45 @@ class Terminal:
         with self._bar(BarColumn(bar_width=16), percent, *left) as progress:
             yield SweepProgress(progress, progress.add_task("", total=total_s))
 
+    @contextmanager
+    def lanes(
+        self, seconds: Mapping[str, tuple[float, float]]
+    ) -> Iterator[Callable[[str, str, float], None]]:
+        """Show how far each machine is: of the planned seconds of all its runs, those that are made.
+
+        The function that is handed out is told a machine, what it is at, and the planned seconds of that.
+        """
+        percent = TextColumn("{task.percentage:>3.0f}%")
+        left = (TimeRemainingColumn(), TextColumn("left"))
+        with self._bar(BarColumn(bar_width=16), percent, *left) as progress:
+            tasks = {
+                name: progress.add_task(escape(name), total=total, completed=int(made))
+                for name, (made, total) in seconds.items()
+            }
+
+            def advance(machine: str, at: str, made: float) -> None:
+                progress.update(tasks[machine], advance=made, description=escape(f"{machine}: {at}"))
+
+            yield advance
+
     def _bar(self, *columns: ProgressColumn) -> Progress:
         """Return a progress bar that leaves no trace, and is not drawn at all into a file."""
         description = TextColumn("{task.description}")
         is_file = not self._err.is_terminal
         return Progress(description, *columns, console=self._err, transient=True, disable=is_file)
 
-    def failures(self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case]) -> None:
-        """Say which runs failed, and what was therefore not run."""
+    def failures(
+        self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case], where: str = ""
+    ) -> None:
+        """Say which runs failed, and what was therefore not run; ``where`` stands before each line."""
         seen = set()
         for row in failed:
             what = (row.run.contender, str(row.run.case), row.status)
             if what not in seen:
                 seen.add(what)
-                self.note(f"{row.run}: {row.status}: {row.error or row.parity}")
+                self.note(f"{where}{row.run}: {row.status}: {row.error or row.parity}")
         for (contender, method), case in spared.items():
-            self.note(f"{contender} {method} was not run again at {case.shape} and larger shapes")
+            self.note(f"{where}{contender} {method} was not run again at {case.shape} and larger shapes")
 
     def results(self, results: "Results") -> None:
         """Show every case, the exponents, who overtakes whom and, last of all, the answer."""
@@ -273,6 +305,62 @@ class Terminal:
         self._out.print(table)
         for word in [word for word in MARKS if word in set(training["verdict"])]:
             self._sentence(f"{MARKS[word]} {_MARKED[word]}")
+
+    def joined(self, table: "pd.DataFrame", summed: "pd.DataFrame") -> None:
+        """Show how many times as fast each contender trains on each machine, and on all of them together."""
+        rivals = table[(table["measure"] == "training") & (table["counts"] != "reference")]
+        shapes = list(rivals["layers"])
+        where = ""
+        if rivals["machine"].nunique() > _MOST_MACHINES:
+            shape = str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
+            rivals, where = rivals[rivals["layers"] == shape], f" at {shape}"
+        rows = self._table(
+            f"Times as fast as the reference in training{where}, by machine",
+            *("method", "~shape", "~contender", "~machine", ">training", ">step", ">floor", "counts"),
+        )
+        lane = None
+        for one in rivals.to_dict("records"):
+            same = lane == (lane := (one["method"], one["layers"], one["contender"]))
+            rows.add_row(
+                "" if same else one["method"],
+                _Cut("" if same else one["layers"]),
+                _Cut("" if same else one["contender"]),
+                _Cut(one["machine"]),
+                _ratio(one, self._out.width >= _WIDE),
+                "" if math.isnan(one["step_s"]) else duration(one["step_s"]),
+                "" if math.isnan(one["floor"]) else times(one["floor"]),
+                one["counts"],
+            )
+        self._out.print(rows)
+        together = self._table(
+            "All machines together, training",
+            *(
+                "method",
+                "~shape",
+                "~contender",
+                ">machines",
+                ">mean",
+                ">95% interval",
+                ">spread",
+                ">from",
+                ">to",
+            ),
+        )
+        for one in summed[summed["measure"] == "training"].to_dict("records"):
+            together.add_row(
+                one["method"],
+                _Cut(one["layers"]),
+                _Cut(one["contender"]),
+                str(one["machines"]),
+                times(one["ratio"]),
+                ""
+                if math.isnan(one["low"])
+                else f"{three_digits(one['low'])} to {three_digits(one['high'])}",
+                "" if math.isnan(one["spread"]) else f"{one['spread']:.3f}",
+                times(one["least"]),
+                times(one["most"]),
+            )
+        self._out.print(together)
 
     def predictions(self, table: "pd.DataFrame", record: str) -> None:
         """Show predictions, and how often earlier ones held."""

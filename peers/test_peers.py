@@ -16,7 +16,7 @@ from harness.measure import verify
 from harness.measure.attempt import attempt
 from harness.measure.contenders import ROOT, Contender, ask, load_manifest
 from harness.measure.contract import arguments, parse_output
-from harness.measure.parity import compare
+from harness.parity import compare
 
 MANIFEST = load_manifest(ROOT / "peers" / "peers.toml")
 PEERS = MANIFEST.contenders[2:]

@@ -3,12 +3,11 @@
 import csv
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from harness import __version__, cli
 from harness.archive import Archive
 from harness.measure.contenders import ROOT
 from tests import fakes
+from tests.gates import STUCK_S, Gate
 
 # A test run in the background has SIGINT ignored, and its children would inherit that.
 HARNESS = (
@@ -25,8 +25,6 @@ HARNESS = (
     "from harness.cli import main\n"
     "sys.exit(main())\n"
 )
-STUCK_S = 60.0
-"""After this a command is said to hang; none takes nearly as long."""
 METHODS = "naive, incremental, backprop"
 BENCH_HELP = "see python -m harness bench --help"
 ONE_CASE = ("--shapes", "4-2-1", "--methods", "naive", "--rounds", "2", "--seconds", "0.1")
@@ -113,7 +111,7 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         (
             ["pot"],
             "error: COMMAND: got 'pot', takes build, bench, show, plot, report, sweeps, compare, export,"
-            " predict, claims, parts, verify, selfcheck, kernels, document; did you mean plot?;"
+            " join, predict, claims, parts, verify, selfcheck, kernels, document; did you mean plot?;"
             " see python -m harness --help",
         ),
         *(
@@ -353,47 +351,6 @@ def test_nothing_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert capfd.readouterr().err.splitlines()[-1] == (
         "error: --budget: nothing fits into 1e-06 s with 2 rounds; raise it, or ask for smaller shapes"
     )
-
-
-class Gate:
-    """Two named pipes at which every run of a fake waits: it tells the one, and is let on by the other."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._in, self._out = path.with_name(f"{path.name}.in"), path.with_name(f"{path.name}.out")
-        os.mkfifo(self._in)
-        os.mkfifo(self._out)
-
-    def pass_one(self) -> None:
-        """Wait for a run to arrive and let it go on."""
-        self._wait()
-        with self._out.open("wb"):
-            pass
-
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Wait for a run to arrive, and let it go on at the end; the next ones find no gate."""
-        self._wait()
-        with self._out.open("wb"):
-            yield
-            self._in.unlink()
-
-    def _wait(self) -> None:
-        """Wait for a run to arrive; fail where none does, because the bench has ended for some reason."""
-        pipe = os.open(self._in, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            assert select.select([pipe], [], [], STUCK_S)[0]
-            os.set_blocking(pipe, True)
-            while os.read(pipe, 100):
-                pass
-        finally:
-            os.close(pipe)
-
-    def release(self) -> None:
-        """Let go whoever still waits, as after a test that failed."""
-        for path, mode in ((self._in, os.O_RDONLY), (self._out, os.O_WRONLY)):
-            with suppress(OSError):
-                os.close(os.open(path, mode | os.O_NONBLOCK))
 
 
 PILOTS = 3

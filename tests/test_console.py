@@ -425,3 +425,66 @@ def test_counting_and_doing_say_what_is_done() -> None:
     assert "2/4" in shown
     assert "pilot [runs]" in shown
     assert "reading [it]" in shown
+
+
+def test_the_machines_at_80_columns() -> None:
+    """Every machine that measured a case, then what they say together; a single one has no interval."""
+    about = {"method": "naive", "contender": "rust", "measure": "training", "verdict": "faster"}
+    lines = [
+        {"layers": "4-2-1", "machine": "laptop", "ratio": 100.0, "step_s": 1e-6, "counts": "yes"},
+        {"layers": "4-2-1", "machine": "server", "ratio": 50.0, "step_s": 2e-6, "counts": "noisy"},
+        {"layers": "10-5-1", "machine": "laptop", "ratio": 120.0, "step_s": 3e-6, "counts": "yes"},
+        {"layers": "10-5-1", "machine": "server", "ratio": 80.0, "step_s": math.nan, "counts": "yes"},
+    ]
+    table = pd.DataFrame([{"low": 1.0, "high": 200.0, "floor": 1.02, **about, **line} for line in lines])
+    one = {**about, "layers": "4-2-1", "machines": 1, "ratio": 100.0, "least": 100.0, "most": 100.0}
+    two = {**about, "layers": "10-5-1", "machines": 2, "ratio": 98.0, "least": 80.0, "most": 120.0}
+    summed = pd.DataFrame(
+        [
+            {**one, "low": math.nan, "high": math.nan, "spread": math.nan},
+            {**two, "low": 7.5, "high": 1280.0, "spread": 1.33},
+        ]
+    )
+    screen = Screen()
+    screen.terminal.joined(table, summed)
+    assert screen.out() == [
+        "Times as fast as the reference in training, by machine",
+        "method  shape   contender  machine  training     step  floor  counts",
+        "naive   4-2-1   rust       laptop       100x  1.00 µs  1.02x  yes",
+        "                           server      50.0x  2.00 µs  1.02x  noisy",
+        "naive   10-5-1  rust       laptop       120x  3.00 µs  1.02x  yes",
+        "                           server      80.0x           1.02x  yes",
+        "All machines together, training",
+        "method  shape   contender  machines   mean  95% interval  spread   from    to",
+        "naive   4-2-1   rust              1   100x                         100x  100x",
+        "naive   10-5-1  rust              2  98.0x  7.50 to 1280   1.330  80.0x  120x",
+    ]
+
+
+def test_of_many_machines_one_shape_is_shown() -> None:
+    about = {"method": "naive", "contender": "rust", "measure": "training", "verdict": "faster"}
+    numbers = {"ratio": 9.0, "low": 8.0, "high": 10.0, "floor": 1.0, "step_s": 1.0, "counts": "yes"}
+    table = pd.DataFrame(
+        [
+            {**about, **numbers, "machine": f"m{number}", "layers": layers}
+            for layers in ("4-2-1", "10-5-1")
+            for number in range(9)
+        ]
+    )
+    summed = pd.DataFrame(
+        [{**about, **numbers, "layers": "4-2-1", "machines": 9, "spread": 1.0, "least": 9.0, "most": 9.0}]
+    )
+    screen = Screen()
+    screen.terminal.joined(table, summed)
+    assert screen.out()[0] == "Times as fast as the reference in training at 10-5-1, by machine"
+    assert sum(f" m{number} " in line for line in screen.out() for number in range(9)) == 9
+
+
+def test_progress_of_machines_has_a_line_for_each() -> None:
+    screen = Screen(is_file=False)
+    with screen.terminal.lanes({"a": (0.0, 10.0), "b": (5.0, 10.0)}) as advance:
+        advance("a", "round 3 naive 4-2-1", 2.0)
+    shown = screen.err()
+    assert "a: round 3 naive 4-2-1" in shown
+    assert "20%" in shown
+    assert "50%" in shown

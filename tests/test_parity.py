@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.parity import compare, distance
+from harness.parity import compare, distance
 
 TINY = 5e-324
 LARGEST = 1.7976931348623157e308

@@ -24,6 +24,7 @@ from harness.read import (
     cost,
     crossover,
     kernels,
+    machines,
     parts,
     predictions,
     results,
@@ -53,6 +54,8 @@ IN_ORDER = {
     "make compare BASE=HEAD~1": ["make", "--dry-run", "compare", "BASE=HEAD~1"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
     "make help": ["make", "help"],
+    "make scheduler": ["make", "--dry-run", "scheduler"],
+    "make worker SCHEDULER=tcp://first:8786": ["make", "--dry-run", "worker", "SCHEDULER=tcp://first:8786"],
     "make test-peers": ["make", "--dry-run", "test-peers"],
     "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
@@ -230,6 +233,8 @@ def test_the_random_numbers_that_are_named() -> None:
         parts.RUNS,
         kernels.COLUMNS,
         selfcheck.COLUMNS,
+        machines.COLUMNS,
+        machines.POOLED_COLUMNS,
     ],
     ids=[
         "runs",
@@ -248,6 +253,8 @@ def test_the_random_numbers_that_are_named() -> None:
         "parts",
         "kernels",
         "selfcheck",
+        "joined",
+        "pooled",
     ],
 )
 def test_columns_are_explained(columns: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
+from harness.commands import machines
 from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
     add_contenders,
@@ -71,11 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument(
         "--resume", action="store_true", help="finish the latest sweep, whatever the other options say"
     )
+    machines.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), _options(arguments)
+    if machines.is_wanted(arguments):
+        return machines.run(arguments, options, terminal)
     archive = archive_of(arguments)
     with archive.locked(), measuring(archive, manifest, terminal):
         sweep = _sweep(arguments, terminal, archive, options, manifest)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from harness.console import Terminal
 
 INTERRUPTED = 130
-_OF_FREE_MEMORY = 0.9
-"""The part of the free memory that a run may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +63,6 @@ def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
     return Here(lineup=found, reference=reference, environment=described)
 
 
-def memory_limit(options: Options) -> int | None:
-    """Return the memory that a run may take: what was asked for, or most of what is free."""
-    free = environment.free_memory_bytes()
-    return options.memory_bytes or (int(free * _OF_FREE_MEMORY) if free else None)
-
-
 def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") -> Sweep:
     """Plan a sweep of who is here, after pilot runs, and make its folder."""
     with terminal.counting("pilot runs", None) as advance:
@@ -80,7 +72,7 @@ def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") 
             reference=here.reference,
             contenders=here.lineup.present,
             versions=here.lineup.versions,
-            memory_bytes=memory_limit(options),
+            memory_bytes=options.memory_bytes or environment.memory_limit(),
             on_pilot=advance,
         )
     return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)

@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring, memory_limit
+from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring
 from harness.commands.shared import add_contenders, add_results, amount, manifest_of
 from harness.errors import NothingMeasured
-from harness.measure import selfcheck
+from harness.measure import environment, selfcheck
 
 if TYPE_CHECKING:
     from harness.console import Terminal
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
                     sweep=archive.new_name(),
                     reference=here.reference,
                     lineup=here.lineup,
-                    memory_bytes=memory_limit(options),
+                    memory_bytes=options.memory_bytes or environment.memory_limit(),
                     on_pilot=advance,
                 )
             terminal.plan(plan)

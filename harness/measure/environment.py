@@ -13,6 +13,8 @@ from harness.measure import runner
 from harness.measure.contenders import ROOT, Lineup, ask
 
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_OF_FREE_MEMORY = 0.9
+"""The part of the free memory that a run may take."""
 
 
 def describe(lineup: Lineup) -> dict[str, object]:
@@ -121,6 +123,12 @@ def free_memory_bytes() -> int | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
+
+
+def memory_limit() -> int | None:
+    """Return the memory that a run may take if nobody says otherwise: most of what is free now."""
+    free = free_memory_bytes()
+    return int(free * _OF_FREE_MEMORY) if free else None
 
 
 def _memory_bytes() -> int | None:

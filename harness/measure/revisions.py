@@ -37,6 +37,11 @@ def tree_of(revision: str) -> str:
         raise UsageError(f"{error}; got {revision!r}, takes a revision or {UNCOMMITTED}") from None
 
 
+def commit_of(revision: str) -> str:
+    """Return the id of the commit that a revision names; raise UsageError if it names none."""
+    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
 def _tree_of_what_is_here() -> str:
     # An index of our own: what somebody has staged stays as it is.
     with tempfile.TemporaryDirectory() as folder:
@@ -44,6 +49,11 @@ def _tree_of_what_is_here() -> str:
         _git("read-tree", "HEAD", index=index)
         _git("add", "--all", ".", index=index)
         return _git("write-tree", index=index)
+
+
+def packed(tree: str) -> bytes:
+    """Return the files of a tree, but for the documents, as an archive that tarfile reads."""
+    return _run("archive", "--format=tar.gz", tree, "--", ".", ":(exclude)docs")
 
 
 @contextmanager

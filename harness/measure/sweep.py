@@ -1,15 +1,15 @@
 """A sweep: interleaved rounds of every case, each process checked for parity and recorded as it ends."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from harness.case import Case
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender, Lineup
 from harness.measure.contract import Output
-from harness.measure.parity import compare
+from harness.parity import compare
 from harness.plan import Options, Plan, Run, RunKey
-from harness.records import SweepFolder
+from harness.records import LossKey, SweepFolder
 from harness.rows import FAILED, Row
 
 
@@ -45,8 +45,37 @@ class Sweep:
     def pending(self) -> Iterator[Run]:
         """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
         for run in self.plan.schedule():
-            if run.key not in self._done and not self._is_spared(run):
+            if self.is_pending(run):
                 yield run
+
+    def is_pending(self, run: Run) -> bool:
+        """Whether ``run`` is still to be made."""
+        return run.key not in self._done and not self._is_spared(run)
+
+    def rounds(self) -> Iterator[tuple[str, int]]:
+        """Yield case and number of each round that is still to be made or finished, as late as possible."""
+        latest: tuple[str, int] | None = None
+        for run in self.pending():
+            if latest != (str(run.case), run.round):
+                latest = str(run.case), run.round
+                yield latest
+
+    def take(self, rows: Iterable[Row], losses: Mapping[LossKey, Sequence[float]]) -> list[Row]:
+        """Record what somebody else measured of this sweep, and return the rows that are new here."""
+        for key, values in losses.items():
+            if key not in self._losses:
+                self._losses[key] = tuple(values)
+                self.folder.append_losses(key, values)
+        new = [row for row in rows if row.run.key not in self._done]
+        for row in new:
+            self.folder.append_row(row)
+            self._note(row)
+        return new
+
+    @property
+    def losses(self) -> Mapping[LossKey, tuple[float, ...]]:
+        """The losses of each contender on each case."""
+        return self._losses
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.case import METHODS, Case, Shape
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
-from harness.measure.parity import compare
+from harness.parity import compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,8 @@ def noise(results: "Results") -> str:
     return f"The machine was {word}: {'; '.join(parts)}."
 
 
-_NOISES = ((1.05, "quiet"), (1.15, "noisy"), (math.inf, "in a storm"))
+NOISY = 1.15
+"""The factor of 1 beyond which the interval of a control says that a machine is no good for measuring."""
+_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (math.inf, "in a storm"))
 """Up to which factor of 1 the interval of a control may reach, and what that is called."""
 _MUCH_STOLEN = 0.01

@@ -1,0 +1,241 @@
+"""The workers of a Dask scheduler: who is there, what they are asked, what they answer. All of Dask is here.
+
+A request is a task for one worker, which has one `measurement` to give: so it does one thing at a time. Dask
+is told never to try anything again: what to do if a worker is gone is up to whoever asked.
+"""
+
+import json
+import logging
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from harness.commands import errand
+from harness.commands.lanes import Worker
+from harness.errors import FlatnetError, UsageError
+
+RESOURCE = "measurement"
+_PYTHON = platform.python_version()
+_CONNECT_S = 10.0
+_ANSWER_S = 10.0
+"""How long a worker may take to say who it is, and a reply to arrive."""
+
+
+class SchedulerGone(FlatnetError):
+    """The scheduler does not answer, or no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How to reach a scheduler."""
+
+    address: str
+    """Such as tcp://host:8786."""
+    ca_file: str | None = None
+    """Certificate authority, for TLS."""
+    cert: str | None = None
+    """Certificate, for TLS."""
+    key: str | None = None
+    """Its private key, for TLS."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others may reach the scheduler and do what they like: unencrypted, and not this machine."""
+        parts = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
+        host = parts.hostname or ""
+        try:
+            is_here = ip_address(host).is_loopback
+        except ValueError:
+            is_here = host == "localhost"
+        return parts.scheme in ("tcp", "ws") and not is_here
+
+
+def address_in(path: Path) -> str:
+    """Return the address that a scheduler wrote into ``path``; raise UsageError if there is none."""
+    try:
+        return str(json.loads(path.read_bytes())["address"])
+    except OSError as error:
+        raise UsageError(f"--scheduler-file: {path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"--scheduler-file: {path} has no address; dask scheduler writes one") from None
+
+
+@contextmanager
+def connected(access: Access, tree: str | None = None, archive: bytes | None = None) -> Iterator["Cluster"]:
+    """Connect to a scheduler; with ``tree``, let workers measure in copies of that, unpacked from an archive.
+
+    Raises UsageError without Dask, and SchedulerGone if nobody answers.
+    """
+    try:
+        import cloudpickle
+        import distributed
+    except ImportError as error:
+        raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
+    # What goes wrong is said in one line, by whoever asked, and not by Dask in a traceback.
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    cloudpickle.register_pickle_by_value(errand)
+    security = _security(access)
+    try:
+        client = distributed.Client(
+            access.address, timeout=_CONNECT_S, security=security, set_as_default=False
+        )
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SchedulerGone(f"no scheduler can be reached at {access.address}: {reason[:200]}") from error
+    try:
+        yield Cluster(client, tree, archive)
+    finally:
+        with suppress(Exception):
+            client.close(timeout=_ANSWER_S)
+
+
+def _by_value(function: Any) -> Any:
+    """Return a function that is sent with its code: the worker need not have this project."""
+    # What can be imported is sent by its name; this cannot.
+    return lambda *arguments: function(*arguments)  # noqa: PLW0108
+
+
+def _minor(python: str) -> list[str]:
+    return python.split(".")[:2]
+
+
+def _security(access: Access) -> Any:
+    """Return what Dask is to use for TLS; raise UsageError if that will not do."""
+    import distributed
+
+    security = distributed.Security()
+    if access.ca_file or access.cert or access.key:
+        security = distributed.Security(
+            tls_ca_file=access.ca_file,
+            tls_client_cert=access.cert,
+            tls_client_key=access.key,
+            require_encryption=True,
+        )
+    try:
+        has_certificates = security.get_connection_args("client").get("ssl_context") is not None
+    except (OSError, ValueError) as error:  # an error of ssl is an OSError
+        raise UsageError(f"--tls-cert: no use can be made of these certificates: {error}") from error
+    # A client that cannot even try would complain at its end as well, in a traceback.
+    if access.address.startswith("tls://") and not has_certificates:
+        raise UsageError(
+            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration of"
+            " all three"
+        )
+    return security
+
+
+class Cluster:
+    """The workers of a scheduler; methods raise SchedulerGone if it is gone."""
+
+    def __init__(self, client: Any, tree: str | None, archive: bytes | None) -> None:
+        self._client = client
+        self._tree, self._archive = tree, archive
+        self._known: dict[str, tuple[str, Worker]] = {}
+        self._futures: dict[str, Any] = {}
+        self._done: SimpleQueue[str] = SimpleQueue()
+
+    def present(self) -> list[Worker]:
+        """Return who is there, each asked once who it is; who does not answer is left out."""
+        found = self._reached(lambda: self._client.scheduler_info(n_workers=-1))["workers"]
+        # Another worker at the same address has another folder for what it spills.
+        ids = {address: f"{about['id']} {about['local_directory']}" for address, about in found.items()}
+        self._known = {
+            address: (number, worker)
+            for address, (number, worker) in self._known.items()
+            if ids.get(address) == number
+        }
+        pythons = self._run(platform.python_version, [one for one in ids if one not in self._known])
+        # What is sent by value is code of this Python.
+        same = [address for address, python in pythons.items() if _minor(python) == _minor(_PYTHON)]
+        told = self._run(_by_value(errand.hello), same)
+        for address, python in pythons.items():
+            offers = found[address].get("resources", {}).get(RESOURCE, 0) >= 1
+            about = told.get(address, {"machine": "", "boot": "", "process": 0})
+            worker = Worker(address=address, python=python, offers=offers, **about)
+            self._known[address] = ids[address], worker
+        return [worker for _, worker in self._known.values()]
+
+    def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:
+        if not addresses:
+            return {}
+        answers: dict[str, Any] = self._reached(
+            lambda: self._client.run(function, workers=addresses, on_error="ignore")
+        )
+        return answers
+
+    def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
+        """Hand a request to a worker's station, and return a ticket for the reply."""
+        archive = self._archive if request["do"] == "look" else None
+        return self._submit(worker, _by_value(errand.ask), dict(request), self._tree, archive)
+
+    def clear(self, worker: Worker) -> str:
+        """Let a worker remove the copy in which it measured, and return a ticket."""
+        return self._submit(worker, _by_value(errand.remove), self._tree)
+
+    def _submit(self, worker: Worker, function: Any, *arguments: Any) -> str:
+        ticket = f"flatnet-{uuid4().hex}"
+        future = self._reached(
+            lambda: self._client.submit(
+                function,
+                *arguments,
+                key=ticket,
+                workers=[worker.address],
+                resources={RESOURCE: 1},
+                pure=False,
+            )
+        )
+        self._futures[ticket] = future
+        future.add_done_callback(lambda _: self._done.put(ticket))
+        return ticket
+
+    def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
+        """Return the replies that have come, with their tickets; wait so many seconds for the first.
+
+        A reply has ``again`` if the request came to nothing, ``error`` if it never can.
+        """
+        tickets = []
+        with suppress(Empty):
+            tickets.append(self._done.get(timeout=timeout_s))
+            while True:
+                tickets.append(self._done.get_nowait())
+        if self._client.status != "running":
+            raise SchedulerGone("the scheduler is gone")
+        return [(ticket, self._fetched(ticket)) for ticket in tickets if ticket in self._futures]
+
+    def _fetched(self, ticket: str) -> dict[str, Any]:
+        future = self._futures.pop(ticket)
+        if future.status not in ("finished", "error"):
+            return {"again": f"its reply was {future.status}"}
+        if future.status == "error":
+            error = future.exception(timeout=_ANSWER_S)
+            if type(error).__name__ == "KilledWorker":
+                return {"again": "its workers were killed"}
+            return {
+                "error": f"its worker failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            }
+        try:
+            reply: dict[str, Any] = future.result(timeout=_ANSWER_S)
+        except Exception as error:
+            return {"again": f"its reply was lost: {type(error).__name__}"}
+        return reply
+
+    def forget(self, tickets: Iterable[str]) -> None:
+        """Take requests back; a round that has begun goes on to its end, and into the journal."""
+        futures = [future for ticket in tickets if (future := self._futures.pop(ticket, None))]
+        if futures:
+            with suppress(Exception):
+                self._client.cancel(futures)
+
+    def _reached(self, call: Any) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            raise SchedulerGone("the scheduler is gone") from error

@@ -1,0 +1,159 @@
+"""How much a scheduler and a client have to do for each run, with many machines: python -m tests.scale.
+
+200 workers, all in one process, each a machine of its own whose fake runs take no time at all: 10,200 runs.
+What is left is the overhead: CPU seconds and peak memory of each process, and how long joining takes.
+"""
+
+import asyncio
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import distributed
+
+from harness.commands import cluster, errand
+from harness.commands.join import folders_in, join
+from harness.commands.lanes import Fleet, Lane, Worker
+from harness.console import Terminal
+from harness.measure.contenders import ROOT
+from harness.measure.sweep import Sweep
+from harness.plan import Options, Plan, PlannedCase
+from harness.records import SweepFolder
+from tests import fakes
+
+MACHINES = 200
+ROUNDS = 16
+ALONE = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "60s",
+}
+"""What each worker does for itself, 200 of them in one process have no time for."""
+
+
+def plan() -> Plan:
+    """Return a plan of 51 runs."""
+    return Plan(
+        sweep="scale",
+        options=Options(rounds=ROUNDS),
+        reference="a",
+        versions={"a": "1", "b": "1"},
+        memory_bytes=None,
+        cases=(
+            PlannedCase(case=fakes.case((10, 5, 1)), run_s={"a": 0.1, "b": 0.1}, control=True, rounds=ROUNDS),
+        ),
+        left_out=(),
+    )
+
+
+def answer(
+    request: dict[str, Any],
+    tree: str | None = None,  # noqa: ARG001
+    archive: bytes | None = None,  # noqa: ARG001
+) -> dict[str, Any]:
+    """Answer as a station that measures in no time."""
+    from distributed import get_worker  # noqa: PLC0415 - it runs elsewhere
+
+    from tests.test_lanes import Machine  # noqa: PLC0415
+
+    kept = vars(get_worker())
+    return kept.setdefault("machine", Machine("x")).answer(request)  # type: ignore[no-any-return]
+
+
+async def work(address: str) -> None:
+    """Be all workers, until killed."""
+    workers = [
+        await distributed.Worker(
+            address, nthreads=1, name=f"m{number:03}", resources={cluster.RESOURCE: 1}, dashboard=False
+        )
+        for number in range(MACHINES)
+    ]
+    await asyncio.gather(*(worker.finished() for worker in workers))
+
+
+def used(pid: int | str) -> tuple[float, float]:
+    """Return the CPU seconds of a process, and its peak memory in MiB."""
+    ticks = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    return sum(map(int, ticks)) / 100.0, int(peak[1]) / 1024.0 if peak else 0.0
+
+
+def measure(address: str, scheduler: int, path: Path) -> None:
+    """Let all machines make their sweeps, and say what that cost."""
+    errand.ask = answer
+    with cluster.connected(cluster.Access(address=address)) as workers:
+        client = workers._client
+        while len(client.scheduler_info(n_workers=-1)["workers"]) < MACHINES:
+            time.sleep(0.5)
+
+        def present() -> list[Worker]:
+            found = client.scheduler_info(n_workers=-1)["workers"]
+            return [
+                Worker(address=one, python="3", machine=about["name"], boot="", process=0, offers=True)
+                for one, about in found.items()
+            ]
+
+        workers.present = present  # type: ignore[method-assign]
+        lanes = []
+        for worker in present():
+            folder = SweepFolder(path / worker.machine)
+            folder.path.mkdir()
+            folder.begin(plan(), {"host": worker.machine, "cpu": "fake"})
+            sweep = Sweep(plan(), (), folder, worker.machine)
+            lanes.append(Lane(machine=worker.machine, sweep=sweep, environment={}, worker=worker))
+        before = used("self")[0], used(scheduler)[0]
+        start = time.perf_counter()
+        Fleet(
+            lanes=lanes, workers=workers, look={}, differs=lambda *_: "", advance=lambda *_: None
+        ).carry_out()
+        wall_s = time.perf_counter() - start
+        runs = sum(len(lane.sweep.folder.rows()) for lane in lanes)
+        costs = {"client": used("self"), "scheduler": used(scheduler)}
+    print(f"{runs} runs of {len(lanes)} machines in {runs / 3:.0f} rounds: {wall_s:.1f} s")
+    for (name, (cpu_s, peak_mib)), earlier_s in zip(costs.items(), before, strict=True):
+        print(f"{name}: {1e3 * (cpu_s - earlier_s) / runs:.2f} ms of CPU a run, {peak_mib:.0f} MiB at most")
+    start = time.perf_counter()
+    join(folders_in(path), path, Terminal())
+    print(f"joined in {time.perf_counter() - start:.1f} s")
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most after that")
+
+
+def main() -> None:
+    """Start a scheduler and the workers, measure, and end them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        file = path / "scheduler.json"
+        words = ["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        scheduler = subprocess.Popen(
+            [sys.executable, "-m", *words, "--scheduler-file", str(file)], stderr=subprocess.DEVNULL
+        )
+        while not (file.exists() and file.read_text(encoding="utf-8").endswith("}")):
+            time.sleep(0.05)
+        address = json.loads(file.read_bytes())["address"]
+        crowd = subprocess.Popen(
+            [sys.executable, "-m", "tests.scale", address],
+            cwd=ROOT,
+            env={**os.environ, **ALONE},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            (path / "sweeps").mkdir()
+            measure(address, scheduler.pid, path / "sweeps")
+        finally:
+            for process in (crowd, scheduler):
+                process.kill()
+                process.wait()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        asyncio.run(work(sys.argv[1]))
+    else:
+        main()

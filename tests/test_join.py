@@ -1,0 +1,142 @@
+"""Several machines in one table: who counts, what they say together, who is not like the others."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from harness.plan import Plan
+from harness.read import machines
+from harness.read.results import Results, understand
+from harness.records import ENVIRONMENT, SweepFolder
+from harness.rows import Row
+from tests import sweeps
+
+ROUNDS = 12
+LOSSES = {("python", "naive", "4-2-1"): (0.5, 0.25), ("rust", "naive", "4-2-1"): (0.5, 0.25)}
+
+
+def rows(ratio: float, *, wobble: float = 0.01, control: float = 0.01, unit_s: float = 1.0) -> list[Row]:
+    """Return rounds in which rust is so many times as fast, give or take a wobble, and a control's."""
+    found = []
+    for number in range(1, ROUNDS + 1):
+        sign = 1 if number % 2 else -1
+        found += [
+            sweeps.row("python", number, training_s=unit_s, wall_s=unit_s + 1.0),
+            sweeps.row("rust", number, training_s=unit_s / ratio * (1 + sign * wobble), wall_s=unit_s + 1.0),
+            sweeps.row(
+                "python",
+                number,
+                control=True,
+                training_s=unit_s * (1 + sign * control),
+                wall_s=(unit_s + 1.0) * (1 + sign * control),
+            ),
+        ]
+    return found
+
+
+def machine(path: Path, name: str, made: list[Row], plan: Plan | None = None, **losses: float) -> SweepFolder:
+    kept = {key: (0.5, losses.get(key[0], 0.25)) for key in LOSSES}
+    folder = sweeps.write(path / name, made, plan, kept)
+    folder.write_json(ENVIRONMENT, {"host": name, "cpu": f"cpu of {name}"})
+    return folder
+
+
+def understood(path: Path, **made: list[Row]) -> dict[str, Results]:
+    return {name: understand(machine(path, name, own)) for name, own in made.items()}
+
+
+def training(found: dict[str, Results]) -> dict[str, object]:
+    table = machines.joined(found)
+    rivals = table[(table["contender"] == "rust") & (table["measure"] == "training")]
+    return dict(zip(rivals["machine"], rivals["counts"], strict=True))
+
+
+def test_what_three_machines_say_together(tmp_path: Path) -> None:
+    found = understood(tmp_path, a=rows(50.0), b=rows(100.0), c=rows(200.0))
+    table = machines.joined(found)
+    summed = machines.summary(table)
+    (one,) = summed[summed["measure"] == "training"].to_dict("records")
+    assert one["machines"] == 3
+    assert one["ratio"] == pytest.approx(100.0, rel=1e-3)
+    # The machines' own intervals are narrow beside ln 2, which is the standard deviation between them.
+    assert one["spread"] == pytest.approx(2.0, rel=1e-3)
+    assert one["high"] / one["ratio"] == pytest.approx(2.0 ** (4.30265 / 3**0.5), rel=1e-3)
+    (sentence,) = machines.answer(summed)
+    assert (
+        "on 3 machines (95% interval of the mean 17.9 to 560; machines differ by a factor of 2.0" in sentence
+    )
+    assert list(machines.remarks(found)) == []
+
+
+def test_a_noisy_machine_is_named_and_left_out(tmp_path: Path) -> None:
+    found = understood(tmp_path, a=rows(100.0), b=rows(100.0), c=rows(900.0, control=0.3))
+    assert training(found) == {"a": "yes", "b": "yes", "c": "noisy"}
+    (remark,) = machines.remarks(found)
+    assert remark.startswith("c: The machine was in a storm")
+    summed = machines.summary(machines.joined(found)).set_index("measure")
+    assert summed["ratio"]["training"] == pytest.approx(100.0, rel=1e-3)
+
+
+def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
+    found = {
+        name: understand(machine(tmp_path, name, rows(100.0), None, **losses))
+        for name, losses in (("a", {}), ("b", {"rust": 0.125}), ("c", {}))
+    }
+    assert training(found) == {"a": "yes", "b": "other losses", "c": "yes"}
+    (remark,) = machines.remarks(found)
+    assert remark == (
+        "b: rust has other losses than on a (naive 4-2-1: epoch 1: 0.125 instead of 0.25 (off by 2e-01 of the"
+        " initial loss)); it is left out of the summary"
+    )
+
+
+def test_one_machine_has_no_interval_over_machines(tmp_path: Path) -> None:
+    found = understood(tmp_path, a=rows(100.0))
+    (sentence,) = machines.answer(machines.summary(machines.joined(found)))
+    assert sentence.endswith("there is no interval.")
+
+
+def test_whether_machines_are_alike(tmp_path: Path) -> None:
+    assert machines.unlike(understood(tmp_path / "1", a=rows(100.0), b=rows(100.5))) == []
+    (other, *_) = machines.unlike(understood(tmp_path / "2", a=rows(100.0), b=rows(150.0)))
+    assert other.startswith("the ratio of rust at 4-2-1 (naive, training) is 1.50x as large on b as on a")
+    slower = machines.unlike(understood(tmp_path / "3", a=rows(100.0), b=rows(100.0, unit_s=1.5)))
+    assert [text.partition(" is ")[0] for text in slower] == [
+        "the step of rust at 4-2-1 (naive, training)",
+        "the step of python at 4-2-1 (naive, training)",
+    ]
+
+
+def test_cases_that_others_took_over_are_not_joined(tmp_path: Path) -> None:
+    """Rows of a case that is no longer in a machine's plan are kept, and are no result."""
+    elsewhere = sweeps.case("6-3-1")
+    folder = machine(tmp_path, "a", rows(100.0), sweeps.plan(["python", "rust"], [elsewhere]))
+    results = machines.planned(understand(folder), folder.plan())
+    assert set(results.speedups["layers"]) == {"6-3-1"}
+    assert len(results.runs) == 3 * ROUNDS
+
+
+def test_join_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Folders that were copied from anywhere; a folder of them is joined where it is."""
+    a, b = (machine(tmp_path, name, rows(ratio)) for name, ratio in (("a", 50.0), ("b", 100.0)))
+    results = tmp_path / "results"
+    assert cli.main(["join", "--results", str(results), str(a.path), str(b.path)]) == 0
+    said = capsys.readouterr().out
+    assert "on 2 machines (95% interval of the mean" in said
+    (into,) = (results / "machines").iterdir()
+    assert sorted(path.name for path in into.iterdir()) == ["joined.csv", "machines.png", "pooled.csv"]
+    assert (into / "machines.png").read_bytes().startswith(b"\x89PNG")
+    for folder, name in ((a, "a"), (b, "b")):
+        folder.path.rename(into / name)
+    (into / "joined.csv").unlink()
+    assert cli.main(["join", "--results", str(results), str(into)]) == 0
+    assert (into / "joined.csv").exists()
+    assert (into / "a" / "speedup.csv").exists()
+
+
+def test_one_folder_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = machine(tmp_path, "a", rows(50.0))
+    words = ["join", "--results", str(tmp_path / "results"), *[str(a.path)] * 3]
+    assert cli.main(words) == 2
+    assert "takes one folder a machine" in capsys.readouterr().err

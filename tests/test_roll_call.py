@@ -1,0 +1,148 @@
+"""What is said before anybody is asked: wrong flags, open schedulers, machines that are not alike."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli
+from harness.commands.cluster import Access, address_in, connected
+from harness.commands.lanes import Worker
+from harness.commands.roll_call import Look, _differences, _one_a_machine, _other_files
+from harness.errors import FlatnetError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [
+        ("tcp://10.0.0.1:8786", True),
+        ("10.0.0.1:8786", True),
+        ("tcp://first:8786", True),
+        ("tcp://127.0.0.1:8786", False),
+        ("tcp://[::1]:8786", False),
+        ("tcp://localhost:8786", False),
+        ("tls://first:8786", False),
+    ],
+)
+def test_whether_others_can_reach_it(address: str, *, is_open: bool) -> None:
+    assert Access(address=address).is_open is is_open
+
+
+def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(UsageError, match="Dask is not installed here; make machines does that"),
+        connected(Access(address="tcp://127.0.0.1:1")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("flag", [["--split"], ["--same-work"], ["--deploy"], ["--tls-cert", "x"]])
+def test_flags_that_need_a_scheduler(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", *flag]) == 2
+    assert capsys.readouterr().err == (f"error: {flag[0]}: takes --scheduler or --scheduler-file as well\n")
+
+
+def test_scheduler_files(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.json"
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        address_in(path)
+    path.write_text('{"id": 1}', encoding="utf-8")
+    with pytest.raises(UsageError, match="has no address"):
+        address_in(path)
+    path.write_text('{"address": "tcp://127.0.0.1:8786"}', encoding="utf-8")
+    assert address_in(path) == "tcp://127.0.0.1:8786"
+
+
+def worker(machine: str = "x", **changes: Any) -> Worker:
+    one = Worker(
+        address=f"tcp://{machine}:1", python="3.11.7", machine=machine, boot="1", process=1, offers=True
+    )
+    return replace(one, **changes)
+
+
+def test_a_second_worker_is_a_spare() -> None:
+    """Whoever can measure comes first."""
+    one, other = worker(offers=False), worker(address="tcp://x:2")
+    assert _one_a_machine([one, other, worker("y")], "tcp://s:1") == {"x": other, "y": worker("y")}
+
+
+@pytest.mark.parametrize(
+    ("workers", "error"),
+    [
+        ([], "no worker is at tcp://s:1; on each machine: make worker SCHEDULER=tcp://s:1"),
+        ([worker(offers=False)], "no worker of x offers a measurement"),
+        ([worker(), worker(address="tcp://x:2", boot="2")], "two machines are called x"),
+        ([worker(machine="", python="3.14.0")], "runs Python 3.14.0, here is 3."),
+        ([worker("../up")], "FLATNET_MACHINE: got '../up'"),
+    ],
+)
+def test_workers_that_will_not_do(workers: list[Worker], error: str) -> None:
+    with pytest.raises(FlatnetError) as caught:
+        _one_a_machine(workers, "tcp://s:1")
+    assert error in str(caught.value)
+
+
+def look(machine: str, version: str = "1", **changes: object) -> Look:
+    environment = {"tree": "t", "commit": "0123456789abcdef", "cpu": "c", "built": {"rust": "same"}}
+    return Look(
+        worker=worker(machine),
+        environment={**environment, **changes},
+        versions={"rust": version},
+        reference="rust",
+        memory_bytes=None,
+    )
+
+
+class Here:
+    """What is here."""
+
+    commit = "0123456789abcdef"
+    tree = "t"
+
+
+def test_what_must_be_the_same() -> None:
+    looks = {
+        "a": look("a"),
+        "b": look("b", tree="u", commit="fedcba9876543210"),
+        "c": look("c", tree="u"),
+        "d": look("d", tree=None, commit=None),
+        "e": look("e", "2"),
+    }
+    assert _differences(Here, looks) == [  # type: ignore[arg-type]
+        "b: has fedcba9876, here is 0123456789; there type git fetch && git checkout 0123456789,"
+        " or use --deploy",
+        "c: has other uncommitted changes than are here; commit or stash them, or use --deploy",
+        "d: has no commit, here is 0123456789; there type git fetch && git checkout 0123456789,"
+        " or use --deploy",
+        "e: has rust (2), but a has rust (1); install the same, or choose by --contenders",
+    ]
+
+
+def test_other_files_are_noted_between_machines_of_one_processor() -> None:
+    looks = {
+        "a": look("a"),
+        "b": look("b", built={"rust": "other"}),
+        "c": look("c", built={"rust": "third"}, cpu="arm"),
+    }
+    (note,) = _other_files(looks)
+    assert note.startswith("b: the file of rust is not the same as on a")
+
+
+@pytest.mark.parametrize(
+    ("access", "error"),
+    [
+        (Access(address="tls://127.0.0.1:1"), "tls takes --tls-ca-file, --tls-cert and --tls-key"),
+        (
+            Access(address="tls://127.0.0.1:1", ca_file="/nowhere", cert="/nowhere", key="/nowhere"),
+            "no use can be made of these certificates: [Errno 2] No such file or directory",
+        ),
+    ],
+)
+def test_certificates_that_will_not_do(access: Access, error: str) -> None:
+    pytest.importorskip("distributed", reason="make machines installs Dask")
+    with pytest.raises(UsageError) as caught, connected(access):
+        pass
+    assert error in str(caught.value)
