@@ -18,10 +18,10 @@ from typing import Any
 
 import distributed
 
-from harness.commands import cluster, errand
 from harness.commands.join import folders_in, join
-from harness.commands.lanes import Fleet, Lane, Worker
 from harness.console import Terminal
+from harness.machines import cluster, errand
+from harness.machines.lanes import Fleet, Lane, Worker
 from harness.measure.contenders import ROOT
 from harness.measure.sweep import Sweep
 from harness.plan import Options, Plan, PlannedCase

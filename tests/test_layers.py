@@ -14,12 +14,15 @@ FILES = sorted(HARNESS.rglob("*.py"))
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
 }
-HALVES = ("harness.measure", "harness.read", "harness.commands")
+HALVES = ("harness.measure", "harness.machines", "harness.read", "harness.commands")
 ROOTS = ("harness.cli", "harness.console", "harness.__main__")
 """What stands directly in harness/ and is no vocabulary."""
 VOCABULARY = [name for name in MODULES if name.count(".") == 1 and name not in ROOTS and name not in HALVES]
 HEAVY = {"pandas", "numpy", "scipy", "matplotlib"}
-SPAWNING = ("subprocess", "multiprocessing", "pty", "concurrent.futures", "harness.measure")
+SPAWNING = (
+    *("subprocess", "multiprocessing", "pty", "concurrent.futures"),
+    *("harness.measure", "harness.machines"),
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -62,7 +65,15 @@ def test_every_module_is_in_a_half_or_vocabulary() -> None:
 def test_the_measuring_half_imports_the_standard_library_only(name: str) -> None:
     used = imports(MODULES[name])
     assert {module.partition(".")[0] for module in used} <= sys.stdlib_module_names | {"harness"}
-    assert not of(used, "harness.read", "harness.commands", *ROOTS)
+    assert not of(used, "harness.machines", "harness.read", "harness.commands", *ROOTS)
+
+
+@pytest.mark.parametrize("name", within("harness.machines"))
+def test_what_asks_other_machines_measures_and_reads_nothing_itself(name: str) -> None:
+    used = imports(MODULES[name])
+    assert not of(used, "harness.measure.runner", "harness.read", "harness.commands", *ROOTS)
+    if name != "harness.machines.cluster":
+        assert not of(used - {"distributed.get_worker"}, "dask", "tornado")
 
 
 def test_the_measuring_half_loads_the_standard_library_only() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from harness import cli
-from harness.commands.cluster import Access, address_in, connected
-from harness.commands.lanes import Worker
 from harness.commands.roll_call import Look, _differences, _one_a_machine, _other_files
 from harness.errors import FlatnetError, UsageError
+from harness.machines.cluster import Access, address_in, connected
+from harness.machines.lanes import Worker
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.shared import add_results, archive_of
-from harness.commands.split import put_together
 from harness.errors import NothingMeasured, UsageError
+from harness.machines.split import put_together
 from harness.records import RUNS, SweepFolder, replace_file
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive, sweep_name
 from harness.codec import decode, encode
-from harness.commands import cluster
 from harness.commands.join import ABOUT, MACHINES, folders_in, join
-from harness.commands.lanes import Fleet, Lane
 from harness.commands.measuring import INTERRUPTED
 from harness.commands.roll_call import Look, Session, answers, looked_at, session_of
 from harness.commands.shared import archive_of
-from harness.commands.split import hand_over, shares
 from harness.errors import FlatnetError, NothingMeasured, UsageError
+from harness.machines import cluster
+from harness.machines.lanes import Fleet, Lane
+from harness.machines.split import hand_over, shares
 from harness.measure import revisions
 from harness.measure.contenders import Lineup
 from harness.measure.sweep import Sweep, differs

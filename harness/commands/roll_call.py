@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.commands import cluster
-from harness.commands.lanes import Worker
 from harness.commands.shared import manifest_of
 from harness.errors import FlatnetError, UsageError
+from harness.machines import cluster
+from harness.machines.lanes import Worker
 from harness.measure import revisions
 from harness.measure.station import machine_name
 from harness.plan import Options

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from harness.commands import errand
-from harness.commands.lanes import Worker
 from harness.errors import FlatnetError, UsageError
+from harness.machines import errand
+from harness.machines.lanes import Worker
 
 RESOURCE = "measurement"
 _PYTHON = platform.python_version()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.case import ARTICLE
 from harness.codec import encode
-from harness.commands.lanes import Lane
+from harness.machines.lanes import Lane
 from harness.measure.sweep import Sweep
 from harness.plan import LeftOut, Plan, PlannedCase
 from harness.records import PLAN, LossKey, SweepFolder
