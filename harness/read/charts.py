@@ -65,6 +65,7 @@ def scaling(results: Results, footer: str) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(duration_tick))
         _without_time(strip, results, method)
     grid[1][0].set_ylabel("training time per step (median, 95% interval)")
+    figure.set_figheight(7.0 + 0.17 * max(axes.get_xlabel().count("\n") for axes in grid[1]))
     figure.suptitle(
         "How the time of one training step grows with the number of neurons n"
         f"\n(exponents fitted from {_ARTICLE} up, which the vertical line marks{_agreeing(results)})"
@@ -105,23 +106,14 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
         *_listed("rings:", overtakings),
         *_listed("bars: start-up is below a tenth of the process", starts),
     ]
-    if texts:
-        axes.text(
-            0.015,
-            0.985,
-            "\n".join(texts),
-            transform=axes.transAxes,
-            va="top",
-            fontsize=7.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
-        )
+    # Below the axis no text can lie on a curve.
+    axes.set_xlabel("\n".join([axes.get_xlabel(), *texts]), fontsize=9)
 
 
 def _listed(heading: str, lines: Sequence[str]) -> list[str]:
     """Return the first few of some lines below a heading; nothing if there are none."""
     more = [f"and {len(lines) - _MOST_LINES} more: crossover.csv"] if len(lines) > _MOST_LINES else []
-    shown = [part for line in lines[:_MOST_LINES] for part in textwrap.wrap(line, 46)]
-    return [heading, *shown, *more] if lines else []
+    return [heading, *lines[:_MOST_LINES], *more] if lines else []
 
 
 _MOST_LINES = 4
