@@ -5,15 +5,14 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.case import METHODS, Shape
 from harness.commands import machines
 from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
+    add_cases,
     add_contenders,
     add_results,
     amount,
     archive_of,
-    checked,
     manifest_of,
     whole,
 )
@@ -32,22 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_contenders(parser)
     add_results(parser)
-    parser.add_argument(
-        "--shapes",
-        nargs="+",
-        metavar="SHAPE",
-        type=checked(Shape.parse),
-        default=list(DEFAULT_SHAPES),
-        help=f"layer sizes (default: {' '.join(map(str, DEFAULT_SHAPES))})",
-    )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        metavar="METHOD",
-        default=list(METHODS),
-        help=f"some of {', '.join(METHODS)} (default: all)",
-    )
+    add_cases(parser, DEFAULT_SHAPES)
     defaults = {field.name: field.default for field in fields(Options)}
     for flag, name, kind, text in (
         ("--rounds", "rounds", whole(1, MOST_ROUNDS), "timed rounds of every case, after one that warms up"),

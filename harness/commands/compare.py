@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.case import METHODS, Shape
+from harness.case import Shape
 from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
+    add_cases,
     add_contenders,
     add_results,
     amount,
     archive_of,
-    checked,
     manifest_of,
     percent,
 )
@@ -78,22 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the earlier one and the later one (default: what is here; HEAD+: with what is not committed)",
     )
     add_contenders(measured)
-    measured.add_argument(
-        "--shapes",
-        nargs="+",
-        metavar="SHAPE",
-        type=checked(Shape.parse),
-        default=_SHAPES,
-        help=f"layer sizes (default: {' '.join(map(str, _SHAPES))})",
-    )
-    measured.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        metavar="METHOD",
-        default=METHODS,
-        help=f"some of {', '.join(METHODS)} (default: all)",
-    )
+    add_cases(measured, _SHAPES)
     measured.add_argument(
         "--budget",
         metavar="N",

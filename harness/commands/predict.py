@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.case import METHODS, Shape
+from harness.case import Shape
 from harness.commands.measuring import (
     INTERRUPTED,
     Here,
@@ -17,6 +17,7 @@ from harness.commands.measuring import (
     measuring,
 )
 from harness.commands.shared import (
+    add_cases,
     add_contenders,
     add_results,
     amount,
@@ -51,14 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        metavar="METHOD",
-        default=METHODS,
-        help=f"some of {', '.join(METHODS)} (default: all)",
-    )
+    add_cases(parser, None)
     add_contenders(parser)
     for name in ("samples", "epochs"):
         parser.add_argument(

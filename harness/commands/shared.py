@@ -1,11 +1,12 @@
 """Flags that several commands take, and how their values are read."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive
+from harness.case import METHODS, Shape
 from harness.errors import UsageError
 from harness.measure.contenders import MANIFEST, ROOT, Manifest, load_manifest, select
 from harness.records import SweepFolder
@@ -71,6 +72,27 @@ def add_contenders(parser: argparse._ActionsContainer) -> None:
         type=Path,
         default=MANIFEST,
         help="the contenders' TOML file (default: harness/contenders.toml)",
+    )
+
+
+def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None) -> None:
+    """Add --methods and, with ``shapes`` as its default, --shapes."""
+    if shapes:
+        parser.add_argument(
+            "--shapes",
+            nargs="+",
+            metavar="SHAPE",
+            type=checked(Shape.parse),
+            default=list(shapes),
+            help=f"layer sizes (default: {' '.join(map(str, shapes))})",
+        )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        metavar="METHOD",
+        default=list(METHODS),
+        help=f"some of {', '.join(METHODS)} (default: all)",
     )
 
 
