@@ -137,7 +137,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
     monkeypatch.setattr(
         "harness.commands.predict._options",
-        lambda _, shapes: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
+        lambda _, shapes, __: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
     )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
     return ["predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)]

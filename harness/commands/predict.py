@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from harness.read.predictions import Learned
 
 HELP = "predict how long a shape takes that was not measured"
+_LEARNING_RUN_S = 0.02
+"""Shorter than a run that tests: a step that takes too long to be learned from may then still be tested."""
 RECORD = "predictions.csv"
 """All predictions that were checked, in the results folder."""
 
@@ -132,7 +134,8 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     Each contender has sweeps for itself: beside a slower one its runs would be too short to show a step.
     """
     archive, manifest, path = _archive(arguments), manifest_of(arguments), arguments.results / RECORD
-    learning, testing = (_options(arguments, shapes) for shapes in (LEARNED_SHAPES, HELD_OUT_SHAPES))
+    learning = _options(arguments, LEARNED_SHAPES, _LEARNING_RUN_S)
+    testing = _options(arguments, HELD_OUT_SHAPES, Options().run_s)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
@@ -209,8 +212,9 @@ def _checked_until(path: Path) -> str:
         return max((line.get("checked_by") or "" for line in DictReader(file)), default="")
 
 
-def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...]) -> Options:
-    return Options(shapes=shapes, methods=tuple(dict.fromkeys(arguments.methods)), budget_s=arguments.budget)
+def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...], run_s: float) -> Options:
+    methods = tuple(dict.fromkeys(arguments.methods))
+    return Options(shapes=shapes, methods=methods, budget_s=arguments.budget, run_s=run_s)
 
 
 def _archive(arguments: argparse.Namespace) -> Archive:
