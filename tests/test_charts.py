@@ -103,7 +103,11 @@ def panels(figure: Figure) -> list[Axes]:
     return list(figure.axes)
 
 
-def boxes(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]:
+Box = tuple[str, tuple[float, float, float, float]]
+"""A text, and what it occupies: left, lower, right, upper."""
+
+
+def boxes(figure: Figure) -> list[Box]:
     """Return what every visible text occupies, in pixels."""
     figure.draw_without_rendering()
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
@@ -129,9 +133,9 @@ def visible(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if isinstance(text, Text) and id(text) not in hidden]
 
 
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
+def overlaps(found: list[Box]) -> list[tuple[str, str]]:
     pairs = []
-    for (one, a), (other, b) in combinations(boxes(figure), 2):
+    for (one, a), (other, b) in combinations(found, 2):
         width = min(a[2], b[2]) - max(a[0], b[0])
         height = min(a[3], b[3]) - max(a[1], b[1])
         if width > 1.0 and height > 1.0:
@@ -139,11 +143,11 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
     return pairs
 
 
-def outside(figure: Figure) -> list[str]:
+def outside(figure: Figure, found: list[Box]) -> list[str]:
     width, height = figure.canvas.get_width_height()
     return [
         text
-        for text, (x0, y0, x1, y1) in boxes(figure)
+        for text, (x0, y0, x1, y1) in found
         if x0 < -0.5 or y0 < -0.5 or x1 > width + 0.5 or y1 > height + 0.5
     ]
 
@@ -155,10 +159,10 @@ def test_every_picture_is_labelled_and_no_text_lies_on_another(tmp_path: Path, w
     for name, figure in figures.items():
         assert style.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
         assert figure.get_suptitle() or panels(figure)[0].get_title(), name
-        shown = [text for text, _ in boxes(figure)]
-        assert not [text for text in shown if text in ("nanx", "nan", "infx")], name
-        assert overlaps(figure) == [], name
-        assert outside(figure) == [], name
+        found = boxes(figure)
+        assert not [text for text, _ in found if text in ("nanx", "nan", "infx")], name
+        assert overlaps(found) == [], name
+        assert outside(figure, found) == [], name
 
 
 def test_units_stand_beside_the_numbers(tmp_path: Path) -> None:
@@ -332,8 +336,9 @@ def test_kernels() -> None:
     )
     figure = charts.kernels(table)
     style.png(figure)
-    assert overlaps(figure) == []
-    assert outside(figure) == []
+    found = boxes(figure)
+    assert overlaps(found) == []
+    assert outside(figure, found) == []
     assert [axes.get_title() for axes in panels(figure)] == ["10-5-1", "64-32-1"]
 
 
@@ -354,8 +359,9 @@ def test_the_intervals_of_repeated_sweeps() -> None:
         for shift in (0.0, 0.005, 0.02)
     ]
     figure = charts.selfcheck(pd.DataFrame(lines))
-    assert overlaps(figure) == []
-    assert outside(figure) == []
+    found = boxes(figure)
+    assert overlaps(found) == []
+    assert outside(figure, found) == []
     first, *_ = figures = [axes for axes in panels(figure) if axes.get_title()]
     assert [axes.get_title().splitlines()[0] for axes in figures] == [
         f"{name}, {measure}" for measure in ("training", "process") for name in ("b", "a +0%", "a +10%")

@@ -8,6 +8,7 @@ a size that was not measured can be predicted, and the errors at sizes that are 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -43,7 +44,8 @@ COLUMNS = [
 ]
 
 
-def counted(layers: Sequence[float], method: str) -> Numbers:
+@lru_cache(maxsize=4096)
+def counted(layers: tuple[float, ...], method: str) -> Numbers:
     """Return how often a training step does what each of the TERMS stands for.
 
     ``layers`` are sizes, input first, and need not be whole. ``naive`` runs two forward passes for each
@@ -88,16 +90,18 @@ def counted(layers: Sequence[float], method: str) -> Numbers:
     long_sums = (
         times * sum(r * max(0.0, c - most) for c, r in zip(columns, rows, strict=True)) for most in _LONG_SUMS
     )
-    work = products + additions
-    outside = (max(0.0, 1.0 - size * 128.0 / parameters) * work for size in _CACHES_KIB)
+    touched = products + additions
+    outside = (max(0.0, 1.0 - size * 128.0 / parameters) * touched for size in _CACHES_KIB)
     later_parameters = parameters - weights[0]
-    return np.array(
+    work = np.array(
         [
             *(passes, parameters, later_parameters, sums, differences, additions, products),
             *(chain, vectors, vector_parameters, *long_sums, *outside),
         ],
         float,
     )
+    work.setflags(write=False)  # All who ask get the same array.
+    return work
 
 
 def _products(work: Numbers) -> Numbers:
@@ -181,12 +185,12 @@ class Cost:
     startup_error: float
     """Standard deviation of the logarithm of its predictions over the truth."""
 
-    def beyond(self, layers: Sequence[float]) -> float:
+    def beyond(self, layers: tuple[float, ...]) -> float:
         """Return how many times the multiply-adds of the largest measured size a step takes; 1 within."""
         products = float(_products(counted(layers, self.method)))
         return float(max(products / self.most, self.fewest / products, 1.0))
 
-    def step(self, layers: Sequence[float]) -> Estimate:
+    def step(self, layers: tuple[float, ...]) -> Estimate:
         """Return the seconds of a training step."""
         work = counted(layers, self.method)
         value = float(work @ self.seconds)
@@ -196,7 +200,7 @@ class Cost:
         freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
         return Estimate(value=value, sd=float(spread), freedom=freedom)
 
-    def process(self, layers: Sequence[float], samples: int, epochs: int) -> Estimate:
+    def process(self, layers: tuple[float, ...], samples: int, epochs: int) -> Estimate:
         """Return the seconds of a whole process that trains so much."""
         weights = sum(columns * rows for columns, rows in pairwise(layers))
         start = float(self.startup @ [1.0, samples * weights])
