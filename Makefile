@@ -33,11 +33,11 @@ endif
 endif
 
 python:
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; install Python 3.11 or later, or name it: make PYTHON=/path/to/python3"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; install Python 3.11 or later, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; install a later one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 
 cargo:
-	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.89 or later from https://rustup.rs"; exit 1; }
+	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.89 or later from https://rustup.rs" >&2; exit 1; }
 
 setup: $(READY) ## the Python environment in .venv
 

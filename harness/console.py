@@ -380,7 +380,11 @@ class Terminal:
                 "" if one["beyond"] == 1.0 else times(one["beyond"]),
             )
         self._out.print(rows)
-        self._sentence("beyond: so many times the multiply-adds of the largest shape that was measured")
+        if (table["beyond"] > 1.0).any():
+            self._sentence(
+                "beyond: so many times the multiply-adds of the largest shape that was measured, or so many"
+                " times fewer than those of the smallest"
+            )
         self._sentence(record)
 
     def claims(self, claims: "pd.DataFrame") -> None:

@@ -173,3 +173,19 @@ def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixtur
         "note: another machine: box before, another after",
         "note: python, the yardstick, is another: python 1.0 before, python 2.0 after",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--strict"], "--strict: takes --fail-slower as well"),
+        (["--budget", "3"], "--budget: is for two revisions, which are measured; takes --revisions as well"),
+        (["--contenders", "rust"], "--contenders: is for two revisions, which are measured; takes --rev"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(
+    tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(sweep(tmp_path / "a", 1.0, 2.0).path)
+    assert cli.main(["compare", path, path, "--results", str(tmp_path), *words]) == 2
+    assert line in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from harness import cli
 from harness.commands.roll_call import Look, _differences, _one_a_machine, _other_files
 from harness.errors import FlatnetError, UsageError
-from harness.machines.cluster import Access, address_in, connected
+from harness.machines.cluster import Access, address_in, checked_address, connected
 from harness.machines.lanes import Worker
 
 
@@ -146,3 +146,12 @@ def test_certificates_that_will_not_do(access: Access, error: str) -> None:
     with pytest.raises(UsageError) as caught, connected(access):
         pass
     assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", "host:8786", "http://host:8786", "tcp://host", "tcp://host:x", ""]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError, match="takes an address such as tcp://host:8786"):
+        checked_address(text)
+    assert checked_address("tls://[::1]:8786") == "tls://[::1]:8786"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.case import Shape
+from harness.case import METHODS, Shape
 from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.commands.shared import (
     add_cases,
@@ -35,6 +35,7 @@ CANNOT_TELL = 3
 _SURE = 0.025
 """The probability of a false alarm, over all cases together: one side of a 95% interval."""
 _SHAPES = (Shape((10, 5, 1)), Shape((64, 32, 1)))
+_BUDGET_S = 100.0
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
@@ -83,19 +84,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="N",
         type=amount("seconds"),
-        default=100.0,
-        help="seconds for the whole sweep (default: 100)",
+        default=_BUDGET_S,
+        help=f"seconds for the whole sweep (default: {_BUDGET_S:.0f})",
     )
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show the comparison; 1 if something is slower than allowed, 3 if that cannot be told and has to be."""
+    if arguments.strict and arguments.fail_slower is None:
+        raise UsageError("--strict: takes --fail-slower as well")
     if arguments.revisions:
         if arguments.before:
             raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
         return _revisions(arguments, terminal)
     if not arguments.before:
         raise UsageError("compare: takes a sweep to compare with, such as latest~1, or --revisions BASE")
+    own = {name: getattr(arguments, name) for name in ("contenders", "shapes", "methods", "budget")}
+    defaults = {"contenders": [], "shapes": list(_SHAPES), "methods": list(METHODS), "budget": _BUDGET_S}
+    if given := [name for name, value in own.items() if value != defaults[name]]:
+        raise UsageError(f"--{given[0]}: is for two revisions, which are measured; takes --revisions as well")
     from harness.read import comparison
     from harness.read.results import understand
 

@@ -91,14 +91,14 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         archive = _archive(arguments)
         folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
     learned = predictions.learned([understand(folder) for folder in folders], reference)
-    table = _predicted(arguments, learned, arguments.shape)
+    table = _predicted(arguments, learned, terminal, arguments.shape)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
             terminal.note(
-                f"{one['contender']} {one['method']}: {one['layers']} has {one['beyond']:.3g} times the"
-                f" multiply-adds that were measured, predictions are supported up to {most:.3g} times;"
-                " measure a larger shape"
+                f"{one['contender']} {one['method']}: {one['layers']} is {one['beyond']:.3g} times beyond the"
+                f" measured shapes in multiply-adds, predictions are supported up to {most:.3g} times;"
+                " measure a shape nearer to it"
             )
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
@@ -107,21 +107,26 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     return 0
 
 
-def _predicted(arguments: argparse.Namespace, learned: "Learned", *shapes: Shape) -> "pd.DataFrame":
+def _predicted(
+    arguments: argparse.Namespace, learned: "Learned", terminal: "Terminal", *shapes: Shape
+) -> "pd.DataFrame":
     import pandas as pd
 
     from harness.read import predictions
     from harness.read.cost import FEWEST_SIZES
 
-    asked = [
-        cost
-        for (contender, method), cost in learned.costs.items()
-        if method in arguments.methods and (not arguments.contenders or contender in arguments.contenders)
-    ]
+    names = [name for name in learned.sweeps if not arguments.contenders or name in arguments.contenders]
+    lanes = [(name, method) for name in names for method in dict.fromkeys(arguments.methods)]
+    asked = [learned.costs[lane] for lane in lanes if lane in learned.costs]
     if not asked:
         raise UsageError(
             f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
+    for contender, method in lanes:
+        if (contender, method) not in learned.costs:
+            terminal.note(
+                f"{contender} {method}: fewer than {FEWEST_SIZES} shapes were measured, so no prediction"
+            )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     about = arguments.samples, arguments.epochs, now
     lines = [predictions.predicted(learned, asked, shape, *about) for shape in shapes]
@@ -152,7 +157,8 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         names = [sweep.folder.name for sweep in sources]
         if not set(names) <= set(record["sweep"]):
             found = [understand(sweep.folder) for sweep in sources]
-            table = _predicted(arguments, predictions.learned(found, here.reference), *HELD_OUT_SHAPES)
+            learned = predictions.learned(found, here.reference)
+            table = _predicted(arguments, learned, terminal, *HELD_OUT_SHAPES)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
         own = record["sweep"].isin(names)
@@ -165,6 +171,10 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         table = predictions.checked(table, understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
     terminal.checks(table, predictions.hits(table), predictions.sentence(table))
+    if unchecked := int((table["hit"] == "").sum()):
+        terminal.note(
+            f"{unchecked} could not be checked: a step takes too long, or it did not fit into --budget"
+        )
     return int(any(sweep.failed for sweep in (*sources, *tested)))
 
 

@@ -66,7 +66,7 @@ class Session:
 
 def session_of(arguments: argparse.Namespace, options: Options) -> Session:
     """Return what a command is about; raise UsageError if that cannot be told."""
-    address = arguments.scheduler or cluster.address_in(arguments.scheduler_file)
+    address = cluster.checked_address(arguments.scheduler or cluster.address_in(arguments.scheduler_file))
     try:
         commit, tree = revisions.commit_of("HEAD"), revisions.tree_of(revisions.UNCOMMITTED)
     except UsageError as error:

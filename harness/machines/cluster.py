@@ -22,6 +22,7 @@ from harness.machines import errand
 from harness.machines.lanes import Worker
 
 RESOURCE = "measurement"
+_PROTOCOLS = ("tcp", "tls", "ws", "wss")
 _PYTHON = platform.python_version()
 _CONNECT_S = 10.0
 _ANSWER_S = 10.0
@@ -57,6 +58,18 @@ class Access:
         return parts.scheme in ("tcp", "ws") and not is_here
 
 
+def checked_address(text: str) -> str:
+    """Return the address of a scheduler; raise UsageError if it cannot be one."""
+    parts = urlsplit(text)
+    try:
+        is_whole = parts.scheme in _PROTOCOLS and parts.hostname and parts.port
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise UsageError(f"--scheduler: got {text[:60]!r}, takes an address such as tcp://host:8786")
+    return text
+
+
 def address_in(path: Path) -> str:
     """Return the address that a scheduler wrote into ``path``; raise UsageError if there is none."""
     try:
@@ -79,8 +92,9 @@ def connected(access: Access, tree: str | None = None, archive: bytes | None = N
     except ImportError as error:
         raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
     # What goes wrong is said in one line, by whoever asked, and not by Dask in a traceback.
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     cloudpickle.register_pickle_by_value(errand)
     security = _security(access)
     try:

@@ -130,6 +130,10 @@ def differences(before: Results, after: Results) -> list[str]:
         one, other = before.environment.get(name), after.environment.get(name)
         if one != other:
             lines.append(f"another {what}: {one} before, {other} after")
+    for name in ("seed", "step", "low", "high"):
+        said = [" and ".join(map(repr, sorted(set(results.runs[name])))) for results in (before, after)]
+        if said[0] != said[1]:
+            lines.append(f"another {name} of the cases: {said[0]} before, {said[1]} after")
     versions = [
         set(results.runs["version"][results.runs["contender"] == before.reference])
         for results in (before, after)

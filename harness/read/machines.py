@@ -188,9 +188,14 @@ def answer(summed: pd.DataFrame) -> Iterator[str]:
         if one["machines"] < 2:
             yield f"{what}, on one machine; that says nothing about others, so there is no interval."
         else:
+            apart = (
+                f"machines differ by a factor of {one['spread']:.3f}"
+                if one["spread"] > 1.0005
+                else "machines differ by no more than their own noise"
+            )
             yield (
                 f"{what} on {one['machines']} machines (95% interval of the mean {three_digits(one['low'])}"
-                f" to {three_digits(one['high'])}; machines differ by a factor of {one['spread']:.3f}, from"
+                f" to {three_digits(one['high'])}; {apart}, from"
                 f" {times(one['least'])} to {times(one['most'])})."
             )
 

@@ -12,6 +12,7 @@ from harness.read.style import GREY, add_caption, duration_tick, label_neurons, 
 _MOST_NAMED = 12
 """Of more machines than there are colours none has one of its own."""
 _MOST_RIVALS = 3
+_MEAN = "mean, 95% interval"
 
 
 def picture(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
@@ -97,7 +98,11 @@ def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None
         (summed["method"] == method) & (summed["contender"] == contender) & (summed["measure"] == "training")
     )
     own = summed[chosen & summed["low"].notna()].sort_values("neurons")
-    if len(own):
+    if len(own) == 1:
+        (one,) = own.to_dict("records")
+        span = [[one["ratio"] - one["low"]], [one["high"] - one["ratio"]]]
+        axes.errorbar(one["neurons"], one["ratio"], span, color=GREY, linewidth=6, alpha=0.4, label=_MEAN)
+    elif len(own):
         axes.fill_between(
             own["neurons"],
             own["low"],
@@ -105,5 +110,5 @@ def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None
             color=GREY,
             alpha=0.2,
             linewidth=0,
-            label="mean, 95% interval",
+            label=_MEAN,
         )
