@@ -170,10 +170,10 @@ def test_ratios_and_sums_of_estimates() -> None:
 
 
 def test_intervals_hold_when_every_size_is_off_by_a_tenth(tmp_path: Path) -> None:
-    """Forty sweeps, of which each has its own errors, and five shapes that none has measured."""
+    """Twenty-five sweeps, of which each has its own errors, and five shapes that none has measured."""
     seconds = {"layers": 1e-6, "sums": 3e-7, "multiply_adds": 2e-8}
     random, hits = Random(1), []
-    for number in range(40):
+    for number in range(25):
         cost = cost_of(sweep(tmp_path / str(number), seconds, error=0.1, seed=number))
         for layers in ((9, 9, 1), (33, 17, 1), (100, 40, 1), (300, 30, 1), (700, 300, 1)):
             true = sum(of(term, layers, "backprop") * value for term, value in seconds.items()) * np.exp(
