@@ -289,7 +289,7 @@ def test_a_copy_that_is_deployed(cloud: Cloud, here: Path, tmp_path: Path) -> No
 
 
 def test_a_sweep_that_is_split_with_a_machine_that_never_returns(cloud: Cloud, here: Path) -> None:
-    lanes = here / "harness" / "commands" / "lanes.py"
+    lanes = here / "harness" / "machines" / "lanes.py"
     text = lanes.read_text(encoding="utf-8")
     lanes.write_text(text.replace("GRACE_S = 30.0", "GRACE_S = 1.0"), encoding="utf-8")
     stations.commit(here)
