@@ -57,6 +57,7 @@ IN_ORDER = {
     "make scheduler": ["make", "--dry-run", "scheduler"],
     "make worker SCHEDULER=tcp://first:8786": ["make", "--dry-run", "worker", "SCHEDULER=tcp://first:8786"],
     "make test-peers": ["make", "--dry-run", "test-peers"],
+    "make test-machines": ["make", "--dry-run", "test-machines"],
     "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
     "make test": ["make", "--dry-run", "test"],
