@@ -143,7 +143,7 @@ test-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several mach
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check --no-cache .
-	@$(RUN) mypy --no-incremental harness python_impl tests peers
+	@$(RUN) mypy --no-incremental harness python_impl tests docs peers
 	@cargo fmt $(RUST) --check
 	@cargo fmt --manifest-path peers/pyo3/Cargo.toml --check
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings

@@ -19,7 +19,6 @@ from harness.commands import (
     build,
     claims,
     compare,
-    document,
     export,
     join,
     kernels,
@@ -32,12 +31,12 @@ from harness.commands import (
     sweeps,
     verify,
 )
-from harness.commands.measuring import INTERRUPTED
 from harness.errors import FlatnetError, UsageError
+from harness.measure.session import INTERRUPTED
 
 COMMANDS = (
     *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
-    *(verify, selfcheck, kernels, document),
+    *(verify, selfcheck, kernels),
 )
 
 
@@ -62,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     arguments = _parse(words)
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
     status = arguments.run(arguments, Terminal())
     sys.stdout.flush()

@@ -11,22 +11,12 @@ from functools import cached_property
 from harness.case import METHODS, Case, Shape
 
 
-def _shapes(text: str) -> tuple[Shape, ...]:
+def shapes(text: str) -> tuple[Shape, ...]:
+    """Return the shapes that a text lists, with spaces between them."""
     return tuple(map(Shape.parse, text.split()))
 
 
-DEFAULT_SHAPES = _shapes("4-2-1 8-4-1 10-5-1 16-8-1 32-16-1 64-32-1 128-64-1 256-128-1 512-256-1")
-LEARNED_SHAPES = _shapes(
-    "3-1 9-1 50-1 400-1 600-1 1-24-1 1-75-1 1-400-1 4-2-1 10-5-1 11-31-1 2-30-2 40-20-1 64-32-1 120-20-1"
-    " 120-120-1 220-110-1 256-128-1 512-256-1 24-12-6 5-60-5 32-32-8 48-48-6 130-60-9"
-    " 16-16-16-1 30-30-30-1 70-20-70-1 2-100-50-1 12-12-12-12-12-1 6-6-6-6-6-6-6-1"
-)
-"""Many kinds, to learn costs from: what is left out of such a fit is as odd as what people ask for."""
-HELD_OUT_SHAPES = _shapes(
-    "6-1 150-1 1-40-1 1-200-1 14-22-1 60-15-4 33-17-9-3 20-20-20-20-1 9-9-9-9-9-1 40-40-10 90-30-60-1"
-    " 100-75-5 160-90-1 300-30-3 700-60-1 1500-300-1 450-450-1 2000-1000-1"
-)
-"""None of these is learned from: deeper, wider, odd, larger."""
+DEFAULT_SHAPES = shapes("4-2-1 8-4-1 10-5-1 16-8-1 32-16-1 64-32-1 128-64-1 256-128-1 512-256-1")
 MOST_ROUNDS = 100_000
 
 RunKey = tuple[str, str, str, bool, int]

@@ -14,9 +14,10 @@ from harness.case import Case, Shape
 from harness.errors import ContractError
 from harness.measure import verify
 from harness.measure.attempt import attempt
-from harness.measure.contenders import ROOT, Contender, ask, load_manifest
+from harness.measure.contenders import Contender, ask, load_manifest
 from harness.measure.contract import arguments, parse_output
 from harness.parity import compare
+from harness.paths import ROOT
 
 MANIFEST = load_manifest(ROOT / "peers" / "peers.toml")
 PEERS = MANIFEST.contenders[2:]

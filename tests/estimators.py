@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from harness.measure.contenders import ROOT
-from harness.read.intervals import (
+from harness.analysis.intervals import (
     BLOCKS,
     BLOCKS_FOR_ONE,
     Numbers,
@@ -23,6 +22,7 @@ from harness.read.intervals import (
     median_interval,
     order_interval,
 )
+from harness.paths import ROOT
 
 Bounds = tuple[float, float]
 Places = npt.NDArray[np.int64]

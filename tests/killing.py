@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness.measure.contenders import ROOT
+from harness.paths import ROOT
 from harness.records import SweepFolder
 
 KILLS = 20

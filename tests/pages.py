@@ -13,13 +13,14 @@ import pytest
 from filelock import FileLock
 
 from harness import cli
+from harness.across import predictions
+from harness.analysis import article as claims
+from harness.analysis.results import Results, understand
 from harness.case import Shape
 from harness.claims import load
 from harness.digits import duration, ratio, three_digits
-from harness.read import claims, predictions
-from harness.read.exports import csv
-from harness.read.results import Results, understand
 from harness.records import SweepFolder
+from harness.report.files import csv
 from tests.programs import ROOT
 
 Cells = Sequence[tuple[str, float | None]]

@@ -19,13 +19,13 @@ from typing import Any
 import distributed
 
 from harness.commands.join import folders_in, join
-from harness.console import Terminal
 from harness.machines import cluster, errand
 from harness.machines.lanes import Fleet, Lane, Worker
-from harness.measure.contenders import ROOT
 from harness.measure.sweep import Sweep
+from harness.paths import ROOT
 from harness.plan import Options, Plan, PlannedCase
 from harness.records import SweepFolder
+from harness.terminal import Terminal
 from tests import fakes
 
 MACHINES = 200

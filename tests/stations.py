@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.codec import encode
-from harness.measure.contenders import ROOT
-from harness.measure.station import VARIABLE
+from harness.machines.station import VARIABLE
+from harness.paths import ROOT
 from harness.plan import Options, Plan, PlannedCase
 from tests import fakes
 
@@ -90,7 +90,7 @@ def round_(number: int, case: str = "naive 4-2-1") -> dict[str, Any]:
 def station(path: Path, machine: str) -> Iterator[Talk]:
     """Start a station in a checkout."""
     with subprocess.Popen(
-        [sys.executable, "-m", "harness.measure.station"],
+        [sys.executable, "-m", "harness.machines.station"],
         cwd=path,
         env={**os.environ, VARIABLE: machine},
         stdin=subprocess.PIPE,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.analysis.intervals import median_interval
+from harness.analysis.results import Results, understand
 from harness.case import Case, Shape
 from harness.codec import encode
 from harness.digits import three_digits
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
-from harness.read.intervals import median_interval
-from harness.read.results import Results, understand
 from harness.records import ENVIRONMENT, PLAN, LossKey, SweepFolder
 from harness.rows import Row
 

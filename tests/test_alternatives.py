@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.figures import of_alternatives
+from harness.analysis.results import Results
 from harness.digits import MARKS
-from harness.read.document import of_alternatives
-from harness.read.results import Results
 from tests import sweeps
 
 NAMES = ("python", "rust", "c")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.report import sentences
 from harness.rows import Row
 from tests.sweeps import (
     SMALL,
@@ -29,7 +30,7 @@ BOTH = ("python", "rust")
 def answer(path: Path, rows: Sequence[Row], names: Sequence[str] = BOTH, **options: Any) -> tuple[str, ...]:
     """Return the sentences, the last one without the folder that it names."""
     results = understood(path, rows, plan(names, (ARTICLE,)), **options)
-    *first, last = results.answer
+    *first, last = sentences.answer(results)
     ending = f" Tables: {path / SWEEP}; pictures: make plot"
     assert last.endswith(ending)
     return *first, last.removesuffix(ending)
@@ -93,7 +94,9 @@ def test_only_the_article_shape_and_the_plainest_method_are_told(tmp_path: Path)
     (sentence, _) = answer(tmp_path / "a", rows)
     assert sentence.startswith("rust trains 10-5-1 (naive) 8.00 times as fast as python")
     results = understood(tmp_path / "b", rows[:4], plan(BOTH, (case("10-5-1", "backprop"),)))
-    assert results.answer[0].startswith("rust trains 10-5-1 (backprop) 9.00 times as fast as python")
+    assert sentences.answer(results)[0].startswith(
+        "rust trains 10-5-1 (backprop) 9.00 times as fast as python"
+    )
 
 
 def test_a_difference_that_cannot_be_told_from_noise_is_said_to(tmp_path: Path) -> None:

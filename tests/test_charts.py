@@ -13,10 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from harness.analysis.results import Results, understand
 from harness.case import METHODS, Shape
 from harness.plan import DEFAULT_SHAPES, LeftOut
-from harness.read import charts, style
-from harness.read.results import Results, understand
+from harness.report import pictures as charts
+from harness.report import pictures_across, style
 from harness.rows import Row
 from tests import sweeps
 
@@ -334,7 +335,7 @@ def test_kernels() -> None:
             for place, kernel in enumerate(("forward", "step-naive", "step-backprop"))
         ]
     )
-    figure = charts.kernels(table)
+    figure = pictures_across.kernels(table)
     style.png(figure)
     found = boxes(figure)
     assert overlaps(found) == []
@@ -358,7 +359,7 @@ def test_the_intervals_of_repeated_sweeps() -> None:
         for measure in ("training", "process", "cpu")
         for shift in (0.0, 0.005, 0.02)
     ]
-    figure = charts.selfcheck(pd.DataFrame(lines))
+    figure = pictures_across.selfcheck(pd.DataFrame(lines))
     found = boxes(figure)
     assert overlaps(found) == []
     assert outside(figure, found) == []

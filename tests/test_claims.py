@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from harness import cli
+from harness.analysis import article as claims
+from harness.analysis.results import Results
 from harness.claims import CLAIMS, Article, Claim, Storage, load
 from harness.errors import ManifestError, ResultsError
 from harness.measure import article
-from harness.measure.contenders import ROOT
-from harness.read import claims
-from harness.read.results import Results
+from harness.paths import ROOT
 from tests import fakes, sweeps
 from tests.sweeps import pairs, understood
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness import __version__, cli
 from harness.archive import Archive
-from harness.measure.contenders import ROOT
+from harness.paths import ROOT
 from tests import fakes
 from tests.gates import STUCK_S, Gate
 

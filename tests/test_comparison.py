@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from harness import cli
+from harness.across.comparison import compare, holm, mean
+from harness.analysis.results import Results
 from harness.errors import UsageError
-from harness.read.comparison import compare, holm, mean, sentence
-from harness.read.results import Results
+from harness.report.sentences import comparison as sentence
 from tests import sweeps
 
 SMALL, LARGE = sweeps.case("4-2-1"), sweeps.case("10-5-1")

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from harness.analysis import kernels
+from harness.analysis.results import Results
 from harness.case import Case, Shape
-from harness.console import Terminal
 from harness.digits import duration, times
 from harness.plan import LeftOut, Run
-from harness.read import kernels
-from harness.read.results import Results
+from harness.report import sentences
 from harness.rows import Row
+from harness.terminal import Terminal
 from tests.sweeps import (
     SMALL,
     bounds,
@@ -262,10 +263,10 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
     file, terminal = Screen(), Screen(is_file=False)
     for screen in (file, terminal):
         screen.terminal.results(results)
-    assert file.out()[-2:] == list(results.answer)
+    assert file.out()[-2:] == list(sentences.answer(results))
     wrapped = terminal.out()[6:]
     # A path that is longer than a line is cut where it must be.
-    assert "".join(wrapped).replace(" ", "") == "".join(results.answer).replace(" ", "")
+    assert "".join(wrapped).replace(" ", "") == "".join(sentences.answer(results)).replace(" ", "")
     assert len(wrapped) > 4
     assert all(len(line) <= 80 for line in wrapped)
 
@@ -290,8 +291,10 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
         "backprop  python      1.00  1.00 to 1.00      1.97  16 to 49             16",
         "backprop  rust        1.00  1.00 to 1.00      1.97  16 to 49             16",
     ]
-    assert screen.out()[-3] == results.overtakings[0]
-    assert results.overtakings[0].startswith("python with backprop overtakes rust with naive at ")
+    assert screen.out()[-3] == sentences.overtakings(results.crossovers)[0]
+    assert sentences.overtakings(results.crossovers)[0].startswith(
+        "python with backprop overtakes rust with naive at "
+    )
 
 
 def test_failures_are_told_once_each() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.analysis.cost import COLUMNS, FEWEST_SIZES, TERMS, Cost, Estimate, counted, table
+from harness.analysis.results import Results
 from harness.case import METHODS, Shape
-from harness.plan import DEFAULT_SHAPES, LEARNED_SHAPES
-from harness.read.cost import COLUMNS, FEWEST_SIZES, TERMS, Cost, Estimate, counted, table
-from harness.read.results import Results
+from harness.commands.predict import LEARNED_SHAPES
+from harness.plan import DEFAULT_SHAPES
 from tests.sweeps import case, row, understood
 
 SHAPES = [(3, 2, 1), (2, 1), (1, 1), (4, 3, 2, 1), (2, 5, 3, 4, 2), (40, 9, 3)]

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.analysis.cost import TERMS, counted
+from harness.analysis.crossover import path
+from harness.analysis.results import Results
 from harness.case import Shape
-from harness.read.cost import TERMS, counted
-from harness.read.crossover import path, sentences
-from harness.read.results import Results
+from harness.report.sentences import overtakings as sentences
 from tests.sweeps import case, row, understood
 
 SHAPES = [f"{2 * n}-{n}-1" for n in (2, 4, 8, 16, 32, 64)]

@@ -8,7 +8,8 @@ import pytest
 from harness import __version__
 from harness.case import METHODS
 from harness.measure import environment
-from harness.measure.contenders import ROOT, Contender, Lineup
+from harness.measure.contenders import Contender, Lineup
+from harness.paths import ROOT
 
 QUIET: dict[str, object] = {
     "load_1min": 0.5,

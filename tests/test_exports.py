@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.read.exports import write_tables
-from harness.read.results import understand
+from harness.analysis.results import understand
+from harness.report.files import write_tables
 from tests.sweeps import case, curve, failure, mismatch, pairs, row, write
 
 

@@ -16,9 +16,9 @@ import pytest
 from pytest_benchmark.stats import Stats
 
 from harness import cli
+from harness.analysis.results import Results
 from harness.plan import DEFAULT_SHAPES
-from harness.read import formats
-from harness.read.results import Results
+from harness.report import formats
 from tests import sweeps
 from tests.programs import ROOT
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from harness.read.frames import in_order, losses_frame, runs_frame, timed
+from harness.analysis.frames import in_order, losses_frame, runs_frame, timed
 from harness.rows import COLUMNS
 from tests.sweeps import case, mismatch, row
 

@@ -14,9 +14,9 @@ import pytest
 
 from harness.measure import guard, runner
 from harness.measure.attempt import attempt
-from harness.measure.contenders import ROOT
 from harness.measure.contract import arguments
 from harness.measure.runner import Process
+from harness.paths import ROOT
 from tests import fakes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows and ends all of it")

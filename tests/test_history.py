@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from harness import cli
+from harness.across.history import history, overview
 from harness.archive import Archive
 from harness.case import Shape
 from harness.errors import NothingMeasured
-from harness.read.history import history, overview, picture
 from harness.records import ENVIRONMENT, RUNS, SweepFolder
+from harness.report.pictures_across import history as picture
 from tests import sweeps
 
 SMALL = Shape.parse("4-2-1")

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.read.intervals import (
+from harness.analysis.intervals import (
     BLOCKS,
     autocorrelation,
     block_half_width,

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.across import machines
+from harness.analysis.results import Results, understand
 from harness.plan import Plan
-from harness.read import machines
-from harness.read.results import Results, understand
 from harness.records import ENVIRONMENT, SweepFolder
+from harness.report import sentences
 from harness.rows import Row
 from tests import sweeps
 
@@ -62,17 +63,17 @@ def test_what_three_machines_say_together(tmp_path: Path) -> None:
     # The machines' own intervals are narrow beside ln 2, which is the standard deviation between them.
     assert one["spread"] == pytest.approx(2.0, rel=1e-3)
     assert one["high"] / one["ratio"] == pytest.approx(2.0 ** (4.30265 / 3**0.5), rel=1e-3)
-    (sentence,) = machines.answer(summed)
+    (sentence,) = sentences.machines(summed)
     assert (
         "on 3 machines (95% interval of the mean 17.9 to 560; machines differ by a factor of 2.0" in sentence
     )
-    assert list(machines.remarks(found)) == []
+    assert list(sentences.remarks(found)) == []
 
 
 def test_a_noisy_machine_is_named_and_left_out(tmp_path: Path) -> None:
     found = understood(tmp_path, a=rows(100.0), b=rows(100.0), c=rows(900.0, control=0.3))
     assert training(found) == {"a": "yes", "b": "yes", "c": "noisy"}
-    (remark,) = machines.remarks(found)
+    (remark,) = sentences.remarks(found)
     assert remark.startswith("c: The machine was in a storm")
     summed = machines.summary(machines.joined(found)).set_index("measure")
     assert summed["ratio"]["training"] == pytest.approx(100.0, rel=1e-3)
@@ -84,7 +85,7 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
         for name, losses in (("a", {}), ("b", {"rust": 0.125}), ("c", {}))
     }
     assert training(found) == {"a": "yes", "b": "other losses", "c": "yes"}
-    (remark,) = machines.remarks(found)
+    (remark,) = sentences.remarks(found)
     assert remark == (
         "b: rust has other losses than on a (naive 4-2-1: epoch 1: 0.125 instead of 0.25 (off by 2e-01 of the"
         " initial loss)); it is left out of the summary"
@@ -93,7 +94,7 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
 
 def test_one_machine_has_no_interval_over_machines(tmp_path: Path) -> None:
     found = understood(tmp_path, a=rows(100.0))
-    (sentence,) = machines.answer(machines.summary(machines.joined(found)))
+    (sentence,) = sentences.machines(machines.summary(machines.joined(found)))
     assert sentence.endswith("there is no interval.")
 
 

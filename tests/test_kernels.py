@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.analysis import kernels
 from harness.errors import ResultsError
-from harness.read import charts, kernels, style
+from harness.report import pictures_across, style
 
 
 def write_pytest_benchmark(path: Path, results: Mapping[tuple[str, str], Sequence[float]]) -> Path:
@@ -164,7 +165,7 @@ def test_a_peak_that_does_not_tell_its_operations(tmp_path: Path) -> None:
 
 def test_the_picture_of_a_table_without_forward_passes(tmp_path: Path) -> None:
     path = write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [1.0]})
-    assert style.png(charts.kernels(kernels.gather({"p": path}, {}))).startswith(b"\x89PNG")
+    assert style.png(pictures_across.kernels(kernels.gather({"p": path}, {}))).startswith(b"\x89PNG")
 
 
 def test_the_table_reads_back_and_keeps_who_was_not_measured_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.codec import decode
 from harness.machines.lanes import GRACE_S, Fleet, Lane, Worker
 from harness.machines.split import hand_over, shares
-from harness.measure.station import Parcel
+from harness.machines.station import Parcel
 from harness.measure.sweep import Sweep
 from harness.plan import Options, Plan, PlannedCase, RunKey
 from harness.records import SweepFolder

@@ -7,28 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.contenders import ROOT, load_manifest
+from harness.measure.contenders import load_manifest
+from harness.paths import ROOT
 
 HARNESS = ROOT / "harness"
 FILES = sorted(HARNESS.rglob("*.py"))
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
 }
-HALVES = ("harness.measure", "harness.machines", "harness.read", "harness.commands")
-ROOTS = ("harness.cli", "harness.console", "harness.__main__")
+FOLDERS = ("measure", "machines", "analysis", "across", "report", "commands")
+PACKAGES = tuple(f"harness.{folder}" for folder in FOLDERS)
+ROOTS = ("harness.cli", "harness.terminal", "harness.__main__")
 """What stands directly in harness/ and is no vocabulary."""
-VOCABULARY = [name for name in MODULES if name.count(".") == 1 and name not in ROOTS and name not in HALVES]
+VOCABULARY = [name for name in MODULES if name.count(".") == 1 and name not in (*ROOTS, *PACKAGES)]
 HEAVY = {"pandas", "numpy", "scipy", "matplotlib"}
-SPAWNING = (
-    *("subprocess", "multiprocessing", "pty", "concurrent.futures"),
-    *("harness.measure", "harness.machines"),
-)
 
 
 def imports(path: Path) -> set[str]:
-    """Return the names of all modules that a file imports, wherever in it."""
+    """Return the names of all modules that a file imports, wherever in it, but for its annotations alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -55,40 +62,71 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.split("\n")[-2].split())
 
 
-def test_every_module_is_in_a_half_or_vocabulary() -> None:
-    assert len(within("harness.measure")) > 8
-    assert len(within("harness.read")) > 8
-    assert {"harness.case", "harness.plan", "harness.records"} <= set(VOCABULARY)
+MAY_USE = {
+    "measure": ("measure",),
+    "machines": ("machines", "measure"),
+    "analysis": ("analysis",),
+    "across": ("across", "analysis"),
+    "report": ("report", "across", "analysis"),
+    "commands": FOLDERS,
+}
+"""Whose modules those of a folder may import, besides the vocabulary."""
+
+
+def test_every_module_is_in_a_folder_or_vocabulary() -> None:
+    assert all(len(within(package)) > 5 for package in PACKAGES)
+    assert {"harness.case", "harness.plan", "harness.records", "harness.table"} <= set(VOCABULARY)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_uses_only_those_below_it(folder: str) -> None:
+    others = [f"harness.{other}" for other in FOLDERS if other not in MAY_USE[folder]]
+    roots = ROOTS if folder != "commands" else ("harness.cli", "harness.__main__")
+    for name in within(f"harness.{folder}"):
+        assert not of(imports(MODULES[name]), *others, *roots), name
 
 
 @pytest.mark.parametrize("name", within("harness.measure"))
-def test_the_measuring_half_imports_the_standard_library_only(name: str) -> None:
+def test_what_measures_imports_the_standard_library_only(name: str) -> None:
     used = imports(MODULES[name])
     assert {module.partition(".")[0] for module in used} <= sys.stdlib_module_names | {"harness"}
-    assert not of(used, "harness.machines", "harness.read", "harness.commands", *ROOTS)
 
 
-@pytest.mark.parametrize("name", within("harness.machines"))
-def test_what_asks_other_machines_measures_and_reads_nothing_itself(name: str) -> None:
-    used = imports(MODULES[name])
-    assert not of(used, "harness.measure.runner", "harness.read", "harness.commands", *ROOTS)
-    if name != "harness.machines.cluster":
-        assert not of(used - {"distributed.get_worker"}, "dask", "tornado")
-
-
-def test_the_measuring_half_loads_the_standard_library_only() -> None:
+def test_what_measures_loads_the_standard_library_only() -> None:
     half = loaded("\n".join(f"import {name}" for name in within("harness.measure")))
     assert half - loaded("") <= sys.stdlib_module_names | {"harness"}
 
 
-@pytest.mark.parametrize("name", within("harness.read"))
-def test_the_reading_half_starts_no_process(name: str) -> None:
-    assert not of(imports(MODULES[name]), *SPAWNING, "os", "harness.commands", *ROOTS)
+@pytest.mark.parametrize("name", within("harness.machines"))
+def test_what_asks_other_machines_runs_no_program_here(name: str) -> None:
+    used = imports(MODULES[name])
+    if name != "harness.machines.station":
+        assert not of(used, "harness.measure.runner", "harness.measure.attempt")
+    if name != "harness.machines.cluster":
+        assert not of(used - {"distributed.get_worker"}, "dask", "tornado")
+
+
+@pytest.mark.parametrize(
+    "name", [*within("harness.analysis"), *within("harness.across"), *within("harness.report")]
+)
+def test_readers_start_no_process(name: str) -> None:
+    assert not of(imports(MODULES[name]), "subprocess", "multiprocessing", "pty", "concurrent.futures", "os")
+
+
+@pytest.mark.parametrize("name", [*within("harness.analysis"), *within("harness.across")])
+def test_numbers_know_no_pictures_and_no_pages(name: str) -> None:
+    assert not of(imports(MODULES[name]), "matplotlib", "jinja2", "harness.table")
+
+
+@pytest.mark.parametrize("name", within("harness.report"))
+def test_what_people_read_is_not_computed_there(name: str) -> None:
+    """No statistics: these are in the two folders of numbers."""
+    assert not of(imports(MODULES[name]), "scipy")
 
 
 @pytest.mark.parametrize("name", VOCABULARY)
-def test_the_vocabulary_knows_neither_half(name: str) -> None:
-    assert not of(imports(MODULES[name]), *HALVES, *ROOTS)
+def test_the_vocabulary_knows_no_folder(name: str) -> None:
+    assert not of(imports(MODULES[name]), *PACKAGES, *ROOTS)
 
 
 def test_only_the_start_imports_the_command_line() -> None:
@@ -99,11 +137,9 @@ def test_only_the_start_imports_the_command_line() -> None:
 
 def test_there_is_no_circle() -> None:
     graph = {
-        name: {other for other in imports(path) & MODULES.keys() if other not in (name, *HALVES)}
+        name: {other for other in imports(path) & MODULES.keys() if other not in (name, *PACKAGES)}
         for name, path in MODULES.items()
     }
-    # What is imported for its types only.
-    graph["harness.read.answer"].discard("harness.read.results")
     while graph:
         free = {name for name, needs in graph.items() if not needs}
         assert free, f"these import each other: {sorted(graph)}"
@@ -112,11 +148,11 @@ def test_there_is_no_circle() -> None:
 
 def test_no_timed_process_has_a_large_parent() -> None:
     """What bench has loaded when it starts the first run."""
-    modules = ("harness.cli", "harness.console", "harness.commands.bench", "filelock")
+    modules = ("harness.cli", "harness.terminal", "harness.commands.bench", "filelock")
     assert not loaded("\n".join(f"import {name}" for name in modules)) & HEAVY
 
 
-def test_only_the_console_prints() -> None:
+def test_only_the_terminal_prints() -> None:
     """But for the line with which a command fails, which may be before rich is loaded."""
     prints = [
         path.name
@@ -126,7 +162,7 @@ def test_only_the_console_prints() -> None:
     ]
     assert prints == ["cli.py"]
     for path in FILES:
-        if path.name not in ("console.py", "cli.py"):
+        if path.name not in ("terminal.py", "cli.py"):
             text = path.read_text(encoding="utf-8")
             assert "sys.stdout" not in text and "sys.stderr" not in text
             assert not of(imports(path), "rich")
@@ -153,7 +189,7 @@ def test_the_harness_does_not_know_the_contenders() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         # environment.json has a key for the interpreter that runs the harness.
-        knowing = ("environment.py", "document.py", "comparison.py", "formats.py", "beside.py")
+        knowing = ("environment.py", "comparison.py", "formats.py", "beside.py")
         allowed = {"python"} if path.name in knowing else set()
         assert texts & names <= allowed
         assert not [text for text in texts if "python_impl/" in text or "rust_impl" in text]

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from harness import cli
+from harness.analysis import parts
 from harness.errors import NothingMeasured, ResultsError
-from harness.read import parts, style
+from harness.report import pictures_across, style
 from tests import fakes
 
 RUNS = [
@@ -54,7 +55,7 @@ def test_who_lacks_a_run_is_left_out() -> None:
 
 def test_the_picture_shows_every_part_of_everybody() -> None:
     lines = [*RUNS, *[("b", "backprop", *line[2:]) for line in RUNS]]
-    figure = parts.picture(parts.parts(runs(*lines)))
+    figure = pictures_across.parts(parts.parts(runs(*lines)))
     assert style.png(figure).startswith(b"\x89PNG")
     assert [axes.get_title() for axes in figure.axes] == ["naive", "backprop"]
     for axes in figure.axes:

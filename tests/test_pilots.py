@@ -10,10 +10,11 @@ import pytest
 from harness.case import METHODS, Case, Shape
 from harness.errors import UsageError
 from harness.measure import pilots, runner
-from harness.measure.contenders import ROOT, Contender
+from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
 from harness.measure.pilots import make_plan, stable_learning_rate
 from harness.measure.runner import Process
+from harness.paths import ROOT
 from harness.plan import DEFAULT_SHAPES, Options, Plan
 from tests import fakes
 

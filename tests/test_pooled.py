@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.read.pooled import between, pooled
+from harness.across.pooled import between, pooled
 
 # Trials of the BCG vaccine against tuberculosis (Colditz et al., JAMA 271, 1994): cases and others among the
 # vaccinated, and among those who were not.

@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 
 from harness import cli
+from harness.across import predictions
+from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import Shape
 from harness.measure.sweep import Sweep
 from harness.plan import Options, Run
-from harness.read import predictions
-from harness.read.exports import csv
-from harness.read.results import Results, understand
 from harness.records import SweepFolder
+from harness.report import sentences
+from harness.report.files import csv
 from harness.rows import Row
 from tests import fakes, sweeps
 from tests.programs import ROOT
@@ -68,7 +69,7 @@ def test_a_check_fills_in_what_was_measured_and_nothing_else(tmp_path: Path) -> 
     assert done["measured_step_s"].isna().sum() == 2
     hits = predictions.hits(done.reset_index()).set_index("contender")
     assert (hits["checks"]["a"], hits["hits"]["a"]) == (2, 1)
-    assert predictions.sentence(done.reset_index()).startswith(
+    assert sentences.record(done.reset_index()).startswith(
         "Of 4 predictions for shapes that were not measured, 2 held their 95% interval (7% to 93%);"
     )
 

@@ -15,24 +15,15 @@ from random import Random
 import numpy as np
 import pytest
 
+from docs.figures import figures_of, filled
+from harness.across import machines, predictions, selfcheck
+from harness.analysis import alternatives, cost, crossover, kernels, parts, results, scaling
+from harness.analysis import article as claims
+from harness.analysis.results import understand
 from harness.archive import Archive
 from harness.cli import main
-from harness.measure.contenders import ROOT, load_manifest
-from harness.read import (
-    alternatives,
-    claims,
-    cost,
-    crossover,
-    kernels,
-    machines,
-    parts,
-    predictions,
-    results,
-    scaling,
-    selfcheck,
-)
-from harness.read.document import figures_of, filled
-from harness.read.results import understand
+from harness.measure.contenders import load_manifest
+from harness.paths import ROOT
 from harness.records import LOSS_COLUMNS
 from harness.rows import COLUMNS, STATUSES
 from tests import comparisons, estimators
@@ -183,7 +174,7 @@ def test_the_peers_have_as_many_lines_as_is_said() -> None:
 
 
 def test_every_figure_is_that_of_the_sweep() -> None:
-    """If not: python -m harness document docs/sweep, and so for the other folders of sweeps there."""
+    """If not: python -m docs.figures docs/sweep, and so for the other folders of sweeps there."""
     figures = {"estimators": estimators.table(), "comparisons": comparisons.table()}
     for plan in sorted((ROOT / "docs").glob("*/plan.json")):
         sweep = understand(Archive(ROOT / "results").find(str(plan.parent)))

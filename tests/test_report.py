@@ -15,14 +15,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from harness import cli
+from harness.analysis.results import Results
 from harness.case import Shape
 from harness.commands import bench
 from harness.digits import duration, three_digits
 from harness.plan import LeftOut, Options
-from harness.read import charts, descriptions, report, style
-from harness.read.beside import Beside
-from harness.read.results import Results
-from harness.read.tables import Cell, Table
+from harness.report import descriptions, sentences, style
+from harness.report import page as report
+from harness.report import pictures as charts
+from harness.report.beside import Beside
+from harness.report.tables import Cell, Table
 from tests import pages, sweeps
 from tests.test_charts import SITUATIONS, results_of, rows
 
@@ -99,7 +101,7 @@ def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> N
     _, root = page(results)
     check_page(root)
     said = pages.text_of(next(root.iter("body")))
-    assert results.answer[0] in said
+    assert sentences.answer(results)[0] in said
     assert "nan" not in said.split()
 
 
@@ -238,7 +240,7 @@ def test_of_many_contenders_the_best_and_the_reference_are_told(tmp_path: Path) 
     told = descriptions.speedup(results)
     assert "contender-9 " in told and "contender-2 " not in told and "6 others are in the table" in told
     first, *_ = [text for text in map(pages.text_of, root.iter("p")) if "trains" in text]
-    assert first == results.answer[0]
+    assert first == sentences.answer(results)[0]
     said = pages.text_of(next(root.iter("header")))
     assert said.count(" trains ") == 3 and "6 others are in the tables." in said
     # Turned on their side, the tables stay narrow.

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from harness.analysis.intervals import median_interval
+from harness.analysis.results import spread, understand
 from harness.case import Case, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import LeftOut
-from harness.read.intervals import median_interval
-from harness.read.results import spread, understand
+from harness.report.sentences import overtakings
 from harness.rows import Row
 from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, understood, write
 
@@ -238,7 +239,7 @@ def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
     }
     # No curve is fitted through its times, and nobody is said to overtake it.
     assert set(results.exponents["contender"]) == {"python"}
-    assert results.overtakings == ()
+    assert overtakings(results.crossovers) == ()
 
 
 def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_nothing_but_wrong_losses(tmp_path: Path) -> None:
     results = understood(tmp_path, [mismatch("python", 1), mismatch("rust", 1)])
     assert results.medians["status"].tolist() == ["mismatch", "mismatch"]
     assert results.exponents.empty
-    assert results.overtakings == ()
+    assert overtakings(results.crossovers) == ()
     assert results.cut_offs.empty
 
 

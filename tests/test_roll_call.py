@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from harness import cli
-from harness.commands.roll_call import Look, _differences, _one_a_machine, _other_files
 from harness.errors import FlatnetError, UsageError
 from harness.machines.cluster import Access, address_in, checked_address, connected
 from harness.machines.lanes import Worker
+from harness.machines.roll_call import Look, _differences, _one_a_machine, _other_files
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.measure import runner
-from harness.measure.contenders import ROOT
 from harness.measure.contract import arguments, parse_output
 from harness.measure.runner import Process
+from harness.paths import ROOT
 from tests import fakes
 
 LONG_S = 60.0

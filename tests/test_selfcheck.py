@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from harness import cli
+from harness.across.selfcheck import intervals, shares
 from harness.archive import Archive
 from harness.measure import pilots, selfcheck
 from harness.measure.attempt import attempt
 from harness.measure.sweep import Sweep
 from harness.plan import Run
-from harness.read.selfcheck import intervals, sentence, shares
 from harness.records import RUNS
+from harness.report.sentences import selfcheck as sentence
 from harness.rows import Row
 from tests import fakes
 from tests.sweeps import pairs, plan, row, understood

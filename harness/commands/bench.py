@@ -5,9 +5,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.commands import machines
-from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
-from harness.commands.shared import (
+from harness.commands.arguments import (
     add_cases,
     add_contenders,
     add_results,
@@ -17,12 +15,14 @@ from harness.commands.shared import (
     whole,
 )
 from harness.errors import NothingMeasured, UsageError
+from harness.machines import sweeps as machines
 from harness.measure.contenders import Manifest
+from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.measure.sweep import Sweep, resumed
 from harness.plan import DEFAULT_SHAPES, MOST_ROUNDS, Options
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "measure, and write a sweep into the results folder"
 
@@ -117,8 +117,8 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted
         )
     try:
         with terminal.doing("computing the results"):
-            from harness.read.exports import write_tables
-            from harness.read.results import understand
+            from harness.analysis.results import understand
+            from harness.report.files import write_tables
 
             results = understand(sweep.folder)
             write_tables(sweep.folder, results)

@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_contenders, manifest_of
+from harness.commands.arguments import add_contenders, manifest_of
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "build the contenders"
 add_arguments = add_contenders

@@ -4,14 +4,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness import claims
-from harness.commands.shared import add_contenders, add_sweep, archive_of, manifest_of, results_of
+from harness.commands.arguments import add_contenders, add_sweep, archive_of, manifest_of, results_of
 from harness.measure import article
 from harness.measure.contenders import lineup
 from harness.measure.runner import guarded
 from harness.records import replace_file
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "hold the article's claims against what was measured"
 
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             storages = list(article.storages(said.storage, advance, terminal.note))
     import pandas as pd
 
-    from harness.read import claims as reader
-    from harness.read.exports import csv
+    from harness.analysis import article as reader
+    from harness.report.files import csv
 
     measured = {
         "seeds.csv": pd.DataFrame(seeds, columns=reader.SEEDS),

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.measuring import INTERRUPTED, begin, carry_out, look_around, measuring
-from harness.commands.shared import (
+from harness.commands.arguments import (
     add_cases,
     add_contenders,
     add_results,
@@ -20,12 +19,13 @@ from harness.commands.shared import (
 from harness.errors import FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
+from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.plan import Options
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "compare two sweeps, or two revisions: what became faster, what slower"
 COMPARED = "compared"
@@ -103,8 +103,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     defaults = {"contenders": [], "shapes": list(_SHAPES), "methods": list(METHODS), "budget": _BUDGET_S}
     if given := [name for name, value in own.items() if value != defaults[name]]:
         raise UsageError(f"--{given[0]}: is for two revisions, which are measured; takes --revisions as well")
-    from harness.read import comparison
-    from harness.read.results import understand
+    from harness.across import comparison
+    from harness.analysis.results import understand
 
     archive = archive_of(arguments)
     before = understand(archive.find(arguments.before), arguments.reference)
@@ -148,8 +148,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             if carry_out(terminal, sweep):
                 return INTERRUPTED
     terminal.failures(sweep.failed, sweep.spared)
-    from harness.read import comparison
-    from harness.read.results import understand
+    from harness.across import comparison
+    from harness.analysis.results import understand
 
     pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest.contenders]
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
@@ -165,14 +165,15 @@ def _label(revision: str) -> str:
 
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:
     """Show a comparison and return the exit status that was asked for."""
-    from harness.read import comparison
+    from harness.across import comparison
+    from harness.report import files, sentences
 
     training = table[table["measure"] == "training"]
-    sentence = comparison.sentence(training, what)
+    sentence = sentences.comparison(training, what)
     if arguments.format == "table":
         terminal.comparison(training, what, sentence)
     else:
-        terminal.say(comparison.written(table, sentence, arguments.format))
+        terminal.say(files.comparison(table, sentence, arguments.format))
     if arguments.fail_slower is None:
         return 0
     limit = 1.0 / (1.0 + arguments.fail_slower)

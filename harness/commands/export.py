@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "print a sweep in the format of another tool"
 _FORMATS = ("hyperfine", "pytest-benchmark", "github-action-benchmark", "markdown")
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Write the sweep to standard output."""
-    from harness.read import formats
+    from harness.report import formats
 
     results = results_of(arguments, archive_of(arguments).find(arguments.sweep))
     write = getattr(formats, arguments.format.replace("-", "_"))

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_results, archive_of
+from harness.commands.arguments import add_results, archive_of
 from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
 from harness.records import RUNS, SweepFolder, replace_file
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
-    from harness.read.results import Results
+    from harness.analysis.results import Results
+    from harness.terminal import Terminal
 
 HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
 MACHINES = "machines"
@@ -55,10 +55,10 @@ def folders_in(path: Path) -> list[SweepFolder]:
 def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> int:
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
-        from harness.read import machines as read
-        from harness.read.exports import csv, write_tables
-        from harness.read.machines_picture import picture
-        from harness.read.style import png
+        from harness.across import machines as read
+        from harness.report import pictures_across, sentences
+        from harness.report.files import csv, write_tables
+        from harness.report.style import png
 
         found: dict[str, Results] = {}
         for folder in folders:
@@ -72,9 +72,11 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         about = f"{len(found)} machines" if len(found) > 1 else next(iter(found))
         replace_file(into / "joined.csv", csv(table))
         replace_file(into / "pooled.csv", csv(summed))
-        replace_file(into / "machines.png", png(picture(table, summed, f"{about}; {into.name}")))
+        replace_file(
+            into / "machines.png", png(pictures_across.machines(table, summed, f"{about}; {into.name}"))
+        )
     terminal.joined(table, summed)
-    for line in read.remarks(found):
+    for line in sentences.remarks(found):
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
         differences = read.unlike(found)
@@ -82,15 +84,15 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         whole = SweepFolder(into / WHOLE)
         if not differences and put_together(folders, whole):
             terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
-    terminal.sentences(read.answer(summed))
+    terminal.sentences(sentences.machines(summed))
     terminal.say(f"Table, summary and picture: {into}")
     return 0
 
 
 def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     """Return what a machine's sweep shows, without the cases that were measured anew elsewhere."""
-    from harness.read.machines import planned
-    from harness.read.results import understand
+    from harness.across.machines import planned
+    from harness.analysis.results import understand
 
     try:
         results = planned(understand(folder), folder.plan())

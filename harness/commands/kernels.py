@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_results
+from harness.commands.arguments import add_results
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "gather what the in-process benchmarks measured"
 
@@ -32,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Write kernels.csv and kernels.png, and show the table."""
-    from harness.read import charts, kernels, style
-    from harness.read.exports import csv
+    from harness.analysis import kernels
     from harness.records import replace_file
+    from harness.report import pictures_across, style
+    from harness.report.files import csv
 
     if not arguments.pytest_benchmark and not arguments.criterion:
         raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     path = arguments.results / "kernels.csv"
     table = kernels.renewed(path, table)
     replace_file(path, csv(table))
-    replace_file(path.with_suffix(".png"), style.png(charts.kernels(table)))
+    replace_file(path.with_suffix(".png"), style.png(pictures_across.kernels(table)))
     terminal.kernels(table)
     return 0
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.case import ARTICLE, METHODS, Case
-from harness.commands.shared import add_contenders, add_results, manifest_of, whole
+from harness.commands.arguments import add_contenders, add_results, manifest_of, whole
 from harness.measure.attempt import attempt
 from harness.measure.contenders import lineup
 from harness.measure.runner import guarded
 from harness.records import explained, replace_file
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "find out where the time of the article's run goes: start-up, data, compiling, training, printing"
 _TIMEOUT_S = 120.0
@@ -66,13 +66,14 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
                 advance()
     import pandas as pd
 
-    from harness.read import parts, style
-    from harness.read.exports import csv
+    from harness.analysis import parts
+    from harness.report import pictures_across, style
+    from harness.report.files import csv
 
     path = arguments.results / "parts.csv"
     made_runs = pd.DataFrame(lines, columns=parts.RUNS)
     replace_file(path, csv(made_runs))
     table = parts.parts(made_runs)
-    replace_file(path.with_suffix(".png"), style.png(parts.picture(table)))
+    replace_file(path.with_suffix(".png"), style.png(pictures_across.parts(table)))
     terminal.parts(table, parts.PARTS)
     return 0

@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from harness.commands.arguments import add_sweep, archive_of, results_of
 from harness.commands.report import write_page
-from harness.commands.shared import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "draw the pictures of a sweep, and write its tables and its page"
 add_arguments = add_sweep
@@ -18,8 +18,9 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
-        from harness.read import charts, style
-        from harness.read.exports import write_tables
+        from harness.report import pictures as charts
+        from harness.report import style
+        from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
         results = results_of(arguments, folder)
         write_tables(folder, results)

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.case import Shape
-from harness.commands.measuring import (
-    INTERRUPTED,
-    Here,
-    begin,
-    carry_out,
-    look_around,
-    measuring,
-)
-from harness.commands.shared import (
+from harness.commands.arguments import (
     add_cases,
     add_contenders,
     add_results,
@@ -28,17 +20,36 @@ from harness.commands.shared import (
 )
 from harness.errors import UsageError
 from harness.measure.contenders import Lineup
+from harness.measure.session import (
+    INTERRUPTED,
+    Here,
+    begin,
+    carry_out,
+    look_around,
+    measuring,
+)
 from harness.measure.sweep import Sweep, differs
-from harness.plan import HELD_OUT_SHAPES, LEARNED_SHAPES, Options
+from harness.plan import Options, shapes
 from harness.records import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.console import Terminal
-    from harness.read.predictions import Learned
+    from harness.across.predictions import Learned
+    from harness.terminal import Terminal
 
 HELP = "predict how long a shape takes that was not measured"
+LEARNED_SHAPES = shapes(
+    "3-1 9-1 50-1 400-1 600-1 1-24-1 1-75-1 1-400-1 4-2-1 10-5-1 11-31-1 2-30-2 40-20-1 64-32-1 120-20-1"
+    " 120-120-1 220-110-1 256-128-1 512-256-1 24-12-6 5-60-5 32-32-8 48-48-6 130-60-9"
+    " 16-16-16-1 30-30-30-1 70-20-70-1 2-100-50-1 12-12-12-12-12-1 6-6-6-6-6-6-6-1"
+)
+"""Many kinds, to learn costs from: what is left out of such a fit is as odd as what people ask for."""
+HELD_OUT_SHAPES = shapes(
+    "6-1 150-1 1-40-1 1-200-1 14-22-1 60-15-4 33-17-9-3 20-20-20-20-1 9-9-9-9-9-1 40-40-10 90-30-60-1"
+    " 100-75-5 160-90-1 300-30-3 700-60-1 1500-300-1 450-450-1 2000-1000-1"
+)
+"""None of these is learned from: deeper, wider, odd, larger."""
 _LEARNING_RUN_S = 0.02
 """Shorter than a run that tests: a step that takes too long to be learned from may then still be tested."""
 RECORD = "predictions.csv"
@@ -78,8 +89,9 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show predictions, or check them."""
     if bool(arguments.shape) == arguments.check:
         raise UsageError("predict: takes a shape such as 200-100-1, or --check")
-    from harness.read import predictions
-    from harness.read.results import understand
+    from harness.across import predictions
+    from harness.analysis.results import understand
+    from harness.report import sentences
 
     if arguments.check:
         return _check(arguments, terminal)
@@ -103,7 +115,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
         raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
-    terminal.predictions(table, predictions.sentence(record))
+    terminal.predictions(table, sentences.record(record))
     return 0
 
 
@@ -112,8 +124,8 @@ def _predicted(
 ) -> "pd.DataFrame":
     import pandas as pd
 
-    from harness.read import predictions
-    from harness.read.cost import FEWEST_SIZES
+    from harness.across import predictions
+    from harness.analysis.cost import FEWEST_SIZES
 
     names = [name for name in learned.sweeps if not arguments.contenders or name in arguments.contenders]
     lanes = [(name, method) for name in names for method in dict.fromkeys(arguments.methods)]
@@ -149,9 +161,10 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             return INTERRUPTED
         import pandas as pd
 
-        from harness.read import predictions
-        from harness.read.exports import csv
-        from harness.read.results import understand
+        from harness.across import predictions
+        from harness.analysis.results import understand
+        from harness.report import sentences
+        from harness.report.files import csv
 
         record = predictions.read(path)
         names = [sweep.folder.name for sweep in sources]
@@ -170,7 +183,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for sweep in tested:
         table = predictions.checked(table, understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    terminal.checks(table, predictions.hits(table), predictions.sentence(table))
+    terminal.checks(table, predictions.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(
             f"{unchecked} could not be checked: a step takes too long, or it did not fit into --budget"

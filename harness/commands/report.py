@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS, Archive
-from harness.commands.shared import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of, results_of
 from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from harness.console import Terminal
-    from harness.read.results import Results
+    from harness.analysis.results import Results
+    from harness.terminal import Terminal
 
 HELP = "write one page about a sweep, with its tables and pictures"
 add_arguments = add_sweep
@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
-        from harness.read import charts
-        from harness.read.exports import write_tables
+        from harness.report import pictures as charts
+        from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
         results = results_of(arguments, folder)
         write_tables(folder, results)
@@ -44,7 +44,8 @@ def write_page(
     What belongs to no sweep is taken from the results folder, or for a sweep from elsewhere from what stands
     beside it: that of another machine would not belong to it.
     """
-    from harness.read import beside, report
+    from harness.report import beside
+    from harness.report import page as report
 
     is_ours = folder.path.parent == archive.path / SWEEPS
     found = beside.read(archive.path if is_ours else folder.path.parent)

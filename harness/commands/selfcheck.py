@@ -5,13 +5,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.commands.measuring import INTERRUPTED, carry_out, look_around, measuring
-from harness.commands.shared import add_contenders, add_results, amount, manifest_of
+from harness.commands.arguments import add_contenders, add_results, amount, manifest_of
 from harness.errors import NothingMeasured
 from harness.measure import environment, selfcheck
+from harness.measure.session import INTERRUPTED, carry_out, look_around, measuring
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "measure on this machine whether intervals and verdicts hold"
 
@@ -70,11 +70,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal") -> None:
     """Write the table and the picture of what the latest check showed so far, and show the table."""
     with terminal.doing("computing the results"):
-        from harness.read import charts, style
-        from harness.read.exports import csv
-        from harness.read.results import understand
-        from harness.read.selfcheck import intervals, sentence, shares
+        from harness.across.selfcheck import intervals, shares
+        from harness.analysis.results import understand
         from harness.records import replace_file
+        from harness.report import pictures_across, sentences, style
+        from harness.report.files import csv
 
         found = []
         for folder in selfcheck.latest_group(archive):
@@ -86,5 +86,5 @@ def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal
             return
         path = arguments.results / "selfcheck.csv"
         replace_file(path, csv(table))
-        replace_file(path.with_suffix(".png"), style.png(charts.selfcheck(table)))
-    terminal.selfcheck(shares(table), sentence(table))
+        replace_file(path.with_suffix(".png"), style.png(pictures_across.selfcheck(table)))
+    terminal.selfcheck(shares(table), sentences.selfcheck(table))

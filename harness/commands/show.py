@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of, results_of
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "show the tables of a sweep"
 add_arguments = add_sweep

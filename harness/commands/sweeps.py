@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.shared import add_results, archive_of, checked
+from harness.commands.arguments import add_results, archive_of, checked
 from harness.errors import ResultsError, UsageError
 from harness.records import replace_file
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "list the sweeps, the latest last, or draw one case over all of them"
 
@@ -43,13 +43,14 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if method not in METHODS or not isinstance(shape, Shape):
         raise UsageError(f"--case: got {method} {shape}, takes a method and a shape, such as naive 10-5-1")
     with terminal.doing("reading the sweeps"):
-        from harness.read import history, style
-        from harness.read.exports import csv
+        from harness.across import history
+        from harness.report import pictures_across, style
+        from harness.report.files import csv
 
         table = history.history(archive.sweeps(), method, shape)
     for name, content in (
         ("history.csv", csv(table)),
-        ("history.png", style.png(history.picture(table, f"{method} {shape}"))),
+        ("history.png", style.png(pictures_across.history(table, f"{method} {shape}"))),
     ):
         replace_file(archive.path / name, content)
         terminal.say(str(archive.path / name))
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _overviews(archive: Archive, terminal: "Terminal") -> Iterator[dict[str, Any]]:
-    from harness.read.history import overview
+    from harness.across.history import overview
 
     for sweep in archive.sweeps():
         try:

@@ -3,10 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.shared import add_contenders, amount, manifest_of, whole
+from harness.commands.arguments import add_contenders, amount, manifest_of, whole
 
 if TYPE_CHECKING:
-    from harness.console import Terminal
+    from harness.terminal import Terminal
 
 HELP = "compare losses on random cases, without timing"
 

@@ -57,7 +57,7 @@ def ask(request: dict[str, Any], tree: str | None = None, archive: bytes | None 
                     " one, or use --deploy"
                 }
             process = subprocess.Popen(
-                [sys.executable, "-m", "harness.measure.station"],
+                [sys.executable, "-m", "harness.machines.station"],
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.codec import encode
-from harness.measure.station import Parcel
+from harness.machines.station import Parcel
 from harness.measure.sweep import Sweep
 
 WINDOW = 2

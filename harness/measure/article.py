@@ -7,7 +7,8 @@ from harness.case import Shape
 from harness.claims import Published, Storage
 from harness.measure import runner
 from harness.measure.attempt import attempt
-from harness.measure.contenders import ROOT, Contender, with_python
+from harness.measure.contenders import Contender, with_python
+from harness.paths import ROOT
 
 _TIMEOUT_S = 60.0
 

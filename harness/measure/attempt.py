@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from harness.case import Case
 from harness.errors import ContractError
 from harness.measure import runner
-from harness.measure.contenders import ROOT, Contender
+from harness.measure.contenders import Contender
 from harness.measure.contract import Output, parse_output
 from harness.measure.runner import Process
+from harness.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

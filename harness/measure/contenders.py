@@ -13,11 +13,9 @@ from harness.codec import decode, shown
 from harness.errors import ManifestError, UsageError
 from harness.measure import runner
 from harness.measure.contract import arguments, printable
+from harness.paths import MANIFEST, ROOT
 from harness.records import shown_error
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-"""The folder from which every command of a manifest is run."""
-MANIFEST = ROOT / "harness" / "contenders.toml"
 _PROBE_TIMEOUT_S = 30.0
 _LONGEST_VERSION = 200
 """Characters; the rest of a line is cut off. It stands in every row, and a cell has a limit of its own."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness import __version__
 from harness.measure import runner
-from harness.measure.contenders import ROOT, Lineup, ask
+from harness.measure.contenders import Lineup, ask
+from harness.paths import ROOT
 
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 _OF_FREE_MEMORY = 0.9

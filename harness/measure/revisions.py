@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.measure.contenders import ROOT, Contender, Manifest
+from harness.measure.contenders import Contender, Manifest
+from harness.paths import ROOT
 
 UNCOMMITTED = "HEAD+"
 """What the project would be, were all that is not committed."""

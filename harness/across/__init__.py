@@ -1,0 +1,1 @@
+"""What several sweeps show together: numbers only."""

@@ -1,0 +1,214 @@
+"""One table of what several machines measured, what they say together, and whether they are alike. Pure.
+
+A ratio is always of one machine. What is summed up over machines is the logarithm of their ratios, by
+`pooled`; a machine that is too noisy, or has other losses, is named and left out of that, not averaged away.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.across.pooled import pooled
+from harness.analysis.frames import CASE, in_order
+from harness.analysis.intervals import NOISY, verdict
+from harness.analysis.results import Results
+from harness.digits import three_digits, times
+from harness.errors import NothingMeasured
+from harness.parity import compare
+from harness.plan import Plan
+
+COLUMNS = [
+    *("machine", "cpu", "system"),
+    *CASE,
+    *("contender", "reference", "measure", "rounds", "ratio", "low", "high", "floor", "verdict"),
+    *("step_s", "step_low", "step_high", "counts"),
+]
+POOLED_COLUMNS = [
+    *CASE,
+    *("contender", "reference", "measure", "machines", "ratio", "low", "high", "spread", "least", "most"),
+]
+_SIGMAS = 1.96
+"""Standard deviations in half a 95% interval."""
+_GROUP = ["method", "layers", "contender", "measure"]
+
+
+def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
+    """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
+
+    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines, too, for its
+    seconds; they have no ratio. Raises NothingMeasured without a single line.
+    """
+    others = other_losses(machines)
+    lines: list[dict[str, Any]] = []
+    for machine, results in machines.items():
+        about = {name: results.environment.get(name) for name in ("cpu", "system")}
+        steps = results.medians[results.medians["status"] == "ok"]
+        steps_of = {(one["method"], one["layers"], one["contender"]): one for one in steps.to_dict("records")}
+        own = results.speedups[~results.speedups["control"]]
+        for one in [*own.to_dict("records"), *_references(steps, results.reference)]:
+            step = steps_of.get((one["method"], one["layers"], one["contender"]), {})
+            lines.append(
+                {
+                    "machine": machine,
+                    **about,
+                    **one,
+                    "step_s": step.get("median"),
+                    "step_low": step.get("low"),
+                    "step_high": step.get("high"),
+                    "counts": _counts(one, (machine, one["contender"]) in others),
+                }
+            )
+    if not lines:
+        raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
+    numbers = dict.fromkeys(("ratio", "low", "high", "floor", "step_s", "step_low", "step_high"), float)
+    return in_order(pd.DataFrame(lines, columns=COLUMNS).astype(numbers))
+
+
+def _references(steps: pd.DataFrame, reference: str) -> Iterator[dict[Any, Any]]:
+    for one in steps[steps["contender"] == reference].to_dict("records"):
+        about = {name: one[name] for name in (*CASE, "contender")}
+        yield {
+            **about,
+            "reference": reference,
+            "measure": "training",
+            "rounds": one["n"],
+            "verdict": "reference",
+        }
+
+
+def _counts(line: Mapping[Any, Any], is_other: bool) -> str:
+    """Return yes if a line can be summed up with those of other machines, or else why not."""
+    if line["verdict"] == "reference":
+        return "reference"
+    if is_other:
+        return "other losses"
+    if math.isnan(line["ratio"]) or math.isnan(line["low"]):
+        return "no interval"
+    return "noisy" if line["floor"] > NOISY else "yes"
+
+
+def planned(results: Results, plan: Plan | None) -> Results:
+    """Return results without the cases that are not, or no longer, in the plan: others have measured them."""
+    if plan is None:
+        return results
+    cases = {(one.case.method, str(one.case.shape)) for one in plan.cases}
+
+    def within(table: pd.DataFrame) -> pd.DataFrame:
+        keys = zip(table["method"], table["layers"], strict=True)
+        return table[[key in cases for key in keys]].reset_index(drop=True)
+
+    return replace(results, speedups=within(results.speedups), medians=within(results.medians))
+
+
+def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
+    """Return whose losses differ between machines that ran the same case, by machine and contender, and how.
+
+    Those that most machines have are taken for the right ones; those of the first if as many have others.
+    """
+    found: dict[tuple[str, str], str] = {}
+    kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = {}
+    for machine, results in machines.items():
+        columns = ["method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed"]
+        cases = results.runs[columns].drop_duplicates().set_index(["method", "layers"])
+        for (contender, method, layers), own in results.losses.groupby(
+            ["contender", "method", "layers"], sort=False
+        ):
+            if (method, layers) in cases.index:
+                case = tuple(cases.loc[[(method, layers)]].iloc[0])
+                kept.setdefault((contender, method, layers, case), {})[machine] = tuple(own["loss"])
+    for (contender, method, layers, _), by_machine in kept.items():
+        counted = Counter(map(repr, by_machine.values()))
+        most = max(counted.values())
+        right = next(machine for machine, losses in by_machine.items() if counted[repr(losses)] == most)
+        for machine, losses in by_machine.items():
+            verdict_ = compare(by_machine[right], losses, _tolerance(machines[machine], contender))
+            if not verdict_.holds:
+                found.setdefault(
+                    (machine, contender),
+                    f"{machine}: {contender} has other losses than on {right} ({method} {layers}:"
+                    f" {verdict_.text}); it is left out of the summary",
+                )
+    return found
+
+
+def _tolerance(results: Results, contender: str) -> float:
+    described = results.environment.get("contenders") or {}
+    return float((described.get(contender) or {}).get("tolerance") or 0.0)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the machines of ``joined`` say together: a line per case, contender and measure.
+
+    ``ratio`` is the mean over machines, on the logarithmic axis, and its interval that of the general claim;
+    ``spread`` is the standard deviation between machines as a factor; ``least`` and ``most`` are of
+    single machines. With one machine there is its ratio alone.
+    """
+    counting = table[table["counts"] == "yes"]
+    lines = []
+    for _, own in counting.groupby(_GROUP, sort=False):
+        logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
+        found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * _SIGMAS)) ** 2)
+        first = own.iloc[0]
+        lines.append(
+            {
+                **{name: first[name] for name in (*CASE, "contender", "reference", "measure")},
+                "machines": len(own),
+                "ratio": math.exp(found.mean),
+                "low": math.exp(found.low),
+                "high": math.exp(found.high),
+                "spread": math.exp(found.tau),
+                "least": float(own["ratio"].min()),
+                "most": float(own["ratio"].max()),
+            }
+        )
+    return in_order(pd.DataFrame(lines, columns=POOLED_COLUMNS))
+
+
+def unlike(machines: Mapping[str, Results]) -> list[str]:
+    """Return how machines differ on the cases that all have measured; nothing if they may be called equal.
+
+    Two machines differ in a ratio, or in the seconds of a training step, if the interval of the quotient does
+    not hold 1 and the quotient is beyond the larger floor of the two: as any other verdict.
+    """
+    table = joined(machines)
+    of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == len(machines)
+    common = table[of_all & (table["counts"] != "no interval")]
+    found = [text for _, own in common.groupby(_GROUP, sort=False) for text in _differences(own)]
+    if common.empty or len(machines) < 2:
+        return ["there is no case that all of them have measured"]
+    return found
+
+
+def _differences(lines: pd.DataFrame) -> Iterator[str]:
+    for one, other in combinations(lines.to_dict("records"), 2):
+        where = f"{one['contender']} at {one['layers']} ({one['method']}, {one['measure']})"
+        floor = float(np.nanmax([one["floor"], other["floor"], 1.0]))
+        for what, names in (
+            ("ratio", ("ratio", "low", "high")),
+            ("step", ("step_s", "step_low", "step_high")),
+        ):
+            if what == "step" and one["measure"] != "training":
+                continue
+            quotient = _quotient([other[name] for name in names], [one[name] for name in names])
+            if quotient and verdict(*quotient, floor) in ("faster", "slower"):
+                yield (
+                    f"the {what} of {where} is {times(quotient[0])} as large on {other['machine']} as on"
+                    f" {one['machine']} ({three_digits(quotient[1])} to {three_digits(quotient[2])})"
+                )
+
+
+def _quotient(above: Iterable[float], below: Iterable[float]) -> tuple[float, float, float] | None:
+    """Return one value over another, both with their intervals; half widths add as squares of logarithms."""
+    tops, bottoms = np.log(np.array(list(above), float)), np.log(np.array(list(below), float))
+    middle = tops[0] - bottoms[0]
+    less = math.hypot(tops[0] - tops[1], bottoms[2] - bottoms[0])
+    more = math.hypot(tops[2] - tops[0], bottoms[0] - bottoms[1])
+    if math.isnan(middle + less + more):
+        return None
+    return math.exp(middle), math.exp(middle - less), math.exp(middle + more)

@@ -1,0 +1,65 @@
+"""A random-effects summary: what several machines say together, and how far apart they are. Pure.
+
+Each machine has an effect of its own, normal around a common mean with variance tau^2, and measures it with
+the variance that its interval says. tau^2 is the solution of Paule & Mandel (Journal of Research of the NBS
+87, 1982): with it, the weighted squares around the mean are what they should be, k - 1. The interval of the
+mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by Student's t with k - 1 degrees of
+freedom, never narrower than the weights alone would have it (Röver et al., BMC Medical Research Methodology
+15, 2015).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from harness.analysis.intervals import CONFIDENCE, Numbers
+
+_STEPS = 200
+_LEAST_VARIANCE = 1e-12
+
+
+class Pooled(NamedTuple):
+    """What k effects say together."""
+
+    mean: float
+    low: float
+    high: float
+    tau: float
+    """Standard deviation of the effects between machines."""
+
+
+def pooled(effects: Numbers, variances: Numbers) -> Pooled:
+    """Return the mean effect of two machines or more, its interval, and the spread between them.
+
+    nan if there are fewer, but for the mean of one. ``variances`` are those of the effects within machines.
+    """
+    k = effects.size
+    if k < 2:
+        return Pooled(float(effects[0]) if k else np.nan, np.nan, np.nan, np.nan)
+    # An interval without any width is one that nobody believes.
+    variances = np.maximum(variances, _LEAST_VARIANCE)
+    tau2 = between(effects, variances)
+    weights = 1.0 / (variances + tau2)
+    mean = float(weights @ effects / weights.sum())
+    scale = max(1.0, float(weights @ (effects - mean) ** 2) / (k - 1))
+    half = float(stdtrit(k - 1, 0.5 + CONFIDENCE / 2.0)) * float(np.sqrt(scale / weights.sum()))
+    return Pooled(mean, mean - half, mean + half, float(np.sqrt(tau2)))
+
+
+def between(effects: Numbers, variances: Numbers) -> float:
+    """Return tau^2 by Paule & Mandel; 0 if the effects differ no more than their own variances explain."""
+
+    def excess(tau2: float) -> float:
+        weights = 1.0 / (variances + tau2)
+        mean = weights @ effects / weights.sum()
+        return float(weights @ (effects - mean) ** 2) - (effects.size - 1)
+
+    # The weighted squares fall as tau^2 grows; at the sum of all squares they are below k - 1 for certain.
+    low, high = 0.0, float(((effects - effects.mean()) ** 2).sum())
+    if excess(low) <= 0.0:
+        return 0.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if excess(middle) > 0.0 else (low, middle)
+    return high

@@ -1,0 +1,1 @@
+"""What one sweep showed: numbers only, computed from the rows of its folder."""

@@ -1,0 +1,142 @@
+"""The article's claims, each beside what was measured. Pure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.intervals import median_interval
+from harness.analysis.results import Results
+from harness.case import Shape
+from harness.claims import Article, Claim
+from harness.digits import three_digits
+from harness.errors import ResultsError
+
+COLUMNS = ["claim", "says", "verdict", "figure", "basis"]
+NOT_MEASURED = "not measured"
+STORAGE = ["contender", "layers", "round", "flat_s", "nested_s"]
+SEEDS = ["run", "seed", "contender", "initial_loss", "final_loss"]
+RAW = {"storage": STORAGE, "seeds": SEEDS}
+"""The columns of the tables that `make claims` measures itself."""
+_FEW = 3
+"""So many figures are all told; of more, the least and the largest."""
+
+
+def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
+    """Return a line for each claim: confirmed, refuted, cannot tell or not measured, with its figures.
+
+    ``storage`` has the rounds of flat and nested forward passes, ``seeds`` the losses of the article's runs.
+    """
+    tables = {
+        "scaling": results.exponents,
+        "speedup": results.speedups.assign(
+            control=results.speedups["control"].map({True: "yes", False: "no"})
+        ),
+        "crossover": results.crossovers,
+        "storage": stored(storage),
+        "seeds": printed(article, seeds),
+    }
+    lines = [_judge(claim, tables[claim.table]) for claim in article.claim]
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _judge(claim: Claim, table: pd.DataFrame) -> dict[str, str]:
+    lines = _lines(table, claim.where)
+    found = [one for one in lines if not np.isnan([one["low"], one["high"]]).any()]
+    others = _lines(table, {**claim.where, **claim.than}) if claim.than else []
+    good, bad = [], []
+    for one in found:
+        low, high = next(
+            ((other["low"], other["high"]) for other in others if other["method"] == one["method"]),
+            (claim.limit, claim.limit),
+        )
+        if claim.holds == "inside":
+            good.append(one["low"] <= one[claim.value] <= one["high"])
+            bad.append(not good[-1])
+        else:
+            is_above, is_below = one["low"] > high, one["high"] < low
+            good.append(is_above if claim.holds == "above" else is_below)
+            bad.append(is_below if claim.holds == "above" else is_above)
+    if not lines:
+        verdict = NOT_MEASURED
+    else:
+        verdict = "refuted" if any(bad) else "confirmed" if found and all(good) else "cannot tell"
+    against = f", against {_figures(claim, others)}" if found and others else ""
+    return {
+        "claim": claim.name,
+        "says": claim.says,
+        "verdict": verdict,
+        "figure": _figures(claim, found) + against,
+        "basis": f"{claim.table}.csv",
+    }
+
+
+def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> list[dict[Any, Any]]:
+    """Return the lines of a table that have these texts."""
+    for column, text in where.items():
+        table = table[table[column] == text]
+    return table.to_dict("records")
+
+
+def _figures(claim: Claim, found: list[dict[Any, Any]]) -> str:
+    """Return the figures of a claim with their intervals."""
+    if len(found) > _FEW:
+        found = sorted(found, key=lambda one: float(one[claim.value]))
+        texts = [f"{_figure(claim, found[0])} to {_figure(claim, found[-1])}"]
+    else:
+        texts = [_figure(claim, one) for one in found]
+    return f"{'; '.join(texts)} {claim.unit}" if found else ""
+
+
+def _figure(claim: Claim, one: Mapping[Any, Any]) -> str:
+    where = next((f"{one[name]}: " for name in ("quantity", "layers") if name in one), "")
+    if "method" in one and "method" not in claim.where:
+        where = f"{one['method']} {where}" if where else f"{one['method']}: "
+    low, high = _written(one["low"]), _written(one["high"])
+    return f"{where}{_written(one[claim.value])} ({low} to {high})"
+
+
+def _written(value: float) -> str:
+    return three_digits(value) if value >= 0.01 or value == 0.0 else f"{value:.2e}"
+
+
+def stored(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Return how many times as long nested weights take as flat ones, by contender and shape."""
+    lines = []
+    for (contender, layers), own in rounds.groupby(["contender", "layers"], sort=False):
+        ratios = (own["nested_s"] / own["flat_s"]).to_numpy(float)
+        found = median_interval(ratios)
+        lines.append((contender, layers, len(ratios), float(np.median(ratios)), found.low, found.high))
+    table = pd.DataFrame(lines, columns=["contender", "layers", "rounds", "ratio", "low", "high"])
+    return table.sort_values("layers", key=lambda texts: texts.map(_size), kind="stable")
+
+
+def _size(text: str) -> int:
+    return Shape.parse(text).size
+
+
+def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
+    """Return the losses that the article prints, and between which 95% of those with our seeds are."""
+    lines = []
+    for run in article.run:
+        own = seeds[seeds["run"] == run.name]
+        for name, published in (("initial loss", run.initial_loss), ("final loss", run.final_loss)):
+            if len(own):
+                low, high = np.quantile(own[name.replace(" ", "_")].to_numpy(float), [0.025, 0.975])
+                lines.append((run.name, name, published, low, high, len(own)))
+    return pd.DataFrame(lines, columns=["run", "quantity", "published", "low", "high", "seeds"])
+
+
+def read(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Return what `make claims` measured, or an empty table; raise ResultsError if it cannot be read."""
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}; move it away") from error
+    if list(table.columns) != columns:
+        raise ResultsError(f"{path}: has other columns than {', '.join(columns)}; move it away")
+    return table

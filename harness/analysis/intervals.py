@@ -1,0 +1,182 @@
+"""Intervals of medians and of slopes, and what they say. Pure functions of numbers.
+
+Rounds that follow one another are not independent, and a machine drifts. So an interval is the wider of two:
+order statistics, exact for as many independent rounds as these are worth, and Student's t over the medians of
+consecutive blocks of rounds. docs/method.md compares this with other estimators on recorded noise.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import bdtr, betaincinv, stdtrit
+
+Numbers = npt.NDArray[np.float64]
+CONFIDENCE = 0.95
+BLOCKS = 6
+"""Into how many blocks the rounds of a sweep are split, in their order."""
+BLOCKS_FOR_ONE = 3
+"""How many blocks are worth an independent one."""
+_MOST_LAG1 = 0.9
+NOISY = 1.15
+"""The factor of 1 beyond which the interval of a control says that a machine is no good for measuring."""
+_ROUNDING = 1e-9
+
+
+class Interval(NamedTuple):
+    """An interval of a median."""
+
+    low: float
+    high: float
+    level: float
+    """What order statistics alone reach, were the effective rounds independent: 95% or more from six on."""
+    effective_rounds: float
+    """How many independent rounds these are worth."""
+    lag1: float
+    """Autocorrelation of a round with the next."""
+
+
+def median_interval(values: Numbers) -> Interval:
+    """Return the interval of the median of positive ``values``, in the order in which they were measured.
+
+    nan if there are not two. Below six effective rounds order statistics alone do not reach 95%, not even by
+    the whole range: then it is Student's t that counts.
+    """
+    n = values.size
+    if n < 2:
+        nan = float("nan")
+        return Interval(low=nan, high=nan, level=nan, effective_rounds=float(n), lag1=nan)
+    lag1 = autocorrelation(values)
+    correlated = min(max(lag1, 0.0), _MOST_LAG1)
+    effective = n * (1.0 - correlated) / (1.0 + correlated)
+    low, high, level = order_interval(values, int(effective))
+    if low > 0.0:
+        factor = float(np.exp(block_half_width(np.log(block_medians(values, min(BLOCKS, n))))))
+        median = float(np.median(values))
+        low, high = min(low, median / factor), max(high, median * factor)
+    return Interval(low, high, level, effective, lag1)
+
+
+def order_interval(values: Numbers, effective: int) -> tuple[float, float, float]:
+    """Return the order statistics around the median of values that are worth so many, and their level.
+
+    Ranks of the effective number become the same shares of all: the whole range if 95% is out of reach.
+    """
+    rank, level = median_rank(effective)
+    place = int(rank / (effective + 1) * (values.size + 1)) if level >= CONFIDENCE else 1
+    ordered = np.sort(values)
+    return float(ordered[place - 1]), float(ordered[values.size - place]), level
+
+
+@cache
+def median_rank(n: int) -> tuple[int, float]:
+    """Return k, and the level of the interval from the k-th smallest to the k-th largest of n values.
+
+    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values fall on
+    one side of it: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
+    """
+    levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
+    rank = max(1, sum(level >= CONFIDENCE for level in levels))
+    return rank, levels[rank - 1] if levels else 0.0
+
+
+def autocorrelation(values: Numbers) -> float:
+    """Return the correlation of the ranks of neighbours, less its bias of -(1 + 4 r) / n; 0 if all are equal.
+
+    Ranks, because one run that stalls must not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
+    """
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts + 1) / 2.0)[places]
+    ranks -= ranks.mean()
+    total = float(ranks @ ranks)
+    if total == 0.0:
+        return 0.0
+    r = float(ranks[:-1] @ ranks[1:]) / total
+    return r + (1.0 + 4.0 * r) / values.size
+
+
+def block_medians(values: Numbers, blocks: int) -> Numbers:
+    """Return the median of each of so many consecutive parts of ``values``, as equal in size as can be."""
+    return np.array([np.median(part) for part in np.array_split(values, blocks)])
+
+
+def block_half_width(estimates: Numbers) -> float:
+    """Return half the width of Student's t interval from one estimate for each block of a sweep.
+
+    Blocks are so long that what one round does to the next hardly matters between them (batch means: Conway,
+    Management Science 10, 1963). But a machine's noise has the more of what lasts, the longer that lasts: the
+    next sweep differs as much as the next block does. So six blocks are worth no more than two.
+    """
+    count = estimates.size
+    spread = estimates.std(ddof=1) / np.sqrt(count / BLOCKS_FOR_ONE)
+    return float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0) * spread)
+
+
+def share_interval(hits: int, trials: int) -> tuple[float, float]:
+    """Return the exact binomial interval of a share (Clopper & Pearson, Biometrika 26, 1934)."""
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1.0 - tail)) if hits < trials else 1.0
+    return low, high
+
+
+def verdict(ratio: float, low: float, high: float, floor: float, margin: float | None = None) -> str:
+    """Say in words what a ratio means: equal, faster, slower or cannot tell.
+
+    ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth, in either direction. ``faster``
+    and ``slower``: it does not hold 1, and the ratio is beyond the ``floor``, within which somebody who ran
+    against himself has his interval; if nobody did, that is nan, and the interval alone decides.
+    """
+    floor = 1.0 if np.isnan(floor) else floor
+    if margin is not None and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
+        return "equal"
+    if low > 1.0 and ratio > floor:
+        return "faster"
+    return "slower" if high < 1.0 and ratio < 1.0 / floor else "cannot tell"
+
+
+class PowerLaw(NamedTuple):
+    """y = a * x^exponent, a straight line through the logarithms."""
+
+    exponent: float
+    low: float
+    high: float
+    r_squared: float
+    curvature: float
+    """By how much the exponent grows each time that x doubles."""
+    curvature_low: float
+    curvature_high: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the points show no curvature: a straight line is what they may lie on."""
+        return not (self.curvature_low > _ROUNDING or self.curvature_high < -_ROUNDING)
+
+
+def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerLaw:
+    """Fit by least squares on the logarithms; ``x`` has three different values or more.
+
+    ``by_block`` has a row for each block of the sweep, with what ``y`` was in that. The same fit to each row
+    gives the intervals; they are nan without it.
+    """
+    u, v = np.log(x), np.log(y)
+    line, bend = np.polyfit(u, v, 1), np.polyfit(u, v, 2)
+    per_doubling = 2.0 * np.log(2.0)
+    half = half_curvature = float("nan")
+    if by_block is not None:
+        rows = np.log(by_block).T
+        half = block_half_width(np.polyfit(u, rows, 1)[0])
+        half_curvature = per_doubling * block_half_width(np.polyfit(u, rows, 2)[0])
+    residuals = v - np.polyval(line, u)
+    total = float(((v - v.mean()) ** 2).sum())
+    curvature = per_doubling * float(bend[0])
+    return PowerLaw(
+        exponent=float(line[0]),
+        low=float(line[0]) - half,
+        high=float(line[0]) + half,
+        r_squared=1.0 - float(residuals @ residuals) / total if total else float("nan"),
+        curvature=curvature,
+        curvature_low=curvature - half_curvature,
+        curvature_high=curvature + half_curvature,
+    )

@@ -1,1 +1,0 @@
-"""The half that reads what was measured. It starts no process."""

@@ -1,0 +1,1 @@
+"""What people read: tables, sentences, pictures, the page, files. It computes nothing."""

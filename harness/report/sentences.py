@@ -1,0 +1,243 @@
+"""What a sweep says, in sentences. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.across.comparison import mean
+from harness.across.machines import other_losses
+from harness.across.predictions import median_error
+from harness.across.selfcheck import SEEN
+from harness.analysis.intervals import NOISY, share_interval
+from harness.analysis.results import Results
+from harness.case import ARTICLE
+from harness.digits import duration, three_digits, times
+from harness.rows import FAILED
+
+
+def rivals(results: Results) -> Iterator[str]:
+    """Yield a sentence for each rival, the fastest first: how many times as fast as the reference it is."""
+    lines = results.speedups
+    lines = lines[(lines["layers"] == results.shape) & ~lines["control"]]
+    whole = lines[lines["measure"] == "process"].set_index(["contender", "method"])
+    training = lines[lines["measure"] == "training"].drop_duplicates("contender")
+    for one in training.sort_values("ratio", ascending=False, kind="stable").to_dict("records"):
+        name, reference = one["contender"], one["reference"]
+        where = f"{one['layers']} ({one['method']})"
+        if one["rounds"]:
+            process = whole.loc[(name, one["method"])]
+            yield (
+                f"{name} trains {where} {_times_as_fast(one, f' as fast as {reference}', '95% interval ')},"
+                f" {_times_as_fast(process, ' with start-up')}."
+            )
+        else:
+            reason = _REASONS.get(one["verdict"], one["verdict"])
+            yield f"{name} cannot be compared with {reference} at {where}: {reason}."
+    if training.empty:
+        own = results.medians[results.medians["layers"] == results.shape].iloc[0]
+        where, step = f"{results.shape} ({own['method']})", duration(own["median"])
+        yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
+
+
+_REASONS = {
+    "mismatch": "its losses differ",
+    "cannot tell": "there is no round in which both have the right losses",
+}
+
+
+def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
+    """Write a ratio in words, with its interval or why there is none, and a doubt if there is one."""
+    text = f"{three_digits(line['ratio'])} times{than}"
+    if math.isnan(line["low"]):
+        return f"{text} (one round, so no interval)"
+    doubt = _DOUBTS.get(line["verdict"], "")
+    return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
+
+
+_DOUBTS = {"cannot tell": ", cannot be told from noise", "equal": ", equal within the margin"}
+
+
+def answer(results: Results) -> tuple[str, ...]:
+    """Return who is how many times as fast, a sentence each, and a last one on what that rests."""
+    return *rivals(results), basis(results)
+
+
+def rounds(results: Results) -> str:
+    """Return how many timed rounds the cases have."""
+    counts = results.runs.groupby(["method", "layers"])["round"].max()
+    least, most = int(counts.min()), int(counts.max())
+    return f"{most} rounds" if least == most else f"{least} to {most} rounds"
+
+
+def basis(results: Results) -> str:
+    """Return what the answers rest on, where the tables are, and what to do next."""
+    return f"{evidence(results)} Tables: {results.path}; pictures: make plot"
+
+
+def evidence(results: Results) -> str:
+    """Return how many runs there were, with what losses, on how quiet a machine."""
+    runs = results.runs[results.runs["status"] != "paused"]
+    troubles = []
+    for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
+        counts = runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False)
+        if len(counts):
+            troubles.append(f"{' and '.join(f'{count} of {name}' for name, count in counts.items())} {what}")
+    is_exact = not runs["parity"].str.startswith("within").any()
+    same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}. {noise(results)}"
+
+
+def noise(results: Results) -> str:
+    """Return how quiet the machine was, and what would help if it was not."""
+    lines, medians = results.speedups, results.medians
+    method = medians["method"][medians["layers"] == results.shape].iloc[0]
+    own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
+    floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
+    if not floors:
+        return "Without a control in two rounds nobody knows how quiet the machine was."
+    word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
+    compared = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
+    runs = results.runs
+    asked_s = runs["cpu_s"].sum() + runs["stolen_s"].sum()
+    stolen = runs["stolen_s"].sum() / asked_s if runs["stolen_s"].notna().any() and asked_s > 0.0 else 0.0
+    parts = [
+        f"{own['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
+        f" ({floors['process']:.3f} with start-up)"
+    ]
+    if stolen >= _MUCH_STOLEN:
+        parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
+    if word != _NOISES[0][1]:
+        parts.append(
+            "a quieter hour, or a machine of its own, would help"
+            if stolen >= _MUCH_STOLEN
+            else "it would help to close what else runs, and a larger --budget"
+        )
+    elif (compared["verdict"] == "cannot tell").any():
+        parts.append("a larger --budget would narrow the intervals of what cannot be told")
+    return f"The machine was {word}: {'; '.join(parts)}."
+
+
+_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (math.inf, "in a storm"))
+"""Up to which factor of 1 the interval of a control may reach, and what that is called."""
+_MUCH_STOLEN = 0.01
+
+
+def overtakings(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return who overtakes whom, a sentence for each pair."""
+    pairs = table[table["kind"] != "start-up"].groupby(
+        ["contender", "method", "than_contender", "than_method"], sort=False
+    )
+    said = []
+    for (contender, method, other, worse), own in pairs:
+        kinds = {one["kind"]: _from_neurons(one) for one in own.to_dict("records")}
+        said.append(
+            f"{contender} with {method} overtakes {other} with {worse} {kinds['training']} in training,"
+            f" {kinds['process']} as a whole process"
+        )
+    return tuple(said)
+
+
+def _from_neurons(one: Mapping[Any, Any]) -> str:
+    if np.isnan(one["neurons"]):
+        return f"nowhere up to {one['most_neurons']:.0f} neurons"
+    high = "beyond" if np.isnan(one["high"]) else f"{one['high']:.0f}"
+    return f"at {one['neurons']:.0f} neurons ({one['low']:.0f} to {high})"
+
+
+def selfcheck(table: pd.DataFrame) -> str:
+    """Say how often intervals held, how often there was a false alarm, and what difference is seen."""
+    of_training = table[table["measure"] == "training"]
+    equal = table[(table["extra_epochs"] == 0.0) & table["measure"].isin(["training", "process"])]
+    alarms = int(equal["verdict"].isin(["faster", "slower"]).sum())
+    held = table[table["measure"].isin(["training", "process"])]
+    low, high = share_interval(int(held["holds"].sum()), len(held))
+    slowed = of_training[of_training["extra_epochs"] > 0.0]
+    seen = (slowed["verdict"] == "slower").groupby(slowed["extra_epochs"]).mean()
+    enough = [extra for extra in seen.index if (seen[extra:] >= SEEN).all()]
+    least = f"a difference of {enough[0]:.0%} is seen" if enough else "no difference is seen"
+    return (
+        f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals held"
+        f" ({low:.0%} to {high:.0%}), {_count(alarms, 'false alarm')} in {len(equal)} comparisons of"
+        f" {table['reference'].iloc[-1]} with itself, {least} in at least {SEEN * 10:.0f} of 10 sweeps."
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def record(table: pd.DataFrame) -> str:
+    """Say how often predictions held."""
+    done = table[table["hit"] != ""]
+    if done.empty:
+        return "No prediction was checked yet: make predict ARGS=--check"
+    count = int((done["hit"] == "yes").sum())
+    low, high = share_interval(count, len(done))
+    return (
+        f"Of {len(done)} predictions for shapes that were not measured, {count} held their 95% interval"
+        f" ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest had"
+        f" {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
+    )
+
+
+def comparison(training: pd.DataFrame, what: str) -> str:
+    """Return the answer in a comparison; ``what`` says what is held against what."""
+    counts = training["verdict"].value_counts()
+    parts = [
+        f"{counts.get(word, 0)} {text}"
+        for word, text in (("slower", "slower"), ("faster", "faster"), ("equal", "equal within the margin"))
+        if counts.get(word, 0) or word != "equal"
+    ]
+    change, low, high = mean(training)
+    worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
+    return (
+        f"Training {what}: of {len(training)} {'case' if len(training) == 1 else 'cases'}"
+        f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
+        f" on average {times(change)} as fast ({three_digits(low)} to {three_digits(high)}),"
+        f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
+        f" ({three_digits(worst['low'])} to {three_digits(worst['high'])})."
+    )
+
+
+def machines(summed: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each contender: how many times as fast it trains, on so many machines."""
+    training = summed[summed["measure"] == "training"]
+    shapes = list(training["layers"])
+    if not shapes:
+        yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
+        return
+    shape = str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
+    for one in training[training["layers"] == shape].drop_duplicates("contender").to_dict("records"):
+        what = (
+            f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
+            f" as fast as {one['reference']}"
+        )
+        if one["machines"] < 2:
+            yield f"{what}, on one machine; that says nothing about others, so there is no interval."
+        else:
+            apart = (
+                f"machines differ by a factor of {one['spread']:.3f}"
+                if one["spread"] > 1.0005
+                else "machines differ by no more than their own noise"
+            )
+            yield (
+                f"{what} on {one['machines']} machines (95% interval of the mean {three_digits(one['low'])}"
+                f" to {three_digits(one['high'])}; {apart}, from"
+                f" {times(one['least'])} to {times(one['most'])})."
+            )
+
+
+def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
+    """Yield what is to be said of single machines: who is noisy, and who has other losses."""
+    for machine, results in machines.items():
+        lines = results.speedups
+        floors = lines["floor"][lines["control"] & lines["measure"].isin(["training", "process"])]
+        if (floors > NOISY).any():
+            yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
+        elif floors.isna().all():
+            yield f"{machine}: has no control in two rounds, so nobody knows how quiet it was."
+    yield from dict.fromkeys(other_losses(machines).values())
