@@ -19,7 +19,6 @@ from harness.commands import (
     build,
     claims,
     compare,
-    export,
     join,
     kernels,
     parts,
@@ -35,7 +34,7 @@ from harness.errors import FlatnetError, UsageError
 from harness.measure.session import INTERRUPTED
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
+    *(build, bench, show, plot, report, sweeps, compare, join, predict, claims, parts),
     *(verify, selfcheck, kernels),
 )
 

@@ -195,6 +195,11 @@ class Plan:
         """Return how many timed rounds the case of ``run`` has."""
         return self._planned[str(run.case)].rounds
 
+    def place_of(self, run: Run) -> str:
+        """Return where in the plan ``run`` is, as a progress bar says it."""
+        turn = "warm-up" if run.warm_up else f"round {run.round}/{self.rounds_of(run)}"
+        return f"{turn} {run.case} {run.contender}{' again' if run.control else ''}"
+
     @cached_property
     def _planned(self) -> dict[str, PlannedCase]:
         return {str(planned.case): planned for planned in self.cases}

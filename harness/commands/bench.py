@@ -119,11 +119,12 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted
         with terminal.doing("computing the results"):
             from harness.analysis.results import understand
             from harness.report.files import write_tables
+            from harness.report.tables import shown
 
             results = understand(sweep.folder)
             write_tables(sweep.folder, results)
             archive.publish()
-        terminal.results(results)
+        terminal.show(*shown(results))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
     if interrupted:

@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     import pandas as pd
 
     from harness.analysis import article as reader
+    from harness.report import tables_across
     from harness.report.files import csv
 
     measured = {
@@ -45,5 +46,5 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     table = reader.judged(said, results_of(arguments, folder), measured["storage.csv"], measured["seeds.csv"])
     for name, content in {**measured, "claims.csv": table}.items():
         replace_file(archive.path / name, csv(content))
-    terminal.claims(table)
+    terminal.show(tables_across.claims(table))
     return 0

@@ -166,14 +166,16 @@ def _label(revision: str) -> str:
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:
     """Show a comparison and return the exit status that was asked for."""
     from harness.across import comparison
-    from harness.report import files, sentences
+    from harness.report import files, sentences, tables_across
 
     training = table[table["measure"] == "training"]
     sentence = sentences.comparison(training, what)
     if arguments.format == "table":
-        terminal.comparison(training, what, sentence)
+        marks = sentences.marks(training["verdict"])
+        terminal.show(sentence, tables_across.comparison(training, what), *marks)
     else:
-        terminal.say(files.comparison(table, sentence, arguments.format))
+        shown = tables_across.comparison(table, what)
+        terminal.say(files.comparison(table, shown, sentence, arguments.format))
     if arguments.fail_slower is None:
         return 0
     limit = 1.0 / (1.0 + arguments.fail_slower)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
+_MOST_MACHINES = 8
+"""Of more machines than that a table shows one shape."""
 MACHINES = "machines"
 """Where the sweeps of several machines are, in the results folder."""
 ABOUT = "machines.json"
@@ -56,7 +58,8 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
         from harness.across import machines as read
-        from harness.report import pictures_across, sentences
+        from harness.case import example
+        from harness.report import pictures_across, sentences, tables_across
         from harness.report.files import csv, write_tables
         from harness.report.style import png
 
@@ -75,7 +78,8 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         replace_file(
             into / "machines.png", png(pictures_across.machines(table, summed, f"{about}; {into.name}"))
         )
-    terminal.joined(table, summed)
+    shape = example(table["layers"]) if len(found) > _MOST_MACHINES else ""
+    terminal.show(tables_across.machines(table, shape), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
@@ -84,7 +88,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         whole = SweepFolder(into / WHOLE)
         if not differences and put_together(folders, whole):
             terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
-    terminal.sentences(sentences.machines(summed))
+    terminal.show(*sentences.machines(summed))
     terminal.say(f"Table, summary and picture: {into}")
     return 0
 
@@ -118,14 +122,14 @@ def _name(results: "Results", folder: SweepFolder, taken: "dict[str, Results]") 
 def _judge(differences: Sequence[str], terminal: "Terminal") -> None:
     """Say whether machines that shared a sweep may be called equal."""
     if not differences:
-        terminal.sentences(
-            [
+        terminal.show(
+            *[
                 "The machines may be called equal: on the cases that all have measured, neither ratios nor"
                 " steps differ by more than intervals and floors."
             ]
         )
         return
     more = f", and {len(differences) - 1} more" if len(differences) > 1 else ""
-    terminal.sentences(
-        [f"The machines may not be called equal: {differences[0]}{more}. Compare within a machine only."]
+    terminal.show(
+        *[f"The machines may not be called equal: {differences[0]}{more}. Compare within a machine only."]
     )

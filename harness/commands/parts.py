@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     import pandas as pd
 
     from harness.analysis import parts
-    from harness.report import pictures_across, style
+    from harness.report import pictures_across, style, tables_across
     from harness.report.files import csv
 
     path = arguments.results / "parts.csv"
@@ -75,5 +75,5 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     replace_file(path, csv(made_runs))
     table = parts.parts(made_runs)
     replace_file(path.with_suffix(".png"), style.png(pictures_across.parts(table)))
-    terminal.parts(table, parts.PARTS)
+    terminal.show(tables_across.parts(table))
     return 0

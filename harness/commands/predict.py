@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         raise UsageError("predict: takes a shape such as 200-100-1, or --check")
     from harness.across import predictions
     from harness.analysis.results import understand
-    from harness.report import sentences
+    from harness.report import sentences, tables_across
 
     if arguments.check:
         return _check(arguments, terminal)
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
         raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
-    terminal.predictions(table, sentences.record(record))
+    terminal.show(tables_across.predictions(table), *sentences.beyond(table), sentences.record(record))
     return 0
 
 
@@ -163,7 +163,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
         from harness.across import predictions
         from harness.analysis.results import understand
-        from harness.report import sentences
+        from harness.report import sentences, tables_across
         from harness.report.files import csv
 
         record = predictions.read(path)
@@ -183,7 +183,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for sweep in tested:
         table = predictions.checked(table, understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    terminal.checks(table, predictions.hits(table), sentences.record(table))
+    terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(
             f"{unchecked} could not be checked: a step takes too long, or it did not fit into --budget"

@@ -73,7 +73,7 @@ def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal
         from harness.across.selfcheck import intervals, shares
         from harness.analysis.results import understand
         from harness.records import replace_file
-        from harness.report import pictures_across, sentences, style
+        from harness.report import pictures_across, sentences, style, tables_across
         from harness.report.files import csv
 
         found = []
@@ -87,4 +87,4 @@ def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal
         path = arguments.results / "selfcheck.csv"
         replace_file(path, csv(table))
         replace_file(path.with_suffix(".png"), style.png(pictures_across.selfcheck(table)))
-    terminal.selfcheck(shares(table), sentences.selfcheck(table))
+    terminal.show(tables_across.selfcheck(shares(table)), sentences.selfcheck(table))

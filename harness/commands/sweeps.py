@@ -37,7 +37,9 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show when and where each sweep was made, by whom, and what became of it; or follow a case."""
     archive = archive_of(arguments)
     if not arguments.case:
-        terminal.sweeps(_overviews(archive, terminal))
+        from harness.report import tables_across
+
+        terminal.show(tables_across.sweeps(_overviews(archive, terminal)))
         return 0
     method, shape = arguments.case
     if method not in METHODS or not isinstance(shape, Shape):

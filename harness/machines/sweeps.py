@@ -259,7 +259,7 @@ def _carry_out(
         return differs(lane.sweep.folder, plan, None, found, str(reply["reference"]), said)
 
     about = SweepFolder(path).read_json(ABOUT) or {}
-    with terminal.lanes({lane.machine: _seconds(lane) for lane in lanes}) as advance:
+    with terminal.progress({lane.machine: _seconds(lane) for lane in lanes}) as advance:
         fleet = Fleet(
             lanes=lanes,
             workers=workers,

@@ -91,7 +91,7 @@ def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
         for place, sweep in enumerate(sweeps)
     }
     try:
-        with terminal.progress(sum(planned_s)) as progress:
+        with terminal.progress({"": (0.0, sum(planned_s))}) as advance:
             while rounds:
                 place = min(rounds, key=lambda place: made_s[place] / planned_s[place])
                 sweep, (_, runs) = sweeps[place], next(rounds[place], (None, None))
@@ -99,10 +99,11 @@ def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
                     del rounds[place]
                     continue
                 for run in runs:
-                    progress.starting(sweep.plan, run)
+                    seconds = sweep.plan.estimate_of(run)
+                    advance("", sweep.plan.place_of(run), 0.0)
                     sweep.perform(run)
-                    progress.finished(sweep.plan, run)
-                    made_s[place] += sweep.plan.estimate_of(run)
+                    advance("", sweep.plan.place_of(run), seconds)
+                    made_s[place] += seconds
     except KeyboardInterrupt:
         return True
     return False

@@ -15,13 +15,12 @@ from matplotlib.figure import Figure
 from harness import __version__
 from harness.analysis.results import Results
 from harness.case import METHODS
-from harness.digits import MARKS
 from harness.plan import Options, Plan
-from harness.report import beside, descriptions, pictures_across, sentences, style, tables
+from harness.report import descriptions, pictures_across, sentences, style, tables, tables_across
 from harness.report.beside import Beside
 from harness.report.sentences import evidence
 from harness.report.style import Drawing
-from harness.report.tables import Table
+from harness.table import Table
 
 FILE = "report.html"
 _TITLES = {
@@ -70,7 +69,7 @@ def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[st
         overtakings=sentences.overtakings(results.crossovers),
         rounds=sentences.rounds(results),
         evidence=evidence(results),
-        marks=_marks(results),
+        marks=list(sentences.marks([*_compared(results), *results.alternatives["verdict"]])),
         selfcheck="" if found.selfcheck is None else sentences.selfcheck(found.selfcheck),
         record="" if found.predictions is None else sentences.record(found.predictions),
         tables={table.name: table for table in _tables(results, plan, found) if table.rows},
@@ -106,21 +105,21 @@ def _title(contenders: Iterable[str]) -> str:
 def _tables(results: Results, plan: Plan | None, found: Beside) -> Iterator[Table]:
     """Yield every table that the page can have, those without a row among them."""
     for method in METHODS:
-        yield tables.speedups(results, method).narrowed()
-    yield tables.methods(results).narrowed()
+        yield tables.speedups(results, method).turned()
+    yield tables.methods(results).turned()
     yield from tables.instead(results)
-    for make in (tables.exponents, tables.costs, tables.crossovers, tables.floors, tables.troubles):
+    for make in (tables.exponents, tables.floors, tables.troubles):
         yield make(results)
-    yield beside.left_out(plan)
+    yield tables.left_out(plan)
     if found.claims is not None:
-        yield beside.claims_table(found.claims)
+        yield tables_across.claims(found.claims)
     if found.predictions is not None:
-        yield beside.hits(found.predictions)
-        yield beside.checks(found.predictions)
+        yield tables_across.hits(found.predictions)
+        yield tables_across.checks(found.predictions)
     if found.parts is not None:
-        yield beside.parts_table(found.parts)
-    yield beside.environment(results)
-    yield beside.programs(results)
+        yield tables_across.parts(found.parts)
+    yield tables.environment(results)
+    yield tables.programs(results)
 
 
 def _pictures(results: Results, found: Beside, figures: Mapping[str, Figure]) -> Iterator[Picture]:
@@ -139,12 +138,10 @@ def _picture(name: str, description: str, figure: Figure) -> Picture:
     )
 
 
-def _marks(results: Results) -> list[str]:
-    """Explain the marks behind ratios, as far as there are any."""
-    lines = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 0)]
-    seen = {*lines["verdict"], *results.alternatives["verdict"]}
-    words = {"cannot tell": "cannot be told from 1", "equal": "equal within the margin"}
-    return [f"{mark} {words[verdict]}" for verdict, mark in MARKS.items() if verdict in seen]
+def _compared(results: Results) -> Iterable[str]:
+    """Return the verdicts of the ratios."""
+    lines = results.speedups
+    return [str(word) for word in lines["verdict"][~lines["control"] & (lines["rounds"] > 0)]]
 
 
 def _absent(results: Results, found: Beside) -> Iterator[tuple[str, str]]:

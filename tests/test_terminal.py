@@ -160,7 +160,7 @@ def left_out_of(name: str) -> LeftOut:
 def test_the_results_at_80_columns(tmp_path: Path) -> None:
     results = everything_that_can_happen(tmp_path)
     screen = Screen()
-    screen.terminal.results(results)
+    screen.terminal.show(*tables.shown(results))
     assert screen.out() == [
         "Time of a training step; times as fast as python",
         "shape             contender     step  training  process  losses",
@@ -201,7 +201,7 @@ def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
     results = everything_that_can_happen(tmp_path)
     for width, has_intervals in ((119, False), (120, True)):
         screen = Screen(width)
-        screen.terminal.results(results)
+        screen.terminal.show(*tables.shown(results))
         interval = f"45.0x? ({bounds(40.0, 50.0)})  3.50x? ({bounds(3.0, 4.0)})"
         assert (interval in screen.out()[4]) == has_intervals
     assert "2468x (2468 to 2468)  1234x (1234 to 1234)" in " ".join(screen.out()[7].split()).replace(
@@ -212,7 +212,7 @@ def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
 def test_who_has_other_losses_is_red(tmp_path: Path) -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system="standard", highlight=False)
-    Terminal(console).results(everything_that_can_happen(tmp_path))
+    Terminal(console).show(*tables.shown(everything_that_can_happen(tmp_path)))
     for text in ("differ", "1 of 2 differ", "identical, timeout", "crash", "not run", "left out"):
         assert f"\x1b[31m{text}" in file.getvalue()
     assert "\x1b[31midentical\x1b" not in file.getvalue()
@@ -243,7 +243,7 @@ def test_no_table_is_wider_than_the_screen(tmp_path: Path, width: int, count: in
     names, results = crowd(tmp_path, count)
     assert {len(name) for name in names} == {60}
     screen = Screen(width, is_file=False)
-    screen.terminal.results(results)
+    screen.terminal.show(*tables.shown(results))
     screen.terminal.plan(plan(names, (SMALL, LARGE)))
     lines = screen.out()
     assert max(map(len, lines)) <= width
@@ -262,7 +262,7 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
     results = understood(tmp_path, two_rounds(), plan(["python", "rust"], (ARTICLE,)))
     file, terminal = Screen(), Screen(is_file=False)
     for screen in (file, terminal):
-        screen.terminal.results(results)
+        screen.terminal.show(*tables.shown(results))
     assert file.out()[-2:] == list(sentences.answer(results))
     wrapped = terminal.out()[6:]
     # A path that is longer than a line is cut where it must be.
@@ -282,7 +282,7 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
     ]
     results = understood(tmp_path, rows)
     screen = Screen()
-    screen.terminal.results(results)
+    screen.terminal.show(*tables.shown(results))
     assert screen.out()[-9:-3] == [
         "The time of a training step grows as neurons to the power of",
         "method    contender  power  95% interval  by count   neurons  straight from",
@@ -330,7 +330,7 @@ def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     names = ("[red]a", "[/]b")
     screen = Screen()
     screen.terminal.plan(plan(names, (ARTICLE,)))
-    screen.terminal.results(understood(tmp_path, two_rounds(*names), plan(names, (ARTICLE,))))
+    screen.terminal.show(*tables.shown(understood(tmp_path, two_rounds(*names), plan(names, (ARTICLE,)))))
     text = "\n".join(screen.out())
     for line in (
         "* [red]a runs twice a round",
@@ -348,7 +348,7 @@ def test_the_list_of_sweeps() -> None:
     screen = Screen()
     small = {"host": "box", "commit": "0123456+", "runs": 3, "floor": math.nan, "contenders": tuple("abc")}
     large = {"host": "a-machine-" * 6, "commit": "", "runs": 9, "floor": 1.25, "contenders": tuple("abcd")}
-    screen.terminal.sweeps([about | small, about | large])
+    screen.terminal.show(tables_across.sweeps([about | small, about | large]))
     assert screen.out() == [
         "Sweeps",
         "sweep                     host    commit    cases  runs  failed  floor  who",
@@ -374,7 +374,7 @@ def kernels_table() -> pd.DataFrame:
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_kernels(width: int) -> None:
     screen = Screen(width)
-    screen.terminal.kernels(kernels_table())
+    screen.terminal.show(tables_across.kernels(kernels_table()))
     assert screen.out() == [
         "One call of each kernel, in process",
         "                                                    times     ns per    of",
@@ -390,7 +390,7 @@ def test_the_kernels(width: int) -> None:
 def test_long_names_of_kernels_and_contenders_lose_their_middle() -> None:
     table = kernels_table().assign(contender="a contender " * 5, layers=str(LARGE.shape))
     screen = Screen()
-    screen.terminal.kernels(table)
+    screen.terminal.show(tables_across.kernels(table))
     assert max(map(len, screen.out())) <= 80
     assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms    2510x       0.38  100%")
 
@@ -449,7 +449,7 @@ def test_the_machines_at_80_columns() -> None:
         ]
     )
     screen = Screen()
-    screen.terminal.joined(table, summed)
+    screen.terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     assert screen.out() == [
         "Times as fast as the reference in training, by machine",
         "method  shape   contender  machine  training     step  floor  counts",
@@ -478,7 +478,7 @@ def test_of_many_machines_one_shape_is_shown() -> None:
         [{**about, **numbers, "layers": "4-2-1", "machines": 9, "spread": 1.0, "least": 9.0, "most": 9.0}]
     )
     screen = Screen()
-    screen.terminal.joined(table, summed)
+    screen.terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     assert screen.out()[0] == "Times as fast as the reference in training at 10-5-1, by machine"
     assert sum(f" m{number} " in line for line in screen.out() for number in range(9)) == 9
 
