@@ -20,7 +20,7 @@ def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
     folder = write(tmp_path, rows)
     results = understand(folder)
     write_tables(folder, results)
-    # Ratios 4 and 4, 3 and 3, of CPU seconds 1 and 1; two equal rounds have the level 1 - 2 / 4.
+    # Ratios 4 and 4, 3 and 3; two equal rounds have the level 1 - 2 / 4.
     equal = "2,2.0,0.0,1.0,1.0,1.0,0.5,1.0,4-2-1"
     none = "0,0.0,,,,,,1.0,4-2-1"
     wrong = "mismatch,epoch 1: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"
@@ -29,18 +29,17 @@ def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
         "effective_rounds,lag1,ratio,low,high,level,floor,floor_layers,verdict,parity",
         *(
             f"naive,4-2-1,7,12,240,python,python,yes,{measure},{equal},cannot tell,identical"
-            for measure in ("training", "process", "cpu")
+            for measure in ("training", "process")
         ),
         "naive,4-2-1,7,12,240,rust,python,no,training,2,2.0,0.0,4.0,4.0,4.0,0.5,1.0,4-2-1,faster,identical",
         "naive,4-2-1,7,12,240,rust,python,no,process,2,2.0,0.0,3.0,3.0,3.0,0.5,1.0,4-2-1,faster,identical",
-        f"naive,4-2-1,7,12,240,rust,python,no,cpu,{equal},cannot tell,identical",
         *(
             f"naive,4-2-1,7,12,240,go,python,no,{measure},{none},crash,"
-            for measure in ("training", "process", "cpu")
+            for measure in ("training", "process")
         ),
         *(
             f"naive,10-5-1,16,57,6270,rust,python,no,{measure},{none},{wrong}"
-            for measure in ("training", "process", "cpu")
+            for measure in ("training", "process")
         ),
     ]
     summary = (folder.path / "summary.csv").read_text(encoding="utf-8").splitlines()

@@ -99,11 +99,9 @@ def planned(results: Results, plan: Plan | None) -> Results:
         return results
     cases = {(one.case.method, str(one.case.shape)) for one in plan.cases}
 
-    def within(table: pd.DataFrame) -> pd.DataFrame:
-        keys = zip(table["method"], table["layers"], strict=True)
-        return table[[key in cases for key in keys]].reset_index(drop=True)
-
-    return replace(results, speedups=within(results.speedups), medians=within(results.medians))
+    became = results.outcomes
+    within = [case in cases for case in zip(became["method"], became["layers"], strict=True)]
+    return replace(results, outcomes=became[within].reset_index(drop=True))
 
 
 def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:

@@ -9,30 +9,21 @@ from harness.records import LOSS_COLUMNS, LossKey
 from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
+LANE = ["method", "layers", "contender"]
+"""Whose runs, but for the control's."""
+_NUMBERS = ["training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"]
+_NUMBERS += ["initial_loss", "final_loss"]
+"""Columns that may be empty."""
 
 
-def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
-    """Return the rows as a frame, contenders in the order given, with three columns that follow from others.
+def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return the rows as a frame with three columns that follow from others.
 
     ``cpu_s``, ``startup_s`` (the whole process except training and compiling) and ``step_s`` (training per
     training step).
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
-    runs["layers"] = runs["layers"].astype(str)
-    places = {name: place for place, name in enumerate(contenders)}
-    runs = runs.sort_values(
-        "contender", key=lambda names: names.map(places), kind="stable", ignore_index=True
-    )
-    for column in (
-        "training_s",
-        "compile_s",
-        "stolen_s",
-        "involuntary_switches",
-        "peak_memory_bytes",
-        "initial_loss",
-        "final_loss",
-    ):
-        runs[column] = runs[column].astype(float)
+    runs = runs.astype({"layers": str, **dict.fromkeys(_NUMBERS, float)})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
