@@ -43,11 +43,11 @@ def three_digits(value: float) -> str:
 
 
 def plus_minus(low: float, high: float) -> str:
-    """Write how wide an interval is, as half of its width on a logarithmic axis: ±4.5%, or ×÷2.3."""
+    """Write how wide an interval is, as half of its width on a logarithmic axis: ±4.5%, or ±2.30x."""
     if not low > 0.0:
         return "±?"
     factor = math.sqrt(high / low)
     if factor >= 1.995:
-        return f"×÷{three_digits(factor)}"
+        return f"±{times(factor)}"
     percent = (factor - 1.0) * 100.0
     return f"±{percent:.0f}%" if percent >= 9.95 else f"±{percent:.1f}%"

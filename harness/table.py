@@ -40,6 +40,8 @@ class Column:
     """Whether a narrow terminal leaves the column out."""
     is_name: bool = False
     """Whether a text that is too long loses its middle, because names differ at either end."""
+    is_prose: bool = False
+    """Whether a text that is too long is wrapped between words. Any other column keeps its width."""
 
     def cell(self, line: Line) -> Cell:
         """Return what stands in this column for ``line``."""
@@ -57,6 +59,11 @@ class Column:
 def words(name: str, none: str = "", *, wide: bool = False) -> Column:
     """Return a column of words."""
     return Column(str, (name,), none, is_wide=wide)
+
+
+def prose(name: str, *, wide: bool = False) -> Column:
+    """Return a column of texts that may be long."""
+    return Column(str, (name,), is_wide=wide, is_prose=True)
 
 
 def named(name: str) -> Column:

@@ -188,6 +188,7 @@ def _grid(table: Table, *, is_wide: bool) -> Grid:
     places = [place for place in range(first, len(columns)) if is_wide or not columns[place][1].is_wide]
     for place in places:
         head, is_number = columns[place][0], numeric[place]
+        column = columns[place][1]
         if is_number:
             grid.add_column(
                 _wrapped(head, [row[place] for row in table.rows], is_wide=is_wide),
@@ -195,7 +196,7 @@ def _grid(table: Table, *, is_wide: bool) -> Grid:
                 no_wrap=True,
             )
         else:
-            grid.add_column(escape(head))
+            grid.add_column(escape(head), no_wrap=not (column.is_name or column.is_prose))
     above: tuple[Cell, ...] = ()
     for row in table.rows:
         if table.is_grouped and above[:1] != row[:1]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
-_MOST_MACHINES = 8
-"""Of more machines than that a table shows one shape."""
 MACHINES = "machines"
 """Where the sweeps of several machines are, in the results folder."""
 ABOUT = "machines.json"
@@ -58,7 +56,6 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
         from harness.across import machines as read
-        from harness.case import example
         from harness.report import pictures_across, sentences, tables_across
         from harness.report.files import csv, write_tables
         from harness.report.style import png
@@ -78,8 +75,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         replace_file(
             into / "machines.png", png(pictures_across.machines(table, summed, f"{about}; {into.name}"))
         )
-    shape = example(table["layers"]) if len(found) > _MOST_MACHINES else ""
-    terminal.show(tables_across.machines(table, shape), tables_across.pooled(summed))
+    terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):

@@ -11,9 +11,9 @@ from harness.across.comparison import mean
 from harness.across.machines import other_losses
 from harness.across.predictions import median_error
 from harness.across.selfcheck import SEEN
-from harness.case import example
 from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.results import LEFT_OUT, Results
+from harness.case import example
 from harness.digits import MARKS, MEANINGS, duration, three_digits, times
 from harness.rows import FAILED
 
@@ -215,8 +215,8 @@ def record(table: pd.DataFrame) -> str:
     low, high = share_interval(count, len(done))
     return (
         f"Of {len(done)} predictions for shapes that were not measured, {count} came true within their 95%"
-        f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest had"
-        f" {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
+        f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest"
+        f" had {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
     )
 
 

@@ -20,6 +20,7 @@ from harness.table import (
     estimate,
     factor,
     named,
+    prose,
     seconds,
     three,
     two,
@@ -63,7 +64,7 @@ def outcomes(results: Results) -> Table:
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
         columns[measure] = estimate(times, *fields)
-    columns["losses"] = words("losses")
+    columns["losses"] = prose("losses")
     caption = f"Time of a training step; times as fast as {results.reference}"
     found = results.standings[_is_measured(results.standings)]
     lines = [{**one, "losses": _losses(one)} for one in records(found)]
@@ -99,7 +100,7 @@ def by_case(results: Results, *methods: str) -> Table:
         "shape": words("layers"),
         **{name: words(name) for name in results.contenders},
         **{f"{name}, {measure}": words(f"{name}, {measure}") for name in rivals for measure in _RATIOS},
-        "losses": words("losses"),
+        "losses": prose("losses"),
     }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     losses: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -259,7 +260,7 @@ def troubles(results: Results) -> Table:
                 "said": error or parity,
             }
         )
-    columns = {**LANE, "what": words("what"), "what it said": words("said")}
+    columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
     return Table("troubles", caption, columns, lines, "runs.csv")
 
@@ -272,7 +273,7 @@ def left_out(plan: Plan | None) -> Table:
         "method": words("method"),
         "shape": words("shape"),
         "contender": words("contender", none="everybody"),
-        "why": words("reason"),
+        "why": prose("reason"),
     }
     return Table("left-out", "What was asked for and did not fit", columns, lines, "plan.json")
 
@@ -318,7 +319,7 @@ def environment(results: Results) -> Table:
         for name, value in known.items()
         if name not in ("contenders", "missing")
     ]
-    columns = {"what": words("what"), "value": words("value")}
+    columns = {"what": words("what"), "value": prose("value")}
     return Table("environment", "The machine and the system", columns, lines, "environment.json")
 
 

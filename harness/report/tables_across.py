@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.across.predictions import hits as hits_of
 from harness.analysis.parts import PARTS
+from harness.case import example
 from harness.digits import duration, times
 from harness.report.tables import LANE, records
 from harness.table import (
@@ -20,6 +21,7 @@ from harness.table import (
     number,
     percent,
     permille,
+    prose,
     seconds,
     share,
     three,
@@ -27,6 +29,8 @@ from harness.table import (
     whole,
     words,
 )
+
+_MOST_MACHINES = 8
 
 
 def sweeps(overviews: Iterable[Line]) -> Table:
@@ -39,7 +43,7 @@ def sweeps(overviews: Iterable[Line]) -> Table:
         "runs": words("runs"),
         "failed": whole("failed"),
         "floor": factor("floor"),
-        "who": words("who"),
+        "who": prose("who"),
     }
     lines = [{**one, "who": _some(one["contenders"])} for one in overviews]
     return Table("sweeps", "Sweeps", columns, lines, keys=0)
@@ -81,13 +85,16 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
     return Table("comparison", f"Times as fast: {what}", columns, records(table), keys=2)
 
 
-def machines(joined: pd.DataFrame, shape: str = "") -> Table:
+def machines(joined: pd.DataFrame) -> Table:
     """Return a row for each contender on each machine: how many times as fast it trains there.
 
-    ``shape`` names the one to show; all if it is empty.
+    Of more than eight machines one shape is shown.
     """
     lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
-    lines = lines[lines["layers"] == shape] if shape else lines
+    where = ""
+    if lines["machine"].nunique() > _MOST_MACHINES:
+        shape = example(lines["layers"])
+        lines, where = lines[lines["layers"] == shape], f" at {shape}"
     columns = {
         **LANE,
         "machine": named("machine"),
@@ -96,7 +103,6 @@ def machines(joined: pd.DataFrame, shape: str = "") -> Table:
         "floor": factor("floor"),
         "counts": words("counts"),
     }
-    where = f" at {shape}" if shape else ""
     caption = f"Times as fast as the reference in training{where}, by machine"
     return Table("machines", caption, columns, records(lines), "joined.csv", keys=3)
 
@@ -169,9 +175,9 @@ def hits(table: pd.DataFrame) -> Table:
 def claims(table: pd.DataFrame) -> Table:
     """Return a row for each claim of the article, with its verdict and its figures."""
     columns = {
-        "the article": words("says"),
+        "the article": prose("says"),
         "verdict": words("verdict"),
-        "measured (95% interval)": words("figure"),
+        "measured (95% interval)": prose("figure"),
         "from": words("basis", wide=True),
     }
     caption = "What the article says, and what was measured"
