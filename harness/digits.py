@@ -5,7 +5,7 @@ from decimal import Decimal
 
 MARKS = {"cannot tell": "?", "equal": "="}
 """What stands behind a ratio that is no clear difference, by its verdict."""
-MEANINGS = {"cannot tell": "cannot be told from 1", "equal": "equal within the margin"}
+MEANINGS = {"cannot tell": "cannot be told from noise", "equal": "equal within the margin"}
 """The same verdicts in words."""
 _UNITS = (
     (3600.0, "h", 7200.0),

@@ -74,7 +74,7 @@ def test_a_noisy_machine_is_named_and_left_out(tmp_path: Path) -> None:
     found = understood(tmp_path, a=rows(100.0), b=rows(100.0), c=rows(900.0, control=0.3))
     assert training(found) == {"a": "yes", "b": "yes", "c": "noisy"}
     (remark,) = sentences.remarks(found)
-    assert remark.startswith("c: The machine was in a storm")
+    assert remark.startswith("c: The machine was very noisy")
     summed = machines.summary(machines.joined(found)).set_index("measure")
     assert summed["ratio"]["training"] == pytest.approx(100.0, rel=1e-3)
 

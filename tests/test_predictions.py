@@ -70,7 +70,8 @@ def test_a_check_fills_in_what_was_measured_and_nothing_else(tmp_path: Path) -> 
     hits = predictions.hits(done.reset_index()).set_index("contender")
     assert (hits["checks"]["a"], hits["hits"]["a"]) == (2, 1)
     assert sentences.record(done.reset_index()).startswith(
-        "Of 4 predictions for shapes that were not measured, 2 held their 95% interval (7% to 93%);"
+        "Of 4 predictions for shapes that were not measured, 2 came true within their 95%"
+        " interval (7% to 93%);"
     )
 
 

@@ -208,7 +208,7 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "broken crash",
         "absent not run",
         "spared left out",
-        "? cannot be told from 1",
+        "? cannot be told from noise",
         "Alternatives to rust, naive: how many times as long a training step takes, and",
         "from how many neurons on each is worth it",
         "ties with",
@@ -225,8 +225,8 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "at times 0.00 ns 3001 3001 agree",
         "python 500 ms identical",
         f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
-        " cannot be told from 1),"
-        f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from 1).",
+        " cannot be told from noise),"
+        f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
         "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed."
         f" The machine was very noisy: python against itself is within a factor of {floor(0.8, 1.25):.3f}"
         f" ({floor(1.0, 4.0 / 3.0):.3f} with start-up); close other programs, or raise --budget."
@@ -255,7 +255,7 @@ def test_two_contenders_have_a_row_a_case(tmp_path: Path) -> None:
         f"10-5-1 900 ms 20.0 ms {ratio} {process} identical",
         "16-8-1 2.00 s crash crash rust crash",
         "32-16-1 500 ms python left out",
-        "? cannot be told from 1",
+        "? cannot be told from noise",
         "left out: naive at 64-32-1",
     ]
 

@@ -213,10 +213,11 @@ def record(table: pd.DataFrame) -> str:
         return "No prediction was checked yet: make predict ARGS=--check"
     count = int((done["hit"] == "yes").sum())
     low, high = share_interval(count, len(done))
+    farthest = three_digits(float(done["beyond"].max()))
     return (
         f"Of {len(done)} predictions for shapes that were not measured, {count} came true within their 95%"
         f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest"
-        f" had {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
+        f" had {farthest} times the multiply-adds of the largest measured shape."
     )
 
 
@@ -275,5 +276,5 @@ def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
         if (floors > NOISY).any():
             yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
         elif floors.isna().all():
-            yield f"{machine}: has no control in two rounds, so nobody knows how quiet it was."
+            yield f"{machine}: has no control with two rounds, so how quiet it was is not known."
     yield from dict.fromkeys(other_losses(machines).values())
