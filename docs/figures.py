@@ -42,7 +42,7 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     if (docs / "kernels.csv").exists():
         table = kernels.read(docs / "kernels.csv")
         figures["kernels"] = tables_across.kernels(table).markdown
-        figures[f"{results.path.name}-kernels"] = tables.programs_and_kernels(results, table).markdown
+        figures[f"{results.path.name}-kernels"] = tables_across.programs_and_kernels(results, table).markdown
     if (docs / "seeds.csv").exists():
         raw = (claims.read(docs / f"{name}.csv", columns) for name, columns in claims.RAW.items())
         figures[f"{results.path.name}-claims"] = tables_across.claims(

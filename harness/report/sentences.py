@@ -216,8 +216,8 @@ def record(table: pd.DataFrame) -> str:
     farthest = three_digits(float(done["beyond"].max()))
     return (
         f"Of {len(done)} predictions for shapes that were not measured, {count} came true within their 95%"
-        f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest"
-        f" had {farthest} times the multiply-adds of the largest measured shape."
+        f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the"
+        f" farthest had {farthest} times the multiply-adds of the largest measured shape."
     )
 
 

@@ -1,6 +1,5 @@
 """Every table that people read, each defined once for the terminal, the documents and the page."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,6 @@ from harness.table import (
     Line,
     Table,
     estimate,
-    factor,
     named,
     prose,
     seconds,
@@ -278,25 +276,6 @@ def left_out(plan: Plan | None) -> Table:
     return Table("left-out", "What was asked for and did not fit", columns, lines, "plan.json")
 
 
-def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
-    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
-    lines = []
-    for one in records(results.medians):
-        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
-        if kernel_s is not None:
-            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
-    columns = {
-        "": Column("{} {}".format, ("contender", "method")),
-        "shape": words("layers"),
-        "kernel": seconds("kernel_s"),
-        "program": seconds("median"),
-        "program / kernel": factor("times"),
-    }
-    caption = "A training step in the program and alone"
-    return Table("programs-and-kernels", caption, columns, lines, "summary.csv")
-
-
 _LABELS = {
     "cpu": "processor",
     "measuring_core": "core kept for the programs",
@@ -323,19 +302,15 @@ def environment(results: Results) -> Table:
     return Table("environment", "The machine and the system", columns, lines, "environment.json")
 
 
-def _known(name: str, value: Any) -> Cell:
+def _known(name: str, value: Any) -> str:
     """Write a value of environment.json."""
-    if value is None or value in ("", {}, []):
-        return Cell("none" if value is not None else "not known")
     if isinstance(value, bool):
-        return Cell("yes" if value else "no")
-    if name.endswith("_bytes") and isinstance(value, int):
-        return Cell(f"{value / 2**30:.1f} GiB", value)
-    if isinstance(value, int | float):
-        return Cell(f"{value:.3g}" if isinstance(value, float) else str(value), value)
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return Cell("; ".join(f"{key}: {text}" for key, text in value.items()))
-    return Cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        value = "; ".join(f"{key}: {text}" for key, text in value.items())
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{value / 2**30:.1f} GiB"
+    return "not known" if value is None else str(value) or "none"
 
 
 def programs(results: Results) -> Table:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from harness.across.predictions import hits as hits_of
 from harness.analysis.parts import PARTS
+from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
 from harness.report.tables import LANE, records
@@ -217,3 +218,22 @@ def kernels(table: pd.DataFrame) -> Table:
     }
     caption = "One call of each kernel, in process"
     return Table("kernels", caption, columns, records(table), "kernels.csv", keys=0, is_grouped=True)
+
+
+def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
+    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
+    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    lines = []
+    for one in records(results.medians):
+        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
+        if kernel_s is not None:
+            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
+    columns = {
+        "": Column("{} {}".format, ("contender", "method")),
+        "shape": words("layers"),
+        "kernel": seconds("kernel_s"),
+        "program": seconds("median"),
+        "program / kernel": factor("times"),
+    }
+    caption = "A training step in the program and alone"
+    return Table("programs-and-kernels", caption, columns, lines, "summary.csv")
