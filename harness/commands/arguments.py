@@ -11,7 +11,6 @@ from harness.errors import UsageError
 from harness.measure.contenders import Manifest, load_manifest, select
 from harness.paths import MANIFEST, ROOT
 from harness.records import SweepFolder
-from harness.version_1 import is_of_version_1, take_over
 
 if TYPE_CHECKING:
     from harness.analysis.results import Results
@@ -27,12 +26,8 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def archive_of(arguments: argparse.Namespace) -> Archive:
-    """Return the results folder; what version 1.0 left there becomes sweeps."""
-    archive = Archive(arguments.results)
-    if is_of_version_1(archive):
-        with archive.locked():
-            take_over(archive)
-    return archive
+    """Return the results folder."""
+    return Archive(arguments.results)
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
