@@ -3,6 +3,7 @@
     results/sweeps/2026-11-24T03-32-52.123Z/   runs.csv, plan.json, summary.csv, scaling.png, ...
     results/latest -> sweeps/2026-11-24T03-32-52.123Z
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
+    results/compared/sweeps/...                the sweeps of compare; those of predict, selfcheck and machines
 
 One link is replaced, at once, when a new sweep takes over, so that what stands in the folder is never of two
 sweeps. Whoever is killed on the way leaves links that the next ``publish`` puts right.
@@ -21,6 +22,10 @@ from harness.records import RUNS, SweepFolder, explained
 
 SWEEPS = "sweeps"
 LATEST = "latest"
+COMPARED, PREDICTED, SELFCHECK = "compared", "predicted", "selfcheck"
+"""Within a results folder, the results folders with the sweeps of other commands than bench."""
+MACHINES, STATIONS = "machines", "stations"
+"""Where the sweeps of several machines are joined, and where each machine keeps its own."""
 _NAME = "%Y-%m-%dT%H-%M-%S"
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.codec import decode, encode, shown
+from harness.codec import decode, encode, shown, shown_error
 from harness.errors import ResultsError
 from harness.plan import Plan
 from harness.rows import COLUMNS, ESSENTIAL, Row, cells, count, read_row
@@ -221,12 +221,6 @@ def explained(path: Path, what: str, then: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ResultsError(f"{path}: {what}: {error.strerror}; {then}") from error
-
-
-def shown_error(error: Exception) -> str:
-    """Return the text of an error of the system or of a parser in one short line."""
-    text = error.strerror if isinstance(error, OSError) else None
-    return (text or " ".join(str(error).split()))[:200]
 
 
 def _csv(lines: Iterable[Sequence[str]]) -> str:

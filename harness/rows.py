@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from harness.case import Case, Shape
 from harness.codec import shown
-from harness.plan import Run
+from harness.plan import Plan, Run
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
 """The status of a run after which its contender is spared that case and larger shapes."""
@@ -70,6 +70,24 @@ class Row:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
         if not self.training_s and self.status in WITH_LOSSES:
             raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
+
+
+def pending(plan: Plan, rows: Iterable[Row]) -> Iterator[Run]:
+    """Yield the runs of ``plan`` that are still to be made after ``rows``.
+
+    After a run that failed its contender is spared that case, and larger shapes of its method: these runs
+    count as made.
+    """
+    made, limits = set(), dict[tuple[str, str], int]()
+    for row in rows:
+        made.add(row.run.key)
+        if row.status in FAILED:
+            lane, size = (row.run.contender, row.run.case.method), row.run.case.shape.size
+            limits[lane] = min(size, limits.get(lane, size))
+    for run in plan.schedule():
+        limit = limits.get((run.contender, run.case.method), math.inf)
+        if run.key not in made and run.case.shape.size < limit:
+            yield run
 
 
 _CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")

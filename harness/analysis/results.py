@@ -1,7 +1,7 @@
 """What a sweep showed: one value, computed once, from which every table and picture takes its numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
 from harness.records import SweepFolder
-from harness.rows import FAILED, WITH_LOSSES
+from harness.rows import FAILED, WITH_LOSSES, Row
 
 MEASURES = {"training_s": "training", "wall_s": "process", "cpu_s": "cpu"}
 """What ratios are made of: a column of a frame of runs, and the word for it."""
@@ -87,15 +87,16 @@ def understand(
     reference: str | None = None,
     margin: float | None = None,
     only: tuple[str, Shape] | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
     Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and the
-    shape of the one case that is wanted.
+    shape of the one case that is wanted; ``rows`` are those of the folder that are, if not all.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
-    rows, plan = folder.rows(), folder.plan()
+    rows, plan = folder.rows() if rows is None else rows, folder.plan()
     if only:
         rows = [row for row in rows if (row.run.case.method, row.run.case.shape) == only]
         plan = plan.only(*only) if plan else None

@@ -2,27 +2,26 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive
-from harness.case import METHODS, Shape
+from harness.case import LARGEST_INTEGER, METHODS, Shape
+from harness.codec import shown
 from harness.errors import UsageError
 from harness.measure.contenders import Manifest, load_manifest, select
-from harness.paths import MANIFEST, ROOT
+from harness.paths import MANIFEST, RESULTS
+from harness.plan import MOST_ROUNDS, Options
 from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from harness.analysis.results import Results
 
-LARGEST = 2**64 - 1
-
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add --results."""
-    parser.add_argument(
-        "--results", type=Path, default=ROOT / "results", help="the results folder (default: results)"
-    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the results folder (default: results)")
 
 
 def archive_of(arguments: argparse.Namespace) -> Archive:
@@ -92,6 +91,37 @@ def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None
     )
 
 
+def add_limits(parser: argparse.ArgumentParser, defaults: Options, **texts: str) -> None:
+    """Add the flags of those options that have a help text here."""
+    known: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "rounds": ("--rounds", whole(1, MOST_ROUNDS)),
+        "run_s": ("--seconds", amount("seconds")),
+        "timeout_s": ("--timeout", amount("seconds")),
+        "budget_s": ("--budget", amount("seconds")),
+        "seed": ("--seed", whole(0)),
+    }
+    for name, text in texts.items():
+        flag, read = known[name]
+        default = getattr(defaults, name)
+        shown_default = "as many as fit into the budget" if default is None else f"{default:g}"
+        parser.add_argument(
+            flag,
+            dest=name,
+            metavar="N",
+            type=read,
+            default=default,
+            help=f"{text} (default: {shown_default})",
+        )
+
+
+def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
+    """Return what the flags ask for, each shape and method once; ``others`` are options without a flag."""
+    names = (field.name for field in fields(Options))
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    lists = {name: tuple(dict.fromkeys(given[name])) for name in ("shapes", "methods") if name in given}
+    return Options(**given | lists | others)
+
+
 def manifest_of(arguments: argparse.Namespace) -> Manifest:
     """Return what --manifest and --contenders say."""
     return select(load_manifest(arguments.manifest), arguments.contenders)
@@ -114,14 +144,14 @@ def percent(text: str) -> float:
     return amount("percent, such as 5%,")(text.removesuffix("%")) / 100.0
 
 
-def whole(least: int, most: int = LARGEST) -> Callable[[str], int]:
+def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
     """Return a reader of integers from ``least`` to ``most``."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most:
             return int(text)
-        limit = "2^64 - 1" if most == LARGEST else most
-        raise argparse.ArgumentTypeError(f"got {text[:60]!r}, takes an integer from {least} to {limit}")
+        limit = "2^64 - 1" if most == LARGEST_INTEGER else most
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, takes an integer from {least} to {limit}")
 
     return parse
 
@@ -135,7 +165,7 @@ def amount(unit: str) -> Callable[[str], float]:
         except ValueError:
             value = 0.0
         if not 0.0 < value < 1e9:
-            raise argparse.ArgumentTypeError(f"got {text[:60]!r}, takes a number of {unit} above zero")
+            raise argparse.ArgumentTypeError(f"got {shown(text)}, takes a number of {unit} above zero")
         return value
 
     return parse

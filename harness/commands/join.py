@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.archive import MACHINES
 from harness.commands.arguments import add_results, archive_of
 from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
-MACHINES = "machines"
-"""Where the sweeps of several machines are, in the results folder."""
 ABOUT = "machines.json"
 """What was asked of them all."""
 WHOLE = "whole/sweep"

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from harness.codec import shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines import errand
 from harness.machines.lanes import Worker
@@ -102,8 +103,9 @@ def connected(access: Access, tree: str | None = None, archive: bytes | None = N
             access.address, timeout=_CONNECT_S, security=security, set_as_default=False
         )
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SchedulerGone(f"no scheduler can be reached at {access.address}: {reason[:200]}") from error
+        raise SchedulerGone(
+            f"no scheduler can be reached at {access.address}: {shown_error(error)}"
+        ) from error
     try:
         yield Cluster(client, tree, archive)
     finally:
@@ -232,9 +234,7 @@ class Cluster:
             error = future.exception(timeout=_ANSWER_S)
             if type(error).__name__ == "KilledWorker":
                 return {"again": "its workers were killed"}
-            return {
-                "error": f"its worker failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            }
+            return {"error": f"its worker failed: {type(error).__name__}: {shown_error(error)}"}
         try:
             reply: dict[str, Any] = future.result(timeout=_ANSWER_S)
         except Exception as error:

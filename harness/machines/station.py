@@ -23,8 +23,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from harness.archive import SWEEPS, Archive
-from harness.codec import decode, encode, shown
+from harness.archive import STATIONS, SWEEPS, Archive
+from harness.codec import decode, encode, shown, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.measure import environment, revisions
 from harness.measure.contenders import Lineup, build, lineup, load_manifest, select
@@ -32,14 +32,13 @@ from harness.measure.guard import end_leftovers
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
-from harness.paths import ROOT
+from harness.paths import RESULTS, ROOT
 from harness.plan import Options, Plan, Run, RunKey
 from harness.records import RUNS, LossKey, SweepFolder, replace_file
 from harness.rows import COLUMNS, Row, cells, read_row
 
 VARIABLE = "FLATNET_MACHINE"
 """Names the machine, if its host name will not do."""
-STATIONS = "stations"
 
 
 def machine_name(name: str) -> str:
@@ -112,7 +111,6 @@ class Station:
         """Set when nobody is there any more who would hear an answer."""
         self._machine = machine
         self._lineup: Lineup | None = None
-        self._reference = ""
         self._sweep: Sweep | None = None
         self._size = -1
         self._rounds: dict[tuple[str, int], list[Run]] = {}
@@ -140,12 +138,12 @@ class Station:
         except FlatnetError as error:
             return {"error": str(error)}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"error": f"cannot understand the request: {' '.join(str(error).split())[:200]}"}
+            return {"error": f"cannot understand the request: {shown_error(error)}"}
         except OSError as error:
             return {"error": f"cannot measure: {error.strerror}"}
 
     def _look(self, manifest: str, contenders: list[str]) -> dict[str, Any]:
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
+        archive = Archive(RESULTS / STATIONS / self._machine)
         archive.path.mkdir(parents=True, exist_ok=True)
         replace_file(archive.path / "contenders.toml", manifest.encode())
         chosen = select(load_manifest(archive.path / "contenders.toml"), contenders)
@@ -154,7 +152,6 @@ class Station:
             raise FlatnetError("; ".join(failures))
         found = lineup(chosen)
         self._lineup = found
-        self._reference = chosen.reference if chosen.reference in found.versions else found.present[0].name
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
@@ -163,7 +160,7 @@ class Station:
         return {
             "environment": {**described, "built": _hashes(found)},
             "versions": dict(found.versions),
-            "reference": self._reference,
+            "reference": found.reference,
             "memory_bytes": environment.memory_limit(),
             "notes": [
                 *(f"ended a program that an interrupted bench had left running: {line}" for line in ended),
@@ -177,10 +174,8 @@ class Station:
             return {"again": "nobody has looked at this machine yet"}
         plan = make_plan(
             decode(Options, options),
+            self._lineup,
             sweep=sweep,
-            reference=self._reference,
-            contenders=self._lineup.present,
-            versions=self._lineup.versions,
             memory_bytes=memory_bytes,
             on_pilot=lambda _: None,
         )
@@ -193,7 +188,7 @@ class Station:
             return {"again": "nobody has looked at this machine yet"}
         what: Plan = decode(Plan, plan)
         theirs = Parcel.unpacked(has)
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
+        archive = Archive(RESULTS / STATIONS / self._machine)
         folder = SweepFolder(archive.path / SWEEPS / what.sweep)
         before = folder.plan()
         if before is None:

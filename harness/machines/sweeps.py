@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.archive import Archive, sweep_name
+from harness.archive import MACHINES, Archive, sweep_name
 from harness.codec import decode, encode
 from harness.commands.arguments import archive_of
-from harness.commands.join import ABOUT, MACHINES, folders_in, join
-from harness.errors import FlatnetError, NothingMeasured, UsageError
+from harness.commands.join import ABOUT, folders_in, join
+from harness.errors import INTERRUPTED, FlatnetError, NothingMeasured, UsageError
 from harness.machines import cluster
 from harness.machines.lanes import Fleet, Lane
 from harness.machines.roll_call import Look, Session, answers, looked_at, session_of
 from harness.machines.split import hand_over, shares
 from harness.measure import revisions
 from harness.measure.contenders import Lineup
-from harness.measure.session import INTERRUPTED
 from harness.measure.sweep import Sweep, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder, explained

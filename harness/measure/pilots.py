@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from harness.case import ARTICLE, Case, Shape
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
+from harness.measure.contenders import Contender, Lineup
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 
 MOST_SAMPLES, MOST_EPOCHS = 100, 100
@@ -63,15 +63,13 @@ class _Speed:
 
 def make_plan(
     options: Options,
+    found: Lineup,
     *,
     sweep: str,
-    reference: str,
-    contenders: Sequence[Contender],
-    versions: Mapping[str, str],
     memory_bytes: int | None,
     on_pilot: Callable[[str], None],
 ) -> Plan:
-    """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
+    """Run the pilots of who was ``found`` and return the plan; raise UsageError if nothing fits the budget.
 
     ``memory_bytes`` is what a run may take. ``on_pilot`` is told about each pilot run before it starts.
     """
@@ -79,7 +77,7 @@ def make_plan(
     speeds: list[tuple[Case, dict[str, _Speed | None]]] = []
     shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
     for method in dict.fromkeys(options.methods):
-        able = [contender for contender in contenders if method in contender.methods]
+        able = [contender for contender in found.present if method in contender.methods]
         pilots = {contender.name: _Pilot(contender, options, memory_bytes) for contender in able}
         for shape in shapes:
             case = Case(
@@ -93,16 +91,16 @@ def make_plan(
                 high=options.high,
                 seed=options.seed,
             )
-            found: dict[str, _Speed | None] = {}
+            measured: dict[str, _Speed | None] = {}
             for name, pilot in pilots.items():
                 on_pilot(f"{case} {name}")
                 if reason := pilot.measure(case):
                     left_out.append(LeftOut(method=method, shape=shape, contender=name, reason=reason))
                 else:
-                    found[name] = pilot.speed
-            if found:
-                speeds.append((case, found))
-    cases = _fit(speeds, options, reference, left_out)
+                    measured[name] = pilot.speed
+            if measured:
+                speeds.append((case, measured))
+    cases = _fit(speeds, options, found.reference, left_out)
     if not cases:
         raise UsageError(
             f"--budget: nothing fits into {options.budget_s:g} s with"
@@ -111,8 +109,8 @@ def make_plan(
     return Plan(
         sweep=sweep,
         options=options,
-        reference=reference,
-        versions=versions,
+        reference=found.reference,
+        versions=found.versions,
         memory_bytes=memory_bytes,
         cases=tuple(cases),
         left_out=tuple(left_out),
