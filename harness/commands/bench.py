@@ -95,7 +95,7 @@ def _sweep(
         for name in latest.set_half_lines_aside():
             terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
         asked = None if arguments.resume else options
-        sweep, obstacle = resumed(latest, asked, here.lineup, here.reference, here.environment)
+        sweep, obstacle = resumed(latest, asked, here)
         if sweep and not obstacle:
             terminal.note(f"going on with sweep {latest.name}")
             return sweep

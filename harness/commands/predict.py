@@ -2,6 +2,7 @@
 
 import argparse
 from csv import DictReader
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +20,8 @@ from harness.commands.arguments import (
     whole,
 )
 from harness.errors import UsageError
-from harness.measure.contenders import Lineup
-from harness.measure.session import (
-    INTERRUPTED,
-    Here,
-    begin,
-    carry_out,
-    look_around,
-    measuring,
-)
+from harness.measure.machine import Here
+from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.measure.sweep import Sweep, differs
 from harness.plan import Options, shapes
 from harness.records import replace_file
@@ -199,11 +193,12 @@ def _measured(
     Sweeps that an earlier call has begun are gone on with, if they are later than sweep ``after``.
     """
     sweeps = []
-    for contender in here.lineup.present:
+    for contender in here.contenders:
         name, described = contender.name, here.environment["contenders"]
-        assert isinstance(described, dict)
-        alone = Here(
-            lineup=Lineup(present=(contender,), versions={name: here.lineup.versions[name]}),
+        alone = replace(
+            here,
+            contenders=(contender,),
+            versions={name: here.versions[name]},
             reference=name,
             environment={**here.environment, "contenders": {name: described[name]}},
         )
@@ -220,9 +215,9 @@ def _begun(archive: Archive, options: Options, here: Here, after: str) -> Sweep 
     """Return the latest sweep that was asked for like this, of the same programs on the same machine."""
     for folder in reversed(archive.sweeps()):
         plan = folder.plan() if folder.name > after else None
-        if plan and not differs(folder, plan, options, here.lineup, here.reference, here.environment):
+        if plan and not differs(folder, plan, options, here):
             folder.set_half_lines_aside()
-            return Sweep(plan, here.lineup.present, folder, here.host)
+            return Sweep(plan, here.contenders, folder, here.host)
     return None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.archive import Archive
 from harness.commands.arguments import add_contenders, add_results, amount, manifest_of
 from harness.errors import NothingMeasured
-from harness.measure import environment, selfcheck
+from harness.measure import selfcheck
 from harness.measure.session import INTERRUPTED, carry_out, look_around, measuring
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     has_failed = interrupted = False
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
-        about = here.lineup, here.reference, here.environment
-        plan = None if arguments.fresh else selfcheck.unfinished_plan(archive, options, *about)
+        plan = None if arguments.fresh else selfcheck.unfinished_plan(archive, options, here)
         if plan:
             terminal.note("going on with an unfinished check")
         else:
@@ -47,14 +46,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
                 plan = selfcheck.first_plan(
                     options,
                     sweep=archive.new_name(),
-                    reference=here.reference,
-                    lineup=here.lineup,
-                    memory_bytes=options.memory_bytes or environment.memory_limit(),
+                    here=here,
                     on_pilot=advance,
                 )
             terminal.plan(plan)
         terminal.say(f"{selfcheck.REPEATS} such sweeps: about {selfcheck.REPEATS * plan.estimate_s:.0f} s")
-        for sweep in selfcheck.sweeps(archive, plan, here.lineup, here.environment):
+        for sweep in selfcheck.sweeps(archive, plan, here):
             interrupted = carry_out(terminal, sweep)
             terminal.failures(sweep.failed, sweep.spared)
             has_failed = has_failed or bool(sweep.failed)

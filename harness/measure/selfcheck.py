@@ -4,14 +4,15 @@ The reference runs against copies of itself: one that does the same, and some th
 Whoever else is there runs along, to see whether the intervals of repeated sweeps hold their common median.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from harness.archive import Archive
 from harness.case import ARTICLE, METHODS
-from harness.measure.contenders import Lineup, Manifest
+from harness.measure.contenders import Manifest
+from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
-from harness.measure.sweep import Sweep, differs
+from harness.measure.sweep import Progress, Sweep, differs
 from harness.plan import Options, Plan
 from harness.records import SweepFolder
 
@@ -42,19 +43,17 @@ def first_plan(
     options: Options,
     *,
     sweep: str,
-    reference: str,
-    lineup: Lineup,
-    memory_bytes: int | None,
+    here: Here,
     on_pilot: Callable[[str], None],
 ) -> Plan:
     """Run the pilots and return the plan of all sweeps; raise UsageError if the budget is too small."""
     plan = make_plan(
         options,
         sweep=sweep,
-        reference=reference,
-        contenders=lineup.present,
-        versions=lineup.versions,
-        memory_bytes=memory_bytes,
+        reference=here.reference,
+        contenders=here.contenders,
+        versions=here.versions,
+        memory_bytes=options.memory_bytes or here.memory_bytes,
         on_pilot=on_pilot,
     )
     cases = []
@@ -77,36 +76,27 @@ def latest_group(archive: Archive) -> list[SweepFolder]:
     return group
 
 
-def unfinished_plan(
-    archive: Archive, options: Options, lineup: Lineup, reference: str, environment: Mapping[str, object]
-) -> Plan | None:
+def unfinished_plan(archive: Archive, options: Options, here: Here) -> Plan | None:
     """Return the plan of the latest check if that can be gone on with."""
     group = latest_group(archive)
     plan = group[-1].plan() if group else None
-    if plan is None or differs(group[-1], plan, options, lineup, reference, environment):
+    if plan is None or differs(group[-1], plan, options, here):
         return None
-    is_unfinished = len(group) < REPEATS or _is_unfinished(Sweep(plan, lineup.present, group[-1], ""))
+    is_unfinished = len(group) < REPEATS or not Progress(plan, group[-1]).is_finished
     return plan if is_unfinished else None
 
 
-def sweeps(
-    archive: Archive, plan: Plan, lineup: Lineup, environment: Mapping[str, object]
-) -> Iterator[Sweep]:
+def sweeps(archive: Archive, plan: Plan, here: Here) -> Iterator[Sweep]:
     """Yield what is still to be carried out of a check: an unfinished sweep of ``plan``, then new ones."""
-    host = str(environment["host"])
     group = [folder for folder in latest_group(archive) if (own := folder.plan()) and _is_same(own, plan)]
     for folder in group[-1:]:
         folder.set_half_lines_aside()
-        sweep = Sweep(replace(plan, sweep=folder.name), lineup.present, folder, host)
-        if _is_unfinished(sweep):
+        sweep = Sweep(replace(plan, sweep=folder.name), here.contenders, folder, here.host)
+        if not sweep.is_finished:
             yield sweep
     for _ in range(len(group), REPEATS):
         new = replace(plan, sweep=archive.new_name())
-        yield Sweep(new, lineup.present, archive.add(new, environment), host)
-
-
-def _is_unfinished(sweep: Sweep) -> bool:
-    return next(sweep.pending(), None) is not None
+        yield Sweep(new, here.contenders, archive.add(new, here.environment), here.host)
 
 
 def _is_same(one: Plan, other: Plan) -> bool:

@@ -1,16 +1,16 @@
 """What the commands that measure have in common: the machine made ready, a sweep carried out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import FlatnetError
-from harness.measure import environment
-from harness.measure.contenders import Lineup, Manifest, build, lineup
+from harness.measure import environment, machine
+from harness.measure.contenders import Manifest, build
 from harness.measure.guard import end_leftovers
+from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
@@ -20,23 +20,6 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
-    """Who can be run, and where."""
-
-    lineup: Lineup
-    """The contenders that are present."""
-    reference: str
-    """Whom the others are compared with."""
-    environment: Mapping[str, object]
-    """The machine."""
-
-    @property
-    def host(self) -> str:
-        """The machine's name."""
-        return str(self.environment["host"])
 
 
 @contextmanager
@@ -54,13 +37,11 @@ def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Ite
 def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
     """Find out who can be run and on what machine; raise UsageError if nobody can."""
     with terminal.doing("looking at the machine and the contenders"):
-        found = lineup(manifest)
-        reference = manifest.reference if manifest.reference in found.versions else found.present[0].name
-        described = environment.describe(found)
-    terminal.missing(found.missing)
-    for line in environment.warnings(described):
+        here = machine.look_around(manifest)
+    terminal.missing(here.missing)
+    for line in environment.warnings(here.environment):
         terminal.note(line)
-    return Here(lineup=found, reference=reference, environment=described)
+    return here
 
 
 def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") -> Sweep:
@@ -70,12 +51,12 @@ def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") 
             options,
             sweep=archive.new_name(),
             reference=here.reference,
-            contenders=here.lineup.present,
-            versions=here.lineup.versions,
-            memory_bytes=options.memory_bytes or environment.memory_limit(),
+            contenders=here.contenders,
+            versions=here.versions,
+            memory_bytes=options.memory_bytes or here.memory_bytes,
             on_pilot=advance,
         )
-    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
+    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
 
 
 def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
