@@ -116,10 +116,12 @@ def add_limits(parser: argparse.ArgumentParser, defaults: Options, **texts: str)
 
 def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
     """Return what the flags ask for, each shape and method once; ``others`` are options without a flag."""
-    names = (field.name for field in fields(Options))
-    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
-    lists = {name: tuple(dict.fromkeys(given[name])) for name in ("shapes", "methods") if name in given}
-    return Options(**given | lists | others)
+    given: dict[str, Any] = {}
+    for name in (field.name for field in fields(Options)):
+        value = getattr(arguments, name, None)
+        if value is not None:
+            given[name] = tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+    return Options(**{**given, **others})
 
 
 def manifest_of(arguments: argparse.Namespace) -> Manifest:

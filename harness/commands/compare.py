@@ -130,10 +130,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal):
             here = look_around(entered, terminal)
-            if here.lineup.missing:
-                raise FlatnetError(
-                    f"{next(iter(here.lineup.missing))} cannot be run; the note above says why"
-                )
+            if here.missing:
+                raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
             options = Options(
                 shapes=tuple(dict.fromkeys(arguments.shapes)),
                 methods=tuple(dict.fromkeys(arguments.methods)),

@@ -1,6 +1,7 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from harness.commands.arguments import (
     whole,
 )
 from harness.errors import INTERRUPTED, UsageError
-from harness.measure.contenders import Lineup
-from harness.measure.session import Here, begin, carry_out, look_around, measuring, resumed
+from harness.measure.machine import Here
+from harness.measure.session import begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import Options, shapes
 from harness.records import SweepFolder, replace_file
@@ -195,12 +196,13 @@ def _measured(
     Sweeps later than ``since`` that an earlier call has begun are gone on with.
     """
     sweeps = []
-    for contender in here.lineup.present:
+    for contender in here.contenders:
         name, described = contender.name, here.environment["contenders"]
-        assert isinstance(described, dict)
-        versions = {name: here.lineup.versions[name]}
-        alone = Here(
-            lineup=Lineup(present=(contender,), reference=name, versions=versions),
+        alone = replace(
+            here,
+            contenders=(contender,),
+            versions={name: here.versions[name]},
+            reference=name,
             environment={**here.environment, "contenders": {name: described[name]}},
         )
         sweep = resumed(archive, options, alone, terminal, since=since)

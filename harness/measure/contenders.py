@@ -92,8 +92,6 @@ class Lineup:
 
     present: tuple[Contender, ...]
     """Those whose version command worked, in the manifest's order."""
-    reference: str = ""
-    """Whom the others are compared with: the manifest's reference, or else the first that is present."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """What each version command said, by contender name."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -207,5 +205,4 @@ def probe(manifest: Manifest) -> Lineup:
         else:
             present.append(contender)
             versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])
-    reference = manifest.reference if manifest.reference in versions else next(iter(versions), "")
-    return Lineup(present=tuple(present), reference=reference, versions=versions, missing=missing)
+    return Lineup(present=tuple(present), versions=versions, missing=missing)

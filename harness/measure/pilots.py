@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from harness.case import ARTICLE, Case, Shape
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender, Lineup
+from harness.measure.contenders import Contender
+from harness.measure.machine import Here
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 
 MOST_SAMPLES, MOST_EPOCHS = 100, 100
@@ -63,21 +64,21 @@ class _Speed:
 
 def make_plan(
     options: Options,
-    found: Lineup,
+    here: Here,
     *,
     sweep: str,
-    memory_bytes: int | None,
     on_pilot: Callable[[str], None],
 ) -> Plan:
-    """Run the pilots of who was ``found`` and return the plan; raise UsageError if nothing fits the budget.
+    """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
 
-    ``memory_bytes`` is what a run may take. ``on_pilot`` is told about each pilot run before it starts.
+    ``on_pilot`` is told about each pilot run before it starts.
     """
+    memory_bytes = options.memory_bytes or here.memory_bytes
     left_out: list[LeftOut] = []
     speeds: list[tuple[Case, dict[str, _Speed | None]]] = []
     shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
     for method in dict.fromkeys(options.methods):
-        able = [contender for contender in found.present if method in contender.methods]
+        able = [contender for contender in here.contenders if method in contender.methods]
         pilots = {contender.name: _Pilot(contender, options, memory_bytes) for contender in able}
         for shape in shapes:
             case = Case(
@@ -91,16 +92,16 @@ def make_plan(
                 high=options.high,
                 seed=options.seed,
             )
-            measured: dict[str, _Speed | None] = {}
+            found: dict[str, _Speed | None] = {}
             for name, pilot in pilots.items():
                 on_pilot(f"{case} {name}")
                 if reason := pilot.measure(case):
                     left_out.append(LeftOut(method=method, shape=shape, contender=name, reason=reason))
                 else:
-                    measured[name] = pilot.speed
-            if measured:
-                speeds.append((case, measured))
-    cases = _fit(speeds, options, found.reference, left_out)
+                    found[name] = pilot.speed
+            if found:
+                speeds.append((case, found))
+    cases = _fit(speeds, options, here.reference, left_out)
     if not cases:
         raise UsageError(
             f"--budget: nothing fits into {options.budget_s:g} s with"
@@ -109,8 +110,8 @@ def make_plan(
     return Plan(
         sweep=sweep,
         options=options,
-        reference=found.reference,
-        versions=found.versions,
+        reference=here.reference,
+        versions=here.versions,
         memory_bytes=memory_bytes,
         cases=tuple(cases),
         left_out=tuple(left_out),

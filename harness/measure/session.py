@@ -1,39 +1,24 @@
 """What the commands that measure have in common: the machine made ready, a sweep carried out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import FlatnetError
-from harness.measure import environment
-from harness.measure.contenders import Lineup, Manifest, build, lineup
+from harness.measure import environment, machine
+from harness.measure.contenders import Manifest, build
 from harness.measure.guard import end_leftovers
+from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Sweep, differs
+from harness.measure.sweep import Progress, Sweep, differs
 from harness.plan import Options, Plan
-from harness.rows import pending
+from harness.records import PLAN
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
-    """Who can be run, and where."""
-
-    lineup: Lineup
-    """The contenders that are present."""
-    environment: Mapping[str, object]
-    """The machine."""
-
-    @property
-    def host(self) -> str:
-        """The machine's name."""
-        return str(self.environment["host"])
 
 
 @contextmanager
@@ -51,12 +36,11 @@ def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Ite
 def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
     """Find out who can be run and on what machine; raise UsageError if nobody can."""
     with terminal.doing("looking at the machine and the contenders"):
-        found = lineup(manifest)
-        described = environment.describe(found)
-    terminal.missing(found.missing)
-    for line in environment.warnings(described):
+        here = machine.look_around(manifest)
+    terminal.missing(here.missing)
+    for line in environment.warnings(here.environment):
         terminal.note(line)
-    return Here(lineup=found, environment=described)
+    return here
 
 
 def resumed(
@@ -71,18 +55,14 @@ def resumed(
         if since is not None and folder.name <= since:
             break
         plan = folder.plan()
-        is_unfinished = plan is None or next(pending(plan, folder.rows()), None) is not None
-        obstacle = "its plan.json is gone"
-        if plan:
-            obstacle = differs(folder, plan, options, here.lineup, here.lineup.reference, here.environment)
-            if not folder.can_grow():
-                obstacle = obstacle or "another version of the harness wrote its runs.csv"
+        is_unfinished = plan is None or not Progress(plan, folder).is_finished
+        obstacle = differs(folder, plan, options, here) if plan else f"its {PLAN} is gone"
         if plan and not obstacle and (is_unfinished or since is not None):
             for name in folder.set_half_lines_aside():
                 terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
             if is_unfinished:
                 terminal.note(f"going on with sweep {folder.name}")
-            return Sweep(plan, here.lineup.present, folder, here.host)
+            return Sweep(plan, here.contenders, folder, here.host)
         if since is None:
             if is_unfinished:
                 terminal.note(f"sweep {folder.name} stays unfinished: {obstacle}")
@@ -102,13 +82,12 @@ def begin(
     with terminal.counting("pilot runs", None) as advance:
         plan = make_plan(
             options,
-            here.lineup,
+            here,
             sweep=archive.new_name(),
-            memory_bytes=options.memory_bytes or environment.memory_limit(),
             on_pilot=advance,
         )
     plan = adapted(plan)
-    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
+    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
 
 
 def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
