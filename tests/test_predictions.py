@@ -11,7 +11,7 @@ from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import Shape
 from harness.measure.sweep import Sweep
-from harness.plan import Options, Run
+from harness.plan import Run
 from harness.records import SweepFolder
 from harness.report import sentences
 from harness.report.files import csv
@@ -136,12 +136,11 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     held_out = tuple(map(Shape.parse, ("4-3-1", "8-2-1")))
     monkeypatch.setattr("harness.commands.predict.LEARNED_SHAPES", learned)
     monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
-    monkeypatch.setattr(
-        "harness.commands.predict._options",
-        lambda _, shapes, __: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
-    )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
-    return ["predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)]
+    return [
+        *("predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)),
+        *("--methods", "backprop", "--rounds", "3", "--budget", "600"),
+    ]
 
 
 def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixture[str]) -> None:
