@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.machines.station import Parcel
+from harness.machines.parcel import Parcel
 from harness.records import SweepFolder
 from tests import fakes, stations
 from tests.gates import Gate

@@ -4,18 +4,22 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
+from harness.archive import Archive, folders_in
 from harness.commands.arguments import (
+    access_of,
     add_cases,
     add_contenders,
     add_results,
+    add_scheduler,
     amount,
     archive_of,
     manifest_of,
     whole,
 )
+from harness.commands.join import join
 from harness.errors import NothingMeasured, UsageError
-from harness.machines import sweeps as machines
+from harness.machines.cluster import Access
+from harness.machines.sweeps import Wanted, measure
 from harness.measure.contenders import Manifest
 from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
 from harness.measure.sweep import Sweep, resumed
@@ -56,20 +60,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument(
         "--resume", action="store_true", help="finish the latest sweep, whatever the other options say"
     )
-    machines.add_arguments(parser)
+    add_scheduler(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), _options(arguments)
-    if machines.is_wanted(arguments):
-        return machines.run(arguments, options, terminal)
+    if access := access_of(arguments):
+        return _elsewhere(arguments, options, access, terminal)
     archive = archive_of(arguments)
     with archive.locked(), measuring(archive, manifest, terminal):
         sweep = _sweep(arguments, terminal, archive, options, manifest)
         terminal.plan(sweep.plan)
         interrupted = carry_out(terminal, sweep)
         return _report(sweep, archive, terminal, interrupted=interrupted)
+
+
+def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, terminal: "Terminal") -> int:
+    """Measure on other machines and join what they found; 1 if one did not finish."""
+    wanted = Wanted(
+        options=options,
+        access=access,
+        look={
+            "manifest": arguments.manifest.read_text(encoding="utf-8"),
+            "contenders": arguments.contenders,
+        },
+        split=arguments.split,
+        same_work=arguments.same_work,
+        fresh=arguments.fresh,
+        resume=arguments.resume,
+    )
+    archive = archive_of(arguments)
+    with archive.locked():
+        outcome = measure(wanted, archive, terminal)
+        try:
+            join(folders_in(outcome.path), outcome.path, terminal)
+        except NothingMeasured as nothing:
+            terminal.note(str(nothing))
+    for line in outcome.given_up:
+        terminal.error(line)
+    if outcome.interrupted:
+        terminal.note("interrupted; the same command goes on from here")
+        return INTERRUPTED
+    return int(outcome.has_failed)
 
 
 def _options(arguments: argparse.Namespace) -> Options:

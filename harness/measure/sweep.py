@@ -43,10 +43,21 @@ class Progress:
         for row in folder.rows():
             self._note(row)
 
+    @staticmethod
+    def of(folder: SweepFolder) -> "Progress | None":
+        """Return how far the sweep in ``folder`` is, None if its plan is gone."""
+        plan = folder.plan()
+        return Progress(plan, folder) if plan else None
+
     @property
     def is_finished(self) -> bool:
         """Whether no run is left to be made."""
         return next(self.pending(), None) is None
+
+    @property
+    def left_s(self) -> float:
+        """The planned seconds of the runs that are still to be made."""
+        return sum(map(self.plan.estimate_of, self.pending()))
 
     def pending(self) -> Iterator[Run]:
         """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
