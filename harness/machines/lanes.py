@@ -191,9 +191,9 @@ class Fleet:
     def _begin(self, lane: Lane) -> None:
         """Let a lane's station take up the sweep as it is in the folder here."""
         lane.has_begun, lane.rounds = False, iter(())
-        progress, folder = lane.progress, lane.progress.folder
-        has = Parcel(rows=tuple(folder.rows()), losses=progress.losses).packed()
-        self._ask(lane, "begin", plan=encode(progress.plan), environment=folder.environment(), has=has)
+        progress, environment = lane.progress, lane.progress.folder.environment()
+        has = Parcel(rows=tuple(progress.rows.values()), losses=progress.losses).packed()
+        self._ask(lane, "begin", plan=encode(progress.plan), environment=environment, has=has)
 
     def _ask(self, lane: Lane, do: str, **arguments: Any) -> None:
         if lane.worker is not None:

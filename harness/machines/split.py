@@ -64,7 +64,7 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
     for sweep in sweeps:
         own = {str(case.case): case for case in sweep.plan.cases if str(case.case) not in taken}
         taken |= own
-        rows += [row for row in sweep.folder.rows() if str(row.run.case) in own]
+        rows += [row for row in sweep.rows.values() if str(row.run.case) in own]
         losses |= {key: values for key, values in sweep.losses.items() if f"{key[1]} {key[2]}" in own}
     shutil.rmtree(into.path, ignore_errors=True)
     into.path.mkdir(parents=True)

@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,9 +34,8 @@ from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
 from harness.paths import ROOT
-from harness.plan import Options, Plan, Run, RunKey
+from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
-from harness.rows import Row
 
 STATIONS = "stations"
 _NOT_YET = {"again": "nobody has looked at this machine yet"}
@@ -45,7 +44,7 @@ _NOT_YET = {"again": "nobody has looked at this machine yet"}
 @contextmanager
 def machine_locked(machine: str) -> Iterator[None]:
     """Wait until nobody else measures on this machine, and keep others out meanwhile."""
-    path = Path(tempfile.gettempdir()) / f"flatnet-{machine}.lock"
+    path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
     try:
         # Whose file it is does not matter: to lock it, reading is enough.
         with suppress(FileExistsError):
@@ -76,11 +75,10 @@ class Station:
         self.has_ended = threading.Event()
         """Set when nobody is there any more who would hear an answer."""
         self._machine = machine
+        self._archive = Archive(ROOT / "results" / STATIONS / machine)
         self._here: Here | None = None
         self._sweep: Sweep | None = None
         self._size = -1
-        self._rounds: dict[tuple[str, int], list[Run]] = {}
-        self._rows: dict[RunKey, Row] = {}
         self._told: set[LossKey] = set()
 
     def answer(self, line: bytes) -> dict[str, Any]:
@@ -109,10 +107,10 @@ class Station:
             return {"error": f"cannot measure: {error.strerror}"}
 
     def _look(self, manifest: str, contenders: list[str]) -> dict[str, Any]:
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
-        archive.path.mkdir(parents=True, exist_ok=True)
-        replace_file(archive.path / "contenders.toml", manifest.encode())
-        chosen = select(load_manifest(archive.path / "contenders.toml"), contenders)
+        path = self._archive.path / "contenders.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, manifest.encode())
+        chosen = select(load_manifest(path), contenders)
         ended = end_leftovers()
         if failures := build(chosen):
             raise FlatnetError("; ".join(failures))
@@ -155,16 +153,14 @@ class Station:
             return _NOT_YET
         what: Plan = decode(Plan, plan)
         theirs = Parcel.unpacked(has)
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
-        folder = SweepFolder(archive.path / SWEEPS / what.sweep)
+        folder = SweepFolder(self._archive.path / SWEEPS / what.sweep)
         if folder.plan() is None:
-            archive.filled(what.sweep, lambda new: new.begin(what, environment))
+            self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
         sweep = self._load(what, folder, self._here)
-        self._rows |= {row.run.key: row for row in sweep.take(theirs.rows, theirs.losses)}
+        sweep.take(theirs.rows, theirs.losses)
         self._told = set(theirs.losses)
-        known = {row.run.key for row in theirs.rows}
-        return self._parcel(sweep, [row for key, row in self._rows.items() if key not in known])
+        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in theirs.rows})
 
     def _round(self, sweep: str, case: str, number: int) -> dict[str, Any]:
         current = self._sweep
@@ -173,27 +169,24 @@ class Station:
         # Another worker of this machine may have written meanwhile.
         if _size(current.folder) != self._size:
             current = self._load(current.plan, current.folder, self._here)
-        runs = self._rounds.get((case, number), [])
+        runs = [run for run in current.plan.schedule() if run.round == number and str(run.case) == case]
         for run in runs:
             # A run that fails spares the contender's others.
             if current.is_pending(run) and not self.has_ended.is_set():
-                self._rows[run.key] = current.perform(run)
-        return self._parcel(current, [self._rows[run.key] for run in runs if run.key in self._rows])
+                current.perform(run)
+        return self._parcel(current, {run.key for run in runs})
 
     def _load(self, plan: Plan, folder: SweepFolder, here: Here) -> Sweep:
         folder.set_half_lines_aside()
         self._sweep = Sweep(plan, here.contenders, folder, self._machine)
-        self._rows = {row.run.key: row for row in folder.rows()}
-        self._rounds = {}
-        for run in plan.schedule():
-            self._rounds.setdefault((str(run.case), run.round), []).append(run)
         return self._sweep
 
-    def _parcel(self, sweep: Sweep, rows: list[Row]) -> dict[str, Any]:
-        """Pack rows, and the losses that were not told yet."""
+    def _parcel(self, sweep: Sweep, keys: Set[RunKey]) -> dict[str, Any]:
+        """Pack the rows that there are of some runs, and the losses that were not told yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
         self._size = _size(sweep.folder)
+        rows = (row for key, row in sweep.rows.items() if key in keys)
         return Parcel(rows=tuple(rows), losses=new).packed()
 
 
@@ -218,11 +211,7 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    try:
-        station = Station(machine_name(sys.argv[1]))
-    except UsageError as error:
-        replies.write(json.dumps({"error": str(error)}).encode() + b"\n")
-        return
+    station = Station("".join(sys.argv[1:]))
     lines: SimpleQueue[bytes | None] = SimpleQueue()
     threading.Thread(target=_read, args=(requests, lines, station.has_ended), daemon=True).start()
     with guarded(), suppress(BrokenPipeError):

@@ -39,7 +39,8 @@ class Progress:
             if len(losses) == epochs.get(key[1:], -1) + 1
         }
         """The losses of each contender on each case."""
-        self._done: set[RunKey] = set()
+        self.rows: dict[RunKey, Row] = {}
+        """The runs that are made."""
         for row in folder.rows():
             self._note(row)
 
@@ -67,7 +68,8 @@ class Progress:
 
     def is_pending(self, run: Run) -> bool:
         """Whether ``run`` is still to be made."""
-        return run.key not in self._done and not self._is_spared(run)
+        failed = self.spared.get((run.contender, run.case.method))
+        return run.key not in self.rows and (failed is None or run.case.shape.size < failed.shape.size)
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
@@ -78,7 +80,7 @@ class Progress:
         """Record what was measured elsewhere, and return the rows that are new here."""
         for key, values in losses.items():
             self._keep(key, values)
-        new = [row for row in rows if row.run.key not in self._done]
+        new = [row for row in rows if row.run.key not in self.rows]
         for row in new:
             self._record(row)
         return new
@@ -86,7 +88,7 @@ class Progress:
     def lost(self) -> list[Run]:
         """Return the runs that were made and have no row: somebody else must have been at the file."""
         kept = {row.run.key for row in self.folder.rows()}
-        return [run for run in self.plan.schedule() if run.key in self._done and run.key not in kept]
+        return [run for run in self.plan.schedule() if run.key in self.rows and run.key not in kept]
 
     def _keep(self, key: LossKey, losses: Sequence[float]) -> None:
         if key not in self.losses:
@@ -99,7 +101,7 @@ class Progress:
 
     def _note(self, row: Row) -> None:
         run = row.run
-        self._done.add(run.key)
+        self.rows[run.key] = row
         if row.status not in ("ok", "paused"):
             self.failed.append(row)
         if row.status in FAILED:
@@ -107,10 +109,6 @@ class Progress:
             known = self.spared.get(lane)
             if known is None or run.case.shape.size < known.shape.size:
                 self.spared[lane] = run.case
-
-    def _is_spared(self, run: Run) -> bool:
-        failed = self.spared.get((run.contender, run.case.method))
-        return failed is not None and run.case.shape.size >= failed.shape.size
 
 
 class Sweep(Progress):
