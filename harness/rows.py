@@ -72,40 +72,23 @@ class Row:
             raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
 
 
-class Made:
-    """What of a plan need not be made any more.
+def pending(plan: Plan, rows: Iterable[Row]) -> list[Run]:
+    """Return the runs of ``plan`` that are still to be made after ``rows``.
 
     After a run that failed its contender is spared that case, and larger shapes of its method.
     """
-
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self.spared: dict[tuple[str, str], Case] = {}
-        """The smallest case that a contender is spared, by contender and method."""
-        self._keys: set[RunKey] = set()
-        for row in rows:
-            self.add(row)
-
-    def add(self, row: Row) -> None:
-        """Take note of a run that was made."""
-        self._keys.add(row.run.key)
+    made, spared = set[RunKey](), dict[tuple[str, str], int]()
+    for row in rows:
+        made.add(row.run.key)
         if row.status in FAILED:
-            lane, case = (row.run.contender, row.run.case.method), row.run.case
-            self.spared[lane] = min(case, self.spared.get(lane, case), key=lambda one: one.shape.size)
-
-    def has(self, run: Run) -> bool:
-        """Whether ``run`` was made."""
-        return run.key in self._keys
-
-    def __contains__(self, run: Run) -> bool:
-        """Whether ``run`` was made or is spared."""
-        failed = self.spared.get((run.contender, run.case.method))
-        return self.has(run) or (failed is not None and run.case.shape.size >= failed.shape.size)
-
-
-def pending(plan: Plan, rows: Iterable[Row]) -> list[Run]:
-    """Return the runs of ``plan`` that are still to be made after ``rows``."""
-    made = Made(rows)
-    return [run for run in plan.schedule() if run not in made]
+            lane, size = (row.run.contender, row.run.case.method), row.run.case.shape.size
+            spared[lane] = min(size, spared.get(lane, size))
+    return [
+        run
+        for run in plan.schedule()
+        if run.key not in made
+        and run.case.shape.size < spared.get((run.contender, run.case.method), math.inf)
+    ]
 
 
 _CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")

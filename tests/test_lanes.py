@@ -11,10 +11,11 @@ import pytest
 
 from harness.case import Case
 from harness.codec import decode
-from harness.machines.lanes import GRACE_S, Fleet, Lane, Worker
+from harness.machines.cluster import Cluster, Worker
+from harness.machines.lanes import GRACE_S, Fleet, Lane
+from harness.machines.parcel import Parcel
 from harness.machines.split import hand_over, shares
-from harness.machines.station import Parcel
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Progress
 from harness.plan import Options, Plan, PlannedCase, RunKey
 from harness.records import SweepFolder
 from harness.rows import Row
@@ -96,7 +97,7 @@ class Machine:
         return Parcel(rows=rows, losses={("a", "naive", "4-2-1"): LOSSES}).packed()
 
 
-class Crowd:
+class Crowd(Cluster):
     """Machines as workers. ``before`` is called before each reply, and may do harm."""
 
     def __init__(self, *machines: Machine) -> None:
@@ -150,8 +151,7 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         found.append(
             Lane(
                 machine=name,
-                sweep=Sweep(folder.plan() or own, (), folder, name),
-                environment={"host": name},
+                progress=Progress(folder.plan() or own, folder),
                 worker=machine.worker if machine.is_up else None,
             )
         )
@@ -162,7 +162,7 @@ def fleet(crowd: Crowd, own: list[Lane], *, split: bool = False) -> Fleet:
     return Fleet(
         lanes=own,
         workers=crowd,
-        look={"do": "look"},
+        look={"contenders": []},
         differs=lambda _, reply: "" if reply["tree"] == "same" else "came back with other files",
         advance=lambda *_: None,
         hand_over=hand_over if split else None,
@@ -269,7 +269,7 @@ def test_a_machine_that_does_not_return(tmp_path: Path) -> None:
     crowd.before = dies  # type: ignore[method-assign]
     fleet(crowd, own).carry_out()
     assert [lane.is_through for lane in own] == [True, False]
-    assert own[1].failure == "is gone; the same command goes on when it is back"
+    assert own[1].failure == "is gone; the same command resumes its sweep when it is back"
     assert crowd.now_s >= GRACE_S
     assert keys(tmp_path, "b") == scheduled(what)[:4]
     again = Crowd(*crowd.machines.values())

@@ -127,8 +127,12 @@ def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:
     (planned,) = (of := plan(names)).cases
     folder = write(tmp_path, rows, replace(of, cases=(replace(planned, rounds=9),)))
     same = {"command": "x", "threads": 1, "env": {}, "tolerance": 0.0, "extra_epochs": 0.0}
-    others = ({}, {}, {"extra_epochs": 0.1}, {"command": "y"}, {"threads": 2})
-    contenders = {name: {**same, **other} for name, other in zip(names, others, strict=True)}
+    others: dict[str, dict[str, object]] = {
+        "a +10%": {"extra_epochs": 0.1},
+        "b": {"command": "y"},
+        "a in two threads": {"threads": 2},
+    }
+    contenders = {name: {**same, **others.get(name, {})} for name in names}
     machine = {"cpu": "A processor", "usable_cores": 2, "contenders": contenders}
     folder.write_json(ENVIRONMENT, machine)
     table = intervals(folder, 3)

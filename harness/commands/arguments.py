@@ -10,6 +10,7 @@ from harness.archive import Archive
 from harness.case import LARGEST_INTEGER, METHODS, Shape
 from harness.codec import shown
 from harness.errors import UsageError
+from harness.machines.cluster import Access, address_in, checked_address
 from harness.measure.contenders import Manifest, load_manifest, select
 from harness.paths import MANIFEST, RESULTS
 from harness.plan import MOST_ROUNDS, Options
@@ -122,6 +123,41 @@ def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
         if value is not None:
             given[name] = tuple(dict.fromkeys(value)) if isinstance(value, list) else value
     return Options(**{**given, **others})
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the flags with which other machines measure."""
+    group = parser.add_argument_group("to measure on the workers of a Dask scheduler, docs/machines.md")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="such as tcp://host:8786")
+    where.add_argument(
+        "--scheduler-file", metavar="FILE", type=Path, help="what `dask scheduler` wrote its address into"
+    )
+    group.add_argument(
+        "--split", action="store_true", help="share one sweep out by cases, instead of a whole one for each"
+    )
+    group.add_argument(
+        "--same-work",
+        action="store_true",
+        help="one plan for all machines (default: if their processors are the same)",
+    )
+    for flag, what in (("ca-file", "certificate authority"), ("cert", "certificate"), ("key", "private key")):
+        group.add_argument(f"--tls-{flag}", metavar="FILE", help=f"TLS: {what}, as Dask takes it")
+
+
+def access_of(arguments: argparse.Namespace) -> Access | None:
+    """Return how to reach the scheduler, None if nobody asks for one; raise UsageError if flags need one."""
+    if arguments.scheduler or arguments.scheduler_file:
+        return Access(
+            address=checked_address(arguments.scheduler or address_in(arguments.scheduler_file)),
+            ca_file=arguments.tls_ca_file,
+            cert=arguments.tls_cert,
+            key=arguments.tls_key,
+        )
+    for name in ("split", "same_work", "tls_ca_file", "tls_cert", "tls_key"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name.replace('_', '-')}: takes --scheduler or --scheduler-file as well")
+    return None
 
 
 def manifest_of(arguments: argparse.Namespace) -> Manifest:

@@ -4,19 +4,23 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
+from harness.archive import Archive, folders_in
 from harness.commands.arguments import (
+    access_of,
     add_cases,
     add_contenders,
     add_limits,
     add_results,
+    add_scheduler,
     amount,
     archive_of,
     manifest_of,
     options_of,
 )
+from harness.commands.join import join
 from harness.errors import INTERRUPTED, NothingMeasured, UsageError
-from harness.machines import sweeps as machines
+from harness.machines.cluster import Access
+from harness.machines.sweeps import Wanted, measure
 from harness.measure.session import begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import DEFAULT_SHAPES, Options
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "measure, and write a sweep into the results folder"
-_WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--deploy", "--fresh", "--resume")
+_WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--fresh", "--resume")
 """How the flags begin that say where a sweep is made, and not what it measures."""
 
 
@@ -55,14 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again.add_argument(
         "--resume", action="store_true", help="finish the latest sweep, whatever the other options say"
     )
-    machines.add_arguments(parser)
+    add_scheduler(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), options_of(arguments)
-    if machines.is_wanted(arguments):
-        return machines.run(arguments, options, terminal)
+    if access := access_of(arguments):
+        return _elsewhere(arguments, options, access, terminal)
     archive = archive_of(arguments)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
@@ -87,6 +91,35 @@ def _command(arguments: argparse.Namespace) -> list[str]:
         if is_kept:
             kept.append(word)
     return kept
+
+
+def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, terminal: "Terminal") -> int:
+    """Measure on other machines and join what they found; 1 if one did not finish."""
+    wanted = Wanted(
+        options=options,
+        access=access,
+        look={
+            "manifest": arguments.manifest.read_text(encoding="utf-8"),
+            "contenders": arguments.contenders,
+        },
+        split=arguments.split,
+        same_work=arguments.same_work,
+        fresh=arguments.fresh,
+        resume=arguments.resume,
+    )
+    archive = archive_of(arguments)
+    with archive.locked():
+        outcome = measure(wanted, archive, terminal)
+        try:
+            join(folders_in(outcome.path), outcome.path, terminal)
+        except NothingMeasured as nothing:
+            terminal.note(str(nothing))
+    for line in outcome.given_up:
+        terminal.error(line)
+    if outcome.interrupted:
+        terminal.note("interrupted; the same command goes on from here")
+        return INTERRUPTED
+    return int(outcome.has_failed)
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:

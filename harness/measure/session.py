@@ -95,7 +95,7 @@ def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
 
     Several sweeps take turns, a round each, so that they see the same hour of the machine.
     """
-    planned_s = [sum(map(sweep.plan.estimate_of, sweep.pending())) or 1.0 for sweep in sweeps]
+    planned_s = [sweep.left_s or 1.0 for sweep in sweeps]
     made_s = [0.0] * len(sweeps)
     interrupted = False
     # A run is taken out of its iterator when the one before it is through: a failure spares others.

@@ -10,20 +10,23 @@ from harness.measure.contenders import Contender
 from harness.measure.contract import Output
 from harness.measure.machine import Machine
 from harness.parity import compare
-from harness.plan import Options, Plan, Run
+from harness.plan import Options, Plan, Run, RunKey
 from harness.records import RUNS, LossKey, SweepFolder
-from harness.rows import Made, Row
+from harness.rows import FAILED, Row
 
 
 class Progress:
-    """How far a plan is carried out, by what its folder has."""
+    """How far a plan is carried out, by what its folder has.
+
+    After a run that failed its contender is spared that case, and larger shapes of its method.
+    """
 
     def __init__(self, plan: Plan, folder: SweepFolder) -> None:
         """Read what ``folder`` has of ``plan``; raise ResultsError if that cannot be understood."""
         self.plan = plan
         self.folder = folder
-        self.made = Made()
-        """The runs that need not be made any more."""
+        self.spared: dict[tuple[str, str], Case] = {}
+        """The smallest case that a contender is spared, by contender and method."""
         self.failed: list[Row] = []
         """The runs that failed or had other losses."""
         epochs = {
@@ -36,13 +39,26 @@ class Progress:
             if len(losses) == epochs.get(key[1:], -1) + 1
         }
         """The losses of each contender on each case."""
+        self.rows: dict[RunKey, Row] = {}
+        """The runs that are made."""
         for row in folder.rows():
             self._note(row)
+
+    @staticmethod
+    def of(folder: SweepFolder) -> "Progress | None":
+        """Return how far the sweep in ``folder`` is, None if its plan is gone."""
+        plan = folder.plan()
+        return Progress(plan, folder) if plan else None
 
     @property
     def is_finished(self) -> bool:
         """Whether no run is left to be made."""
         return next(self.pending(), None) is None
+
+    @property
+    def left_s(self) -> float:
+        """The planned seconds of the runs that are still to be made."""
+        return sum(map(self.plan.estimate_of, self.pending()))
 
     def pending(self) -> Iterator[Run]:
         """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
@@ -52,7 +68,8 @@ class Progress:
 
     def is_pending(self, run: Run) -> bool:
         """Whether ``run`` is still to be made."""
-        return run not in self.made
+        failed = self.spared.get((run.contender, run.case.method))
+        return run.key not in self.rows and (failed is None or run.case.shape.size < failed.shape.size)
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
@@ -63,7 +80,7 @@ class Progress:
         """Record what was measured elsewhere, and return the rows that are new here."""
         for key, values in losses.items():
             self._keep(key, values)
-        new = [row for row in rows if not self.made.has(row.run)]
+        new = [row for row in rows if row.run.key not in self.rows]
         for row in new:
             self._record(row)
         return new
@@ -71,7 +88,7 @@ class Progress:
     def lost(self) -> list[Run]:
         """Return the runs that were made and have no row: somebody else must have been at the file."""
         kept = {row.run.key for row in self.folder.rows()}
-        return [run for run in self.plan.schedule() if self.made.has(run) and run.key not in kept]
+        return [run for run in self.plan.schedule() if run.key in self.rows and run.key not in kept]
 
     def _keep(self, key: LossKey, losses: Sequence[float]) -> None:
         if key not in self.losses:
@@ -83,14 +100,15 @@ class Progress:
         self._note(row)
 
     def _note(self, row: Row) -> None:
-        self.made.add(row)
+        run = row.run
+        self.rows[run.key] = row
         if row.status not in ("ok", "paused"):
             self.failed.append(row)
-
-    @property
-    def spared(self) -> Mapping[tuple[str, str], Case]:
-        """The smallest case that a contender is spared, by contender and method."""
-        return self.made.spared
+        if row.status in FAILED:
+            lane = run.contender, run.case.method
+            known = self.spared.get(lane)
+            if known is None or run.case.shape.size < known.shape.size:
+                self.spared[lane] = run.case
 
 
 class Sweep(Progress):
