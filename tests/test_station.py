@@ -139,7 +139,7 @@ def test_two_stations_of_a_machine_measure_one_thing_at_a_time(tmp_path: Path, m
         (b"[]", "got '[]\\n', takes a JSON object with a known 'do'"),
         ({"do": "dance"}, "takes a JSON object with a known 'do'"),
         ({"do": "look"}, "cannot understand the request: "),
-        ({"do": "look", "manifest": "contender = 1", "contenders": []}, "has no [[contender]]"),
+        ({"do": "look", "manifest": "contender = 1", "contenders": []}, "contender: got 1, takes a list"),
         ({"do": "begin", "plan": {}, "environment": {}, "has": {}}, "cannot understand the request: "),
         (round_(0), "has not begun here"),
     ],
