@@ -107,9 +107,7 @@ def measure(address: str, scheduler: int, path: Path) -> None:
             lanes.append(Lane(machine=worker.machine, progress=Progress(plan(), folder), worker=worker))
         before = used("self")[0], used(scheduler)[0]
         start = time.perf_counter()
-        Fleet(
-            lanes=lanes, workers=workers, look={}, differs=lambda *_: "", advance=lambda *_: None
-        ).carry_out()
+        Fleet(lanes=lanes, workers=workers, look={}, advance=lambda *_: None).carry_out()
         wall_s = time.perf_counter() - start
         runs = sum(len(lane.progress.folder.rows()) for lane in lanes)
         costs = {"client": used("self"), "scheduler": used(scheduler)}

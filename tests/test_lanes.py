@@ -41,6 +41,13 @@ def plan(*cases: Case, rounds: int = 3, control: Case | None = None) -> Plan:
     )
 
 
+def look(name: str, tree: str = "same") -> dict[str, Any]:
+    """Return what a station says of its machine."""
+    environment = {"host": name, "tree": tree}
+    versions = {"a": "1", "b": "1"}
+    return {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+
+
 class Machine:
     """A machine that measures at once, and keeps a journal."""
 
@@ -73,7 +80,7 @@ class Machine:
         if self.always:
             return self.always
         if request["do"] == "look":
-            return {"tree": "same"}
+            return look(self.name)
         if request["do"] == "begin":
             self._plan = decode(Plan, request["plan"])
             theirs = {row.run.key: row for row in Parcel.unpacked(request["has"]).rows}
@@ -146,7 +153,7 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         folder = SweepFolder(path / name)
         if not folder.path.exists():
             folder.path.mkdir(parents=True)
-            folder.begin(own, {"host": name})
+            folder.begin(own, look(name)["environment"])
         machine = crowd.machines[name]
         found.append(
             Lane(
@@ -163,7 +170,6 @@ def fleet(crowd: Crowd, own: list[Lane], *, split: bool = False) -> Fleet:
         lanes=own,
         workers=crowd,
         look={"contenders": []},
-        differs=lambda _, reply: "" if reply["tree"] == "same" else "came back with other files",
         advance=lambda *_: None,
         hand_over=hand_over if split else None,
         clock=crowd.clock,
@@ -291,9 +297,13 @@ def test_a_machine_that_comes_back_with_other_files(tmp_path: Path) -> None:
     crowd = Crowd(Machine("a"))
     own = lanes(tmp_path, crowd, {"a": what})
     crowd.machines["a"].restart()
-    crowd.machines["a"].always = {"tree": "other"}
+    crowd.machines["a"].always = look("a", tree="other")
     fleet(crowd, own).carry_out()
-    assert (own[0].failure, keys(tmp_path, "a")) == ("came back with other files", [])
+    assert keys(tmp_path, "a") == []
+    assert own[0].failure == (
+        "came back changed: its tree differs from what is here now; environment.json has it all;"
+        " change that back, or start anew with --fresh"
+    )
 
 
 def test_a_machine_that_never_measures_anything_is_given_up(tmp_path: Path) -> None:

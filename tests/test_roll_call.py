@@ -18,7 +18,6 @@ from harness.measure.machine import Machine
     ("address", "is_open"),
     [
         ("tcp://10.0.0.1:8786", True),
-        ("10.0.0.1:8786", True),
         ("tcp://first:8786", True),
         ("tcp://127.0.0.1:8786", False),
         ("tcp://[::1]:8786", False),

@@ -116,10 +116,9 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
             terminal.note(str(nothing))
     for line in outcome.given_up:
         terminal.error(line)
-    if outcome.interrupted:
+    if outcome.status == INTERRUPTED:
         terminal.note("interrupted; the same command goes on from here")
-        return INTERRUPTED
-    return int(outcome.has_failed)
+    return outcome.status
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:

@@ -72,12 +72,11 @@ class Access:
     @property
     def is_open(self) -> bool:
         """Whether others may reach the scheduler and do what they like: unencrypted, and not this machine."""
-        parts = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
-        host = parts.hostname or ""
+        parts = urlsplit(self.address)
         try:
-            is_here = ip_address(host).is_loopback
+            is_here = ip_address(parts.hostname or "").is_loopback
         except ValueError:
-            is_here = host == "localhost"
+            is_here = parts.hostname == "localhost"
         return parts.scheme in ("tcp", "ws") and not is_here
 
 
@@ -146,14 +145,9 @@ def _security(access: Access) -> Any:
     """Return what Dask is to use for TLS; raise UsageError if that will not do."""
     import distributed
 
-    security = distributed.Security()
-    if access.ca_file or access.cert or access.key:
-        security = distributed.Security(
-            tls_ca_file=access.ca_file,
-            tls_client_cert=access.cert,
-            tls_client_key=access.key,
-            require_encryption=True,
-        )
+    files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
+    given = {name: file for name, file in files.items() if file}
+    security = distributed.Security(**given, require_encryption=True if given else None)
     try:
         has_certificates = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # an error of ssl is an OSError
@@ -178,7 +172,7 @@ class Cluster:
 
     def present(self) -> list[Worker]:
         """Return who is there, each asked once who it is; who does not answer is left out."""
-        found = self._reached(lambda: self._client.scheduler_info(n_workers=-1))["workers"]
+        found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder for what it spills.
         ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
         self._known = {number: worker for number, worker in self._known.items() if number in ids}
@@ -199,23 +193,21 @@ class Cluster:
         return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:
-        def run() -> Any:
-            return self._client.run(function, workers=addresses, on_error="ignore")
-
-        return dict(self._reached(run)) if addresses else {}
+        if not addresses:
+            return {}
+        return dict(self._reached(self._client.run, function, workers=addresses, on_error="ignore"))
 
     def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
         """Hand a request to a worker's station, and return a ticket for the reply."""
         ticket = f"flatnet-{uuid4().hex}"
         future = self._reached(
-            lambda: self._client.submit(
-                _by_value(errand.ask),
-                dict(request),
-                key=ticket,
-                workers=[worker.address],
-                resources={RESOURCE: 1},
-                pure=False,
-            )
+            self._client.submit,
+            _by_value(errand.ask),
+            dict(request),
+            key=ticket,
+            workers=[worker.address],
+            resources={RESOURCE: 1},
+            pure=False,
         )
         self._futures[ticket] = future
         future.add_done_callback(lambda _: self._done.put(ticket))
@@ -245,10 +237,9 @@ class Cluster:
                 return {"again": "its workers were killed"}
             return {"error": f"its worker failed: {type(error).__name__}: {shown_error(error)}"}
         try:
-            reply: dict[str, Any] = future.result(timeout=_ANSWER_S)
+            return dict(future.result(timeout=_ANSWER_S))
         except Exception as error:
             return {"again": f"its reply was lost: {type(error).__name__}"}
-        return reply
 
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a round that has begun goes on to its end, and into the journal."""
@@ -257,8 +248,8 @@ class Cluster:
             with suppress(Exception):
                 self._client.cancel(futures)
 
-    def _reached(self, call: Any) -> Any:
+    def _reached(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            return call()
+            return call(*arguments, **options)
         except Exception as error:
             raise SchedulerGone(_GONE) from error

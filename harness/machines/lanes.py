@@ -13,7 +13,8 @@ from typing import Any
 from harness.codec import encode
 from harness.machines.cluster import Cluster, Worker
 from harness.machines.parcel import Parcel
-from harness.measure.sweep import Progress
+from harness.machines.roll_call import machine_of
+from harness.measure.sweep import Progress, differs
 
 WINDOW = 2
 """Rounds that a machine is asked for at a time: it has the next one when it is through with one."""
@@ -35,12 +36,10 @@ class Lane:
     """Its sweep, as far as its rows have come."""
     worker: Worker | None = None
     """Who is asked; None: nobody is there."""
-    has_begun: bool = False
-    """Whether that worker's station has taken up the sweep."""
     asked: dict[str, str] = field(default_factory=dict)
     """What is asked for, by ticket: look, begin or round."""
-    rounds: Iterator[tuple[str, int]] = field(default_factory=lambda: iter(()))
-    """Rounds that it was not asked for yet."""
+    rounds: Iterator[tuple[str, int]] | None = None
+    """Rounds that it was not asked for yet; None until that worker's station has taken up the sweep."""
     gone_since_s: float | None = None
     """Since when nobody is there, by the clock."""
     in_vain: int = 0
@@ -66,7 +65,7 @@ class Lane:
     def leave(self) -> None:
         """Forget who was asked, and for what."""
         self.asked.clear()
-        self.worker, self.has_begun = None, False
+        self.worker = self.rounds = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,8 +78,6 @@ class Fleet:
     """Who can be asked."""
     look: Mapping[str, Any]
     """The arguments of the request with which a station gets to know its contenders."""
-    differs: Callable[[Lane, Mapping[str, Any]], str]
-    """Told a lane and the answer to that, returns what is no longer as it was, or ''."""
     advance: Callable[[str, str, float], None]
     """Told a machine, a run that was made there, and the planned seconds of it."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
@@ -135,7 +132,7 @@ class Fleet:
         now_s = self.clock()
         still = [lane for lane in self.lanes if lane.is_open]
         late = [one for one in still if one.gone_since_s is not None and now_s - one.gone_since_s >= GRACE_S]
-        if self.hand_over or late == still:
+        if self.hand_over or len(late) == len(still):
             for lane in late:
                 lane.failure = "is gone"
                 if not self.hand_over:
@@ -152,7 +149,7 @@ class Fleet:
         return any(lane.is_open for lane in self.lanes)
 
     def _attach(self, lane: Lane, worker: Worker) -> None:
-        lane.worker, lane.gone_since_s, lane.has_begun = worker, None, False
+        lane.worker, lane.gone_since_s = worker, None
         if not self._was_in_vain(lane):
             self._ask(lane, "look", **self.look)
 
@@ -174,7 +171,7 @@ class Fleet:
 
     def _fill(self, lane: Lane) -> None:
         """Ask for as many rounds as a machine may have in hand."""
-        while lane.worker and lane.has_begun and len(lane.asked) < WINDOW:
+        while lane.rounds is not None and len(lane.asked) < WINDOW:
             following = next(lane.rounds, None)
             if following is None:
                 if lane.asked or not lane.is_open:
@@ -190,7 +187,7 @@ class Fleet:
 
     def _begin(self, lane: Lane) -> None:
         """Let a lane's station take up the sweep as it is in the folder here."""
-        lane.has_begun, lane.rounds = False, iter(())
+        lane.rounds = None
         progress, environment = lane.progress, lane.progress.folder.environment()
         has = Parcel(rows=tuple(progress.rows.values()), losses=progress.losses).packed()
         self._ask(lane, "begin", plan=encode(progress.plan), environment=environment, has=has)
@@ -206,8 +203,10 @@ class Fleet:
             # Who is there is found out anew; if it is the same worker, it is asked from the start.
             self._let_go(lane)
         elif what == "look":
-            if difference := self.differs(lane, reply):
-                self._give_up(lane, difference)
+            progress = lane.progress
+            if difference := differs(progress.folder, progress.plan, None, machine_of(reply)):
+                why = f"came back changed: {difference}; change that back, or start anew with --fresh"
+                self._give_up(lane, why)
             else:
                 self._begin(lane)
         else:
@@ -216,5 +215,4 @@ class Fleet:
                 lane.in_vain = 0
                 self.advance(lane.machine, str(row.run), lane.progress.plan.estimate_of(row.run))
             if what == "begin":
-                lane.has_begun = True
                 lane.rounds = lane.progress.rounds()

@@ -11,9 +11,10 @@ from harness.codec import decode, encode
 from harness.errors import FlatnetError, UsageError
 from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, connected
 from harness.machines.lanes import Fleet, Lane
-from harness.machines.roll_call import answers, checked_out, looked_at, machine_of, one_a_machine
+from harness.machines.roll_call import answers, checked_out, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.machine import Machine
+from harness.measure.session import INTERRUPTED
 from harness.measure.sweep import Progress, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder
@@ -53,10 +54,8 @@ class Outcome:
     """The folder that has a sweep's folder for each machine."""
     given_up: list[str]
     """A line for each machine that was given up, with the reason."""
-    has_failed: bool
-    """Whether runs failed, or are missing that no other machine made."""
-    interrupted: bool
-    """Whether somebody interrupted it."""
+    status: int
+    """1 if runs failed, or are missing that no other machine made; INTERRUPTED if somebody did that."""
 
 
 def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
@@ -91,13 +90,11 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     interrupted = _carry_out(wanted, path, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
+    has_failed = any(lane.progress.failed or not (lane.is_through or lane.was_handed_over) for lane in lanes)
     return Outcome(
         path=path,
         given_up=[f"{lane.machine}: {lane.failure}" for lane in lanes if lane.failure],
-        has_failed=any(
-            lane.progress.failed or not (lane.is_through or lane.was_handed_over) for lane in lanes
-        ),
-        interrupted=interrupted,
+        status=INTERRUPTED if interrupted else int(has_failed),
     )
 
 
@@ -213,7 +210,6 @@ def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Termina
                         lanes=lanes,
                         workers=cluster,
                         look=wanted.look,
-                        differs=_changed,
                         advance=advance,
                         hand_over=hand_over if is_split else None,
                     ).carry_out()
@@ -229,9 +225,3 @@ def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Termina
         return True
     terminal.error("the scheduler is gone; the same command resumes when it is back")
     return False
-
-
-def _changed(lane: Lane, reply: Mapping[str, Any]) -> str:
-    """Return how a machine that came back differs from what its sweep was begun with, or ''."""
-    difference = differs(lane.progress.folder, lane.progress.plan, None, machine_of(reply))
-    return difference and f"came back changed: {difference}; change that back, or start anew with --fresh"
