@@ -181,6 +181,11 @@ class Plan:
         """The estimated seconds of the whole sweep."""
         return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
 
+    @property
+    def runs(self) -> int:
+        """How many runs the sweep has, warm-ups and controls included."""
+        return sum(len(one.turns(self.reference)) * (one.rounds + 1) for one in self.cases)
+
     def only(self, method: str, shape: Shape) -> "Plan":
         """Return the plan with all other cases taken out."""
         cases = (one for one in self.cases if (one.case.method, one.case.shape) == (method, shape))

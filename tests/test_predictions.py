@@ -1,5 +1,7 @@
 """Predictions: written down first, then checked; refused where the record does not support them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import Shape
 from harness.measure.sweep import Sweep
-from harness.plan import Options, Run
+from harness.plan import Run
 from harness.records import SweepFolder
 from harness.report import sentences
 from harness.report.files import csv
@@ -137,12 +139,11 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     held_out = tuple(map(Shape.parse, ("4-3-1", "8-2-1")))
     monkeypatch.setattr("harness.commands.predict.LEARNED_SHAPES", learned)
     monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
-    monkeypatch.setattr(
-        "harness.commands.predict._options",
-        lambda _, shapes, __: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
-    )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
-    return ["predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)]
+    return [
+        *("predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)),
+        *("--methods", "backprop", "--rounds", "3", "--budget", "600"),
+    ]
 
 
 def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,6 +165,30 @@ def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixtu
     assert pairs == {("a", sources[0], sources[2]), ("b", sources[1], sources[3])}
     assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
     assert "Of 4 predictions" in capsys.readouterr().out
+
+
+WATCHED = """
+import sys
+from harness import cli
+from harness.commands import predict
+from harness.measure.sweep import Sweep
+
+def perform(sweep, run):
+    print("loaded:", sorted({"pandas", "numpy", "scipy", "matplotlib"} & sys.modules.keys()))
+    raise KeyboardInterrupt
+
+predict.LEARNED_SHAPES = predict.LEARNED_SHAPES[:1]
+Sweep.perform = perform
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_nothing_heavy_is_loaded_while_it_learns(check: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert "loaded: []" in done.stdout.splitlines()
 
 
 def test_an_interrupted_check_goes_on(

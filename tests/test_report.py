@@ -18,6 +18,7 @@ from harness import cli
 from harness.analysis.results import Results
 from harness.case import Shape
 from harness.commands import bench
+from harness.commands.arguments import options_of
 from harness.digits import duration, three_digits
 from harness.plan import LeftOut, Options
 from harness.report import descriptions, sentences, style
@@ -299,7 +300,7 @@ def test_the_commands_that_repeat_it_measure_the_same_plan(tmp_path: Path) -> No
         plan = replace(sweeps.plan(("a b", "c", "d")), options=options)
         words = report._bench_words(plan)
         arguments = parser.parse_args(words)
-        assert bench._options(arguments) == options
+        assert options_of(arguments) == options
         assert arguments.contenders == ["a b", "c", "d"]
     results = sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3), reference="rust")
     two = sweeps.plan(("python", "rust"))

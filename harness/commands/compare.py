@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
+from harness.archive import COMPARED, Archive
 from harness.case import METHODS, Shape
 from harness.commands.arguments import (
     add_cases,
@@ -16,10 +16,10 @@ from harness.commands.arguments import (
     manifest_of,
     percent,
 )
-from harness.errors import FlatnetError, UsageError
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
-from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
+from harness.measure.session import begin, carry_out, look_around, measuring
 from harness.plan import Options
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "compare two sweeps, or two revisions: what became faster, what slower"
-COMPARED = "compared"
-"""The folder within the results for sweeps of revisions, and for their copies while they are measured."""
 CANNOT_TELL = 3
 """The exit status if noise forbids an answer, and one was demanded."""
 _SURE = 0.025
@@ -132,10 +130,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal):
             here = look_around(entered, terminal)
-            if here.lineup.missing:
-                raise FlatnetError(
-                    f"{next(iter(here.lineup.missing))} cannot be run; the note above says why"
-                )
+            if here.missing:
+                raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
             options = Options(
                 shapes=tuple(dict.fromkeys(arguments.shapes)),
                 methods=tuple(dict.fromkeys(arguments.methods)),
@@ -145,9 +141,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             sweep = begin(archive, options, replace(here, environment=described), terminal)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            if carry_out(terminal, sweep):
+            if carry_out([sweep], terminal):
                 return INTERRUPTED
-    terminal.failures(sweep.failed, sweep.spared)
     from harness.across import comparison
     from harness.analysis.results import understand
 

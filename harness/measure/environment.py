@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.measure import runner
-from harness.measure.contenders import Lineup, ask
+from harness.measure.contenders import Lineup
 from harness.paths import ROOT
 
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
@@ -165,5 +165,5 @@ def _read(path: Path) -> str | None:
 
 
 def _output(*command: str) -> str | None:
-    said, reason = ask(command)
+    said, reason = runner.ask(command)
     return None if reason else said.strip()

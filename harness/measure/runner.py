@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import IO
 
 from harness.measure import guard
 from harness.measure.contract import printable
+from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
 """Characters of a program's last line that are kept: a row must stay one that the csv module reads back."""
 _GRACE_S = 2.0
+_PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
 _SLICE_S = 1.0
@@ -37,23 +39,23 @@ _TAG = guard.tag()
 class Process:
     """A process that has ended."""
 
-    stdout: str
+    stdout: str = ""
     """Its standard output, decoded; bytes that are not UTF-8 are replaced."""
-    stderr: str
+    stderr: str = ""
     """Its standard error, likewise."""
-    wall_s: float
+    wall_s: float = 0.0
     """Seconds from before it was started until its end was known."""
-    user_s: float
+    user_s: float = 0.0
     """CPU seconds in user mode, of it and of those of its children that it waited for."""
-    system_s: float
+    system_s: float = 0.0
     """CPU seconds in the kernel, likewise."""
-    involuntary_switches: int
+    involuntary_switches: int = 0
     """How often it, or a child of its, had to leave a core to somebody else."""
-    stolen_s: float | None
+    stolen_s: float | None = None
     """CPU seconds that the host gave to others meanwhile, over all cores; None: the system does not tell."""
-    failure: str
+    failure: str = ""
     """Why it counts as failed: timeout, crash, memory, flood, stray, paused; empty if it does not."""
-    error: str
+    error: str = ""
     """The failure in words, with its last line of standard error; empty without failure."""
 
 
@@ -110,10 +112,16 @@ def run(
     and the harness on the others, if there are any and the system lets us choose.
     """
     core = measuring_core() if one_core else None
-    if core is None:
-        return _run(command, set(), cwd, env, timeout_s, memory_bytes)
-    with _on(os.sched_getaffinity(0) - {core}):
-        return _run(command, {core}, cwd, env, timeout_s, memory_bytes)
+    cores = set() if core is None else {core}
+    with _on(os.sched_getaffinity(0) - cores if cores else cores):
+        return _run(command, cores, cwd, env, timeout_s, memory_bytes)
+
+
+def ask(command: Sequence[str]) -> tuple[str, str]:
+    """Run ``command`` and return its standard output, and the reason if it failed."""
+    process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
+    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
+    return process.stdout, f"{said}{process.error}" if process.failure else ""
 
 
 def measuring_core() -> int | None:
@@ -157,7 +165,8 @@ def _run(
                 start_new_session=True,
             )
     except OSError as error:
-        return _not_started(command[0], error)
+        reason = f"{printable(command[0])}: cannot be started: {error.strerror}"
+        return Process(failure="crash", error=reason)
     assert child.stdout is not None and child.stderr is not None
     # The leader's process id is the group's too, and stays taken until the leader has been waited for.
     group = child.pid
@@ -181,7 +190,7 @@ def _run(
         raise
     finally:
         timer.stop()
-    stray = _outlives(group, _SETTLE_S)
+    stray = _outlasts(_SETTLE_S, lambda: _has_adopted() or _group_is_alive(group))
     if stray:
         _end_group(group)
         _end_adopted()
@@ -281,18 +290,17 @@ def _end_group(group: int) -> None:
     A leader that has not been waited for still counts, so some other thread must be waiting for it.
     """
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if not _signal_group(group, sign) or not _group_outlives(group, _GRACE_S):
+        if not _signal_group(group, sign) or not _outlasts(_GRACE_S, lambda: _group_is_alive(group)):
             return
 
 
 def _end_adopted() -> None:
     """End the descendants that have left the group and come to us, and what they leave in turn."""
     while _has_adopted():
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                _, parent, *_ = _after_name(path)
-                if int(parent) == os.getpid():
-                    os.kill(int(path.parent.name), signal.SIGKILL)
+        for pid in guard.processes():
+            if guard.state(pid)[1:2] == [b"%d" % os.getpid()]:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(_POLL_S)
 
 
@@ -306,19 +314,10 @@ def _has_adopted() -> bool:
     return False
 
 
-def _outlives(group: int, seconds: float) -> bool:
-    """Whether there still is a descendant after at most ``seconds``, in ``group`` or out of it."""
+def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
+    """Whether something is still there after so many ``seconds``."""
     deadline = time.monotonic() + seconds
-    while _has_adopted() or _group_is_alive(group):
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(_POLL_S)
-    return False
-
-
-def _group_outlives(group: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while _group_is_alive(group):
+    while is_there():
         if time.monotonic() >= deadline:
             return True
         time.sleep(_POLL_S)
@@ -333,18 +332,8 @@ def _group_is_alive(group: int) -> bool:
     """
     if not _signal_group(group, 0):
         return False
-    states = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, its_group, *_ = _after_name(path)
-            if int(its_group) == group:
-                states.append(state)
-    return not states or any(state not in (b"Z", b"X") for state in states)
-
-
-def _after_name(path: Path) -> list[bytes]:
-    # The second field, a name in brackets, may hold anything.
-    return path.read_bytes().rpartition(b")")[2].split()
+    members = [state for state in map(guard.state, guard.processes()) if state[2:3] == [b"%d" % group]]
+    return not members or any(state[0] not in (b"Z", b"X") for state in members)
 
 
 def _signal_group(group: int, sign: int) -> bool:
@@ -366,20 +355,6 @@ def _ending(exit_status: int) -> str:
         return f"ended by {signal.Signals(-exit_status).name}"
     except ValueError:
         return f"ended by signal {-exit_status}"
-
-
-def _not_started(program: str, error: OSError) -> Process:
-    return Process(
-        stdout="",
-        stderr="",
-        wall_s=0.0,
-        user_s=0.0,
-        system_s=0.0,
-        involuntary_switches=0,
-        stolen_s=None,
-        failure="crash",
-        error=f"{printable(program)}: cannot be started: {error.strerror}",
-    )
 
 
 class _Reader:
