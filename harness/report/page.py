@@ -1,6 +1,6 @@
 """One page that answers, to be read by people and sent to others: report.html. Pure: results in, text out.
 
-It loads nothing. Its words are in report.html.j2, its numbers are those of ``Results`` and of the tables
+It loads nothing. Its words are in page.html.j2, its numbers are those of ``Results`` and of the tables
 beside the sweep.
 """
 
@@ -61,7 +61,7 @@ def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[st
 
     ``figures`` are the pictures of the sweep by their file names, as ``charts.draw`` yields them.
     """
-    template = _environment().get_template("report.html.j2")
+    template = _environment().get_template("page.html.j2")
     pictures = {picture.name: picture for picture in _pictures(results, found, figures)}
     return template.render(
         results=results,
