@@ -25,7 +25,6 @@ from harness.commands import (
     parts,
     plot,
     predict,
-    report,
     selfcheck,
     show,
     sweeps,
@@ -35,7 +34,7 @@ from harness.errors import FlatnetError, UsageError
 from harness.measure.session import INTERRUPTED
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
+    *(build, bench, show, plot, sweeps, compare, export, join, predict, claims, parts),
     *(verify, selfcheck, kernels),
 )
 

@@ -50,7 +50,7 @@ def everything(path: Path, name: str = "sweep") -> Path:
     nothing = (pd.DataFrame(columns=columns) for columns in (claims.STORAGE, claims.SEEDS))
     (path / "claims.csv").write_bytes(csv(claims.judged(load(), results, *nothing)))
     (path / "parts.csv").write_text(_parts(results.contenders), encoding="utf-8")
-    assert cli.main(["report", str(folder), "--results", str(path / "results")]) == 0
+    assert cli.main(["plot", str(folder), "--results", str(path / "results")]) == 0
     return folder / "report.html"
 
 
@@ -145,13 +145,9 @@ def check_against_csv(tables: Tables, folder: Path) -> int:
                 who, method = (who, of) if of else who.rsplit(" ", 1)
                 assert (text, value) == (duration(summary[who, method, layers]), summary[who, method, layers])
                 checked += 1
-    for name, file, columns in (
-        ("exponents", "scaling.csv", {"power": "exponent", "by count": "counted_exponent"}),
-        ("costs", "cost.csv", {"start-up": "fixed_startup_s", "sizes": "sizes", "error": "error"}),
-        ("crossovers", "crossover.csv", {"from neurons": "neurons", "95% interval": "low"}),
-    ):
-        if name in tables:
-            checked += _check_rows(*tables[name], read_csv(folder / file), columns)
+    if "exponents" in tables:
+        columns = {"power": "exponent", "by count": "counted_exponent"}
+        checked += _check_rows(*tables["exponents"], read_csv(folder / "scaling.csv"), columns)
     beside = folder.parent
     if "checks" in tables:
         columns = {"predicted": "step_s", "measured": "measured_step_s", "predicted / measured": "ratio"}

@@ -4,42 +4,36 @@ It loads nothing. Its words are in page.html.j2, its numbers are those of ``Resu
 beside the sweep.
 """
 
+import base64
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from harness import __version__
 from harness.analysis.results import Results
 from harness.case import METHODS
-from harness.digits import MARKS
+from harness.digits import MARKS, three_digits
 from harness.plan import Options, Plan
-from harness.report import beside, descriptions, pictures_across, sentences, style, tables
+from harness.report import beside, sentences, tables
 from harness.report.beside import Beside
 from harness.report.sentences import evidence
-from harness.report.style import Drawing
+from harness.report.style import DPI
 from harness.report.tables import Table
 
 FILE = "report.html"
-_TITLES = {
-    "scaling": "Time of a training step against neurons",
-    "speedup": "Speedup against neurons",
-    "methods": "Language and algorithm",
-    "memory": "Peak memory against neurons",
-    "loss": "Loss during training",
-    "parts": "Where the time of the article's run goes",
+_ALTERNATIVES = {
+    "scaling": "Time of a training step against neurons. The table of language and algorithm has the times,"
+    " the table below the exponents.",
+    "speedup": "Speedup against neurons. The tables below have all ratios with their intervals.",
+    "methods": "Time of a training step by contender, shape and method. The table below has all times.",
+    "memory": "Peak memory against neurons, from the least to the most: ",
+    "loss": "Loss during training. The file losses.csv has the losses of all epochs.",
+    "parts": "Where the time of the article's run goes. The table below has the seconds of each part.",
 }
-
-_DESCRIBED: Mapping[str, Callable[[Results], str]] = {
-    "scaling": descriptions.scaling,
-    "speedup": descriptions.speedup,
-    "methods": descriptions.methods,
-    "memory": descriptions.memory,
-    "loss": descriptions.loss,
-}
+_CSS_DPI = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +42,23 @@ class Picture:
 
     name: str
     """Unique on the page."""
-    title: str
-    """What it shows, in a few words."""
-    description: str
-    """What is seen in it, with figures."""
-    drawing: Drawing
-    """The picture itself."""
+    alternative: str
+    """What it shows, and where its numbers stand."""
+    data: str
+    """The PNG file, in base 64."""
+    width: int
+    """In pixels of the page, of which each has several of the picture."""
+    height: int
+    """Likewise."""
 
 
-def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[str, Figure]) -> str:
+def page(results: Results, plan: Plan | None, found: Beside, pictures: Mapping[str, bytes]) -> str:
     """Return the page about a sweep, with what ``found`` has beside it.
 
-    ``figures`` are the pictures of the sweep by their file names, as ``charts.draw`` yields them.
+    ``pictures`` are PNG files by their names without ``.png``, each one of ``scaling``, ``speedup``,
+    ``methods``, ``memory``, ``loss`` and ``parts``.
     """
     template = _environment().get_template("page.html.j2")
-    pictures = {picture.name: picture for picture in _pictures(results, found, figures)}
     return template.render(
         results=results,
         title=_title(results.contenders),
@@ -76,7 +72,7 @@ def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[st
         tables={table.name: table for table in _tables(results, plan, found) if table.rows},
         instead=not results.thresholds.empty,
         methods=[method for method in METHODS if method in set(results.outcomes["method"])],
-        pictures=pictures,
+        pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
         commands=_commands(results, plan),
         version=__version__,
@@ -109,7 +105,7 @@ def _tables(results: Results, plan: Plan | None, found: Beside) -> Iterator[Tabl
         yield tables.speedups(results, method).narrowed()
     yield tables.methods(results).narrowed()
     yield from tables.instead(results)
-    for make in (tables.exponents, tables.costs, tables.crossovers, tables.floors, tables.troubles):
+    for make in (tables.exponents, tables.floors, tables.troubles):
         yield make(results)
     yield beside.left_out(plan)
     if found.claims is not None:
@@ -123,20 +119,21 @@ def _tables(results: Results, plan: Plan | None, found: Beside) -> Iterator[Tabl
     yield beside.programs(results)
 
 
-def _pictures(results: Results, found: Beside, figures: Mapping[str, Figure]) -> Iterator[Picture]:
-    """Yield every picture in which there is something to see."""
-    for file, figure in figures.items():
-        name = Path(file).stem
-        if description := _DESCRIBED[name](results):
-            yield _picture(name, description, figure)
-    if found.parts is not None:
-        yield _picture("parts", descriptions.where_time_goes(found.parts), pictures_across.parts(found.parts))
+def _picture(results: Results, name: str, png: bytes) -> Picture:
+    # A PNG file begins with its size.
+    width, height = (int.from_bytes(png[place : place + 4]) * _CSS_DPI // DPI for place in (16, 20))
+    alternative = _ALTERNATIVES[name] + (_memory(results) if name == "memory" else "")
+    data = base64.b64encode(png).decode()
+    return Picture(name=name, alternative=alternative, data=data, width=width, height=height)
 
 
-def _picture(name: str, description: str, figure: Figure) -> Picture:
-    return Picture(
-        name=name, title=_TITLES[name], description=description, drawing=style.svg(figure, f"picture-{name}")
-    )
+def _memory(results: Results) -> str:
+    """Say between what the peak memory of each contender lies: no table of the page has it."""
+    table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
+    told = []
+    for name, own in table.groupby("contender", sort=False)["median"]:
+        told.append(f"{name} {three_digits(own.min() / 2**20)} to {three_digits(own.max() / 2**20)} MiB")
+    return f"{'; '.join(told)}."
 
 
 def _marks(results: Results) -> list[str]:
@@ -162,7 +159,7 @@ def _absent(results: Results, found: Beside) -> Iterator[tuple[str, str]]:
     if results.exponents.empty:
         yield "How time grows with the neurons: that takes three shapes from 10-5-1 up", _SHAPES
     if not results.costs:
-        yield "What a training step is made of, and crossovers: that takes five shapes", _SHAPES
+        yield "From which size on somebody overtakes a worse method: that takes five shapes", _SHAPES
 
 
 _CHECK, _SHAPES = "make predict ARGS=--check", 'make bench ARGS="--shapes ..."'
@@ -177,8 +174,8 @@ def _commands(results: Results, plan: Plan | None) -> list[str]:
     bench = f"make bench ARGS={shlex.quote(shlex.join(words))}" if words else "make bench"
     own = plan.reference if plan else results.reference
     other = f" ARGS={shlex.quote(f'--reference {shlex.quote(results.reference)}')}"
-    report = "make report" + (other if results.reference != own else "")
-    return [*([f"git checkout {shlex.quote(commit)}"] if isinstance(commit, str) else []), bench, report]
+    plot = "make plot" + (other if results.reference != own else "")
+    return [*([f"git checkout {shlex.quote(commit)}"] if isinstance(commit, str) else []), bench, plot]
 
 
 _FLAGS = {
