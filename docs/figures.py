@@ -105,7 +105,7 @@ def write(results: Results, project: Path) -> Iterator[Path]:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             yield path
-    pictures = {results.path / name: figure for name, figure in draw(results)}
+    pictures = {results.path / f"{name}.png": figure for name, figure in draw(results)}
     if (docs / "selfcheck.csv").exists():
         pictures[docs / "selfcheck.png"] = pictures_across.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
     if (docs / "parts.csv").exists():

@@ -24,7 +24,6 @@ from harness.commands import (
     parts,
     plot,
     predict,
-    report,
     selfcheck,
     show,
     sweeps,
@@ -33,7 +32,7 @@ from harness.commands import (
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, join, predict, claims, parts),
+    *(build, bench, show, plot, sweeps, compare, join, predict, claims, parts),
     *(verify, selfcheck, kernels),
 )
 

@@ -9,7 +9,6 @@ import pytest
 
 from harness.analysis import kernels
 from harness.errors import ResultsError
-from harness.report import pictures_across, style
 
 
 def write_pytest_benchmark(path: Path, results: Mapping[tuple[str, str], Sequence[float]]) -> Path:
@@ -161,11 +160,6 @@ def test_a_broken_criterion_folder_is_one_line(tmp_path: Path, name: str, docume
 def test_a_peak_that_does_not_tell_its_operations(tmp_path: Path) -> None:
     folder = write_criterion(tmp_path, {("peak-multiply-add", "1-1"): [0.5], ("step-naive", "4-2-1"): [0.5]})
     assert kernels.gather({}, {"rust": folder})["share_of_peak"].isna().all()
-
-
-def test_the_picture_of_a_table_without_forward_passes(tmp_path: Path) -> None:
-    path = write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [1.0]})
-    assert style.png(pictures_across.kernels(kernels.gather({"p": path}, {}))).startswith(b"\x89PNG")
 
 
 def test_the_table_reads_back_and_keeps_who_was_not_measured_again(tmp_path: Path) -> None:
