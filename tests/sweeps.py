@@ -1,6 +1,7 @@
 """Sweeps that never were: rows, and the folders that hold them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from harness.analysis.results import Results, understand
 from harness.case import Case, Shape
 from harness.codec import encode
 from harness.digits import three_digits
+from harness.paths import ROOT
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.records import ENVIRONMENT, PLAN, LossKey, SweepFolder
 from harness.rows import Row
@@ -138,6 +140,12 @@ def write(
         folder.write_json(PLAN, encode(of))
     folder.write_json(ENVIRONMENT, {"host": "box", "commit": "0123456789"})
     return folder
+
+
+@cache
+def published(name: str) -> Results:
+    """Return what a sweep of docs/ showed. All tests of a process share it, so none may change it."""
+    return understand(SweepFolder(ROOT / "docs" / name))
 
 
 def understood(
