@@ -116,8 +116,8 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ),
         (
             ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, join, predict, article,"
-            " verify, selfcheck, kernels; did you mean plot?;"
+            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, join, predict,"
+            " article, verify, selfcheck, kernels; did you mean plot?;"
             " see python -m harness --help",
         ),
         *(
