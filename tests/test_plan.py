@@ -23,8 +23,8 @@ PLAN = Plan(
     versions={"a": "a 1", "b": "b 1"},
     memory_bytes=2**30,
     cases=(
-        PlannedCase(case=fakes.case((4, 2, 1)), run_s={"a": 0.5, "b": 0.25}, control=True, rounds=3),
-        PlannedCase(case=fakes.case((10, 5, 1), "backprop"), run_s={"b": 0.1}, control=False, rounds=1),
+        PlannedCase(case=fakes.case("4-2-1"), run_s={"a": 0.5, "b": 0.25}, control=True, rounds=3),
+        PlannedCase(case=fakes.case("10-5-1", "backprop"), run_s={"b": 0.1}, control=False, rounds=1),
     ),
     left_out=(LeftOut(method="naive", shape=Shape((10, 5, 1)), contender=None, reason="too dear"),),
 )
