@@ -17,13 +17,8 @@ READY_DEV := $(VENV)/.ready-dev
 READY_MACHINES := $(VENV)/.ready-machines
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bench show plot report sweeps compare export join predict claims parts machines scheduler worker verify selfcheck kernels peers test test-peers test-machines check format clean cargo python FORCE
-
-help: ## this list
-	@echo "Usage: make TARGET [ARGS='...'] [BASE=REVISION] [RESULTS=FOLDER] [PEERS=1] [SCHEDULER=ADDRESS] [PYTHON=/path/to/python3]"
-	@echo "ARGS goes to every target that takes options; for what they take: make bench ARGS=--help"
-	@echo "PEERS=1 lets bench, verify and selfcheck take the peers in, as far as make peers has set them up"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+.PHONY: bench show plot sweeps compare predict article verify test check format help \
+	join scheduler worker selfcheck kernels peers test-all clean build python cargo FORCE
 
 # An environment of another interpreter than the one that is asked for is made anew.
 ifneq ($(origin PYTHON),file)
@@ -39,8 +34,6 @@ python:
 cargo:
 	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.89 or later from https://rustup.rs" >&2; exit 1; }
 
-setup: $(READY) ## the Python environment in .venv
-
 $(READY): requirements.lock | python
 	@rm -rf $(VENV) && mkdir $(VENV) || { echo "error: $(CURDIR) cannot be written; copy the project to where you may write" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
@@ -52,6 +45,10 @@ $(READY_DEV): requirements-dev.lock $(READY)
 	@$(call install,requirements-dev.lock)
 	@touch $@
 
+$(READY_MACHINES): requirements-machines.lock $(READY)
+	@$(call install,requirements-machines.lock)
+	@touch $@
+
 # What pip downloads is the progress; of its complaints the last error says most.
 define install
 set -o pipefail; echo "installing what $(1) lists into $(VENV)"; \
@@ -59,88 +56,44 @@ $(RUN) pip install --disable-pip-version-check --no-input --require-hashes -r $(
 || { echo "error: $$(grep -e '^ERROR' $(VENV)/pip.log | tail -n 1 | cut -c 8-): is this machine online? $(VENV)/pip.log has all that pip said" >&2; exit 1; }
 endef
 
-build: cargo $(READY) ## both programs
+build: cargo $(READY)
 	@$(RUN) harness build
 
-bench: cargo $(READY) ## build, measure (about 3 minutes), write CSV files to results/, show tables
+bench: cargo $(READY) ## build, measure for 3 minutes, write results/, show the tables
 	@$(RUN) harness bench --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
-show: $(READY) ## the tables of a sweep again
+show: $(READY) ## tables of a sweep; for other tools: ARGS="--format hyperfine"
 	@$(RUN) harness show --results $(RESULTS) $(ARGS)
 
-plot: $(READY) $(RESULTS)/runs.csv ## draw the pictures and write the page from what was measured; measure first if nothing was
+plot: $(READY) $(RESULTS)/runs.csv ## pictures, and report.html with all; measures first if nothing was
 	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
-
-report: $(READY) $(RESULTS)/runs.csv ## write report.html alone, one page to send to a colleague
-	@$(RUN) harness report --results $(RESULTS) $(ARGS)
 
 $(RESULTS)/runs.csv:
 	@$(MAKE) --no-print-directory bench ARGS=
 
-sweeps: $(READY) ## list what was measured; one case over all sweeps: ARGS="--case naive 10-5-1"
+sweeps: $(READY) ## list the sweeps; one case over all: ARGS="--case naive 10-5-1"
 	@$(RUN) harness sweeps --results $(RESULTS) $(ARGS)
 
-compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", or BASE=REVISION measured against what is here
+compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", BASE=HEAD~1
 	@$(RUN) harness compare --results $(RESULTS) $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))
 
-export: $(READY) ## a sweep for another tool: ARGS="latest --format hyperfine"
-	@$(RUN) harness export --results $(RESULTS) $(ARGS)
-
-join: $(READY) ## the sweeps of several machines in one table and picture: ARGS="FOLDER FOLDER"
-	@$(RUN) harness join --results $(RESULTS) $(ARGS)
-
-predict: $(READY) ## how long a shape takes that was not measured: ARGS=200-100-1; ARGS=--check measures how often that holds
+predict: $(READY) ## time of a shape that was not run: ARGS=200-100-1; ARGS=--check
 	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
-claims: build ## hold the article's claims against the latest sweep; its seeds, flat and nested weights: half a minute
+article: build ## the article's claims, and where the time of its run goes
 	@$(CARGO) build $(RUST) --release --locked --example storage
-	@$(RUN) harness claims --results $(RESULTS) $(ARGS)
+	@$(RUN) harness article --results $(RESULTS) $(CONTENDERS) $(ARGS)
 
-parts: build ## where the time of the article's run goes, for every contender (a minute)
-	@$(RUN) harness parts --results $(RESULTS) $(CONTENDERS) $(ARGS)
-
-machines: $(READY_MACHINES) ## what it takes to measure on several machines at once
-
-$(READY_MACHINES): requirements-machines.lock $(READY)
-	@$(call install,requirements-machines.lock)
-	@touch $@
-
-scheduler: $(READY_MACHINES) ## where the workers of several machines meet; others on the network can use it, see docs/machines.md
-	@$(RUN) dask scheduler --no-dashboard $(ARGS)
-
-worker: cargo $(READY_MACHINES) ## let this machine measure for a scheduler: SCHEDULER=tcp://host:8786
-	@test -n "$(SCHEDULER)$(ARGS)" || { echo "error: SCHEDULER is missing; say where it is: make worker SCHEDULER=tcp://host:8786" >&2; exit 2; }
-	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
-
-verify: cargo $(READY) ## compare the losses of all contenders on random cases, without timing
+verify: cargo $(READY) ## compare losses on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
-selfcheck: cargo $(READY) ## measure whether intervals and verdicts hold on this machine (about 10 minutes)
-	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
-
-kernels: build $(READY_DEV) ## time the inner functions in process, in both languages; write results/kernels.csv and kernels.png
-	@mkdir -p $(RESULTS)
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(CARGO) bench $(RUST) --locked
-	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
-
-peers: cargo $(READY) ## what one would use instead of Rust, in an environment of its own (minutes, 1 GB)
-	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON=$(PYTHON)
-	@$(RUN) harness build --manifest peers/peers.toml
-
-test: build $(READY_DEV) ## all tests of both languages
+test: build $(READY_DEV) ## all tests of both programs and of the harness
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "note: no tests in a browser; install chromium (Debian, Ubuntu: chromium)"
 	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(CARGO) test $(RUST) --locked
-	@$(RUN) pytest --numprocesses auto --ignore tests/test_machines.py
+	@$(RUN) pytest --numprocesses auto --dist worksteal --ignore tests/test_machines.py
 
-test-peers: build $(READY_DEV) ## the losses of the peers that are set up
-	@$(RUN) pytest --numprocesses auto -rs peers
-
-test-machines: build $(READY_DEV) $(READY_MACHINES) ## measuring on several machines, with a scheduler and workers on this one
-	@$(RUN) pytest --numprocesses auto -rs tests/test_machines.py
-
-check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
+check: cargo $(READY_DEV) ## formatters, linters and type checkers; they only report
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check --no-cache .
 	@$(RUN) mypy --no-incremental harness python_impl tests docs peers
@@ -149,12 +102,45 @@ check: cargo $(READY_DEV) ## formatters, linters and type checkers; reports only
 	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings
 	@$(CARGO) clippy --manifest-path peers/pyo3/Cargo.toml --locked -- -D warnings
 
-format: cargo $(READY_DEV) ## what the formatters and linters can put right by themselves
+format: cargo $(READY_DEV) ## let formatters and linters mend what they can
 	@$(RUN) ruff check --no-cache --fix .
 	@$(RUN) ruff format .
 	@cargo fmt $(RUST)
 	@cargo fmt --manifest-path peers/pyo3/Cargo.toml
 
-clean: ## remove everything that was built; results/ stays
+help: ## this list
+	@echo "Usage: make TARGET [ARGS='...'] [RESULTS=FOLDER] [PEERS=1] [PYTHON=python3]"
+	@echo "make bench ARGS=--help lists its options; PEERS=1 adds what make peers built"
+	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) ":" } /^[a-z-]+:.*## / { printf "  %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Less often
+
+join: $(READY) ## sweeps of several machines in one table: ARGS="FOLDER FOLDER"
+	@$(RUN) harness join --results $(RESULTS) $(ARGS)
+
+scheduler: $(READY_MACHINES) ## where workers meet; others can use it, see docs/machines.md
+	@$(RUN) dask scheduler --no-dashboard $(ARGS)
+
+worker: cargo $(READY_MACHINES) ## measure here for a scheduler: SCHEDULER=tcp://host:8786
+	@test -n "$(SCHEDULER)$(ARGS)" || { echo "error: SCHEDULER is missing; say where it is: make worker SCHEDULER=tcp://host:8786" >&2; exit 2; }
+	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
+
+selfcheck: cargo $(READY) ## do intervals and verdicts hold on this machine? 10 minutes
+	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
+
+kernels: build $(READY_DEV) ## time the inner functions in process; write results/kernels.csv
+	@mkdir -p $(RESULTS)
+	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@$(CARGO) bench $(RUST) --locked
+	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
+
+peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
+	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON=$(PYTHON)
+	@$(RUN) harness build --manifest peers/peers.toml
+
+test-all: test $(READY_MACHINES) ## these tests, those of the peers, and those of several machines
+	@$(RUN) pytest --numprocesses auto --dist worksteal -rs peers tests/test_machines.py
+
+clean: ## remove what was built; results/ stays
 	rm -rf $(VENV) .venv-peers rust_impl/target peers/*/build peers/pyo3/target peers/c/flatnet .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find harness python_impl peers tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,10 +25,10 @@ from harness.machines.cluster import Worker
 from harness.machines.lanes import Fleet, Lane
 from harness.measure.sweep import Progress
 from harness.paths import ROOT
-from harness.plan import Options, Plan, PlannedCase
+from harness.plan import Options, Plan
 from harness.records import SweepFolder
 from harness.terminal import Terminal
-from tests import fakes
+from tests import fakes, sweeps
 
 MACHINES = 200
 ROUNDS = 16
@@ -41,17 +41,7 @@ ALONE = {
 
 def plan() -> Plan:
     """Return a plan of 51 runs."""
-    return Plan(
-        sweep="scale",
-        options=Options(rounds=ROUNDS),
-        reference="a",
-        versions={"a": "1", "b": "1"},
-        memory_bytes=None,
-        cases=(
-            PlannedCase(case=fakes.case((10, 5, 1)), run_s={"a": 0.1, "b": 0.1}, control=True, rounds=ROUNDS),
-        ),
-        left_out=(),
-    )
+    return sweeps.plan(("a", "b"), (fakes.case("10-5-1"),), options=Options(rounds=ROUNDS))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.codec import encode
 from harness.paths import ROOT
-from harness.plan import Options, Plan, PlannedCase
-from tests import fakes
+from harness.plan import Options, Plan
+from tests import fakes, sweeps
 
 SWEEP = "2026-01-01T00-00-00.000Z"
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
@@ -102,12 +102,5 @@ def station(path: Path, machine: str) -> Iterator[Talk]:
 
 def plan(*names: str, rounds: int = 2) -> Plan:
     """Return a plan of one small case with its control."""
-    return Plan(
-        sweep=SWEEP,
-        options=Options(rounds=rounds),
-        reference=names[0],
-        versions=dict.fromkeys(names, "fake honest"),
-        memory_bytes=None,
-        cases=(PlannedCase(case=fakes.case(), run_s=dict.fromkeys(names, 0.1), control=True, rounds=rounds),),
-        left_out=(),
-    )
+    options = Options(rounds=rounds)
+    return sweeps.plan(names, (fakes.case(),), sweep=SWEEP, options=options, version="fake honest")

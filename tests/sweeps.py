@@ -1,6 +1,7 @@
 """Sweeps that never were: rows, and the folders that hold them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from harness.analysis.results import Results, understand
 from harness.case import Case, Shape
 from harness.codec import encode
 from harness.digits import plus_minus, three_digits
+from harness.paths import ROOT
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.records import ENVIRONMENT, PLAN, LossKey, SweepFolder
 from harness.rows import Row
@@ -17,7 +19,9 @@ from harness.rows import Row
 SWEEP = "2026-01-01T00-00-00.000Z"
 
 
-def case(layers: str = "4-2-1", method: str = "naive", *, samples: int = 1, epochs: int = 1) -> Case:
+def case(
+    layers: str = "4-2-1", method: str = "naive", *, samples: int = 1, epochs: int = 1, seed: int = 1
+) -> Case:
     """Return a small case."""
     return Case(
         shape=Shape.parse(layers),
@@ -28,7 +32,7 @@ def case(layers: str = "4-2-1", method: str = "naive", *, samples: int = 1, epoc
         learning_rate=0.01,
         low=0.0,
         high=1.0,
-        seed=1,
+        seed=seed,
     )
 
 
@@ -103,18 +107,28 @@ def plan(
     names: Sequence[str],
     cases: Iterable[Case] = (SMALL,),
     *,
-    control: bool = True,
+    sweep: str = SWEEP,
+    options: Options | None = None,
+    run_s: Sequence[float] = (),
+    control: bool | Case | None = True,
+    version: str = "1.0",
     left_out: Iterable[LeftOut] = (),
 ) -> Plan:
-    """Return the plan of a sweep in which everybody runs everything in 0.25 seconds."""
+    """Return the plan of a sweep in which everybody runs everything, in 0.25 seconds if not in ``run_s``."""
+    options = options or Options(rounds=3)
     return Plan(
-        sweep=SWEEP,
-        options=Options(rounds=3),
+        sweep=sweep,
+        options=options,
         reference=names[0],
-        versions=dict.fromkeys(names, "1.0"),
+        versions=dict.fromkeys(names, version),
         memory_bytes=None,
         cases=tuple(
-            PlannedCase(case=one, run_s=dict.fromkeys(names, 0.25), control=control, rounds=3)
+            PlannedCase(
+                case=one,
+                run_s=dict(zip(names, run_s or [0.25] * len(names), strict=True)),
+                control=control in (True, one),
+                rounds=options.rounds or 7,
+            )
             for one in cases
         ),
         left_out=tuple(left_out),
@@ -138,6 +152,12 @@ def write(
         folder.write_json(PLAN, encode(of))
     folder.write_json(ENVIRONMENT, {"host": "box", "commit": "0123456789"})
     return folder
+
+
+@cache
+def published(name: str) -> Results:
+    """Return what a sweep of docs/ showed. All tests of a process share it, so none may change it."""
+    return understand(SweepFolder(ROOT / "docs" / name))
 
 
 def understood(

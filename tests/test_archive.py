@@ -10,21 +10,13 @@ import pytest
 from harness import archive as archives
 from harness.archive import Archive, sweep_name
 from harness.errors import ResultsError, UsageError
-from harness.plan import Options, Plan, PlannedCase
+from harness.plan import Plan
 from harness.records import SweepFolder
-from tests import fakes
+from tests import sweeps
 
 
 def plan(name: str) -> Plan:
-    return Plan(
-        sweep=name,
-        options=Options(),
-        reference="a",
-        versions={"a": "1"},
-        memory_bytes=None,
-        cases=(PlannedCase(case=fakes.case(), run_s={"a": 0.5}, control=False, rounds=7),),
-        left_out=(),
-    )
+    return sweeps.plan(("a",), sweep=name)
 
 
 def archive_of(path: Path, *names: str) -> Archive:
@@ -73,7 +65,7 @@ def test_two_sweeps_in_one_millisecond_have_two_names(
 def test_what_stands_in_the_folder_belongs_to_the_latest_sweep(tmp_path: Path) -> None:
     archive = archive_of(tmp_path, "1")
     first = archive.find("latest")
-    first.append_row(fakes.row())
+    first.append_row(sweeps.row())
     first.write_file("scaling.png", b"old picture")
     archive.publish()
     assert linked(tmp_path) == {
@@ -90,10 +82,10 @@ def test_what_stands_in_the_folder_belongs_to_the_latest_sweep(tmp_path: Path) -
         "latest": "sweeps/2",
         **{name: f"latest/{name}" for name in ("environment.json", "losses.csv", "plan.json", "runs.csv")},
     }
-    archive.find("latest").append_row(fakes.row("rust"))
+    archive.find("latest").append_row(sweeps.row("rust"))
     archive.publish()
-    assert SweepFolder(tmp_path).rows() == [fakes.row("rust")]
-    assert first.rows() == [fakes.row()]
+    assert SweepFolder(tmp_path).rows() == [sweeps.row("rust")]
+    assert first.rows() == [sweeps.row()]
     assert (first.path / "scaling.png").read_bytes() == b"old picture"
 
 
@@ -127,7 +119,7 @@ def test_killed_at_any_moment_while_a_sweep_gives_way_to_the_next(
     while True:
         folder = tmp_path / str(count)
         archive = archive_of(folder, "1")
-        archive.find("latest").append_row(fakes.row())
+        archive.find("latest").append_row(sweeps.row())
         archive.find("latest").write_file("scaling.png", b"old")
         archive.publish()
         left = count
@@ -155,7 +147,7 @@ def test_killed_at_any_moment_while_a_sweep_gives_way_to_the_next(
         now = linked(folder)["latest"].removeprefix("sweeps/")
         shown = {entry.resolve().parent.name for entry in folder.iterdir() if entry.is_file()}
         assert shown - {folder.name} <= {now}
-        assert archive.find("1").rows() == [fakes.row()]
+        assert archive.find("1").rows() == [sweeps.row()]
         with archive.locked():
             archive.publish()
             if "2" not in names:
@@ -247,8 +239,8 @@ def test_without_symbolic_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_copied_folder_is_the_same(tmp_path: Path) -> None:
     archive = archive_of(tmp_path / "a", "1")
-    archive.find("1").append_row(fakes.row())
+    archive.find("1").append_row(sweeps.row())
     archive.publish()
     (tmp_path / "a").rename(tmp_path / "b")
-    assert SweepFolder(tmp_path / "b").rows() == [fakes.row()]
+    assert SweepFolder(tmp_path / "b").rows() == [sweeps.row()]
     assert replace(plan("1"), sweep="1") == Archive(tmp_path / "b").find("latest").plan()

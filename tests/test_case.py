@@ -12,7 +12,7 @@ from tests import fakes
 
 def test_counts_of_the_article_shape() -> None:
     # 10 + 5 + 1 = 16 neurons; 10 * 5 weights and a bias, 5 * 1 weights and a bias: 51 + 6 = 57 parameters.
-    case = fakes.case((10, 5, 1), samples=100, epochs=7)
+    case = fakes.case("10-5-1", samples=100, epochs=7)
     assert (str(case.shape), case.shape.neurons, case.shape.parameters, case.training_steps) == (
         *("10-5-1", 16, 57),
         700,

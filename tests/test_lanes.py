@@ -16,29 +16,19 @@ from harness.machines.lanes import GRACE_S, Fleet, Lane
 from harness.machines.parcel import Parcel
 from harness.machines.split import hand_over, shares
 from harness.measure.sweep import Progress
-from harness.plan import Options, Plan, PlannedCase, RunKey
+from harness.plan import Options, Plan, RunKey
 from harness.records import SweepFolder
 from harness.rows import Row
-from tests import fakes
+from tests import fakes, sweeps
 
-SMALL, LARGE = fakes.case((4, 2, 1)), fakes.case((6, 3, 1))
-ARTICLE = fakes.case((10, 5, 1))
+SMALL, LARGE = fakes.case("4-2-1"), fakes.case("6-3-1")
+ARTICLE = fakes.case("10-5-1")
 LOSSES = tuple(1.0 / (epoch + 1) for epoch in range(SMALL.epochs + 1))
 
 
 def plan(*cases: Case, rounds: int = 3, control: Case | None = None) -> Plan:
-    return Plan(
-        sweep="now",
-        options=Options(rounds=rounds),
-        reference="a",
-        versions={"a": "1", "b": "1"},
-        memory_bytes=None,
-        cases=tuple(
-            PlannedCase(case=one, run_s={"a": 1.0, "b": 0.5}, control=one == control, rounds=rounds)
-            for one in cases
-        ),
-        left_out=(),
-    )
+    options = Options(rounds=rounds)
+    return sweeps.plan(("a", "b"), cases, options=options, control=control, run_s=(1.0, 0.5))
 
 
 def look(name: str, tree: str = "same") -> dict[str, Any]:
@@ -98,7 +88,7 @@ class Machine:
             of_round = []
         for run in [run for run in of_round if run.key not in self.journal][:most_runs]:
             self.measured[run.key] += 1
-            row = fakes.row(run.contender, run.round, of=run.case, sweep="now", control=run.control)
+            row = sweeps.row(run.contender, run.round, of=run.case, control=run.control)
             self.journal[run.key] = replace(row, run=run, status=self._status)
         rows = tuple(self.journal[run.key] for run in of_round if run.key in self.journal)
         return Parcel(rows=rows, losses={("a", "naive", "4-2-1"): LOSSES}).packed()
@@ -330,7 +320,7 @@ def test_an_error_ends_a_lane_with_its_line(tmp_path: Path) -> None:
 
 
 def test_shares_are_about_equal_and_all_have_the_control() -> None:
-    cases = [fakes.case((size, 2, 1)) for size in range(3, 12)]
+    cases = [fakes.case(f"{size}-2-1") for size in range(3, 12)]
     what = plan(ARTICLE, *cases, control=ARTICLE)
     parts = shares(what, ["a", "b", "c"])
     assert all(ARTICLE in [one.case for one in part.cases] for part in parts.values())

@@ -25,8 +25,8 @@ PLAN = Plan(
     versions={"a": "a 1", "b": "b 1"},
     memory_bytes=2**30,
     cases=(
-        PlannedCase(case=fakes.case((4, 2, 1)), run_s={"a": 0.5, "b": 0.25}, control=True, rounds=3),
-        PlannedCase(case=fakes.case((10, 5, 1), "backprop"), run_s={"b": 0.1}, control=False, rounds=1),
+        PlannedCase(case=fakes.case("4-2-1"), run_s={"a": 0.5, "b": 0.25}, control=True, rounds=3),
+        PlannedCase(case=fakes.case("10-5-1", "backprop"), run_s={"b": 0.1}, control=False, rounds=1),
     ),
     left_out=(LeftOut(method="naive", shape=Shape((10, 5, 1)), contender=None, reason="too dear"),),
 )
@@ -57,7 +57,7 @@ def test_the_rounds_of_each_case_are_spread_evenly_over_the_sweep() -> None:
 def test_what_is_still_to_be_made() -> None:
     # Three turns in each of 3 rounds and the warm-up, one in 1 round and the warm-up.
     assert PLAN.runs == 4 * 3 + 2 == len(pending(PLAN, []))
-    made = [replace(fakes.row(), run=run) for run in PLAN.schedule()]
+    made = [replace(sweeps.row(), run=run) for run in PLAN.schedule()]
     assert pending(PLAN, made[2:]) == [row.run for row in made[:2]]
     assert pending(PLAN, made) == []
     failed = next(row for row in made if (row.run.contender, row.run.case.method) == ("b", "naive"))

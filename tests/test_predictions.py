@@ -9,17 +9,16 @@ import pytest
 
 from harness import cli
 from harness.across import predictions
-from harness.analysis.results import Results, understand
+from harness.analysis.results import Results
 from harness.archive import Archive
 from harness.case import Shape
 from harness.measure.sweep import Sweep
+from harness.paths import ROOT
 from harness.plan import Run
-from harness.records import SweepFolder
 from harness.report import sentences
 from harness.report.files import csv
 from harness.rows import Row
 from tests import fakes, sweeps
-from tests.programs import ROOT
 
 SHAPES = ("4-2-1", "8-4-1", "10-5-1", "16-8-1", "32-16-1", "64-32-1", "128-64-1")
 
@@ -106,7 +105,7 @@ def test_a_prediction_from_a_sweep(capsys: pytest.CaptureFixture[str], tmp_path:
     assert cli.main([*words, "--samples", "7", "--epochs", "3"]) == 0
     out = capsys.readouterr().out
     assert "Predicted for 200-100-1, 7 samples, 3 epochs" in out
-    cost = understand(SweepFolder(ROOT / "docs" / "sweep")).costs["rust", "backprop"]
+    cost = sweeps.published("sweep").costs["rust", "backprop"]
     assert cost.step((200, 100, 1)).times(21).value > 0.0
     assert "No prediction was checked yet: make predict ARGS=--check" in out
 

@@ -19,8 +19,6 @@ from docs.figures import figures_of, filled
 from harness.across import machines, predictions, selfcheck
 from harness.analysis import alternatives, cost, crossover, kernels, parts, results, scaling
 from harness.analysis import article as claims
-from harness.analysis.results import understand
-from harness.archive import Archive
 from harness.cli import main
 from harness.measure.contenders import load_manifest
 from harness.paths import ROOT
@@ -28,6 +26,7 @@ from harness.records import LOSS_COLUMNS
 from harness.rows import COLUMNS, STATUSES
 from tests import comparisons, estimators
 from tests.programs import Program
+from tests.sweeps import published
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXPLAINED = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
@@ -38,7 +37,6 @@ SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --methods naive backprop --rounds 2 -
 IN_ORDER = {
     "make bench": ["make", "bench", f"ARGS={SMALL_SWEEP}"],
     "make plot": ["make", "plot"],
-    "make report": ["make", "report"],
     "make show": ["make", "show"],
     "make sweeps": ["make", "sweeps"],
     "make compare": ["make", "compare", "ARGS=latest latest"],
@@ -47,13 +45,11 @@ IN_ORDER = {
     "make help": ["make", "help"],
     "make scheduler": ["make", "--dry-run", "scheduler"],
     "make worker SCHEDULER=tcp://first:8786": ["make", "--dry-run", "worker", "SCHEDULER=tcp://first:8786"],
-    "make test-peers": ["make", "--dry-run", "test-peers"],
-    "make test-machines": ["make", "--dry-run", "test-machines"],
     "make peers": ["make", "--dry-run", "peers"],
     # These run this very test, or take minutes: it is shown that make knows how.
     "make test": ["make", "--dry-run", "test"],
-    "make claims": ["make", "--dry-run", "claims"],
-    "make parts": ["make", "--dry-run", "parts"],
+    "make test-all": ["make", "--dry-run", "test-all"],
+    "make article": ["make", "--dry-run", "article"],
     "make kernels": ["make", "--dry-run", "kernels"],
     "make selfcheck": ["make", "--dry-run", "selfcheck"],
     "make check": ["make", "--dry-run", "check"],
@@ -91,6 +87,14 @@ def test_make_targets_in_order(tmp_path: Path) -> None:
     assert {"runs.csv", "speedup.csv", "scaling.png", "report.html", "latest", "sweeps"} <= made
     for name in made:
         assert name in EXPLAINED, f"results/README.md does not explain {name}"
+
+
+def test_help_lists_every_target_that_the_readme_names() -> None:
+    said = run(["make", "help"]).stdout.splitlines()
+    listed = re.findall(r"^  ([a-z-]+)  +\S", "\n".join(said), re.MULTILINE)
+    assert {line.split()[1] for line in commands() if line.startswith("make")} <= set(listed)
+    assert len(listed) == 20
+    assert max(map(len, said)) <= 80
 
 
 def test_bad_arguments_are_refused_before_anything_is_built() -> None:
@@ -151,7 +155,9 @@ def test_the_manifest_of_the_recipe(tmp_path: Path) -> None:
     "line", [line for line in commands() if not line.startswith("make")], ids=lambda line: line[-40:]
 )
 def test_programs(line: str) -> None:
-    done = run([sys.executable if word == "python3" else word for word in shlex.split(line)])
+    words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
+    # The last of two counts: all the epochs would take seconds.
+    done = run([*words, "--epochs", "2"])
     assert done.returncode == 0, done.stderr
     assert "Final Loss: " in done.stdout or "--learning-rate" in done.stdout
 
@@ -177,8 +183,7 @@ def test_every_figure_is_that_of_the_sweep() -> None:
     """If not: python -m docs.figures docs/sweep, and so for the other folders of sweeps there."""
     figures = {"estimators": estimators.table(), "comparisons": comparisons.table()}
     for plan in sorted((ROOT / "docs").glob("*/plan.json")):
-        sweep = understand(Archive(ROOT / "results").find(str(plan.parent)))
-        figures |= figures_of(sweep, ROOT / "docs")
+        figures |= figures_of(published(plan.parent.name), ROOT / "docs")
     texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
     assert [filled(text, figures) for text in texts] == texts
     places = re.findall(r"<!-- (\w[\w-]*) -->", "".join(texts))
@@ -256,9 +261,7 @@ def test_columns_are_explained(columns: list[str]) -> None:
 def test_what_is_learnt_from_the_peers_is_so() -> None:
     """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
     peers, fast = (
-        understand(Archive(ROOT / "results").find(str(ROOT / "docs" / name)))
-        .alternatives.set_index(["method", "layers", "contender"])
-        .sort_index()
+        published(name).alternatives.set_index(["method", "layers", "contender"]).sort_index()
         for name in ("peers", "fast")
     )
     times, long = peers["times_as_long"], fast["times_as_long"]

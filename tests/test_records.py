@@ -14,7 +14,7 @@ from harness.errors import ResultsError
 from harness.plan import Run
 from harness.records import LOSS_COLUMNS, LOSSES, RUNS, SweepFolder, replace_file
 from harness.rows import COLUMNS, Row, cells, read_row
-from tests import fakes
+from tests import fakes, sweeps
 
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))
 counts = st.integers(0, 2**64)
@@ -22,7 +22,7 @@ seconds = st.floats(0.0, 1e9)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 cases = st.builds(
     Case,
-    shape=st.just(fakes.case((4, 2, 1)).shape),
+    shape=st.just(fakes.case("4-2-1").shape),
     method=st.sampled_from(("naive", "incremental", "backprop")),
     samples=st.integers(1, 2**64 - 1),
     epochs=st.integers(0, 2**64 - 1),
@@ -77,7 +77,7 @@ def test_a_file_reads_back_exactly(tmp_path_factory: pytest.TempPathFactory, sev
 
 
 def test_nan_and_line_breaks() -> None:
-    row = replace(fakes.row(), final_loss=float("nan"), error="one\ntwo\r\nthree")
+    row = replace(sweeps.row(), final_loss=float("nan"), error="one\ntwo\r\nthree")
     back = read_row(by_column(row))
     assert repr(back.final_loss) == "nan"
     assert back.error == "one two three"
@@ -85,9 +85,9 @@ def test_nan_and_line_breaks() -> None:
 
 def test_the_file_as_text(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path)
-    folder.append_row(fakes.row())
+    folder.append_row(sweeps.row())
     folder.append_row(
-        fakes.row("rust", 0, status="crash", training_s=None, parity="", error='said "no", left')
+        sweeps.row("rust", 0, status="crash", training_s=None, parity="", error='said "no", left')
     )
     header, first, second = (tmp_path / RUNS).read_text(encoding="utf-8").splitlines()
     assert header == (
@@ -98,12 +98,12 @@ def test_the_file_as_text(tmp_path: Path) -> None:
     )
     # 4-2-1: 7 neurons, 8 + 1 + 2 + 1 = 12 parameters, 2 * 12 * 10 = 240 multiply-adds.
     assert first == (
-        f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,python,python 1.0,no,naive,4-2-1,"
-        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,1,1,no,ok,2.0,0.25,0.5,1.0,,4096,,,0.5,0.25,identical,"
+        f"{sweeps.SWEEP},2026-01-01T00:00:00.123+00:00,box,python,python 1.0,no,naive,4-2-1,"
+        "7,12,240,1,1,0.1,0.01,0.0,1.0,1,1,1,1,no,ok,2.0,0.25,0.5,1.0,,4096,,,0.5,0.25,identical,"
     )
     assert second == (
-        f"{fakes.SWEEP},2024-01-01T00:00:00.123+00:00,box,rust,rust 1.0,no,naive,4-2-1,"
-        "7,12,240,2,8,0.1,0.01,0.0,1.0,1,1,0,1,yes,crash,2.0,0.25,0.5,,,4096,,,0.5,0.25,,"
+        f"{sweeps.SWEEP},2026-01-01T00:00:00.123+00:00,box,rust,rust 1.0,no,naive,4-2-1,"
+        "7,12,240,1,1,0.1,0.01,0.0,1.0,1,1,0,1,yes,crash,2.0,0.25,0.5,,,4096,,,0.5,0.25,,"
         '"said ""no"", left"'
     )
 
@@ -111,7 +111,7 @@ def test_the_file_as_text(tmp_path: Path) -> None:
 def test_a_row_cut_at_any_byte_is_set_aside_and_nothing_else(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path)
     assert folder.set_half_lines_aside() == []
-    kept, lost = fakes.row(), fakes.row("rust", error='a "quoted", ü')
+    kept, lost = sweeps.row(), sweeps.row("rust", error='a "quoted", ü')
     folder.append_row(kept)
     whole = (tmp_path / RUNS).read_bytes()
     folder.append_row(lost)
@@ -159,7 +159,8 @@ def test_a_file_that_is_no_table_is_refused_and_not_touched(tmp_path: Path, cont
 def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
     """It would count as another round."""
     folder = SweepFolder(tmp_path)
-    for row in (fakes.row(), fakes.row("rust", 2), fakes.row("rust", 3), fakes.row("rust", 2, wall_s=9.0)):
+    rust = [sweeps.row("rust", number, wall_s=wall_s) for number, wall_s in ((2, 2.0), (3, 2.0), (2, 9.0))]
+    for row in (sweeps.row(), *rust):
         folder.append_row(row)
     with pytest.raises(ResultsError) as caught:
         folder.rows()
@@ -170,7 +171,7 @@ def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
 
 def test_columns_are_read_by_name(tmp_path: Path) -> None:
     """Those of an older version that had fewer, of a newer one that has more, in any order."""
-    row = fakes.row()
+    row = sweeps.row()
     texts = by_column(row)
     essential = (
         *("sweep", "contender", "control", "method", "layers", "samples", "epochs", "step", "learning_rate"),
@@ -198,8 +199,8 @@ def edited(tmp_path: Path, column: str, cell: str) -> str:
     """Return why a file is refused in which the second row's ``column`` was edited."""
     folder = SweepFolder(tmp_path)
     tmp_path.mkdir(exist_ok=True)
-    folder.append_row(fakes.row())
-    texts = by_column(fakes.row("rust")) | {column: cell}
+    folder.append_row(sweeps.row())
+    texts = by_column(sweeps.row("rust")) | {column: cell}
     with (tmp_path / RUNS).open("a", encoding="utf-8") as file:
         file.write(",".join(texts.values()) + "\n")
     with pytest.raises(ResultsError) as caught:
@@ -260,14 +261,14 @@ def test_columns_of_the_same_name(tmp_path: Path) -> None:
 
 def test_a_cell_of_endless_length(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path)
-    folder.append_row(replace(fakes.row(), error="x" * 200_000))
+    folder.append_row(replace(sweeps.row(), error="x" * 200_000))
     with pytest.raises(ResultsError, match=r"runs\.csv, line 2: is not CSV: field larger than field limit"):
         folder.rows()
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ResultsError) as caught:
-        SweepFolder(tmp_path / "absent").append_row(fakes.row())
+        SweepFolder(tmp_path / "absent").append_row(sweeps.row())
     assert str(caught.value) == (
         f"{tmp_path / 'absent' / RUNS}: cannot be written: No such file or directory;"
         " what was measured before is kept, mend this and run the same command again"
@@ -282,7 +283,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "open", full)
     with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: No space left on device;"):
-        SweepFolder(tmp_path).append_row(fakes.row())
+        SweepFolder(tmp_path).append_row(sweeps.row())
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
@@ -296,9 +297,9 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     with pytest.raises(
         ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"
     ):
-        folder.append_row(fakes.row())
+        folder.append_row(sweeps.row())
     (tmp_path / RUNS).unlink()
-    folder.append_row(fakes.row())
+    folder.append_row(sweeps.row())
     with (tmp_path / RUNS).open("a", encoding="utf-8") as file:
         file.write("half")
     with pytest.raises(ResultsError, match="cannot be repaired: Too many levels of symbolic links;"):
@@ -406,4 +407,4 @@ def test_json_that_is_none(tmp_path: Path, text: str, message: str) -> None:
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ResultsError, match=r"runs\.csv: cannot be written: Permission denied;"):
-        SweepFolder(tmp_path).append_row(fakes.row())
+        SweepFolder(tmp_path).append_row(sweeps.row())

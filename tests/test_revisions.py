@@ -39,18 +39,6 @@ class Project:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.copies = path / "results" / "compared" / ".copies"
-        ignored = shutil.ignore_patterns("__pycache__", "contenders.toml")
-        shutil.copytree(ROOT / "harness", path / "harness", ignore=ignored)
-        (path / "harness" / "contenders.toml").write_text(MANIFEST)
-        (path / ".gitignore").write_text("__pycache__/\nresults/\n")
-        for name in ("one", "two"):
-            (path / name).mkdir()
-            shutil.copy(fakes.PROGRAM, path / name / "program.py")
-        (path / "one" / "build.py").touch()
-        # So a few rounds fit however busy the machine is, and no more are made.
-        self.edit("harness/measure/pilots.py", "_MOST_ROUNDS = 7, 101", "_MOST_ROUNDS = 7, 8")
-        self.git("init", "-q")
-        self.commit()
 
     def git(self, *words: str) -> str:
         """Return what git says to that."""
@@ -92,13 +80,34 @@ class Project:
         return self.git("status", "--porcelain") + self.git("worktree", "list", "--porcelain")
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a project with one commit."""
+    path = tmp_path_factory.mktemp("template")
+    # With what is compiled: Python compares its sources' times, which copies keep.
+    shutil.copytree(ROOT / "harness", path / "harness")
+    (path / "harness" / "contenders.toml").write_text(MANIFEST)
+    (path / ".gitignore").write_text("__pycache__/\nresults/\n")
+    for name in ("one", "two"):
+        (path / name).mkdir()
+        shutil.copy(fakes.PROGRAM, path / name / "program.py")
+    (path / "one" / "build.py").touch()
+    project = Project(path)
+    # So a few rounds fit however busy the machine is, and no more are made.
+    project.edit("harness/measure/pilots.py", "_MOST_ROUNDS = 7, 101", "_MOST_ROUNDS = 7, 8")
+    project.git("init", "-q")
+    project.commit()
+    return path
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(template: Path, tmp_path: Path) -> Project:
     """Return a project with one commit."""
-    return Project(tmp_path / "project")
+    return Project(shutil.copytree(template, tmp_path / "project"))
 
 
 def test_only_who_changed_is_measured_and_found_slower(project: Project) -> None:
+    """And which trees were compared stands in the environment."""
     project.edit("two/program.py", *SLOWER)
     project.commit()
     before = project.left()
@@ -111,19 +120,11 @@ def test_only_who_changed_is_measured_and_found_slower(project: Project) -> None
     }
     assert [one["change"] for one in training] == pytest.approx([0.8])
     assert found["answer"].startswith("Training HEAD against HEAD~1: of 1 case 1 slower, 0 faster,")
+    environment = json.loads((project.path / "results" / "compared" / "environment.json").read_text())
+    trees = {one: project.git("rev-parse", f"{one}^{{tree}}").strip() for one in ("HEAD~1", "HEAD")}
+    assert environment["revisions"] == trees
     assert project.left() == before
     assert not project.copies.exists()
-
-
-def test_which_trees_were_compared_stands_in_the_environment(project: Project) -> None:
-    project.edit("two/program.py", *SLOWER)
-    project.commit()
-    assert project.compare("--revisions", "HEAD~1", "HEAD")[0] == 0
-    environment = json.loads((project.path / "results" / "compared" / "environment.json").read_text())
-    assert environment["revisions"] == {
-        "HEAD~1": project.git("rev-parse", "HEAD~1^{tree}").strip(),
-        "HEAD": project.git("rev-parse", "HEAD^{tree}").strip(),
-    }
 
 
 def test_the_same_revision_twice_is_everybody_and_no_difference(project: Project) -> None:
@@ -191,7 +192,9 @@ def test_who_is_ended_leaves_nothing_for_long(project: Project, number: int, sta
         assert process.wait(TIMEOUT_S) == status
     assert project.copies.exists() == (number == signal.SIGKILL)
     assert project.left() == before
-    assert project.compare("--revisions", "HEAD", "HEAD")[0] == 0
+    # The next one gets as far as to the pilot runs.
+    status, _, err = project.compare("--revisions", "HEAD", "HEAD", "--budget", "1e-6")
+    assert (status, err.splitlines()[-1][:40]) == (2, "error: --budget: nothing fits into 1e-06")
     assert not project.copies.exists()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.machines.parcel import Parcel
 from harness.records import SweepFolder
-from tests import fakes, stations
+from tests import stations, sweeps
 from tests.gates import Gate
 from tests.stations import SWEEP, round_, station
 
@@ -165,6 +165,7 @@ def test_a_name_that_is_none_for_a_folder(checkout: Path) -> None:
 
 
 def test_rows_and_losses_read_back_exactly() -> None:
-    rows = (fakes.row("a", training_s=0.1 + 0.2), fakes.row("b", status="crash", training_s=None, error="no"))
+    failed = sweeps.row("b", status="crash", training_s=None, error="no")
+    rows = (sweeps.row("a", training_s=0.1 + 0.2), failed)
     parcel = Parcel(rows=rows, losses={("a", "naive", "4-2-1"): (0.1, float("inf"), 1e-300)})
     assert Parcel.unpacked(parcel.packed()) == parcel

@@ -15,12 +15,12 @@ from harness.measure.contenders import Contender
 from harness.measure.machine import Machine
 from harness.measure.runner import Process
 from harness.measure.sweep import Sweep, differs
-from harness.plan import Options, Plan, PlannedCase, Run
+from harness.plan import Options, Plan, Run
 from harness.records import LOSSES, RUNS, SweepFolder
 from harness.rows import Row
-from tests import fakes
+from tests import fakes, sweeps
 
-SMALL, MIDDLE, LARGE = fakes.case((4, 2, 1)), fakes.case((6, 3, 1)), fakes.case((8, 4, 1))
+SMALL, MIDDLE, LARGE = fakes.case("4-2-1"), fakes.case("6-3-1"), fakes.case("8-4-1")
 
 
 def plan(
@@ -30,18 +30,8 @@ def plan(
     control: Case | None = None,
     timeout_s: float = 60.0,
 ) -> Plan:
-    return Plan(
-        sweep="now",
-        options=Options(rounds=rounds, timeout_s=timeout_s),
-        reference=names[0],
-        versions={name: f"{name} 1" for name in names},
-        cases=tuple(
-            PlannedCase(case=case, run_s=dict.fromkeys(names, 0.5), control=case == control, rounds=rounds)
-            for case in cases
-        ),
-        left_out=(),
-        memory_bytes=None,
-    )
+    options = Options(rounds=rounds, timeout_s=timeout_s)
+    return sweeps.plan(names, cases, options=options, control=control)
 
 
 def short(run: Run) -> str:
@@ -97,10 +87,10 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
     costs = {"wall_s": 0.0, "user_s": 0.0, "system_s": 0.0}
     row = replace(row, started_utc="", involuntary_switches=None, stolen_s=None)
     assert replace(row, **costs) == Row(  # type: ignore[arg-type]
-        sweep="now",
+        sweep=sweeps.SWEEP,
         started_utc="",
         host="box",
-        version="b 1",
+        version="1.0",
         run=Run(case=SMALL, contender="b", control=False, round=1, position=2),
         threads=1,
         status="ok",
@@ -206,7 +196,7 @@ def test_a_failure_is_a_row_and_spares_larger_shapes(
 
 
 def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) -> None:
-    exact = fakes.case((8, 4, 1), "backprop")
+    exact = fakes.case("8-4-1", "backprop")
     # Fails from 12 neurons on; 6-3-1 has 10.
     what = plan(SMALL, MIDDLE, LARGE, exact, rounds=1)
     rows = carried_out(sweep_of(what, tmp_path, {"b": "only-small:12"}))

@@ -84,7 +84,7 @@ def test_the_command(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "wrong-at-7"})
-    wrong, right = fakes.case((6, 3, 1)), fakes.case((6, 3, 1), epochs=3)
+    wrong, right = fakes.case("6-3-1"), fakes.case("6-3-1", epochs=3)
     monkeypatch.setattr(verify, "random_cases", lambda count, seed: [right, wrong][: count + 0 * seed])
     assert cli.main(["verify", "--manifest", str(manifest), "--cases", "2"]) == 1
     out = capfd.readouterr().out.splitlines()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr
 
 from harness.analysis.intervals import verdict
 from harness.analysis.results import Results
@@ -92,7 +92,7 @@ def _judged(table: pd.DataFrame, margin: float) -> pd.DataFrame:
     sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / _SIGMAS
     # How far into the tail is what was found, were it slower by just the margin?
     behind = (-np.log1p(margin) - logs["change"]) / sigmas.clip(lower=1e-12)
-    table = table.assign(slower_than_margin_p=stats.norm.sf(behind))
+    table = table.assign(slower_than_margin_p=ndtr(-behind))
     table["verdict"] = [
         verdict(one["change"], one["low"], one["high"], one["floor"], margin or None)
         for one in table.to_dict("records")
