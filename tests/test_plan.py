@@ -16,7 +16,7 @@ from harness.measure.contract import arguments
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 from harness.records import SweepFolder
 from harness.rows import pending
-from tests import fakes
+from tests import fakes, sweeps
 
 PLAN = Plan(
     sweep="2026-01-01T00-00-00.000Z",
