@@ -14,8 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.across import predictions, selfcheck
-from harness.analysis import article as claims
-from harness.analysis import kernels, parts
+from harness.analysis import article, kernels
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import METHODS
@@ -23,10 +22,15 @@ from harness.claims import load
 from harness.digits import duration, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
-from harness.report import beside, pictures_across, sentences, style, tables
+from harness.report import beside, pictures, pictures_across, sentences, style, tables
 from harness.report.files import markdown
-from harness.report.pictures import draw
-from harness.report.sentences import evidence
+
+PICTURES = {
+    "scaling.png": pictures.scaling,
+    "speedup.png": pictures.speedup,
+    "methods.png": pictures.methods,
+}
+"""Those of a sweep that a document may show."""
 
 
 def filled(text: str, figures: Mapping[str, str]) -> str:
@@ -42,22 +46,20 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 
     The places of a sweep begin with the name of its folder.
     """
-    figures = {f"{results.path.name}-{name}": figure for name, figure in of_sweep(results).items()}
-    if (docs / "kernels.csv").exists():
-        table = kernels.read(docs / "kernels.csv")
-        figures["kernels"] = of_kernels(table)
-        figures[f"{results.path.name}-kernels"] = _beside_kernels(results, table)
-    if (docs / "seeds.csv").exists():
-        raw = (claims.read(docs / f"{name}.csv", columns) for name, columns in claims.RAW.items())
-        figures[f"{results.path.name}-claims"] = beside.claims_table(
-            claims.judged(load(), results, *raw)
-        ).markdown
-    if (docs / "predictions.csv").exists():
-        table = predictions.read(docs / "predictions.csv")
-        figures |= {"predictions": beside.hits(table).markdown, "predicted": sentences.record(table)}
-    if (docs / "selfcheck.csv").exists():
-        figures["selfcheck"] = sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    return figures
+    in_process, record = kernels.read(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
+    raw = (article.read(docs / name) for name in ("storage.csv", "seeds.csv"))
+    own = {
+        **of_sweep(results),
+        "kernels": _beside_kernels(results, in_process),
+        "claims": beside.claims_table(article.judged(load(), results, *raw)).markdown,
+    }
+    return {
+        **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
+        "kernels": of_kernels(in_process),
+        "predictions": beside.hits(record).markdown,
+        "predicted": sentences.record(record),
+        "selfcheck": sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv")),
+    }
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -111,7 +113,7 @@ def machine(results: Results) -> str:
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
         f" {'; '.join([*filter(None, [', '.join(toolchains)]), sentences.rounds(results)])}."
-        f" {evidence(results)}"
+        f" {sentences.evidence(results)}"
     )
 
 
@@ -154,15 +156,19 @@ def write(results: Results, project: Path) -> Iterator[Path]:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             yield path
-    pictures = {results.path / name: figure for name, figure in draw(results)}
-    if (docs / "selfcheck.csv").exists():
-        pictures[docs / "selfcheck.png"] = pictures_across.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    if (docs / "parts.csv").exists():
-        pictures[docs / "parts.png"] = pictures_across.parts(parts.parts(parts.read(docs / "parts.csv")))
-    for path, figure in pictures.items():
-        if path.exists():
-            replace_file(path, style.png(figure))
-            yield path
+    found = selfcheck.read(docs / "selfcheck.csv"), article.parts(article.read(docs / "parts.csv"))
+    drawn = {
+        docs / "selfcheck.png": pictures_across.selfcheck(found[0]),
+        docs / "parts.png": pictures_across.parts(found[1]),
+    }
+    drawn |= {
+        path: PICTURES[path.name](results, style.caption(results))
+        for path in results.path.glob("*.png")
+        if path.name in PICTURES
+    }
+    for path, figure in drawn.items():
+        replace_file(path, style.png(figure))
+        yield path
 
 
 if __name__ == "__main__":

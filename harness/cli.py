@@ -15,14 +15,13 @@ from typing import NoReturn
 
 from harness import __version__
 from harness.commands import (
+    article,
     bench,
     build,
-    claims,
     compare,
     export,
     join,
     kernels,
-    parts,
     plot,
     predict,
     report,
@@ -35,7 +34,7 @@ from harness.errors import FlatnetError, UsageError
 from harness.measure.session import INTERRUPTED
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
+    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, article),
     *(verify, selfcheck, kernels),
 )
 

@@ -111,7 +111,7 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         (
             ["pot"],
             "error: COMMAND: got 'pot', takes build, bench, show, plot, report, sweeps, compare, export,"
-            " join, predict, claims, parts, verify, selfcheck, kernels, document; did you mean plot?;"
+            " join, predict, article, verify, selfcheck, kernels; did you mean plot?;"
             " see python -m harness --help",
         ),
         *(

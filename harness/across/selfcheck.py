@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
-from harness.analysis.results import Results
+from harness.analysis.results import MEASURES, Results
 
 COLUMNS = [
     *("sweep", "machine", "contender", "reference", "measure", "extra_epochs"),
@@ -51,9 +52,10 @@ def intervals(sweeps: Sequence[Results]) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the table that ``selfcheck`` wrote."""
-    table = pd.read_csv(path)
-    return table.assign(holds=table["holds"] == "yes")
+    """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
+    texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
+    table = read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=["holds"], blank=["extra_epochs"])
+    return table[table["measure"].isin(MEASURES.values())]
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,18 +3,14 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
 from harness.errors import UsageError
 from harness.measure.contenders import Manifest, load_manifest, select
 from harness.paths import MANIFEST, ROOT
-from harness.records import SweepFolder
 from harness.version_1 import is_of_version_1, take_over
-
-if TYPE_CHECKING:
-    from harness.analysis.results import Results
 
 LARGEST = 2**64 - 1
 
@@ -54,13 +50,6 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         type=percent,
         help="call ratios equal whose interval lies within so many percent of 1 (default: never)",
     )
-
-
-def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
-    """Return what the sweep in ``folder`` showed, as --reference and --margin say."""
-    from harness.analysis.results import understand
-
-    return understand(folder, arguments.reference, arguments.margin)
 
 
 def add_contenders(parser: argparse._ActionsContainer) -> None:

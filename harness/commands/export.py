@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Write the sweep to standard output."""
+    from harness.analysis.results import understand
     from harness.report import formats
 
-    results = results_of(arguments, archive_of(arguments).find(arguments.sweep))
+    results = understand(archive_of(arguments).find(arguments.sweep), arguments.reference, arguments.margin)
     write = getattr(formats, arguments.format.replace("-", "_"))
     terminal.say(write(results))
     return 0

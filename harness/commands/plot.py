@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 from harness.commands.report import write_page
 
 if TYPE_CHECKING:
@@ -18,11 +18,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
+        from harness.analysis.results import understand
         from harness.report import pictures as charts
         from harness.report import style
         from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
-        results = results_of(arguments, folder)
+        results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
     figures = {}
     for name, figure in charts.draw(results):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS, Archive
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 from harness.records import SweepFolder
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
+        from harness.analysis.results import understand
         from harness.report import pictures as charts
         from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
-        results = results_of(arguments, folder)
+        results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
     with terminal.doing("drawing"):
         path = write_page(archive, folder, results, dict(charts.draw(results)))

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -14,5 +14,8 @@ add_arguments = add_sweep
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show what a sweep found."""
-    terminal.results(results_of(arguments, archive_of(arguments).find(arguments.sweep)))
+    from harness.analysis.results import understand
+
+    folder = archive_of(arguments).find(arguments.sweep)
+    terminal.results(understand(folder, arguments.reference, arguments.margin))
     return 0

@@ -10,7 +10,6 @@ import pandas as pd
 
 from harness.across import predictions, selfcheck
 from harness.analysis import article as claims
-from harness.analysis import parts
 from harness.analysis.results import Results
 from harness.digits import duration, three_digits, times
 from harness.errors import NothingMeasured, ResultsError
@@ -36,9 +35,9 @@ def read(folder: Path) -> Beside:
     """Return what ``folder`` has; raise ResultsError if a file cannot be understood."""
     return Beside(
         selfcheck=_read(folder / "selfcheck.csv", selfcheck.read),
-        claims=_read(folder / "claims.csv", lambda path: claims.read(path, claims.COLUMNS)),
+        claims=_read(folder / "claims.csv", claims.read),
         predictions=_read(folder / "predictions.csv", predictions.read),
-        parts=_read(folder / "parts.csv", lambda path: parts.parts(parts.read(path))),
+        parts=_read(folder / "parts.csv", lambda path: claims.parts(claims.read(path))),
     )
 
 
@@ -128,12 +127,12 @@ def parts_table(found: pd.DataFrame) -> Table:
     return Table(
         name="parts",
         caption="Where the time of the article's run goes: seconds of each part, and of the whole process",
-        heads=("contender", "method", *parts.PARTS, "whole"),
+        heads=("contender", "method", *claims.PARTS, "whole"),
         rows=tuple(
             (
                 Cell(one["contender"]),
                 Cell(one["method"]),
-                *(_part(one[f"{part}_s"]) for part in (*parts.PARTS, "whole")),
+                *(_part(one[f"{part}_s"]) for part in (*claims.PARTS, "whole")),
             )
             for one in found.to_dict("records")
         ),

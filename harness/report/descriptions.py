@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from harness.analysis import parts
+from harness.analysis.article import PARTS
 from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.digits import duration, three_digits
@@ -130,7 +130,7 @@ def where_time_goes(found: pd.DataFrame) -> str:
     """Say what takes the largest share of each run."""
     told = []
     for one in found.to_dict("records"):
-        part = max(parts.PARTS, key=lambda part: one[f"{part}_s"])
+        part = max(PARTS, key=lambda part: one[f"{part}_s"])
         share = one[f"{part}_s"] / one["whole_s"]
         told.append(
             f"{one['contender']} {one['method']}: {share:.0%} of {duration(one['whole_s'])} is {part}."

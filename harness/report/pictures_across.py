@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from harness.analysis.parts import PARTS
+from harness.across.history import short_commit
+from harness.analysis.article import PARTS
 from harness.case import ARTICLE, METHODS
 from harness.digits import duration, times
 from harness.report.style import COLOURS, GREY, add_caption, duration_tick, label_neurons, styles_of
@@ -255,7 +256,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
 
 
 def _sweep_label(sweep: str, about: "pd.Series[str]") -> str:
-    commit = str(about["commit"] or "")[:7] + ("+" if about["uncommitted_changes"] else "")
+    commit = short_commit(about["commit"], about["uncommitted_changes"])
     return f"{sweep[:10]}\n{sweep[11:16].replace('-', ':')}\n{commit}"
 
 
