@@ -12,17 +12,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.across import predictions, selfcheck
-from harness.analysis import article as claims
-from harness.analysis import kernels, parts
+from harness.analysis import article, kernels
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import METHODS
 from harness.claims import load
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
-from harness.report import pictures_across, sentences, style, tables, tables_across
-from harness.report.pictures import draw
-from harness.report.sentences import evidence
+from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
+
+PICTURES = {
+    "scaling.png": pictures.scaling,
+    "speedup.png": pictures.speedup,
+    "methods.png": pictures.methods,
+}
+"""Those of a sweep that a document may show."""
 
 
 def filled(text: str, figures: Mapping[str, str]) -> str:
@@ -38,22 +42,20 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 
     The places of a sweep begin with the name of its folder.
     """
-    figures = {f"{results.path.name}-{name}": figure for name, figure in of_sweep(results).items()}
-    if (docs / "kernels.csv").exists():
-        table = kernels.read(docs / "kernels.csv")
-        figures["kernels"] = tables_across.kernels(table).markdown
-        figures[f"{results.path.name}-kernels"] = tables_across.programs_and_kernels(results, table).markdown
-    if (docs / "seeds.csv").exists():
-        raw = (claims.read(docs / f"{name}.csv", columns) for name, columns in claims.RAW.items())
-        figures[f"{results.path.name}-claims"] = tables_across.claims(
-            claims.judged(load(), results, *raw)
-        ).markdown
-    if (docs / "predictions.csv").exists():
-        table = predictions.read(docs / "predictions.csv")
-        figures |= {"predictions": tables_across.hits(table).markdown, "predicted": sentences.record(table)}
-    if (docs / "selfcheck.csv").exists():
-        figures["selfcheck"] = sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    return figures
+    in_process, record = kernels.read(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
+    raw = (article.read(docs / name) for name in ("storage.csv", "seeds.csv"))
+    own = {
+        **of_sweep(results),
+        "kernels": tables_across.programs_and_kernels(results, in_process).markdown,
+        "claims": tables_across.claims(article.judged(load(), results, *raw)).markdown,
+    }
+    return {
+        **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
+        "kernels": tables_across.kernels(in_process).markdown,
+        "predictions": tables_across.hits(record).markdown,
+        "predicted": sentences.record(record),
+        "selfcheck": sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv")),
+    }
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -92,7 +94,7 @@ def machine(results: Results) -> str:
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
         f" {'; '.join([*filter(None, [', '.join(toolchains)]), sentences.rounds(results)])}."
-        f" {evidence(results)}"
+        f" {sentences.evidence(results)}"
     )
 
 
@@ -105,15 +107,19 @@ def write(results: Results, project: Path) -> Iterator[Path]:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             yield path
-    pictures = {results.path / f"{name}.png": figure for name, figure in draw(results)}
-    if (docs / "selfcheck.csv").exists():
-        pictures[docs / "selfcheck.png"] = pictures_across.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    if (docs / "parts.csv").exists():
-        pictures[docs / "parts.png"] = pictures_across.parts(parts.parts(parts.read(docs / "parts.csv")))
-    for path, figure in pictures.items():
-        if path.exists():
-            replace_file(path, style.png(figure))
-            yield path
+    found = selfcheck.read(docs / "selfcheck.csv"), article.parts(article.read(docs / "parts.csv"))
+    drawn = {
+        docs / "selfcheck.png": pictures_across.selfcheck(found[0]),
+        docs / "parts.png": pictures_across.parts(found[1]),
+    }
+    drawn |= {
+        path: PICTURES[path.name](results, style.caption(results))
+        for path in results.path.glob("*.png")
+        if path.name in PICTURES
+    }
+    for path, figure in drawn.items():
+        replace_file(path, style.png(figure))
+        yield path
 
 
 if __name__ == "__main__":

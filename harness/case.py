@@ -144,3 +144,17 @@ class Case:
     def __str__(self) -> str:
         """Return the method and the shape: unique within a sweep."""
         return f"{self.method} {self.shape}"
+
+
+ARTICLE_RUN = Case(
+    shape=ARTICLE,
+    method="naive",
+    samples=100,
+    epochs=100,
+    step=0.1,
+    learning_rate=0.01,
+    low=0.0,
+    high=1.0,
+    seed=1,
+)
+"""What the article trains."""

@@ -15,13 +15,12 @@ from typing import NoReturn
 
 from harness import __version__
 from harness.commands import (
+    article,
     bench,
     build,
-    claims,
     compare,
     join,
     kernels,
-    parts,
     plot,
     predict,
     selfcheck,
@@ -32,7 +31,7 @@ from harness.commands import (
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, sweeps, compare, join, predict, claims, parts),
+    *(build, bench, show, plot, sweeps, compare, join, predict, article),
     *(verify, selfcheck, kernels),
 )
 

@@ -8,11 +8,10 @@ or of three in ten. ``python -m tests.comparisons`` prints the table.
 import numpy as np
 import pandas as pd
 
+from harness.across.comparison import SURE
 from harness.paths import ROOT
 from harness.table import Table, words
 
-SURE = 0.025
-"""The probability below which the gate of `harness compare` closes."""
 CHANGED = "naive"
 
 

@@ -186,5 +186,5 @@ def test_a_table_edited_into_nonsense(tmp_path: Path, edit: tuple[str, str]) -> 
     )
     path = tmp_path / "kernels.csv"
     path.write_text(table.to_csv(index=False).replace(*edit), encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"cannot be understood: .*; remove it and run make kernels$"):
+    with pytest.raises(ResultsError, match=r"cannot be understood: .*; move it away and run make kernels$"):
         kernels.read(path)

@@ -17,7 +17,7 @@ import pytest
 
 from docs.figures import figures_of, filled
 from harness.across import machines, predictions, selfcheck
-from harness.analysis import alternatives, cost, crossover, kernels, parts, results, scaling
+from harness.analysis import alternatives, cost, crossover, kernels, results, scaling
 from harness.analysis import article as claims
 from harness.cli import main
 from harness.measure.contenders import load_manifest
@@ -227,7 +227,7 @@ def test_the_random_numbers_that_are_named() -> None:
         claims.COLUMNS,
         claims.SEEDS,
         claims.STORAGE,
-        parts.RUNS,
+        claims.PART_RUNS,
         kernels.COLUMNS,
         selfcheck.COLUMNS,
         machines.COLUMNS,

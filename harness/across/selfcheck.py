@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
-from harness.analysis.results import Results, understand
+from harness.analysis.results import MEASURES, Results, understand
 from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
 from harness.rows import Row
@@ -81,9 +82,10 @@ def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the table that ``selfcheck`` wrote."""
-    table = pd.read_csv(path)
-    return table.assign(holds=table["holds"] == "yes")
+    """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
+    texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
+    table = read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=["holds"], blank=["extra_epochs"])
+    return table[table["measure"].isin(MEASURES.values())]
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,13 @@
-"""From the records of a sweep to frames: one line a run, one line a loss. Pure."""
+"""Frames of what is stored: one line a run, one line a loss, and the tables that commands left behind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from harness.case import METHODS, Shape
+from harness.codec import shown_error
+from harness.errors import ResultsError
 from harness.records import LOSS_COLUMNS, LossKey
 from harness.rows import COLUMNS, Row
 
@@ -48,3 +51,37 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     sizes = {text: Shape.parse(text).size for text in shapes.unique()}
     order = pd.DataFrame({"rank": rank, "size": shapes.map(sizes).astype(float)})
     return table.loc[order.sort_values(["rank", "size"], kind="stable").index].reset_index(drop=True)
+
+
+def read_csv(
+    path: Path,
+    columns: list[str],
+    command: str,
+    *,
+    texts: Collection[str],
+    flags: Collection[str] = (),
+    blank: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return the table that ``command`` wrote; it has no line if there is no such file.
+
+    ``texts`` are columns of words, ``flags`` of yes or no, all others of numbers. Cells may be empty in
+    ``blank`` only: they are "" among words and nan among numbers. Raises ResultsError for any other file.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    try:
+        words = dict.fromkeys([*texts, *flags], str)
+        table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
+        if list(table.columns) != list(columns):
+            raise ValueError(f"it has other columns than {', '.join(columns)}")
+        for name in flags:
+            table[name] = table[name].map({"yes": True, "no": False})
+        for name in columns:
+            if name not in blank and table[name].isna().any():
+                raise ValueError(f"{name} is missing in a line")
+            table[name] = table[name].fillna("") if name in texts else pd.to_numeric(table[name])
+    except (OSError, ValueError) as error:
+        raise ResultsError(
+            f"{path}: cannot be understood: {shown_error(error)}; move it away and run {command}"
+        ) from error
+    return table.astype(dict.fromkeys(flags, bool))

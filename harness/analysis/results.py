@@ -318,8 +318,7 @@ def speedups(
     there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
-    right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
-    none = pd.DataFrame(columns=[*MEASURES], dtype=float)
+    right = {lane: rounds[lane] for lane in lanes}
     lines: list[dict[Any, Any]] = []
     for one in became[became["status"] != LEFT_OUT].to_dict("records"):
         name, control = one["contender"], one["control"]
@@ -327,9 +326,8 @@ def speedups(
         if name == against and not control:
             continue
         case = one["method"], one["layers"]
-        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
-        for measure, word in MEASURES.items():
-            values = ratios[measure].to_numpy()
+        ratios = _ratios(right.get((*case, against, False)), right.get((*case, name, control)))
+        for word, values in zip(MEASURES.values(), ratios.T, strict=True):
             lines.append(
                 {
                     **one,
@@ -353,6 +351,15 @@ def speedups(
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
     return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
+
+
+def _ratios(above: pd.DataFrame | None, below: pd.DataFrame | None) -> Numbers:
+    """Return a row for each round that both have, in order, and a column for each measure."""
+    if above is None or below is None:
+        return np.empty((0, len(MEASURES)))
+    _, *places = np.intersect1d(above.index, below.index, return_indices=True)
+    tops, bottoms = (own[[*MEASURES]].to_numpy()[of] for own, of in zip((above, below), places, strict=True))
+    return np.asarray(tops / bottoms)
 
 
 def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.archive import Archive
 from harness.case import LARGEST_INTEGER, METHODS, Shape
@@ -14,10 +14,6 @@ from harness.machines.cluster import Access, address_in, checked_address
 from harness.measure.contenders import Manifest, load_manifest, select
 from harness.paths import MANIFEST, RESULTS
 from harness.plan import MOST_ROUNDS, Options
-from harness.records import SweepFolder
-
-if TYPE_CHECKING:
-    from harness.analysis.results import Results
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +45,6 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         type=percent,
         help="call ratios equal whose interval lies within so many percent of 1 (default: never)",
     )
-
-
-def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
-    """Return what the sweep in ``folder`` showed, as --reference and --margin say."""
-    from harness.analysis.results import understand
-
-    return understand(folder, arguments.reference, arguments.margin)
 
 
 def add_contenders(parser: argparse._ActionsContainer) -> None:

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -22,10 +22,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
+        from harness.analysis.results import understand
         from harness.report import beside, page, pictures, pictures_across, style
         from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
-        results = results_of(arguments, folder)
+        results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
         is_ours = folder.path.parent == archive.path / SWEEPS
         found = beside.read(archive.path if is_ours else folder.path.parent)

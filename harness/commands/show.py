@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -20,9 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show what a sweep found."""
+    from harness.analysis.results import understand
     from harness.report import files, tables
 
-    results = results_of(arguments, archive_of(arguments).find(arguments.sweep))
+    folder = archive_of(arguments).find(arguments.sweep)
+    results = understand(folder, arguments.reference, arguments.margin)
     if arguments.format == "table":
         terminal.show(*tables.shown(results))
     else:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from harness.across import predictions, selfcheck
 from harness.analysis import article as claims
-from harness.analysis import parts
 from harness.errors import NothingMeasured, ResultsError
 
 
@@ -30,9 +29,9 @@ def read(folder: Path) -> Beside:
     """Return what ``folder`` has; raise ResultsError if a file cannot be understood."""
     return Beside(
         selfcheck=_read(folder / "selfcheck.csv", selfcheck.read),
-        claims=_read(folder / "claims.csv", lambda path: claims.read(path, claims.COLUMNS)),
+        claims=_read(folder / "claims.csv", claims.read),
         predictions=_read(folder / "predictions.csv", predictions.read),
-        parts=_read(folder / "parts.csv", lambda path: parts.parts(parts.read(path))),
+        parts=_read(folder / "parts.csv", lambda path: claims.parts(claims.read(path))),
     )
 
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.analysis.parts import PARTS
+from harness.across.history import short_commit
+from harness.analysis.article import PARTS
 from harness.case import ARTICLE, METHODS
 from harness.digits import duration
 from harness.report.style import (
@@ -202,7 +203,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
 
 
 def _sweep_label(sweep: str, about: "pd.Series[str]") -> str:
-    commit = str(about["commit"] or "")[:7] + ("+" if about["uncommitted_changes"] else "")
+    commit = short_commit(about["commit"], about["uncommitted_changes"])
     return f"{sweep[:10]}\n{sweep[11:16].replace('-', ':')}\n{commit}"
 
 

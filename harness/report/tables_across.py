@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from harness.across.predictions import hits as hits_of
-from harness.analysis.parts import PARTS
+from harness.analysis.article import PARTS
 from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
