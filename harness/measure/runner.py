@@ -64,13 +64,8 @@ def guarded() -> Iterator[None]:
     """Make sure that what ``run`` starts meanwhile is seen, and ended, whatever becomes of it or of us."""
     read, write = os.pipe()
     # Started before orphans come to us, it is adopted by somebody else as soon as it has forked.
-    subprocess.run(
-        [sys.executable, "-I", "-S", guard.__file__, _TAG],
-        stdin=read,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
+    command = [sys.executable, "-I", "-S", guard.__file__, _TAG]
+    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     os.close(read)
     _Adoption.set(True)
     try:
