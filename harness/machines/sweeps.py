@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.archive import ABOUT, MACHINES, Archive, folders_in
 from harness.codec import decode, encode
-from harness.errors import FlatnetError, UsageError
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, connected
 from harness.machines.lanes import Fleet, Lane
 from harness.machines.roll_call import answers, checked_out, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.machine import Machine
-from harness.measure.session import INTERRUPTED
 from harness.measure.sweep import Progress, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder
