@@ -33,6 +33,8 @@ class Wanted:
     """Of each sweep, or of the one that the machines share."""
     access: Access
     """The scheduler."""
+    command: list[str]
+    """The words typed after bench."""
     look: Mapping[str, Any]
     """The manifest's text and the contenders chosen from it, as a station takes them."""
     split: bool
@@ -157,13 +159,12 @@ def _plans(
     if is_shared:
         least = min((limit for limit in limits.values() if limit is not None), default=None)
         limits = {next(iter(machines)): least}
-    options = wanted.options
     requests = {
         one: {
             "do": "plan",
-            "options": encode(options),
+            "options": encode(wanted.options),
             "sweep": name,
-            "memory_bytes": options.memory_bytes or limit,
+            "memory_bytes": limit,
         }
         for one, limit in limits.items()
     }
@@ -187,7 +188,7 @@ def _begun(
         for machine, plan in plans.items():
             folder = SweepFolder(new.path / machine)
             folder.path.mkdir()
-            folder.begin(plan, machines[machine].environment)
+            folder.begin(plan, {**machines[machine].environment, "command": wanted.command})
         new.write_json(ABOUT, {"sweep": name, "split": wanted.split, "machines": list(plans)})
 
     return archive.filled(name, fill, MACHINES).path
