@@ -91,7 +91,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     interrupted = _carry_out(wanted, path, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
-    has_failed = any(lane.progress.failed or not (lane.is_through or lane.was_handed_over) for lane in lanes)
+    has_failed = any(lane.progress.failed or not lane.is_through for lane in lanes)
     return Outcome(
         path=path,
         given_up=[f"{lane.machine}: {lane.failure}" for lane in lanes if lane.failure],
