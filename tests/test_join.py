@@ -136,6 +136,15 @@ def test_join_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (into / "a" / "speedup.csv").exists()
 
 
+def test_an_unfinished_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of three rounds of three runs each; the warm-up, which the plan has besides, is missing as well."""
+    plan = sweeps.plan(["python", "rust"])
+    a, b = machine(tmp_path, "a", rows(50.0)[:6], plan), machine(tmp_path, "b", rows(100.0))
+    assert cli.main(["join", "--results", str(tmp_path / "results"), str(a.path), str(b.path)]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if "unfinished" in line]
+    assert notes == [f"note: {a.path}: unfinished: 6 of 12 runs"]
+
+
 def test_one_folder_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = machine(tmp_path, "a", rows(50.0))
     words = ["join", "--results", str(tmp_path / "results"), *[str(a.path)] * 3]

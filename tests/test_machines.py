@@ -172,6 +172,7 @@ def test_two_machines(cloud: Cloud, here: Path) -> None:
     assert whole(x) == whole(y)
     assert x.losses() == y.losses()
     assert x.environment()["host"] == cloud.name("x")
+    assert x.environment()["command"] == [*SHAPES, "--rounds", "3"]
     assert "on 2 machines" in out
     with (x.path.parent / "joined.csv").open(encoding="utf-8", newline="") as file:
         assert {row["machine"] for row in csv.DictReader(file)} == {cloud.name("x"), cloud.name("y")}

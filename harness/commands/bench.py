@@ -98,6 +98,7 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
     wanted = Wanted(
         options=options,
         access=access,
+        command=_command(arguments),
         look={
             "manifest": arguments.manifest.read_text(encoding="utf-8"),
             "contenders": arguments.contenders,

@@ -9,6 +9,7 @@ from harness.archive import ABOUT, MACHINES, WHOLE, folders_in
 from harness.commands.arguments import add_results, archive_of
 from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
+from harness.measure.sweep import Progress
 from harness.records import SweepFolder, replace_file
 
 if TYPE_CHECKING:
@@ -83,8 +84,12 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     from harness.across.machines import planned
     from harness.analysis.results import understand
 
+    progress = Progress.of(folder)
+    if progress and not progress.is_finished:
+        made = f"{len(progress.rows)} of {progress.plan.runs} runs"
+        terminal.note(f"{folder.path}: unfinished: {made}")
     try:
-        results = planned(understand(folder), folder.plan())
+        results = planned(understand(folder), progress.plan if progress else None)
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
         return None

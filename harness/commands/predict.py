@@ -1,6 +1,7 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         archive = Archive(arguments.results / PREDICTED)
         folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
     learned = predictions.learned([understand(folder) for folder in folders], reference)
-    table = _predicted(arguments, learned, terminal, arguments.shape)
+    table = _predicted(arguments, learned, [arguments.shape], terminal)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _predicted(
-    arguments: argparse.Namespace, learned: "Learned", terminal: "Terminal", *shapes: Shape
+    arguments: argparse.Namespace, learned: "Learned", shapes: Sequence[Shape], terminal: "Terminal"
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -133,8 +134,7 @@ def _predicted(
             terminal.note(
                 f"{contender} {method}: fewer than {FEWEST_SIZES} shapes were measured, so no prediction"
             )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = arguments.samples, arguments.epochs, now
+    about = arguments.samples, arguments.epochs, datetime.now(UTC).isoformat(timespec="seconds")
     lines = [predictions.predicted(learned, asked, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
@@ -167,7 +167,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         if not set(names) <= set(record["sweep"]):
             found = [understand(sweep.folder) for sweep in sources]
             learned = predictions.learned(found, here.reference)
-            table = _predicted(arguments, learned, terminal, *HELD_OUT_SHAPES)
+            table = _predicted(arguments, learned, HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
         own = record["sweep"].isin(names)

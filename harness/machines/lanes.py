@@ -45,11 +45,9 @@ class Lane:
     in_vain: int = 0
     """How often it was asked anew since the latest new row."""
     is_through: bool = False
-    """Whether nothing is left to be measured."""
+    """Whether nothing is left to be measured there."""
     failure: str = ""
     """Why it was given up; empty if it was not."""
-    was_handed_over: bool = False
-    """Whether others measure what it had not finished."""
 
     @property
     def is_open(self) -> bool:
@@ -139,9 +137,9 @@ class Fleet:
                     lane.failure += "; the same command resumes its sweep when it is back"
         for lane in self.lanes:
             others = [other for other in self.lanes if other.worker is not None and not other.failure]
-            if self.hand_over and lane.failure and others and not (lane.is_through or lane.was_handed_over):
+            if self.hand_over and lane.failure and others and not lane.is_through:
                 self.hand_over(lane, others)
-                lane.was_handed_over = True
+                lane.is_through = True
                 lane.failure += "; what it had not finished was measured anew on others"
                 for other in others:
                     other.is_through = False

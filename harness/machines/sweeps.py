@@ -33,6 +33,8 @@ class Wanted:
     """Of each sweep, or of the one that the machines share."""
     access: Access
     """The scheduler."""
+    command: list[str]
+    """The words typed after bench."""
     look: Mapping[str, Any]
     """The manifest's text and the contenders chosen from it, as a station takes them."""
     split: bool
@@ -89,7 +91,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     interrupted = _carry_out(wanted, path, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
-    has_failed = any(lane.progress.failed or not (lane.is_through or lane.was_handed_over) for lane in lanes)
+    has_failed = any(lane.progress.failed or not lane.is_through for lane in lanes)
     return Outcome(
         path=path,
         given_up=[f"{lane.machine}: {lane.failure}" for lane in lanes if lane.failure],
@@ -157,13 +159,12 @@ def _plans(
     if is_shared:
         least = min((limit for limit in limits.values() if limit is not None), default=None)
         limits = {next(iter(machines)): least}
-    options = wanted.options
     requests = {
         one: {
             "do": "plan",
-            "options": encode(options),
+            "options": encode(wanted.options),
             "sweep": name,
-            "memory_bytes": options.memory_bytes or limit,
+            "memory_bytes": limit,
         }
         for one, limit in limits.items()
     }
@@ -187,7 +188,7 @@ def _begun(
         for machine, plan in plans.items():
             folder = SweepFolder(new.path / machine)
             folder.path.mkdir()
-            folder.begin(plan, machines[machine].environment)
+            folder.begin(plan, {**machines[machine].environment, "command": wanted.command})
         new.write_json(ABOUT, {"sweep": name, "split": wanted.split, "machines": list(plans)})
 
     return archive.filled(name, fill, MACHINES).path

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.case import METHODS, Case
+from harness.case import LARGEST_INTEGER, METHODS, Case
 from harness.codec import read_toml, shown
 from harness.errors import ManifestError, UsageError
 from harness.measure import runner
@@ -61,7 +61,7 @@ class Contender:
             raise ValueError("command and version take one word or more")
         if not self.methods or not set(self.methods) <= set(METHODS):
             raise ValueError(f"methods is {list(self.methods)}, takes some of {', '.join(METHODS)}")
-        if not 1 <= self.threads < 2**64:
+        if not 1 <= self.threads <= LARGEST_INTEGER:
             raise ValueError(f"threads is {self.threads}, takes an integer of at least 1")
         if not 0.0 <= self.tolerance < 1.0:
             raise ValueError(f"tolerance is {self.tolerance!r}, takes a number from 0 to below 1")
