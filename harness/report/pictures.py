@@ -234,13 +234,14 @@ def methods(results: Results, footer: str) -> Figure:
     present = [method for method in METHODS if method in set(medians["method"])]
     styles = styles_of(results.contenders)
     order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
-    columns = min(4, len(shapes))
+    rows = math.ceil(len(shapes) / 4)
+    columns = math.ceil(len(shapes) / rows)
     figure, grid = framed(
         "Language and algorithm: median time of a training step, by shape and method\n"
         "(each line begins at the fastest of its method; at its end, how many times as long a step takes"
         f"{_agreeing(results)})",
         footer,
-        (math.ceil(len(shapes) / columns), columns),
+        (rows, columns),
         panel=(2.9, 0.3 + 0.17 * len(present) * max(2, len(order))),
         margins=Margins(left=0.35 + 0.085 * max(map(len, order)), below=0.35),
         between=(0.2, 0.7),

@@ -141,11 +141,8 @@ def caption(results: Results) -> str:
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance.
-
-    The two of this project come first, so that they look alike in every picture.
-    """
-    names = list(dict.fromkeys(["python", "rust", *contenders]))
+    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance."""
+    names = list(dict.fromkeys(contenders))
     return {
         name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         for place, name in enumerate(names)
@@ -172,7 +169,7 @@ def error_bars(
     """Draw values with their intervals, if known; ``columns`` are those of value, low and high."""
     values, low, high = (table[column] for column in columns)
     ends = [(values - low).fillna(0.0), (high - values).fillna(0.0)]
-    return axes.errorbar(places, values, ends, **{"capsize": 3, "linewidth": 1, **look})
+    return axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
 
 
 def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
