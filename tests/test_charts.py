@@ -251,8 +251,10 @@ def test_an_axis_always_has_several_labels(low: float, high: float, labels: list
     assert {text for text, _ in boxes(figure)} >= set(labels)
 
 
-def test_beside_each_panel_stands_who_it_is_with_its_exponent(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(names=("python", "rust", "c")))
+def test_beside_each_panel_stands_who_it_is_with_its_exponent(
+    understood: Callable[[str], Results],
+) -> None:
+    results = understood("four contenders")
     for method, axes in zip(METHODS, panels(charts.scaling(results, "")), strict=True):
         powers = {
             one["contender"]: f"$n^{{{one['exponent']:.2f}}}$"

@@ -122,7 +122,8 @@ def png(figure: Figure) -> bytes:
     pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
     # So many colours are all that there are but for a few shades of edges, and make a third of the bytes.
-    Image.frombuffer("RGBA", size, pixels).quantize(128).save(file, "png", dpi=(DPI, DPI))
+    image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
+    image.quantize(128, Image.Quantize.FASTOCTREE).save(file, "png", dpi=(DPI, DPI))
     return file.getvalue()
 
 
@@ -175,6 +176,7 @@ def error_bars(
 def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
     """Make both axes logarithmic, and label the measured sizes, but none that would touch its neighbour."""
     axes.set(xscale="log", yscale="log", xlabel="neurons (sum of all layer sizes)")
+    axes.set_xlim(neurons.min() / 1.3, neurons.max() * 1.3)
     ticks: list[int] = []
     for value in sorted(set(neurons)):
         if not ticks or value / ticks[-1] > 1.5:
