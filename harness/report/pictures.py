@@ -60,7 +60,7 @@ def scaling(results: Results, footer: str) -> Figure:
     beside = 0.75 + 0.075 * max(map(len, results.contenders))
     figure, panels = by_method(
         "How the time of one training step grows with the number of neurons n\n"
-        f"(exponents fitted from {ARTICLE} up, which the vertical line marks{_agreeing(results)})",
+        f"(exponents fitted from {ARTICLE} up, which the vertical line marks){_agreeing(results)}",
         footer,
         results.outcomes,
         panel=(3.5, 4.6),
@@ -180,7 +180,7 @@ def _named(results: Results, contender: str) -> str:
 def _agreeing(results: Results) -> str:
     """Explain that mark where somebody has it."""
     anybody = results.outcomes["parity"].str.startswith("within").any()
-    return "; \u2248: losses agree, but are not identical" if anybody else ""
+    return "\n\u2248: losses agree, but are not identical" if anybody else ""
 
 
 def _dodge(place: int, count: int) -> float:
@@ -234,13 +234,14 @@ def methods(results: Results, footer: str) -> Figure:
     present = [method for method in METHODS if method in set(medians["method"])]
     styles = styles_of(results.contenders)
     order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
-    columns = min(4, len(shapes))
+    rows = math.ceil(len(shapes) / 4)
+    columns = math.ceil(len(shapes) / rows)
     figure, grid = framed(
         "Language and algorithm: median time of a training step, by shape and method\n"
-        "(each line begins at the fastest of its method; at its end, how many times as long a step takes"
-        f"{_agreeing(results)})",
+        "(each line begins at the fastest of its method; beside its end: times as long)"
+        f"{_agreeing(results)}",
         footer,
-        (math.ceil(len(shapes) / columns), columns),
+        (rows, columns),
         panel=(2.9, 0.3 + 0.17 * len(present) * max(2, len(order))),
         margins=Margins(left=0.35 + 0.085 * max(map(len, order)), below=0.35),
         between=(0.2, 0.7),
@@ -319,7 +320,9 @@ def loss(results: Results, footer: str) -> Figure:
             look = {**styles[str(contender)], **(later if number else first)}
             axes.plot(curve["epoch"], curve["loss"], **look)
         axes.set(xlabel="epoch (0: before training)", yscale="log")
-        axes.set_title(f"{method}: {samples[method]} samples,\n{coincide(curves)}", fontsize=10)
+        axes.set_title(
+            f"{method}: {samples.get(method, 'unknown')} samples,\n{coincide(curves)}", fontsize=10
+        )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     left, *_ = panels.values()

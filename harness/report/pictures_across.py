@@ -114,7 +114,7 @@ def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None
     )
     own = summed[chosen & summed["low"].notna()].sort_values("neurons")
     if len(own) == 1:
-        error_bars(axes, own["neurons"], own, _RATIO, color=GREY, elinewidth=6, alpha=0.4, capsize=0)
+        error_bars(axes, own["neurons"], own, _RATIO, color=GREY, elinewidth=6, alpha=0.4)
     else:
         axes.fill_between(own["neurons"], own["low"], own["high"], color=GREY, alpha=0.2, linewidth=0)
 

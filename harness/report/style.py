@@ -122,7 +122,8 @@ def png(figure: Figure) -> bytes:
     pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
     # So many colours are all that there are but for a few shades of edges, and make a third of the bytes.
-    Image.frombuffer("RGBA", size, pixels).quantize(128).save(file, "png", dpi=(DPI, DPI))
+    image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
+    image.quantize(128, Image.Quantize.FASTOCTREE).save(file, "png", dpi=(DPI, DPI))
     return file.getvalue()
 
 
@@ -141,11 +142,8 @@ def caption(results: Results) -> str:
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance.
-
-    The two of this project come first, so that they look alike in every picture.
-    """
-    names = list(dict.fromkeys(["python", "rust", *contenders]))
+    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance."""
+    names = list(dict.fromkeys(contenders))
     return {
         name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         for place, name in enumerate(names)
@@ -172,12 +170,13 @@ def error_bars(
     """Draw values with their intervals, if known; ``columns`` are those of value, low and high."""
     values, low, high = (table[column] for column in columns)
     ends = [(values - low).fillna(0.0), (high - values).fillna(0.0)]
-    return axes.errorbar(places, values, ends, **{"capsize": 3, "linewidth": 1, **look})
+    return axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
 
 
 def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
     """Make both axes logarithmic, and label the measured sizes, but none that would touch its neighbour."""
     axes.set(xscale="log", yscale="log", xlabel="neurons (sum of all layer sizes)")
+    axes.set_xlim(neurons.min() / 1.3, neurons.max() * 1.3)
     ticks: list[int] = []
     for value in sorted(set(neurons)):
         if not ticks or value / ticks[-1] > 1.5:
