@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from main import main
 
@@ -75,26 +75,9 @@ class Program:
             preexec_fn=before,  # noqa: PLW1509
         )
 
-    def run(
-        self,
-        *words: str | bytes,
-        command: tuple[str, ...] = (),
-        variables: dict[str, str] | None = None,
-        stdout: int | IO[bytes] = subprocess.PIPE,
-        stderr: int | IO[bytes] = subprocess.PIPE,
-        before: Callable[[], object] | None = None,
-    ) -> Ended:
-        """Run it to its end."""
-        return ended(
-            self.start(
-                *words,
-                command=command,
-                variables=variables,
-                stdout=stdout,
-                stderr=stderr,
-                before=before,
-            )
-        )
+    def run(self, *words: str | bytes, **options: Any) -> Ended:
+        """Run it to its end, with the options of ``start``."""
+        return ended(self.start(*words, **options))
 
 
 def ended(process: subprocess.Popen[bytes]) -> Ended:

@@ -47,131 +47,94 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
-def refused(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    """Return the exit status of a command and the one line that it writes."""
-    status = cli.main(words)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.endswith("\n") and err.count("\n") == 1
-    return status, err.rstrip("\n")
-
-
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "error: the following arguments are required: COMMAND; see python -m harness --help"),
-        (
-            ["bench", "--rounds", "0"],
-            "error: --rounds: got '0', takes an integer from 1 to 100000; see python -m harness bench --help",
+        ("", "the following arguments are required: COMMAND; see python -m harness --help"),
+        *(
+            (
+                f"bench --rounds {text}",
+                f"--rounds: got '{text}', takes an integer from 1 to 100000; {BENCH_HELP}",
+            )
+            for text in ("0", "many")
         ),
         (
-            ["bench", "--rounds", "many"],
-            "error: --rounds: got 'many', takes an integer from 1 to 100000;"
-            " see python -m harness bench --help",
-        ),
-        (
-            ["bench", "--seed", "18446744073709551616"],
-            "error: --seed: got '18446744073709551616', takes an integer from 0 to 2^64 - 1;"
-            " see python -m harness bench --help",
+            "bench --seed 18446744073709551616",
+            f"--seed: got '18446744073709551616', takes an integer from 0 to 2^64 - 1; {BENCH_HELP}",
         ),
         *(
             (
-                ["bench", "--budget", text],
-                f"error: --budget: got {text!r}, takes a number of seconds above zero;"
-                " see python -m harness bench --help",
+                f"bench --budget {text}",
+                f"--budget: got '{text}', takes a number of seconds above zero; {BENCH_HELP}",
             )
             for text in ("0", "-1", "nan", "inf", "soon", "1e9")
         ),
-        (
-            ["bench", "--shapes", "4-2-1", "10"],
-            "error: --shapes: got '10', takes two or more positive sizes such as 10-5-1;"
-            " see python -m harness bench --help",
-        ),
-        (
-            ["bench", "--shapes"],
-            "error: --shapes: expected at least one argument; see python -m harness bench --help",
-        ),
-        (
-            ["bench", "--fresh", "--resume"],
-            "error: --resume: not allowed with argument --fresh; see python -m harness bench --help",
-        ),
-        (
-            ["bench", "--round", "3"],
-            "error: unknown argument '--round'; did you mean --rounds?; see python -m harness bench --help",
-        ),
-        (["plot", "--x=3"], "error: unknown argument '--x=3'; see python -m harness plot --help"),
-        (["bench", "--methods", "magic"], f"error: --methods: got 'magic', takes {METHODS}; {BENCH_HELP}"),
-        (
-            ["bench", "--methods", "backprob"],
-            f"error: --methods: got 'backprob', takes {METHODS}; did you mean backprop?; {BENCH_HELP}",
-        ),
-        (
-            ["pot"],
-            "error: COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, join, predict,"
-            " article, verify, selfcheck, kernels; did you mean plot?;"
-            " see python -m harness --help",
-        ),
         *(
             (
-                ["bench", "--memory", text],
-                f"error: --memory: got {text!r}, takes a number of GiB above zero; {BENCH_HELP}",
+                f"bench --memory {text}",
+                f"--memory: got '{text}', takes a number of GiB above zero; {BENCH_HELP}",
             )
             for text in ("0", "4GB")
         ),
-        (["bench", "--contenders", "cobol"], "error: contender: got 'cobol', takes python, rust"),
-        (["bench", "--manifest", "/nowhere"], "error: /nowhere: cannot be read: No such file or directory"),
         (
-            ["kernels"],
-            "error: kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both",
+            "bench --shapes 4-2-1 10",
+            f"--shapes: got '10', takes two or more positive sizes such as 10-5-1; {BENCH_HELP}",
+        ),
+        ("bench --shapes", f"--shapes: expected at least one argument; {BENCH_HELP}"),
+        ("bench --fresh --resume", f"--resume: not allowed with argument --fresh; {BENCH_HELP}"),
+        ("bench --round 3", f"unknown argument '--round'; did you mean --rounds?; {BENCH_HELP}"),
+        ("plot --x=3", "unknown argument '--x=3'; see python -m harness plot --help"),
+        ("bench --methods magic", f"--methods: got 'magic', takes {METHODS}; {BENCH_HELP}"),
+        (
+            "bench --methods backprob",
+            f"--methods: got 'backprob', takes {METHODS}; did you mean backprop?; {BENCH_HELP}",
         ),
         (
-            ["kernels", "--criterion", "rust"],
-            "error: --criterion: got 'rust', takes NAME=PATH; see python -m harness kernels --help",
+            "pot",
+            "COMMAND: got 'pot', takes build, bench, show, plot, sweeps, compare, join, predict, article,"
+            " verify, selfcheck, kernels; did you mean plot?; see python -m harness --help",
+        ),
+        ("bench --contenders cobol", "contender: got 'cobol', takes python, rust"),
+        ("bench --manifest /nowhere", "/nowhere: cannot be read: No such file or directory"),
+        ("kernels", "kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both"),
+        (
+            "kernels --criterion rust",
+            "--criterion: got 'rust', takes NAME=PATH; see python -m harness kernels --help",
         ),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_2(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str], line: str
+    tmp_path: Path, command: Command, words: str, line: str
 ) -> None:
-    if words[:1] in (["bench"], ["kernels"]):
-        words = [*words, "--results", str(tmp_path)]
-    assert refused(capfd, *words) == (2, line)
+    results = ("--results", str(tmp_path)) if words.startswith(("bench", "kernels")) else ()
+    assert command(*words.split(), *results) == (2, "", f"error: {line}\n")
 
 
-def test_a_command_is_named_as_the_user_types_it(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_is_named_as_the_user_types_it(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAKELEVEL", "1")
-    assert refused(capfd, "bench", "--round", "3") == (
-        2,
-        "error: unknown argument '--round'; did you mean --rounds?; see make bench ARGS=--help",
-    )
+    error = "error: unknown argument '--round'; did you mean --rounds?; see make bench ARGS=--help\n"
+    assert command("bench", "--round", "3") == (2, "", error)
 
 
-def test_missing_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_results(tmp_path: Path, command: Command) -> None:
     absent = tmp_path / "absent"
-    assert refused(capfd, "plot", "--results", str(absent)) == (
-        1,
-        f"error: {absent}: has no sweep; run make bench first",
-    )
+    error = f"error: {absent}: has no sweep; run make bench first\n"
+    assert command("plot", "--results", str(absent)) == (1, "", error)
     assert not absent.exists()
 
 
-def test_results_that_cannot_be_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "results"
-    assert refused(capfd, "bench", "--results", str(path)) == (
-        1,
-        f"error: {path}: cannot be created: Not a directory; name another folder with --results",
-    )
+    error = f"error: {path}: cannot be created: Not a directory; name another folder with --results\n"
+    assert command("bench", "--results", str(path)) == (1, "", error)
 
 
-def test_results_edited_into_nonsense(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_results_edited_into_nonsense(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
     results = tmp_path / "results"
     words = bench(results, manifest)
-    assert cli.main(words) == 0
-    capfd.readouterr()
+    assert command(*words)[0] == 0
     path = Archive(results).find("latest").path
     whole = {name: (path / name).read_text(encoding="utf-8") for name in ("runs.csv", "plan.json")}
     lines = whole["runs.csv"].splitlines(keepends=True)
@@ -183,30 +146,27 @@ def test_results_edited_into_nonsense(tmp_path: Path, capfd: pytest.CaptureFixtu
         ("plan.json", "[" * 10**5, "is nested too deeply"),
     ):
         (path / name).write_text(text, encoding="utf-8")
-        for command in (["plot", "--results", str(results)], words):
-            assert cli.main(command) == 1
-            errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
-            assert len(errors) == 1
-            assert errors[0].startswith(f"error: {path / name}")
-            assert message in errors[0]
+        for again in (["plot", "--results", str(results)], words):
+            status, _, err = command(*again)
+            (error,) = (line for line in err.splitlines() if line.startswith("error: "))
+            assert (status, error.startswith(f"error: {path / name}")) == (1, True)
+            assert message in error
         assert (path / name).read_text(encoding="utf-8") == text
         (path / name).write_text(whole[name], encoding="utf-8")
-    assert cli.main(words) == 0
+    assert command(*words)[0] == 0
     assert next(iter(Archive(results).sweeps())).path == path
 
 
-def test_nobody_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nobody_is_there(tmp_path: Path, command: Command) -> None:
     path = tmp_path / "m.toml"
     path.write_text(
         '[[contender]]\nname = "a"\ncommand = ["a"]\nversion = ["/no/a"]\nmethods = ["naive"]\n', "utf-8"
     )
-    assert cli.main(["verify", "--manifest", str(path)]) == 2
-    assert capfd.readouterr().err.splitlines() == [
-        "error: no contender can be run (a: /no/a: cannot be started: No such file or directory)",
-    ]
+    error = "error: no contender can be run (a: /no/a: cannot be started: No such file or directory)\n"
+    assert command("verify", "--manifest", str(path)) == (2, "", error)
 
 
-def test_build_goes_on_after_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_build_goes_on_after_a_failure(tmp_path: Path, command: Command) -> None:
     path = tmp_path / "m.toml"
     path.write_text(
         "".join(
@@ -221,25 +181,24 @@ def test_build_goes_on_after_a_failure(tmp_path: Path, capfd: pytest.CaptureFixt
         ),
         "utf-8",
     )
-    assert cli.main(["build", "--manifest", str(path)]) == 1
-    out, err = capfd.readouterr()
-    assert out == "built\n"
+    status, out, err = command("build", "--manifest", str(path))
+    assert (status, out) == (1, "built\n")
     assert err.splitlines()[:3] == [
         "error: a cannot be built: /no/make: No such file or directory; install /no/make and try again",
         "error: b cannot be built: exit status 3: sh -c exit 3",
         "note: a is skipped: a: cannot be started: No such file or directory; to have it: /no/make",
     ]
-    assert cli.main(["build", "--manifest", str(path), "--contenders", "c", "d"]) == 0
+    assert command("build", "--manifest", str(path), "--contenders", "c", "d")[0] == 0
 
 
-def test_build_ends_with_who_can_be_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_build_ends_with_who_can_be_run(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"here": "honest", "away": "honest"})
     text = manifest.read_text("utf-8")
     missing = '[[contender]]\nname = "c"\ncommand = ["a"]\nversion = ["no-such"]\nmethods = ["naive"]\n'
     missing += 'hint = "wish"\n'
     manifest.write_text(text + missing, "utf-8")
-    assert cli.main(["build", "--manifest", str(manifest)]) == 0
-    out, err = capfd.readouterr()
+    status, out, err = command("build", "--manifest", str(manifest))
+    assert status == 0
     assert [line.partition(":")[0] for line in out.splitlines()] == ["here", "away"]
     assert (
         err == "note: c is skipped: no-such: cannot be started: No such file or directory; to have it: wish\n"
@@ -346,10 +305,10 @@ def test_a_new_sweep_leaves_the_earlier_one_whole(tmp_path: Path) -> None:
     assert not (folder / "scaling.png").exists()
 
 
-def test_a_failure_makes_exit_status_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_makes_exit_status_1(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "wrong-at-7", "c": "garbled"})
-    assert cli.main([*bench(tmp_path, manifest), "--seconds", "1.1"]) == 1
-    out, err = capfd.readouterr()
+    status, out, err = command(*bench(tmp_path, manifest), "--seconds", "1.1")
+    assert status == 1
     # 4 ms of 0.4 us hold 10,000 steps: 100 epochs of 100.
     assert "note: b naive 4-2-1, warm-up: mismatch: epoch 7: " in err
     assert "note: c naive 4-2-1, warm-up: garbled: printed 'Hello, world!\\n' where" in err
@@ -357,10 +316,11 @@ def test_a_failure_makes_exit_status_1(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "Time of a training step" in out
 
 
-def test_nothing_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_fits(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
-    assert cli.main([*bench(tmp_path, manifest), "--budget", "1e-6"]) == 2
-    assert capfd.readouterr().err.splitlines()[-1] == (
+    status, _, err = command(*bench(tmp_path, manifest), "--budget", "1e-6")
+    assert status == 2
+    assert err.splitlines()[-1] == (
         "error: --budget: nothing fits into 1e-06 s with 2 rounds; raise it, or ask for smaller shapes"
     )
 
@@ -475,13 +435,11 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_resume_asks_for_the_same_programs_on_the_same_machine(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, command: Command) -> None:
     """And says why a sweep stays unfinished."""
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7"})
     folder = tmp_path / "results"
-    assert cli.main(bench(folder, manifest)) == 0
+    assert command(*bench(folder, manifest))[0] == 0
     sweep = Archive(folder).find("latest")
     runs = (sweep.path / "runs.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (sweep.path / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
@@ -492,10 +450,10 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(
         path = sweep.path / name
         whole = path.read_text(encoding="utf-8")
         path.unlink() if text is None else path.write_text(text, encoding="utf-8")
-        capfd.readouterr()
-        assert cli.main(bench(folder, manifest, "--resume")) == 2
+        status, _, err = command(*bench(folder, manifest, "--resume"))
         path.write_text(whole, encoding="utf-8")
-        *_, note, error = capfd.readouterr().err.splitlines()
+        *_, note, error = err.splitlines()
+        assert status == 2
         assert error == "error: --resume: there is no sweep to go on with; leave the option out"
         start = f"note: sweep {sweep.name} stays unfinished: "
         assert note.startswith(start)
@@ -511,16 +469,16 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(
     assert refused_because("plan.json", None) == "its plan.json is gone"
     old_rows = "".join(runs[:-1]).replace("threads,", "thread_count,", 1)
     assert refused_because("runs.csv", old_rows) == "another version of the harness wrote its runs.csv"
-    assert cli.main(bench(folder, manifest, "--resume", "--rounds", "9")) == 0
+    assert command(*bench(folder, manifest, "--resume", "--rounds", "9"))[0] == 0
     assert len((sweep.path / "runs.csv").read_text(encoding="utf-8").splitlines()) == len(runs)
     # With other options the same command would begin another; it says so.
     (sweep.path / "runs.csv").write_text("".join(runs[:-1]), encoding="utf-8")
-    capfd.readouterr()
-    assert cli.main(bench(folder, manifest, "--seed", "7")) == 0
+    status, _, err = command(*bench(folder, manifest, "--seed", "7"))
+    assert status == 0
     assert (
         f"note: sweep {sweep.name} stays unfinished: it was started with other options;"
         " --resume finishes it with those"
-    ) in capfd.readouterr().err.splitlines()
+    ) in err.splitlines()
     assert len(Archive(folder).sweeps()) == 2
 
 

@@ -27,6 +27,7 @@ INTEGER_1 = "takes an integer from 1 to 2^64 - 1"
 FINITE = "takes a finite number"
 ABOVE_ZERO = "takes a finite number above zero"
 AT_LEAST_ZERO = "takes a finite number of at least zero"
+VALUED = ["--method", "--epochs", "--samples", "--step", "--learning-rate", "--low", "--high", "--seed"]
 FULL = Path("/dev/full")
 
 needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
@@ -57,19 +58,11 @@ def test_every_default_is_as_documented(run: Run) -> None:
     assert given_none.out == given_all.out
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("--epochs", "99"),
-        ("--samples", "99"),
-        ("--step", "0.2"),
-        ("--learning-rate", "0.02"),
-        ("--low", "0.1"),
-        ("--high", "1.1"),
-        ("--seed", "8"),
-        ("--method", "backprop"),
-    ],
-)
+OTHERS = ("backprop", "99", "99", "0.2", "0.02", "0.1", "1.1", "8")
+"""A value of each of these options that is not the default."""
+
+
+@pytest.mark.parametrize(("option", "value"), list(zip(VALUED, OTHERS, strict=True)))
 def test_every_option_changes_the_losses_alike(rust: Program, option: str, value: str) -> None:
     """So that the test of the defaults shows something for each option."""
     words = ("--seed", "7", option, value, "2", "1")
@@ -238,10 +231,7 @@ def test_the_version_is_that_of_the_project(program: Program) -> None:
 def test_help_names_every_option(program: Program) -> None:
     text = program.run("--help").out.decode()
     own = {"python": "--plot", "rust": "--threads"}[program.name]
-    for option in (
-        *("LAYER", "--method", "--epochs", "--samples", "--step", "--learning-rate"),
-        *("--low", "--high", "--seed", "--help", "--version", own),
-    ):
+    for option in ("LAYER", *VALUED, "--help", "--version", own):
         assert option in text
 
 
@@ -282,19 +272,8 @@ REFUSED = [
         ([text, "1"], f"LAYER: got '{text}', {INTEGER_1}")
         for text in (
             *("0", "-1", "-0", "-1e5", "-.5", "-1x", "-1=2", "1.0", "1e2", "2.5", "x", "x=1", "", "-"),
-            *(
-                "0x10",
-                "inf",
-                "nan",
-                "1_000",
-                " 3",
-                "3 ",
-                "\u0663",
-                "\uff13",
-                "\xb2",
-                "18446744073709551616",
-                "9" * 5000,
-            ),
+            *("0x10", "inf", "nan", "1_000", " 3", "3 ", "\u0663", "\uff13", "\xb2"),
+            *("18446744073709551616", "9" * 5000),
         )
     ),
     (["--", "-1", "1"], f"LAYER: got '-1', {INTEGER_1}"),
@@ -311,28 +290,9 @@ REFUSED = [
     ),
     *(
         ([option, text, "3", "1"], f"{option}: got '{text}', {takes}")
-        for option, takes in (
-            ("--epochs", INTEGER_0),
-            ("--seed", INTEGER_0),
-            ("--samples", INTEGER_1),
-        )
+        for option, takes in (("--epochs", INTEGER_0), ("--seed", INTEGER_0), ("--samples", INTEGER_1))
         for text in (
-            *(
-                "-1",
-                "-x",
-                "1.0",
-                "1e2",
-                "",
-                "x",
-                "inf",
-                "nan",
-                "1_000",
-                " 1",
-                "1 ",
-                "\u0663",
-                "--low",
-                "--",
-            ),
+            *("-1", "-x", "1.0", "1e2", "", "x", "inf", "nan", "1_000", " 1", "1 ", "\u0663", "--low", "--"),
             "18446744073709551616",
         )
     ),
@@ -340,29 +300,11 @@ REFUSED = [
     (["--samples=0", "3", "1"], f"--samples: got '0', {INTEGER_1}"),
     *(
         ([option, text, "3", "1"], f"{option}: got '{text}', {takes}")
-        for option, takes in (
-            ("--step", ABOVE_ZERO),
-            ("--learning-rate", AT_LEAST_ZERO),
-            ("--low", FINITE),
-            ("--high", FINITE),
-        )
+        for option, takes in zip(VALUED[3:7], (ABOVE_ZERO, AT_LEAST_ZERO, FINITE, FINITE), strict=True)
         for text in (
             *("inf", "-inf", "Infinity", "nan", "-nan", "1e400", "-1e400", "x", "", ".", "e5"),
-            *(
-                "1_000",
-                "1_0.0",
-                " 1",
-                "1 ",
-                "\u0663",
-                "\uff11",
-                "0x1p3",
-                "1e",
-                "1,5",
-                "--seed",
-                "--",
-                "-",
-                "1e5_0",
-            ),
+            *("1_000", "1_0.0", " 1", "1 ", "\u0663", "\uff11", "0x1p3", "1e", "1,5"),
+            *("--seed", "--", "-", "1e5_0"),
         )
     ),
     (["--step", "0", "3", "1"], f"--step: got '0', {ABOVE_ZERO}"),
@@ -371,19 +313,10 @@ REFUSED = [
     (["--step", "-1e-5", "3", "1"], f"--step: got '-1e-5', {ABOVE_ZERO}"),
     (["--learning-rate", "-1e-5", "3", "1"], f"--learning-rate: got '-1e-5', {AT_LEAST_ZERO}"),
     (["--low", b"1\xff", "3", "1"], f"--low: got '1\ufffd', {FINITE}"),
-    (
-        ["--low", "1e-5", "--high", "0", "3", "1"],
-        "--low: got 1e-05, takes at most --high, which is 0.0",
-    ),
+    (["--low", "1e-5", "--high", "0", "3", "1"], "--low: got 1e-05, takes at most --high, which is 0.0"),
     (["--low", "2", "3", "1"], "--low: got 2.0, takes at most --high, which is 1.0"),
     (["--high", "-1", "3", "1"], "--low: got 0.0, takes at most --high, which is -1.0"),
-    *(
-        (["3", "1", option], f"{option}: got no value, takes one")
-        for option in (
-            *("--method", "--epochs", "--samples", "--step", "--learning-rate"),
-            *("--low", "--high", "--seed"),
-        )
-    ),
+    *((["3", "1", option], f"{option}: got no value, takes one") for option in VALUED),
     (["--frobnicate", "3", "1"], "unknown argument '--frobnicate'; see --help"),
     (["--frobnicate", "yes", "3", "1"], "unknown argument '--frobnicate'; see --help"),
     (["--frobnicate=yes", "3", "1"], "unknown argument '--frobnicate'; see --help"),
@@ -436,41 +369,30 @@ def test_odd_characters_are_refused_alike_when_the_system_hands_them_over(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("run", "words", "message"),
     [
         *(
-            (["--threads", text, "3", "1"], f"--threads: got '{text}', {INTEGER_1}")
+            ("rust", ["--threads", text, "3", "1"], f"--threads: got '{text}', {INTEGER_1}")
             for text in ("0", "-1", "1.5", "", "x", "1_0", "18446744073709551616")
         ),
-        (["3", "1", "--threads"], "--threads: got no value, takes one"),
-        (["--plot", "loss.png", "3", "1"], "unknown argument '--plot'; see --help"),
+        ("rust", ["3", "1", "--threads"], "--threads: got no value, takes one"),
+        ("rust", ["--plot", "loss.png", "3", "1"], "unknown argument '--plot'; see --help"),
+        ("python", ["--threads", "2", "3", "1"], "unknown argument '--threads'; see --help"),
+        ("python", ["--threads=2", "3", "1"], "unknown argument '--threads'; see --help"),
+        ("python", ["3", "1", "--plot"], "--plot: got no value, takes one"),
     ],
     ids=label,
+    indirect=["run"],
 )
-def test_rust_refuses(rust: Program, words: list[str], message: str) -> None:
-    assert rust.run(*words) == Ended(status=2, out=b"", err=f"error: {message}\n")
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--threads", "2", "3", "1"], "unknown argument '--threads'; see --help"),
-        (["--threads=2", "3", "1"], "unknown argument '--threads'; see --help"),
-        (["3", "1", "--plot"], "--plot: got no value, takes one"),
-    ],
-    ids=label,
-)
-def test_python_refuses(python: Program, words: list[str], message: str) -> None:
-    assert python.run(*words) == Ended(status=2, out=b"", err=f"error: {message}\n")
+def test_one_of_them_refuses(run: Run, words: list[str], message: str) -> None:
+    assert run(*words) == Ended(status=2, out=b"", err=f"error: {message}\n")
 
 
 LONG = 100_000
 """Characters: the system takes no word much longer."""
 
 
-@pytest.mark.parametrize(
-    "option", ["", "--epochs=", "--samples=", "--step=", "--learning-rate=", "--low=", "--high=", "--seed="]
-)
+@pytest.mark.parametrize("option", ["", *(f"{name}=" for name in VALUED[1:])])
 def test_a_long_word_is_refused_as_a_short_one_is(programs: tuple[Program, Program], option: str) -> None:
     """A time that grew with the square of the length would not end."""
     word = option + "1" * LONG
@@ -492,40 +414,11 @@ WORDS: list[str | bytes] = [
     *("--help", "-h", "--version", "-hx", "-h=", "--help=1", "--version=x", "--", "--", "-", "-=", "--=x"),
     *("=", "", "x", "x=1", "-x", "-x=1", "--x", "-1", "-.5", "-inf", "-1x", "--epoch=1", "--Low", "1\n2"),
     *("0", "1", "2", "3", "1", "2", "+1", "+", "++1", "01", ENDLESS, "18446744073709551616", "1" * 40),
-    *(
-        "0x10",
-        " 1",
-        "1 ",
-        "1_0",
-        "\u0663",
-        "\xb2",
-        "\x1b",
-        "\x85",
-        "\u2028",
-        "\U0001f600",
-        b"\xff",
-        b"1\xe2\x82",
-    ),
-    *(
-        "0.5",
-        ".5",
-        "5.",
-        ".",
-        "e5",
-        "1e",
-        "1e5",
-        "-1e-5",
-        "1e400",
-        "-0.0",
-        "1e-400",
-        "1E+2",
-        "nan",
-        "infinity",
-    ),
+    *("0x10", " 1", "1 ", "1_0", "\u0663", "\xb2", "\x1b", "\x85", "\u2028"),
+    *("\U0001f600", b"\xff", b"1\xe2\x82"),
+    *("0.5", ".5", "5.", ".", "e5", "1e", "1e5", "-1e-5", "1e400", "-0.0", "1e-400"),
+    *("1E+2", "nan", "infinity"),
     *("naive", "backprop", "Naive", b"\xed\xa0\x80"),
-]
-VALUED = [
-    *("--method", "--epochs", "--samples", "--step", "--learning-rate", "--low", "--high", "--seed"),
 ]
 
 
