@@ -119,17 +119,13 @@ class Results:
         against = self.speedups
         if fastest != self.reference:
             against = speedups(self._rounds, self.outcomes, fastest, self.margin)
-        return alternatives.alternatives(self.summary, self.outcomes, self.speedups, against, fastest)
+        return alternatives.alternatives(self.standings, self.summary, against, fastest)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
         """From which size on each contender is worth it; empty where there is nobody to choose from."""
         enough = len(self.contenders) > 2
         return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
-
-    @cached_property
-    def _right(self) -> pd.DataFrame:
-        return self.medians[self.medians["status"] == "ok"]
 
     @cached_property
     def _steps(self) -> dict[tuple[str, str, str], Numbers]:
@@ -139,7 +135,7 @@ class Results:
     @cached_property
     def exponents(self) -> pd.DataFrame:
         """How training time grows with the neurons, and where that is no power law."""
-        return scaling.exponents(self._right, self._steps)
+        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._steps)
 
     @cached_property
     def costs(self) -> Mapping[tuple[str, str], Cost]:
@@ -149,7 +145,7 @@ class Results:
     @cached_property
     def crossovers(self) -> pd.DataFrame:
         """From which size on who overtakes whom, and start-up no longer counts."""
-        return crossover.crossovers(self.costs, self._right, self.reference)
+        return crossover.crossovers(self.costs, self.medians[self.medians["status"] == "ok"], self.reference)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:
@@ -318,7 +314,8 @@ def speedups(
     there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
-    right = {lane: rounds[lane] for lane in lanes}
+    right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
+    none = pd.DataFrame(columns=[*MEASURES], dtype=float)
     lines: list[dict[Any, Any]] = []
     for one in became[became["status"] != LEFT_OUT].to_dict("records"):
         name, control = one["contender"], one["control"]
@@ -326,8 +323,8 @@ def speedups(
         if name == against and not control:
             continue
         case = one["method"], one["layers"]
-        ratios = _ratios(right.get((*case, against, False)), right.get((*case, name, control)))
-        for word, values in zip(MEASURES.values(), ratios.T, strict=True):
+        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
+        for word, values in zip(MEASURES.values(), ratios.to_numpy().T, strict=True):
             lines.append(
                 {
                     **one,
@@ -340,26 +337,14 @@ def speedups(
             )
     floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
-        own = [
-            floor
-            for floor in floors
-            if (floor["method"], floor["measure"]) == (line["method"], line["measure"])
-        ]
+        kind = line["method"], line["measure"]
+        own = [floor for floor in floors if (floor["method"], floor["measure"]) == kind]
         nearest = min(own, key=lambda floor: _distance(floor, line), default=None)
         line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else np.nan
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
     return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
-
-
-def _ratios(above: pd.DataFrame | None, below: pd.DataFrame | None) -> Numbers:
-    """Return a row for each round that both have, in order, and a column for each measure."""
-    if above is None or below is None:
-        return np.empty((0, len(MEASURES)))
-    _, *places = np.intersect1d(above.index, below.index, return_indices=True)
-    tops, bottoms = (own[[*MEASURES]].to_numpy()[of] for own, of in zip((above, below), places, strict=True))
-    return np.asarray(tops / bottoms)
 
 
 def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
