@@ -17,7 +17,7 @@ import pytest
 
 from docs.figures import figures_of, filled
 from harness.across import machines, predictions, selfcheck
-from harness.analysis import alternatives, cost, crossover, kernels, results, scaling
+from harness.analysis import alternatives, cost, crossover, kernels, ratios, scaling
 from harness.analysis import article as claims
 from harness.analysis.results import understand
 from harness.archive import Archive
@@ -212,8 +212,8 @@ def test_the_random_numbers_that_are_named() -> None:
         list(COLUMNS),
         list(LOSS_COLUMNS),
         list(STATUSES),
-        ["measure", "status", *results.spread(np.zeros(1))],
-        results.SPEEDUP_COLUMNS,
+        ["measure", "status", *ratios.spread(np.zeros(1))],
+        ratios.COLUMNS,
         scaling.COLUMNS,
         alternatives.COLUMNS,
         cost.COLUMNS,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.analysis.intervals import median_interval
-from harness.analysis.results import spread, understand
+from harness.analysis.ratios import spread
+from harness.analysis.results import understand
 from harness.case import Case, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import LeftOut

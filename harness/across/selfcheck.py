@@ -8,7 +8,8 @@ import pandas as pd
 
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
-from harness.analysis.results import MEASURES, Results
+from harness.analysis.ratios import MEASURES
+from harness.analysis.results import Results
 
 COLUMNS = [
     *("sweep", "machine", "contender", "reference", "measure", "extra_epochs"),
