@@ -19,7 +19,7 @@ from harness.case import Case, Shape
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import LeftOut
 from harness.rows import Row
-from tests.sweeps import SMALL, case, failure, mismatch, pairs, plan, row, understood, write
+from tests.sweeps import SMALL, case, failure, floor, mismatch, pairs, plan, row, understood, write
 
 
 def test_spread_by_hand() -> None:
@@ -88,7 +88,7 @@ def test_contenders_come_in_the_plan_s_order_and_runs_as_they_were_made(tmp_path
 
 
 def test_standings_have_a_line_per_case_and_contender(tmp_path: Path) -> None:
-    rows = [*pairs([(4.0, 1.0)] * 3), *controls(SMALL, (2.0, 2.0, 2.0)), failure("go", 0)]
+    rows = [*pairs([(4.0, 1.0), (8.0, 1.0), (2.0, 1.0)]), *controls(SMALL, (2.0,) * 3), failure("go", 0)]
     rows += [mismatch("late", number) for number in (1, 2)]
     results = understood(tmp_path, rows, plan(["python", "rust", "go", "late", "absent"]))
     table = results.standings
@@ -103,10 +103,13 @@ def test_standings_have_a_line_per_case_and_contender(tmp_path: Path) -> None:
     python, rust, go, late, absent = table.to_dict("records")
     assert (python["step_s"], late["step_s"], rust["step_low"], rust["step_high"]) == (4.0, 1.0, 1.0, 1.0)
     assert all(math.isnan(one["step_s"]) for one in (go, absent))
-    # 4 / 1, and with half a second each 4.5 / 1.5; the control takes half as long, 2 and 1.5 of 4.5.
+    # 4 / 1, 8 / 1 and 2 / 1, and with half a second each 4.5, 8.5 and 2.5 / 1.5; of the control a half each.
+    interval = median_interval(np.array([4.0, 8.0, 2.0]))
     assert (rust["training_ratio"], rust["process_ratio"]) == (4.0, 3.0)
-    assert (rust["training_floor"], rust["process_floor"]) == (2.0, 3.0)
-    assert (rust["training_verdict"], rust["process_verdict"]) == ("faster", "cannot tell")
+    assert (rust["training_low"], rust["training_high"]) == (interval.low, interval.high)
+    assert rust["training_floor"] == floor(2.0, 4.0, 1.0)
+    assert rust["process_floor"] == floor(4.5 / 1.5, 8.5 / 1.5, 2.5 / 1.5)
+    assert rust["training_verdict"] == "cannot tell"
     assert python["training_verdict"] == "" and math.isnan(python["training_ratio"])
     assert [one["training_verdict"] for one in (go, late, absent)] == ["crash", "mismatch", "not run"]
 
