@@ -136,7 +136,7 @@ def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> Non
     ]
     said = pages.text_of(next(root.iter("body")))
     assert "intervals contained the true ratio" in said and "came true within their 95% interval" in said
-    assert "What one would use instead" in said and "make bench PEERS=1" in said
+    assert "Alternatives to" in said and "make bench PEERS=1" in said
     assert "make claims" not in said
 
 
