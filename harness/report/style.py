@@ -131,14 +131,10 @@ def caption(results: Results) -> str:
     """Return the line below every picture: machine, versions, when, how often."""
     runs, machine = results.runs, results.environment
     versions = dict(zip(runs["contender"], runs["version"], strict=True))
-    where = (
-        f"{machine['cpu']}, usable cores: {machine.get('usable_cores', 'unknown')}"
-        if machine.get("cpu")
-        else "unknown machine"
-    )
+    cores = f"usable cores: {machine.get('usable_cores', 'unknown')}"
+    where = f"{machine['cpu']}, {cores}" if machine.get("cpu") else "unknown machine"
     programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    text = f"{where}; {programs}; {rounds(results)}; {results.sweep}"
-    return text if len(text) <= 180 else f"{text[:130]} ... {rounds(results)}; {results.sweep}"
+    return f"{where}; {programs}; {rounds(results)}; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -194,6 +190,13 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
     axis.set_major_locator(LogLocator(subs=steps, numticks=most) if span > 2 else MaxNLocator(4))
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     axis.set_minor_locator(NullLocator())
+
+
+def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
+    """Label the logarithmic axis of values that panels beside one another share."""
+    first, *_ = panels
+    first.set_ylabel(label)
+    log_ticks(first.yaxis, write)
 
 
 def number_tick(value: float) -> str:
