@@ -36,6 +36,7 @@ GREY = "#777777"
 DPI = 192
 """Pixels per inch, twice as many as a page has: text stays sharp on a phone and on paper."""
 _NARROWEST = 8.5
+_MOST_PROGRAMS = 4
 
 
 class Margins(NamedTuple):
@@ -133,8 +134,10 @@ def caption(results: Results) -> str:
     versions = dict(zip(runs["contender"], runs["version"], strict=True))
     cores = f"usable cores: {machine.get('usable_cores', 'unknown')}"
     where = f"{machine['cpu']}, {cores}" if machine.get("cpu") else "unknown machine"
-    programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    return f"{where}; {programs}; {rounds(results)}; {results.sweep}"
+    told = [f"{name}: {version}" for name, version in versions.items()]
+    if len(told) > _MOST_PROGRAMS:
+        told[_MOST_PROGRAMS:] = [f"{len(told) - _MOST_PROGRAMS} others"]
+    return f"{where}; {', '.join(told)}; {rounds(results)}; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
