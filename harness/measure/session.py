@@ -80,13 +80,7 @@ def begin(
 ) -> Sweep:
     """Plan a sweep of who is here, after pilot runs, and make its folder; ``adapted`` may change the plan."""
     with terminal.counting("pilot runs", None) as advance:
-        plan = make_plan(
-            options,
-            here,
-            sweep=archive.new_name(),
-            on_pilot=advance,
-        )
-    plan = adapted(plan)
+        plan = adapted(make_plan(options, here, sweep=archive.new_name(), on_pilot=advance))
     return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
 
 
