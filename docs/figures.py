@@ -11,22 +11,22 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from harness.across import predictions, selfcheck
-from harness.analysis import article as claims
-from harness.analysis import kernels, parts
+from harness.analysis import article, kernels
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import METHODS
 from harness.claims import load
-from harness.digits import duration, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
-from harness.report import beside, pictures_across, sentences, style, tables
-from harness.report.files import markdown
-from harness.report.pictures import draw
-from harness.report.sentences import evidence
+from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
+
+PICTURES = {
+    "scaling.png": pictures.scaling,
+    "speedup.png": pictures.speedup,
+    "methods.png": pictures.methods,
+}
+"""Those of a sweep that a document may show."""
 
 
 def filled(text: str, figures: Mapping[str, str]) -> str:
@@ -42,22 +42,20 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 
     The places of a sweep begin with the name of its folder.
     """
-    figures = {f"{results.path.name}-{name}": figure for name, figure in of_sweep(results).items()}
-    if (docs / "kernels.csv").exists():
-        table = kernels.read(docs / "kernels.csv")
-        figures["kernels"] = of_kernels(table)
-        figures[f"{results.path.name}-kernels"] = _beside_kernels(results, table)
-    if (docs / "seeds.csv").exists():
-        raw = (claims.read(docs / f"{name}.csv", columns) for name, columns in claims.RAW.items())
-        figures[f"{results.path.name}-claims"] = beside.claims_table(
-            claims.judged(load(), results, *raw)
-        ).markdown
-    if (docs / "predictions.csv").exists():
-        table = predictions.read(docs / "predictions.csv")
-        figures |= {"predictions": beside.hits(table).markdown, "predicted": sentences.record(table)}
-    if (docs / "selfcheck.csv").exists():
-        figures["selfcheck"] = sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    return figures
+    in_process, record = kernels.read(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
+    raw = (article.read(docs / name) for name in ("storage.csv", "seeds.csv"))
+    own = {
+        **of_sweep(results),
+        "kernels": tables_across.programs_and_kernels(results, in_process).markdown,
+        "claims": tables_across.claims(article.judged(load(), results, *raw)).markdown,
+    }
+    return {
+        **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
+        "kernels": tables_across.kernels(in_process).markdown,
+        "predictions": tables_across.hits(record).markdown,
+        "predicted": sentences.record(record),
+        "selfcheck": sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv")),
+    }
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -78,23 +76,8 @@ def of_sweep(results: Results) -> dict[str, str]:
 
 
 def of_alternatives(results: Results) -> dict[str, str]:
-    """Return what one would use instead of the fastest contender, by method, and who is the fastest where."""
-    figures = {table.name: table.markdown for table in tables.instead(results)}
-    figures["fastest"] = markdown(
-        ["method", "shape", "shortest step", "next", "first through 10,000 steps with start-up", "next"],
-        [
-            [str(method), str(layers), *_first_two(own, "times_as_long"), *_first_two(own, "article_s")]
-            for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False)
-        ],
-    )
-    return figures
-
-
-def _first_two(own: pd.DataFrame, column: str) -> list[str]:
-    """Return who has the least of something, and who is next, how many times as much."""
-    first, *others = own.sort_values(column, kind="stable").to_dict("records")
-    behind = [f"{one['contender']} ({three_digits(one[column] / first[column])}x)" for one in others[:1]]
-    return [first["contender"], *(behind or [""])]
+    """Return the alternatives to the fastest contender, by method, and who is the fastest where."""
+    return {table.name: table.markdown for table in (*tables.instead(results), tables.fastest(results))}
 
 
 def machine(results: Results) -> str:
@@ -111,38 +94,8 @@ def machine(results: Results) -> str:
     return (
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
         f" {'; '.join([*filter(None, [', '.join(toolchains)]), sentences.rounds(results)])}."
-        f" {evidence(results)}"
+        f" {sentences.evidence(results)}"
     )
-
-
-def _beside_kernels(results: Results, table: pd.DataFrame) -> str:
-    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
-    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
-    lines = []
-    for one in results.medians.to_dict("records"):
-        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
-        if kernel_s is not None:
-            name, times_as_long = f"{one['contender']} {one['method']}", times(one["median"] / kernel_s)
-            lines.append([name, one["layers"], duration(kernel_s), duration(one["median"]), times_as_long])
-    return markdown(["", "shape", "kernel", "program", "program / kernel"], lines)
-
-
-def of_kernels(table: pd.DataFrame) -> str:
-    """Return what the place of a document about the kernels is filled with."""
-    lines = [
-        [
-            one["contender"],
-            f"`{one['kernel']}`",
-            one["layers"],
-            duration(one["median_s"]),
-            "" if pd.isna(one["times_as_fast"]) else f"{times(one['times_as_fast'])} `{one['against']}`",
-            "" if pd.isna(one["ns_per_parameter"]) else f"{one['ns_per_parameter']:.2f}",
-            "" if pd.isna(one["share_of_peak"]) else f"{one['share_of_peak']:.0%}",
-        ]
-        for one in table.to_dict("records")
-    ]
-    heads = ["by", "kernel", "shape", "median", "times as fast as", "ns per parameter", "of peak"]
-    return markdown(heads, lines)
 
 
 def write(results: Results, project: Path) -> Iterator[Path]:
@@ -154,15 +107,19 @@ def write(results: Results, project: Path) -> Iterator[Path]:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             yield path
-    pictures = {results.path / name: figure for name, figure in draw(results)}
-    if (docs / "selfcheck.csv").exists():
-        pictures[docs / "selfcheck.png"] = pictures_across.selfcheck(selfcheck.read(docs / "selfcheck.csv"))
-    if (docs / "parts.csv").exists():
-        pictures[docs / "parts.png"] = pictures_across.parts(parts.parts(parts.read(docs / "parts.csv")))
-    for path, figure in pictures.items():
-        if path.exists():
-            replace_file(path, style.png(figure))
-            yield path
+    found = selfcheck.read(docs / "selfcheck.csv"), article.parts(article.read(docs / "parts.csv"))
+    drawn = {
+        docs / "selfcheck.png": pictures_across.selfcheck(found[0]),
+        docs / "parts.png": pictures_across.parts(found[1]),
+    }
+    drawn |= {
+        path: PICTURES[path.name](results, style.caption(results))
+        for path in results.path.glob("*.png")
+        if path.name in PICTURES
+    }
+    for path, figure in drawn.items():
+        replace_file(path, style.png(figure))
+        yield path
 
 
 if __name__ == "__main__":

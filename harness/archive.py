@@ -3,6 +3,7 @@
     results/sweeps/2026-11-24T03-32-52.123Z/   runs.csv, plan.json, summary.csv, scaling.png, ...
     results/latest -> sweeps/2026-11-24T03-32-52.123Z
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
+    results/compared/sweeps/...                the sweeps of compare; those of predict, selfcheck and machines
 
 One link is replaced, at once, when a new sweep takes over, so that what stands in the folder is never of two
 sweeps. Whoever is killed on the way leaves links that the next ``publish`` puts right.
@@ -19,8 +20,17 @@ from harness.errors import ResultsError, UsageError
 from harness.plan import Plan
 from harness.records import RUNS, SweepFolder, explained
 
-SWEEPS = "sweeps"
-LATEST = "latest"
+SWEEPS, LATEST = "sweeps", "latest"
+MACHINES = "machines"
+"""Where the sweeps of several machines are, in the results folder: a folder for each time."""
+ABOUT = "machines.json"
+"""What was asked of all these machines."""
+WHOLE = "whole/sweep"
+"""The sweep that machines shared, put together."""
+COMPARED, PREDICTED, SELFCHECK = "compared", "predicted", "selfcheck"
+"""Within a results folder, the results folders with the sweeps of other commands than bench."""
+STATIONS = "stations"
+"""Where each of several machines keeps what it measures, in the results folder."""
 _NAME = "%Y-%m-%dT%H-%M-%S"
 
 
@@ -58,6 +68,10 @@ class Archive:
                 return []
         return [SweepFolder(self.path / SWEEPS / name) for name in names if not name.startswith(".")]
 
+    def of_machines(self) -> list[Path]:
+        """Return the folders that each have the sweeps of several machines, the latest last."""
+        return sorted((self.path / MACHINES).glob("[0-9]*/"))
+
     def find(self, word: str) -> SweepFolder:
         """Return the sweep that ``word`` names: latest, latest~1, an id or the beginning of one, a folder."""
         sweeps = self.sweeps()
@@ -82,9 +96,9 @@ class Archive:
     def new_name(self) -> str:
         """Return the id for a sweep that begins now: later than all others, whatever the clock says."""
         moment = datetime.now(UTC)
-        for sweep in self.sweeps()[-1:]:
+        for known in [*[sweep.path for sweep in self.sweeps()[-1:]], *self.of_machines()[-1:]]:
             with suppress(ValueError):
-                latest = datetime.strptime(f"{sweep.name}+0000", f"{_NAME}.%fZ%z")
+                latest = datetime.strptime(f"{known.name}+0000", f"{_NAME}.%fZ%z")
                 moment = max(moment, latest + timedelta(milliseconds=1))
         return sweep_name(moment)
 
@@ -94,9 +108,9 @@ class Archive:
         self.publish()
         return folder
 
-    def filled(self, name: str, fill: Callable[[SweepFolder], None]) -> SweepFolder:
+    def filled(self, name: str, fill: Callable[[SweepFolder], None], within: str = SWEEPS) -> SweepFolder:
         """Make the folder of a sweep so that, killed at any moment, it is there with all its files or not."""
-        new, path = self.path / SWEEPS / ".new", self.path / SWEEPS / name
+        new, path = self.path / within / ".new", self.path / within / name
         with explained(path, "cannot be written", "name another folder with --results"):
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
@@ -130,6 +144,11 @@ class Archive:
                     raise ResultsError(
                         f"{self.path / name}: is in the way of the latest sweep's; move it away"
                     ) from None
+
+
+def folders_in(path: Path) -> list[SweepFolder]:
+    """Return the sweeps whose folders stand directly in ``path``, one for each machine."""
+    return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
 
 
 def sweep_name(moment: datetime) -> str:

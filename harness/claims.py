@@ -1,14 +1,11 @@
 """What the article claims, as claims.toml has it."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from harness.case import Case, Shape
-from harness.codec import decode
-from harness.errors import ManifestError
+from harness.case import Case
+from harness.codec import read_toml
 
 CLAIMS = Path(__file__).with_name("claims.toml")
 SEEDS = 200
@@ -52,34 +49,12 @@ class Published:
 
     name: str
     """How results call it."""
-    shape: Shape
-    """Layer sizes."""
-    step: float
-    """h of the central difference."""
-    learning_rate: float
-    """Factor of the update."""
-    low: float
-    """Least value of an input."""
-    high: float
-    """Greatest value of an input."""
+    case: Case
+    """Its arguments, with a seed of ours."""
     initial_loss: float
     """The loss that is printed before training."""
     final_loss: float
     """The loss that is printed after it."""
-
-    def case(self, seed: int) -> Case:
-        """Return the same run with a seed of ours."""
-        return Case(
-            shape=self.shape,
-            method="naive",
-            samples=100,
-            epochs=100,
-            step=self.step,
-            learning_rate=self.learning_rate,
-            low=self.low,
-            high=self.high,
-            seed=seed,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +83,4 @@ class Article:
 
 def load(path: Path = CLAIMS) -> Article:
     """Read and check the claims; raise ManifestError with what is wrong."""
-    try:
-        document: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-        article: Article = decode(Article, document)
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"{path}: {error}") from error
-    return article
+    return read_toml(Article, path)

@@ -15,36 +15,35 @@ from typing import NoReturn
 
 from harness import __version__
 from harness.commands import (
+    article,
     bench,
     build,
-    claims,
     compare,
-    export,
     join,
     kernels,
-    parts,
     plot,
     predict,
-    report,
     selfcheck,
     show,
     sweeps,
     verify,
 )
-from harness.errors import FlatnetError, UsageError
-from harness.measure.session import INTERRUPTED
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
 COMMANDS = (
-    *(build, bench, show, plot, report, sweeps, compare, export, join, predict, claims, parts),
+    *(build, bench, show, plot, sweeps, compare, join, predict, article),
     *(verify, selfcheck, kernels),
 )
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; every failure is one line."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminated)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    handlers = {
+        signal.SIGTERM: _terminated,
+        signal.SIGHUP: _terminated,
+        signal.SIGINT: signal.default_int_handler,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         return _run(sys.argv[1:] if words is None else words)
     except FlatnetError as error:
@@ -57,6 +56,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         _discard_output()
         return _failed(f"cannot write: {error.strerror}", 1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(words: Sequence[str]) -> int:
@@ -88,6 +90,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         used: _Parser = arguments.parser
         options = [option for action in used._actions for option in action.option_strings]
         used.error(f"unknown argument {unknown[0]!r}{_meant(unknown[0].partition('=')[0], options)}")
+    arguments.words = words[1:]
     return arguments
 
 

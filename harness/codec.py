@@ -1,10 +1,33 @@
 """Dataclasses to JSON, and from JSON or TOML back, with every value checked: no file is trusted elsewhere."""
 
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from harness.errors import ManifestError
+
+_Kind = TypeVar("_Kind")
+
+
+def read_toml(kind: type[_Kind], path: Path) -> _Kind:
+    """Return what a TOML file holds as ``kind``; raise ManifestError with the entry that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise ManifestError(f"{path}: is nested too deeply") from None
+    except ValueError as error:
+        raise ManifestError(f"{path}: is not TOML: {shown_error(error)}") from error
+    try:
+        decoded: _Kind = decode(kind, document)
+    except ValueError as error:
+        raise ManifestError(f"{path}: {error}") from error
+    return decoded
 
 
 def encode(value: object) -> Any:
@@ -31,7 +54,9 @@ def decode(kind: Any, value: object, where: str = "") -> Any:
     if is_dataclass(kind):
         return _dataclass(kind, value, where)
     if origin is tuple and isinstance(value, list):
-        return tuple(decode(options[0], item, f"{where}[{place}]") for place, item in enumerate(value))
+        return tuple(
+            decode(options[0], item, f"{where}{_label(item, place)}") for place, item in enumerate(value)
+        )
     if origin is Mapping and isinstance(value, dict):
         return {
             decode(str, key, where): decode(options[1], item, f"{where}.{key}") for key, item in value.items()
@@ -39,6 +64,12 @@ def decode(kind: Any, value: object, where: str = "") -> Any:
     if _is(kind, value):
         return _explained(where, kind, value)
     raise ValueError(f"{_prefix(where)}got {shown(value)}, takes {_KINDS[origin or kind]}")
+
+
+def _label(item: object, place: int) -> str:
+    """Return what tells an item of a list from the others: its name, if it has one."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return f" {shown(name)}" if isinstance(name, str) else f"[{place}]"
 
 
 def _is(kind: Any, value: object) -> bool:
@@ -68,6 +99,12 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits; a deep structure
         return f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def shown_error(error: BaseException) -> str:
+    """Return the text of an error of the system, of a parser or of a library in one short line."""
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or " ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def _dataclass(kind: Any, value: object, where: str) -> Any:

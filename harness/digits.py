@@ -1,17 +1,26 @@
 """How times and ratios are written: with three digits."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
 
 MARKS = {"cannot tell": "?", "equal": "="}
 """What stands behind a ratio that is no clear difference, by its verdict."""
+MEANINGS = {"cannot tell": "cannot be told from noise", "equal": "equal within the margin"}
+"""The same verdicts in words."""
+_UNITS = (
+    (3600.0, "h", 7200.0),
+    (60.0, "min", 120.0),
+    (1.0, "s", 1.0),
+    (1e-3, "ms", 1e-3),
+    (1e-6, "µs", 1e-6),
+)
+"""Seconds of a unit, its name, and from how many seconds on it is used."""
 
 
 def duration(seconds: float) -> str:
-    """Write a time with three digits and its unit: 4.56 ms."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor * 0.9995:
+    """Write a time with three digits and its unit: 4.56 ms, 7.61 min."""
+    for factor, unit, least in _UNITS:
+        if seconds >= least * 0.9995:
             return f"{three_digits(seconds / factor)} {unit}"
     return f"{three_digits(seconds / 1e-9)} ns"
 
@@ -22,18 +31,23 @@ def times(ratio: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Write a number: 0.0456, 0.456, 4.56, 45.6, 456, 4560."""
+    """Write a number of at least 0, never with an exponent: 0.0456, 0.456, 4.56, 45.6, 456, 4560."""
     # The limits are those from which on rounding gives one more digit.
     if value >= 99.95:
         return f"{value:.0f}"
     if value >= 9.995:
         return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 0.9995 else f"{value:#.3g}"
+    if value >= 0.9995 or not value > 0.0:
+        return f"{value:.2f}"
+    return format(Decimal(f"{value:.2e}"), "f")
 
 
-def ratio(line: Mapping[Any, Any], *, with_interval: bool = True) -> str:
-    """Write the ratio of a line of speedup.csv: 43.2x (41.0 to 44.9), marked if it is no clear difference."""
-    text = times(line["ratio"]) + MARKS.get(line["verdict"], "")
-    if not with_interval or math.isnan(line["low"]):
-        return text
-    return f"{text} ({three_digits(line['low'])} to {three_digits(line['high'])})"
+def plus_minus(low: float, high: float) -> str:
+    """Write how wide an interval is, as half of its width on a logarithmic axis: ±4.5%, or ±2.30x."""
+    if not low > 0.0:
+        return "±?"
+    factor = math.sqrt(high / low)
+    if factor >= 1.995:
+        return f"±{times(factor)}"
+    percent = (factor - 1.0) * 100.0
+    return f"±{percent:.0f}%" if percent >= 9.95 else f"±{percent:.1f}%"

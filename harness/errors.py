@@ -8,6 +8,9 @@ FlatnetError            exit status 1, unless a subclass says otherwise
     `-- NothingMeasured it is whole, and holds no timed run that ended well
 """
 
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C has ended."""
+
 
 class FlatnetError(Exception):
     """The base of the project's exceptions; its text is the line that the user reads."""

@@ -181,6 +181,11 @@ class Plan:
         """The estimated seconds of the whole sweep."""
         return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
 
+    @property
+    def runs(self) -> int:
+        """How many runs the sweep has, warm-ups and controls included."""
+        return sum(len(one.turns(self.reference)) * (one.rounds + 1) for one in self.cases)
+
     def only(self, method: str, shape: Shape) -> "Plan":
         """Return the plan with all other cases taken out."""
         cases = (one for one in self.cases if (one.case.method, one.case.shape) == (method, shape))
@@ -194,6 +199,11 @@ class Plan:
     def rounds_of(self, run: Run) -> int:
         """Return how many timed rounds the case of ``run`` has."""
         return self._planned[str(run.case)].rounds
+
+    def place_of(self, run: Run) -> str:
+        """Return where in the plan ``run`` is, as a progress bar says it."""
+        turn = "warm-up" if run.warm_up else f"round {run.round}/{self.rounds_of(run)}"
+        return f"{turn} {run.case} {run.contender}{' again' if run.control else ''}"
 
     @cached_property
     def _planned(self) -> dict[str, PlannedCase]:

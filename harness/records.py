@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.codec import decode, encode, shown
+from harness.codec import decode, encode, shown, shown_error
 from harness.errors import ResultsError
 from harness.plan import Plan
 from harness.rows import COLUMNS, ESSENTIAL, Row, cells, count, read_row
@@ -83,21 +83,13 @@ class SweepFolder:
         return rows
 
     def losses(self) -> dict[LossKey, tuple[float, ...]]:
-        """Return what losses.csv holds, nothing if there is no such file."""
-        merged: dict[LossKey, tuple[float, ...]] = {}
-        for of_sweep in self.losses_by_sweep().values():
-            merged |= of_sweep
-        return merged
-
-    def losses_by_sweep(self) -> dict[str, dict[LossKey, tuple[float, ...]]]:
-        """Return what losses.csv holds; only version 1.0 had several sweeps in it, each named in its lines.
+        """Return what losses.csv holds, nothing if there is no such file.
 
         Epoch 0 begins the losses of a case; if it comes again, the first time was not written to its end.
         """
-        path = self.path / LOSSES
-        losses: dict[tuple[str, LossKey], list[float]] = {}
+        losses: dict[LossKey, list[float]] = {}
         for number, texts in self._table(LOSSES, LOSS_COLUMNS):
-            key = texts.get("sweep", ""), (texts["contender"], texts["method"], texts["layers"])
+            key = texts["contender"], texts["method"], texts["layers"]
             try:
                 epoch, loss = count(texts["epoch"]), float(texts["loss"])
                 if epoch == 0:
@@ -106,14 +98,11 @@ class SweepFolder:
                     raise ValueError(epoch)
             except ValueError as error:
                 raise ResultsError(
-                    f"{path}, line {number}: is not the next epoch's loss: {shown(','.join(texts.values()))};"
-                    " restore the file or remove it"
+                    f"{self.path / LOSSES}, line {number}: is not the next epoch's loss:"
+                    f" {shown(','.join(texts.values()))}; restore the file or remove it"
                 ) from error
             losses[key].append(loss)
-        found: dict[str, dict[LossKey, tuple[float, ...]]] = {}
-        for (sweep, of), values in losses.items():
-            found.setdefault(sweep, {})[of] = tuple(values)
-        return found
+        return {key: tuple(values) for key, values in losses.items()}
 
     def can_grow(self) -> bool:
         """Whether rows of this version can be appended: false if another version wrote the column names."""
@@ -149,7 +138,7 @@ class SweepFolder:
             raise ResultsError(f"{path}: has no column {missing!r}; restore the file or move it away")
         if len(set(header)) < len(header):
             raise ResultsError(f"{path}: has two columns of one name; restore the file or move it away")
-        known = COLUMNS if name == RUNS else ("sweep", *LOSS_COLUMNS)
+        known = COLUMNS if name == RUNS else LOSS_COLUMNS
         places = [(column, place) for place, column in enumerate(header) if column in known]
         for number, texts in enumerate(lines, start=2):
             if len(texts) != len(header):
@@ -232,12 +221,6 @@ def explained(path: Path, what: str, then: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ResultsError(f"{path}: {what}: {error.strerror}; {then}") from error
-
-
-def shown_error(error: Exception) -> str:
-    """Return the text of an error of the system or of a parser in one short line."""
-    text = error.strerror if isinstance(error, OSError) else None
-    return (text or " ".join(str(error).split()))[:200]
 
 
 def _csv(lines: Iterable[Sequence[str]]) -> str:

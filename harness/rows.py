@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from harness.case import Case, Shape
 from harness.codec import shown
-from harness.plan import Run
+from harness.plan import Plan, Run, RunKey
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
 """The status of a run after which its contender is spared that case and larger shapes."""
@@ -72,27 +72,37 @@ class Row:
             raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
 
 
+def pending(plan: Plan, rows: Iterable[Row]) -> list[Run]:
+    """Return the runs of ``plan`` that are still to be made after ``rows``.
+
+    After a run that failed its contender is spared that case, and larger shapes of its method.
+    """
+    made, spared = set[RunKey](), dict[tuple[str, str], int]()
+    for row in rows:
+        made.add(row.run.key)
+        if row.status in FAILED:
+            lane, size = (row.run.contender, row.run.case.method), row.run.case.shape.size
+            spared[lane] = min(size, spared.get(lane, size))
+    return [
+        run
+        for run in plan.schedule()
+        if run.key not in made
+        and run.case.shape.size < spared.get((run.contender, run.case.method), math.inf)
+    ]
+
+
 _CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
+_PATHS = (
+    *("sweep", "started_utc", "host", "run.contender", "version", "run.control"),
+    *("run.case.method", "run.case.shape", "run.case.shape.neurons", "run.case.shape.parameters"),
+    *("run.case.multiply_adds", "run.case.samples", "run.case.epochs", "run.case.step"),
+    *("run.case.learning_rate", "run.case.low", "run.case.high", "run.case.seed", "threads"),
+    *("run.round", "run.position", "run.warm_up", "status", "wall_s", "user_s", "system_s", "training_s"),
+    *("compile_s", "peak_memory_bytes", "involuntary_switches", "stolen_s"),
+    *("initial_loss", "final_loss", "parity", "error"),
+)
 COLUMNS: Mapping[str, Callable[[Row], object]] = {
-    **{name: attrgetter(name) for name in ("sweep", "started_utc", "host")},
-    "contender": attrgetter("run.contender"),
-    "version": attrgetter("version"),
-    "control": attrgetter("run.control"),
-    "method": attrgetter("run.case.method"),
-    "layers": attrgetter("run.case.shape"),
-    "neurons": attrgetter("run.case.shape.neurons"),
-    "parameters": attrgetter("run.case.shape.parameters"),
-    **{name: attrgetter(f"run.case.{name}") for name in ("multiply_adds", *_CASE_COLUMNS[2:])},
-    "threads": attrgetter("threads"),
-    **{name: attrgetter(f"run.{name}") for name in ("round", "position", "warm_up")},
-    **{
-        name: attrgetter(name)
-        for name in (
-            *("status", "wall_s", "user_s", "system_s", "training_s", "compile_s", "peak_memory_bytes"),
-            *("involuntary_switches", "stolen_s"),
-            *("initial_loss", "final_loss", "parity", "error"),
-        )
-    },
+    path.rpartition(".")[2].replace("shape", "layers"): attrgetter(path) for path in _PATHS
 }
 """The columns of runs.csv in their order, and where a row has what stands in them."""
 _DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")

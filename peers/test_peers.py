@@ -12,9 +12,9 @@ import pytest
 
 from harness.case import Case, Shape
 from harness.errors import ContractError
-from harness.measure import verify
+from harness.measure import runner, verify
 from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender, ask, load_manifest
+from harness.measure.contenders import Contender, load_manifest
 from harness.measure.contract import arguments, parse_output
 from harness.parity import compare
 from harness.paths import ROOT
@@ -31,7 +31,7 @@ LONG_S = 600.0
 
 @cache
 def reason_to_skip(version: tuple[str, ...]) -> str:
-    return ask(version)[1]
+    return runner.ask(version)[1]
 
 
 @pytest.fixture(params=PEERS, ids=lambda peer: peer.name)

@@ -8,11 +8,10 @@ or of three in ten. ``python -m tests.comparisons`` prints the table.
 import numpy as np
 import pandas as pd
 
+from harness.across.comparison import SURE
 from harness.paths import ROOT
-from harness.report.files import markdown
+from harness.table import Table, words
 
-SURE = 0.025
-"""The probability below which the gate of `harness compare` closes."""
 CHANGED = "naive"
 
 
@@ -38,7 +37,8 @@ def table() -> str:
         *("planted", "comparisons", "ended with status 1", f"{CHANGED}: mean change"),
         *(f"{CHANGED}: called slower", "false verdicts"),
     ]
-    return markdown(heads, lines)
+    rows = [dict(zip(heads, line, strict=True)) for line in lines]
+    return Table("comparisons", "", {head: words(head) for head in heads}, rows).markdown
 
 
 if __name__ == "__main__":

@@ -18,10 +18,12 @@ from typing import Any
 
 import distributed
 
-from harness.commands.join import folders_in, join
+from harness.archive import folders_in
+from harness.commands.join import join
 from harness.machines import cluster, errand
-from harness.machines.lanes import Fleet, Lane, Worker
-from harness.measure.sweep import Sweep
+from harness.machines.cluster import Worker
+from harness.machines.lanes import Fleet, Lane
+from harness.measure.sweep import Progress
 from harness.paths import ROOT
 from harness.plan import Options, Plan
 from harness.records import SweepFolder
@@ -42,11 +44,7 @@ def plan() -> Plan:
     return sweeps.plan(("a", "b"), (fakes.case("10-5-1"),), options=Options(rounds=ROUNDS))
 
 
-def answer(
-    request: dict[str, Any],
-    tree: str | None = None,  # noqa: ARG001
-    archive: bytes | None = None,  # noqa: ARG001
-) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Answer as a station that measures in no time."""
     from distributed import get_worker  # noqa: PLC0415 - it runs elsewhere
 
@@ -96,15 +94,12 @@ def measure(address: str, scheduler: int, path: Path) -> None:
             folder = SweepFolder(path / worker.machine)
             folder.path.mkdir()
             folder.begin(plan(), {"host": worker.machine, "cpu": "fake"})
-            sweep = Sweep(plan(), (), folder, worker.machine)
-            lanes.append(Lane(machine=worker.machine, sweep=sweep, environment={}, worker=worker))
+            lanes.append(Lane(machine=worker.machine, progress=Progress(plan(), folder), worker=worker))
         before = used("self")[0], used(scheduler)[0]
         start = time.perf_counter()
-        Fleet(
-            lanes=lanes, workers=workers, look={}, differs=lambda *_: "", advance=lambda *_: None
-        ).carry_out()
+        Fleet(lanes=lanes, workers=workers, look={}, advance=lambda *_: None).carry_out()
         wall_s = time.perf_counter() - start
-        runs = sum(len(lane.sweep.folder.rows()) for lane in lanes)
+        runs = sum(len(lane.progress.folder.rows()) for lane in lanes)
         costs = {"client": used("self"), "scheduler": used(scheduler)}
     print(f"{runs} runs of {len(lanes)} machines in {runs / 3:.0f} rounds: {wall_s:.1f} s")
     for (name, (cpu_s, peak_mib)), earlier_s in zip(costs.items(), before, strict=True):

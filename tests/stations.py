@@ -1,7 +1,6 @@
 """Checkouts of the harness with fake contenders, as machines have them, and stations that run there."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.codec import encode
-from harness.machines.station import VARIABLE
 from harness.paths import ROOT
 from harness.plan import Options, Plan
 from tests import fakes, sweeps
@@ -90,9 +88,8 @@ def round_(number: int, case: str = "naive 4-2-1") -> dict[str, Any]:
 def station(path: Path, machine: str) -> Iterator[Talk]:
     """Start a station in a checkout."""
     with subprocess.Popen(
-        [sys.executable, "-m", "harness.machines.station"],
+        [sys.executable, "-m", "harness.machines.station", machine],
         cwd=path,
-        env={**os.environ, VARIABLE: machine},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results, understand
 from harness.case import Case, Shape
 from harness.codec import encode
-from harness.digits import three_digits
+from harness.digits import plus_minus, three_digits
 from harness.paths import ROOT
 from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.records import ENVIRONMENT, PLAN, LossKey, SweepFolder
@@ -175,6 +175,12 @@ def bounds(*values: float) -> str:
     """Return the interval of the median of these as people read it."""
     found = median_interval(np.array(values))
     return f"{three_digits(found.low)} to {three_digits(found.high)}"
+
+
+def width(*values: float) -> str:
+    """Return how wide that interval is, as a narrow terminal says it."""
+    found = median_interval(np.array(values))
+    return plus_minus(found.low, found.high)
 
 
 def floor(*values: float) -> float:

@@ -109,7 +109,7 @@ def test_the_tables_of_a_document(tmp_path: Path) -> None:
     assert last == "| rust | 1.00 | 1.00 | 500 ms | 7 | 7 | 7 | identical |"
     assert python == "| python | 8.00 | 8.00 | 500 ms |  |  |  | identical |"
     assert figures["fastest"].splitlines()[2:] == [
-        "| naive | 4-2-1 | rust | c (2.00x) | rust | c (2.00x) |",
-        "| naive | 10-5-1 | c | rust (2.00x) | c | rust (2.00x) |",
+        "| naive | 4-2-1 | rust, then c (2.00x) | rust, then c (2.00x) |",
+        "| naive | 10-5-1 | c, then rust (2.00x) | c, then rust (2.00x) |",
     ]
     assert MARKS["cannot tell"]

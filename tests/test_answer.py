@@ -56,9 +56,9 @@ def test_how_many_times_as_fast(tmp_path: Path) -> None:
     assert answer(tmp_path, rows) == (
         f"rust trains 10-5-1 (naive) 36.0 times as fast as python (95% interval {bounds(32.0, 40.0)}),"
         f" 11.7 times with start-up ({bounds(8.5 / 0.75, 8.5 / 0.7)}).",
-        "10 runs, all with identical losses. The machine was in a storm: python against itself is within a"
-        f" factor of {training:.3f} ({process:.3f} with start-up); it would help to close what else runs, and"
-        " a larger --budget.",
+        "10 runs, all with identical losses. The machine was very noisy: python against itself is within a"
+        f" factor of {training:.3f} ({process:.3f} with start-up); close other programs,"
+        " or raise --budget.",
     )
 
 
@@ -67,12 +67,12 @@ def test_how_many_times_as_fast(tmp_path: Path) -> None:
     [
         (8.0, 0.0, "quiet: python against itself is within a factor of 1.000 (1.000 with start-up)."),
         # 10% more in every round is no noise in the control: the floor is 1.1.
-        (8.8, 0.0, "noisy: python against itself is within a factor of 1.100 (1.094 with start-up); it would"
-         " help to close what else runs, and a larger --budget."),
+        (8.8, 0.0, "noisy: python against itself is within a factor of 1.100 (1.094 with start-up); close"
+         " other programs, or raise --budget."),
         # Everybody took 0.75 CPU seconds; half as much again was stolen: 0.375 of 1.125.
         (8.8, 0.375, "noisy: python against itself is within a factor of 1.100 (1.094 with start-up); 33% of"
-         " the CPU time that the programs asked for went to other machines; a quieter hour, or a machine of"
-         " its own, would help."),
+         " the CPU time that the programs asked for went to other machines; try a quieter hour, or a"
+         " machine of its own."),
     ],
 )  # fmt: skip
 def test_how_quiet_the_machine_was(tmp_path: Path, seconds: float, stolen_s: float, text: str) -> None:
@@ -126,7 +126,7 @@ def test_what_is_equal_within_the_margin_is_said_to_be(tmp_path: Path) -> None:
     )
 
 
-UNKNOWN = "Without a control in two rounds nobody knows how quiet the machine was."
+UNKNOWN = "There is no control with two rounds, so how quiet the machine was is not known."
 
 
 def test_the_fastest_rival_comes_first_and_who_has_no_ratio_last(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_two_sweeps_in_one_millisecond_have_two_names(
     # Somebody has put the clock right, after a sweep of the day after tomorrow.
     archive_of(tmp_path, "2026-01-03T23-59-59.999Z")
     assert archive.new_name() == "2026-01-04T00-00-00.000Z"
+    (tmp_path / "machines" / "2026-01-05T00-00-00.000Z").mkdir(parents=True)
+    assert archive.new_name() == "2026-01-05T00-00-00.001Z"
 
 
 def test_what_stands_in_the_folder_belongs_to_the_latest_sweep(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from harness.across.machines import joined, summary
 from harness.analysis.results import Results, understand
 from harness.case import METHODS, Shape
 from harness.plan import DEFAULT_SHAPES, LeftOut
@@ -153,108 +157,203 @@ def outside(figure: Figure, found: list[Box]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("what", SITUATIONS)
-def test_every_picture_is_labelled_and_no_text_lies_on_another(tmp_path: Path, what: str) -> None:
-    figures = dict(charts.draw(results_of(tmp_path, SITUATIONS[what]())))
-    assert list(figures) == ["scaling.png", "speedup.png", "methods.png", "memory.png", "loss.png"]
-    for name, figure in figures.items():
-        assert style.png(figure).startswith(b"\x89PNG\r\n\x1a\n")
-        assert figure.get_suptitle() or panels(figure)[0].get_title(), name
-        found = boxes(figure)
-        assert not [text for text, _ in found if text in ("nanx", "nan", "infx")], name
-        assert overlaps(found) == [], name
-        assert outside(figure, found) == [], name
+PAIRS = [
+    *(
+        ("scaling", what)
+        for what in (
+            *("two", "four contenders", "ten contenders", "one method", "one shape", "one round"),
+            *("without the article's shape", "crashes", "timeouts", "other losses"),
+        )
+    ),
+    *(("speedup", what) for what in ("two", "ten contenders", "one method", "one round", "other losses")),
+    *(("methods", what) for what in ("two", "ten contenders", "equally many neurons", "other losses")),
+    *(("memory", what) for what in ("two", "ten contenders")),
+    *(("loss", what) for what in ("two", "ten contenders")),
+]
+"""Every picture in the situations in which it differs."""
 
 
-def test_units_stand_beside_the_numbers(tmp_path: Path) -> None:
-    figures = dict(charts.draw(results_of(tmp_path, rows())))
+@pytest.fixture(scope="module")
+def understood(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Results]:
+    """Return what gives the results of a situation, understood once."""
+    return cache(lambda what: results_of(tmp_path_factory.mktemp("sweep"), SITUATIONS[what]()))
+
+
+@pytest.mark.parametrize(("name", "what"), PAIRS)
+def test_a_picture_is_labelled_and_no_text_lies_on_another(
+    understood: Callable[[str], Results], name: str, what: str
+) -> None:
+    results = understood(what)
+    figure: Figure = getattr(charts, name)(results, style.caption(results))
+    assert figure.get_suptitle()
+    found = boxes(figure)
+    assert not [text for text, _ in found if "nan" in text or "inf" in text.split()]
+    assert overlaps(found) == []
+    assert outside(figure, found) == []
+
+
+def test_a_long_caption_is_wrapped() -> None:
+    figure, _ = style.framed("Title " * 40, "a caption " * 18, (1, 1), panel=(2.0, 2.0))
+    assert outside(figure, boxes(figure)) == []
+
+
+def test_what_would_be_empty_is_not_drawn(understood: Callable[[str], Results]) -> None:
+    names = ["scaling", "speedup", "methods", "memory", "loss"]
+    drawn = dict(charts.draw(understood("two")))
+    assert list(drawn) == names
+    assert style.png(drawn["loss"]).startswith(b"\x89PNG\r\n\x1a\n")
+    alone = understood("one contender")
+    assert [name for name, _ in charts.draw(alone)] == ["scaling", "methods", "memory", "loss"]
+    summary = alone.summary[alone.summary["measure"] != "peak_memory_bytes"]
+    bare = replace(alone)
+    vars(bare).update(summary=summary, medians=alone.medians, losses=alone.losses[:0])
+    assert [name for name, _ in charts.draw(bare)] == ["scaling", "methods"]
+
+
+def test_units_stand_beside_the_numbers(understood: Callable[[str], Results]) -> None:
+    results = understood("two")
     times = (
-        panels(figures["scaling.png"])[3].get_yticklabels(),
-        panels(figures["methods.png"])[0].get_xticklabels(),
+        panels(charts.scaling(results, ""))[0].get_yticklabels(),
+        panels(charts.methods(results, ""))[0].get_xticklabels(),
     )
     for labels in times:
         ticks = [label.get_text() for label in labels if label.get_text()]
         assert ticks
         assert all(text.split()[-1] in ("ns", "µs", "ms", "s") for text in ticks), ticks
-    for axes in panels(figures["speedup.png"]):
+    for axes in panels(charts.speedup(results, "")):
         assert all(label.get_text().endswith("x") for label in axes.get_yticklabels() if label.get_text())
-    assert "MiB" in panels(figures["memory.png"])[0].get_ylabel()
+    assert "MiB" in panels(charts.memory(results, ""))[0].get_ylabel()
 
 
-def test_beside_each_curve_stands_whose_it_is_with_its_exponent(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(names=("python", "rust", "c")))
-    figure = charts.scaling(results, "")
-    for method, axes in zip(METHODS, panels(figure)[3:], strict=True):
-        fits = {
-            one["contender"]: one for one in results.exponents.to_dict("records") if one["method"] == method
+def test_ticks_have_no_exponents() -> None:
+    assert [style.ratio_tick(10.0**power) for power in (-5, -1, 0, 3, 6)] == [
+        *("0.00001x", "0.1x", "1x", "1000x", "1000000x")
+    ]
+    assert [style.duration_tick(seconds) for seconds in (2e-10, 5e-8, 1e-6, 0.02, 1.0, 2e6)] == [
+        *("0.2 ns", "50 ns", "1 µs", "20 ms", "1 s", "2000000 s")
+    ]
+    # Sums of binary fractions, as a locator of ticks makes them.
+    assert style.number_tick(0.1 + 0.2) == "0.3"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (1.0, 1e4, ["1x", "10x", "100x", "1000x", "10000x"]),
+        (1.0, 20.0, ["1x", "2x", "5x", "10x", "20x"]),
+        (1.0, 3.0, ["1x", "1.5x", "2x", "3x"]),
+        (1.0, 1.2, ["1x", "1.05x", "1.1x", "1.15x"]),
+    ],
+)
+def test_an_axis_always_has_several_labels(low: float, high: float, labels: list[str]) -> None:
+    figure, ((axes,),) = style.framed("", "", (1, 1), panel=(2.0, 2.0))
+    axes.set(yscale="log", ylim=(low, high))
+    style.log_ticks(axes.yaxis, style.ratio_tick)
+    assert {text for text, _ in boxes(figure)} >= set(labels)
+
+
+def test_beside_each_panel_stands_who_it_is_with_its_exponent(
+    understood: Callable[[str], Results],
+) -> None:
+    results = understood("four contenders")
+    for method, axes in zip(METHODS, panels(charts.scaling(results, "")), strict=True):
+        powers = {
+            one["contender"]: f"$n^{{{one['exponent']:.2f}}}$"
+            for one in results.exponents.to_dict("records")
+            if one["method"] == method
         }
-        texts = {text.get_text(): text for text in axes.texts if "$" in text.get_text()}
-        assert set(texts) == {f"{name} $n^{{{fit['exponent']:.2f}}}$" for name, fit in fits.items()}
-        # They stand in the order in which the curves end, and point to those ends.
-        ends = {
-            name: float(np.asarray(line.get_ydata())[-1])
-            for line in axes.lines
-            if (name := str(line.get_label())) in fits
+        legend = axes.get_legend()
+        assert legend
+        own = results.medians[results.medians["method"] == method]
+        ends = own.groupby("contender")["median"].last().sort_values(ascending=False)
+        assert [text.get_text() for text in legend.get_texts()] == [
+            f"{who} {powers[who]}" for who in ends.index
+        ]
+
+
+def notes(axes: Axes) -> list[str]:
+    """Return what stands below a panel."""
+    return [line for text in axes.texts for line in text.get_text().splitlines()]
+
+
+def test_below_a_panel_stands_what_its_marks_mean(understood: Callable[[str], Results]) -> None:
+    results = understood("two")
+    cost = results.costs["rust", "naive"]
+    told = {
+        ("python", "start-up", 11, ""),
+        ("rust", "training", 97, "python"),
+        ("rust", "process", 97, "python"),
+    }
+    crossovers = pd.DataFrame(
+        {
+            "method": "naive",
+            "contender": who,
+            "kind": kind,
+            "neurons": float(neurons),
+            "than_contender": than,
+            "than_method": "backprop",
         }
-        by_height = sorted(texts, key=lambda text: texts[text].xyann[1])  # type: ignore[attr-defined]
-        assert [text.split()[0] for text in by_height] == sorted(ends, key=lambda name: ends[name])
-        assert {text.split()[0]: float(texts[text].xy[1]) for text in texts} == pytest.approx(ends)  # type: ignore[attr-defined]
+        for who, kind, neurons, than in sorted(told)
+    )
+    medians = results.medians.copy()
+    own = (medians["contender"] == "rust") & (medians["method"] == "naive")
+    said = [cost.step(tuple(map(float, text.split("-")))).value for text in medians["layers"][own]]
+    # One size takes three times as long as its model says, another a quarter of it.
+    medians[["low", "high"]] = np.nan
+    medians.loc[own, "median"] = np.array(said) * [3.0, 0.25, *[1.0] * (len(said) - 2)]
+    costs = {("rust", "naive"): cost, ("python", "naive"): cost}
+    vars(results).update(medians=medians, crossovers=crossovers, costs=costs)
+    naive, *_ = panels(charts.scaling(results, ""))
+    line, bar, ring = notes(naive)
+    assert line.startswith("the lines are cost models; off by up to: rust 4.00x, python ")
+    assert bar == "| from 11 neurons on start-up is below a tenth of python's time"
+    assert ring == "\u25cb from 97 neurons on rust is faster than python backprop"
+    marked = {line.get_marker(): np.asarray(line.get_xdata()).tolist() for line in naive.lines}
+    assert (marked["|"], marked["o"]) == ([11.0], [97.0])
 
 
 def test_a_failure_cannot_be_taken_for_a_time(tmp_path: Path) -> None:
-    """It stands in the strip, with who and how; on the axis of times there is no mark of it."""
+    """It is told below the panel, with who, how and where; on the axis of times there is no mark of it."""
     left = LeftOut(method="naive", shape=Shape.parse("512-256-1"), contender="python", reason="too dear")
     made = [row for row in failing(rows(), "rust", "crash") if str(row.run.case) != "naive 512-256-1"]
     results = results_of(tmp_path, made, [left])
-    naive, _, backprop, axes, *_ = panels(charts.scaling(results, ""))
-    said = {strip.get_title(loc="left") for strip in (naive, backprop)}
-    assert said == {
-        "without a time somewhere (crash: rust; left out: python)",
-        "without a time somewhere (crash: rust)",
-    }
-    open_marks = [line for line in naive.lines if line.get_markerfacecolor() == "white"]
-    assert [np.asarray(line.get_xdata()).tolist() for line in open_marks] == [[769]]
-    crosses = [line for line in backprop.lines if line.get_marker() == "X"]
-    assert min(int(np.asarray(line.get_xdata())[0]) for line in crosses) == 25
-    (drawn,) = (line for line in axes.lines if line.get_label() == "rust")
-    assert max(np.asarray(drawn.get_xdata())) == 16
-    quiet, *_ = panels(charts.scaling(results_of(tmp_path / "b", rows()), ""))
-    assert not quiet.lines
-    assert not quiet.get_title(loc="left")
+    naive, _, backprop = panels(charts.scaling(results, ""))
+    said = "crash at 25, 49, 97, 193, 385"
+    assert f"{said} neurons: rust" in notes(naive) and f"{said}, 769 neurons: rust" in notes(backprop)
+    assert "left out at 769 neurons: python" in notes(naive)
+    drawn = [line for line in naive.lines if line.get_label() == "rust" or line.get_marker() == "s"]
+    assert max(max(np.asarray(line.get_xdata())) for line in drawn) == 16
 
 
-def test_other_losses_are_crossed_out_and_in_no_ratio(tmp_path: Path) -> None:
-    results = results_of(tmp_path, wrong(rows(names=("python", "rust", "c")), "c"))
-    figures = dict(charts.draw(results))
-    axes = panels(figures["scaling.png"])[3]
-    assert [
-        text.get_text().partition(" (")[2] for text in axes.texts if text.get_text().startswith("c ")
-    ] == ["other losses:\ncrossed out)"]
+def test_other_losses_are_crossed_out_and_in_no_ratio(understood: Callable[[str], Results]) -> None:
+    results = understood("other losses")
+    axes = panels(charts.scaling(results, ""))[0]
+    assert "crossed out: other losses (c)" in notes(axes)
     crosses = [line for line in axes.lines if line.get_marker() == "x" and len(np.asarray(line.get_xdata()))]
     assert sorted(np.asarray(crosses[0].get_xdata()).tolist()) == sorted(set(results.medians["neurons"]))
-    assert "c (mismatch)" in figures["speedup.png"].get_suptitle()
-    (legend,) = figures["speedup.png"].legends
-    assert not [text for text in legend.get_texts() if text.get_text().startswith("c,")]
-    panel = panels(figures["methods.png"])[0]
-    crossed = {int(np.asarray(line.get_ydata())[0]) for line in panel.lines if line.get_marker() == "x"}
+    speedup = charts.speedup(results, "")
+    assert "c (mismatch)" in speedup.get_suptitle()
+    assert [text.get_text() for text in speedup.legends[0].get_texts()] == ["rust"]
+    panel = panels(charts.methods(results, ""))[0]
+    crossed = {round(np.asarray(line.get_ydata())[0]) for line in panel.lines if line.get_marker() == "x"}
     names = [label.get_text() for label in panel.get_yticklabels()]
     assert [names[place] for place in crossed] == ["c"]
 
 
-def test_whose_losses_only_agree_is_marked(tmp_path: Path) -> None:
-    made = [
-        replace(row, parity="within 3e-16 of the initial loss") if row.run.contender == "c" else row
-        for row in rows(names=("python", "rust", "c"))
-    ]
-    figures = dict(charts.draw(results_of(tmp_path, made)))
-    names = [label.get_text() for label in panels(figures["methods.png"])[0].get_yticklabels()]
-    assert set(names) == {"python", "rust", "c \u2248"}
-    texts = [text.get_text() for text in panels(figures["scaling.png"])[3].texts]
-    assert [text.split(" $")[0] for text in texts if text.startswith("c")] == ["c \u2248"]
-    for name in ("methods.png", "scaling.png"):
-        assert "\u2248: losses agree, but are not identical" in figures[name].get_suptitle()
-    plain = dict(charts.draw(results_of(tmp_path / "b", rows())))
-    assert "\u2248" not in plain["methods.png"].get_suptitle()
+def test_whose_losses_only_agree_is_marked(understood: Callable[[str], Results]) -> None:
+    plain = understood("four contenders")
+    assert "\u2248" not in charts.methods(plain, "").get_suptitle()
+    is_c = plain.outcomes["contender"] == "c"
+    parity = plain.outcomes["parity"].mask(is_c, "within 3e-16 of the initial loss")
+    results = replace(plain, outcomes=plain.outcomes.assign(parity=parity))
+    methods, scaling = charts.methods(results, ""), charts.scaling(results, "")
+    names = [label.get_text() for label in panels(methods)[0].get_yticklabels()]
+    assert set(names) == {"python", "rust", "numpy", "c \u2248"}
+    legend = panels(scaling)[0].get_legend()
+    assert legend
+    assert {text.get_text().split(" $")[0] for text in legend.get_texts()} == set(names)
+    for figure in (methods, scaling):
+        assert "\u2248: losses agree, but are not identical" in figure.get_suptitle()
 
 
 def test_methods_say_how_far_everybody_is_from_the_fastest(tmp_path: Path) -> None:
@@ -263,12 +362,15 @@ def test_methods_say_how_far_everybody_is_from_the_fastest(tmp_path: Path) -> No
         *sweeps.pairs([(1.0, 8.0)] * 3, sweeps.case("10-5-1")),
     ]
     first, second = panels(charts.methods(results_of(tmp_path, made), ""))
-    assert [text.get_text() for text in first.texts] == ["3.00"]
-    assert [text.get_text() for text in second.texts] == ["8.00"]
+    assert [text.get_text() for text in first.texts] == ["3.00x"]
+    assert [text.get_text() for text in second.texts] == ["8.00x"]
+    python = style.styles_of(["python"])["python"]["color"]
+    lines = [np.asarray(line.get_xdata()).tolist() for line in first.lines if line.get_color() == python]
+    assert lines == [[6.0], [2.0, 6.0]]
 
 
-def test_intervals_of_speedups_are_those_of_the_table(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(methods=("naive",)))
+def test_intervals_of_speedups_are_those_of_the_table(understood: Callable[[str], Results]) -> None:
+    results = understood("one method")
     (axes,) = panels(charts.speedup(results, ""))
     # CPU seconds are in the table, not in the picture.
     for container, measure in zip(axes.containers, ("training", "process"), strict=True):
@@ -279,8 +381,8 @@ def test_intervals_of_speedups_are_those_of_the_table(tmp_path: Path) -> None:
         assert ends == [pytest.approx(pair) for pair in wanted]
 
 
-def test_the_height_of_speedup_is_used(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(methods=("naive",)))
+def test_the_height_of_speedup_is_used(understood: Callable[[str], Results]) -> None:
+    results = understood("one method")
     (axes,) = panels(charts.speedup(results, ""))
     low, high = axes.get_ylim()
     ratios = results.speedups[~results.speedups["control"]]["ratio"]
@@ -288,59 +390,80 @@ def test_the_height_of_speedup_is_used(tmp_path: Path) -> None:
     assert used > 0.7
 
 
-def test_curves_of_losses(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows())
-    titles = [axes.get_title() for axes in panels(charts.loss(results, ""))]
-    assert titles == [f"{method}: 4 epochs, identical bits" for method in METHODS]
+def test_curves_of_losses(understood: Callable[[str], Results]) -> None:
+    results = understood("two")
+    samples = results.runs["samples"].mask(results.runs["method"] == "backprop", 500)
+    axes = panels(charts.loss(replace(results, runs=results.runs.assign(samples=samples)), ""))
+    assert [own.get_title().replace("\n", " ") for own in axes] == [
+        "naive: 10 samples, 4 epochs, identical bits",
+        "incremental: 10 samples, 4 epochs, identical bits",
+        "backprop: 500 samples, 4 epochs, identical bits",
+    ]
     curves = pd.DataFrame(
         {"contender": ["a", "a", "b", "b"], "epoch": [0, 1, 0, 1], "loss": [1.0, 0.5, 1.0, 0.25]}
     )
     assert charts.coincide(curves) == "1 epoch, b differs"
     assert charts.coincide(curves[:2]) == "1 epoch"
-    for axes in panels(charts.loss(results, "")):
-        assert all(float(tick).is_integer() for tick in axes.get_xticks())
-        assert axes.get_xlim() == panels(charts.loss(results, ""))[0].get_xlim()
+    for own in axes:
+        assert all(float(tick).is_integer() for tick in own.get_xticks())
+        assert own.get_xlim() == axes[0].get_xlim()
 
 
-def test_one_colour_and_marker_a_contender(tmp_path: Path) -> None:
+def test_a_contender_has_one_look_and_a_method_one_line(understood: Callable[[str], Results]) -> None:
     styles = style.styles_of(TEN)
-    assert len(set(styles.values())) == 10
-    results = results_of(tmp_path, rows())
-    for figure in (charts.scaling(results, ""), charts.memory(results, "")):
-        for line in panels(figure)[-1].lines:
-            owner = str(line.get_label()).split(" ")[0]
-            if owner in results.contenders:
-                assert (line.get_color(), line.get_marker()) == style.styles_of(results.contenders)[owner]
+    assert len({tuple(styles[name].values()) for name in TEN}) == 10
+    results = understood("four contenders")
+    looks = {tuple(look.values()): who for who, look in style.styles_of(results.contenders).items()}
+    for name, figure in charts.draw(results):
+        legends = [*figure.legends, *(axes.get_legend() for axes in panels(figure))]
+        told = [mark for legend in legends if legend for mark in legend.legend_handles]
+        owners = {
+            str(mark.get_label()).split(" ")[0]: (mark.get_color(), mark.get_marker())
+            for mark in told
+            if isinstance(mark, Line2D) and mark.get_marker() not in ("", "None")
+        }
+        assert {looks[look]: look for look in owners.values()} == owners, name
+        for method, axes in zip(METHODS, panels(figure), strict=False):
+            drawn = {(line.get_color(), line.get_marker()) for line in axes.lines}
+            assert looks.keys() - drawn <= {look for look, who in looks.items() if who == "python"}, name
+            if name in ("scaling", "speedup", "memory"):
+                styled = {line.get_linestyle() for line in axes.lines if line.get_color() in style.COLOURS}
+                assert styled - {"None"} == {style.LINES[method]}, name
 
 
-def test_the_caption_never_runs_out_of_the_picture(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(names=tuple(f"a-contender-with-a-long-name-{n}" for n in range(4))))
+def test_what_is_no_contender_has_no_contenders_colour() -> None:
+    assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
+
+
+def test_the_caption_is_not_too_long(tmp_path: Path) -> None:
+    results = results_of(
+        tmp_path, rows(("4-2-1",), names=tuple(f"a-contender-with-a-long-name-{n}" for n in range(4)))
+    )
     assert len(style.caption(results)) <= 180
     assert style.caption(results).endswith(f"3 rounds; {sweeps.SWEEP}")
 
 
-def test_kernels() -> None:
-    table = pd.DataFrame(
-        [
-            {
-                "contender": name,
-                "kernel": kernel,
-                "layers": shape,
-                "median_s": 1e-6 * (1 + place),
-                "lower_quartile_s": 0.9e-6 * (1 + place),
-                "upper_quartile_s": 1.2e-6 * (1 + place),
-            }
-            for name in ("python", "rust")
-            for shape in ("10-5-1", "64-32-1")
-            for place, kernel in enumerate(("forward", "step-naive", "step-backprop"))
-        ]
-    )
-    figure = pictures_across.kernels(table)
-    style.png(figure)
+def test_several_machines(understood: Callable[[str], Results]) -> None:
+    table = joined({"one": understood("two"), "other": understood("four contenders")})
+    table.loc[table["counts"] == "yes", "counts"] = [
+        "noisy",
+        *["yes"] * ((table["counts"] == "yes").sum() - 1),
+    ]
+    figure = pictures_across.machines(table, summary(table), "a caption")
     found = boxes(figure)
     assert overlaps(found) == []
     assert outside(figure, found) == []
-    assert [axes.get_title() for axes in panels(figure)] == ["10-5-1", "64-32-1"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("one", "other", "circled: not in the mean", "mean of the machines, 95% interval")
+    ]
+    circled = [
+        line
+        for axes in panels(figure)
+        for line in axes.lines
+        if line.get_fillstyle() == "none" and len(np.asarray(line.get_xdata()))
+    ]
+    assert len(circled) >= 1
 
 
 def test_the_intervals_of_repeated_sweeps() -> None:
@@ -371,4 +494,4 @@ def test_the_intervals_of_repeated_sweeps() -> None:
     # In percent of the true ratio: the line of the truth, then an interval and a mark for each sweep.
     ends = [np.asarray(line.get_xdata()).round(9).tolist() for line in first.lines]
     assert ends == [[0.0, 0.0], [-1.0, 1.0], [0.0], [-0.5, 1.5], [0.5], [1.0, 3.0], [2.0]]
-    assert [line.get_color() for line in first.lines[-2:]] == [style.COLOURS[1]] * 2
+    assert [line.get_color() for line in first.lines[-2:]] == ["black"] * 2

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,6 @@ HARNESS = (
 METHODS = "naive, incremental, backprop"
 BENCH_HELP = "see python -m harness bench --help"
 ONE_CASE = ("--shapes", "4-2-1", "--methods", "naive", "--rounds", "2", "--seconds", "0.1")
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """Put back the signal handlers that a command sets."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 Command = Callable[..., tuple[int, str, str]]
@@ -246,6 +237,24 @@ def keys(folder: Path) -> list[tuple[str, ...]]:
 
 def bench(folder: Path, manifest: Path, *words: str) -> list[str]:
     return ["bench", "--results", str(folder), "--manifest", str(manifest), *ONE_CASE, *words]
+
+
+@pytest.mark.parametrize("words", [["show", "--help"], ["sweeps"], ["pot"]])
+def test_a_command_puts_signals_back(words: list[str], tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    with suppress(SystemExit):
+        cli.main([*words, "--results", str(tmp_path)])
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_sweep_keeps_the_words_that_would_measure_the_same_elsewhere(tmp_path: Path) -> None:
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest"})
+    flags = ["--contenders", "b", "a", "--rounds=1", "--seed", "7"]
+    assert cli.main(bench(tmp_path / "results", manifest, "--fresh", *flags)) == 0
+    environment = Archive(tmp_path / "results").find("latest").environment()
+    assert environment["command"] == [*ONE_CASE, *flags]
+    assert str(tmp_path) not in json.dumps(environment["command"])
 
 
 def test_a_sweep_its_files_and_its_pictures(tmp_path: Path, command: Command) -> None:

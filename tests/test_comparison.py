@@ -124,13 +124,8 @@ def test_the_sentence(tmp_path: Path) -> None:
         (1.2, 2.0, ["--fail-slower", "5%"], 1),
         (1.2, 2.0, ["--fail-slower", "25%"], 0),
         (0.8, 2.0, ["--fail-slower", "0.1"], 0),
-        # Slower by 20% in one case of two is slower by 9.5% on average.
-        (1.2, 2.0, ["--fail-slower", "8%", "--per", "mean"], 1),
-        (1.2, 2.0, ["--fail-slower", "11%", "--per", "mean"], 0),
-        (1.05, 2.0, ["--fail-slower", "5%", "--strict"], 3),
+        # Not surely by more.
         (1.05, 2.0, ["--fail-slower", "5%"], 0),
-        (1.2, 2.0, ["--fail-slower", "5%", "--strict"], 1),
-        (1.0, 2.0, ["--fail-slower", "50%", "--strict"], 0),
     ],
 )
 def test_the_exit_status(tmp_path: Path, small: float, large: float, words: list[str], status: int) -> None:
@@ -147,7 +142,10 @@ def test_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert training(table)["change"].to_dict() == pytest.approx({"4-2-1": 2.0, "10-5-1": 1.0})
     assert cli.main([*compare_them, "json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["answer"].startswith("Training after against before")
+    name = sweeps.SWEEP
+    assert document["answer"].startswith(
+        f"Training {name} against {name}, with python as the yardstick: of 2"
+    )
     assert len(document["cases"]) == len(table)
     assert cli.main([*compare_them, "markdown"]) == 0
     answer, _, head, rule, first, *_ = capsys.readouterr().out.splitlines()
@@ -159,7 +157,7 @@ def test_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main([*compare_them, "table"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert document["answer"] in lines
-    assert "naive   4-2-1   rust        10.0x  20.0x   2.00x" in "\n".join(lines)
+    assert any(line.split()[:6:2] == ["naive", "rust", "±1.0%"] for line in lines), lines
 
 
 def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,9 +177,12 @@ def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--strict"], "--strict: takes --fail-slower as well"),
         (["--budget", "3"], "--budget: is for two revisions, which are measured; takes --revisions as well"),
-        (["--contenders", "rust"], "--contenders: is for two revisions, which are measured; takes --rev"),
+        # Also if it is what is taken by default.
+        (
+            ["--shapes", "10-5-1", "64-32-1"],
+            "--shapes: is for two revisions, which are measured; takes --rev",
+        ),
     ],
 )
 def test_what_would_have_no_effect_is_refused(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.case import METHODS
 from harness.errors import ManifestError, UsageError
-from harness.measure import contenders
+from harness.measure import contenders, runner
 from harness.measure.contenders import Contender, Manifest, lineup, load_manifest, probe, select
 from harness.measure.contract import arguments
 from tests import fakes
@@ -81,9 +81,9 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
     [
         ("", "has no [[contender]]"),
         ("contender = []", "has no [[contender]]"),
-        ('contender = "a"', "has no [[contender]]"),
-        ("contender = [1]", "contender 1: got 1, takes a table"),
-        ("colour = 1\n" + GOOD, "unknown key 'colour', takes reference and [[contender]]"),
+        ('contender = "a"', "contender: got 'a', takes a list"),
+        ("contender = [1]", "contender[0]: got 1, takes a table"),
+        ("colour = 1\n" + GOOD, "unknown key 'colour', takes reference, contender"),
         (
             GOOD + 'colour = "red"\n',
             "contender 'a': unknown key 'colour', takes name, command, version, methods, build, toolchain,"
@@ -94,14 +94,15 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
             "contender 'a': extra_epochs is 1.5, takes a share from 0 to 1",
         ),
         (GOOD.replace('command = ["{python}", "a.py"]', ""), "contender 'a': has no 'command'"),
-        (GOOD.replace('name = "a"', ""), "contender 1: has no 'name'"),
+        (GOOD.replace('name = "a"', ""), "contender[0]: has no 'name'"),
         (GOOD.replace('version = ["{python}", "-V"]', ""), "contender 'a': has no 'version'"),
         (GOOD.replace('methods = ["naive"]', ""), "contender 'a': has no 'methods'"),
         (GOOD + GOOD, "the names 'a' and 'a' are too much alike; give each its own"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
-        ("reference = 3\n" + GOOD, "reference is 3, takes one of a"),
-        ("reference = []\n" + GOOD, "reference is [], takes one of a"),
-        (GOOD.replace('"a"', "1"), "contender 1.name: got 1, takes a text"),
+        ("reference = 3\n" + GOOD, "reference: got 3, takes a text"),
+        ("reference = []\n" + GOOD, "reference: got [], takes a text"),
+        ('reference = ""\n' + GOOD, "reference is '', takes one of a"),
+        (GOOD.replace('"a"', "1"), "contender[0].name: got 1, takes a text"),
         (
             GOOD.replace('"a"', '""'),
             "contender '': name is '', takes up to 60 printable characters without / and \\",
@@ -213,7 +214,7 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
 
 
 def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contenders, "_PROBE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(runner, "_PROBE_TIMEOUT_S", 0.05)
     found = probe(Manifest(reference="a", contenders=(with_version("a", "sleep", "1000"),)))
     assert found.missing == {"a": "sleep 1000: ended after 0.05 s"}
 

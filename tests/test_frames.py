@@ -8,7 +8,7 @@ from tests.sweeps import case, mismatch, row
 
 
 def test_columns_that_follow_from_others() -> None:
-    runs = runs_frame([row(of=case(samples=4, epochs=8), training_s=1.0, wall_s=2.0)], ["python"])
+    runs = runs_frame([row(of=case(samples=4, epochs=8), training_s=1.0, wall_s=2.0)])
     assert list(runs.columns) == [*COLUMNS, "cpu_s", "startup_s", "step_s"]
     assert runs[["cpu_s", "startup_s", "step_s"]].to_numpy().tolist()[0] == [0.75, 1.0, 1 / 32]
     # 4-2-1: 10 weights, 2 biases; naive runs 2 passes for each parameter.
@@ -16,23 +16,15 @@ def test_columns_that_follow_from_others() -> None:
     assert follow.to_numpy().tolist() == [["4-2-1", 7, 12, 240]]
 
 
-def test_contenders_come_in_the_order_given_and_runs_as_they_were_made() -> None:
-    rows = [row("b", 1), row("a", 1), row("c", 1), row("a", 2), row("b", 2)]
-    runs = runs_frame(rows, ["c", "b", "a"])
-    assert [*zip(runs["contender"], runs["round"], strict=True)] == [
-        *(("c", 1), ("b", 1), ("b", 2), ("a", 1), ("a", 2))
-    ]
-
-
 def test_what_is_not_known_is_not_a_number() -> None:
-    runs = runs_frame([row(status="timeout", training_s=None, peak_memory_bytes=None)], ["python"])
+    runs = runs_frame([row(status="timeout", training_s=None, peak_memory_bytes=None)])
     assert runs.loc[0, ["training_s", "peak_memory_bytes", "startup_s", "step_s"]].isna().all()
     assert runs.loc[0, "wall_s"] == 2.0
 
 
 def test_timed_runs_come_after_the_warm_up_and_have_the_status_asked_for() -> None:
     rows = [row(round=0), row(round=1), mismatch("python", 2), row(round=3)]
-    runs = runs_frame(rows, ["python"])
+    runs = runs_frame(rows)
     assert timed(runs)["round"].tolist() == [1, 3]
     assert timed(runs, "mismatch")["round"].tolist() == [2]
 

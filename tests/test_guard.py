@@ -98,7 +98,8 @@ def test_a_killed_harness_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_is_left_all_the_same_is_ended_and_named(tmp_path: Path) -> None:
     bench, pid = started(tmp_path)
-    tag = guard._read(f"/proc/{pid}/environ").split(f"{guard.VARIABLE}=".encode())[1].split(b"\0")[0].decode()
+    variables = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8").split("\0")
+    tag = dict(variable.partition("=")[::2] for variable in variables)[guard.VARIABLE]
     # While its bench lives it is let alone.
     assert guard.end_leftovers() == []
     assert Path(f"/proc/{pid}").exists()

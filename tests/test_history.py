@@ -119,7 +119,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ("words", "line"),
     [
         (["naive", "x"], "--case: got 'x', takes two or more positive sizes such as 10-5-1"),
-        (["4-2-1", "naive"], "--case: got 4-2-1 naive, takes a method and a shape, such as naive 10-5-1"),
+        (["4-2-1", "naive"], "--case: got '4-2-1', takes naive, incremental, backprop and a shape"),
         (["naive", "4-2-1"], "no sweep has a time of naive 4-2-1; make sweeps lists them"),
     ],
 )

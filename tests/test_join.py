@@ -74,7 +74,7 @@ def test_a_noisy_machine_is_named_and_left_out(tmp_path: Path) -> None:
     found = understood(tmp_path, a=rows(100.0), b=rows(100.0), c=rows(900.0, control=0.3))
     assert training(found) == {"a": "yes", "b": "yes", "c": "noisy"}
     (remark,) = sentences.remarks(found)
-    assert remark.startswith("c: The machine was in a storm")
+    assert remark.startswith("c: The machine was very noisy")
     summed = machines.summary(machines.joined(found)).set_index("measure")
     assert summed["ratio"]["training"] == pytest.approx(100.0, rel=1e-3)
 
@@ -134,6 +134,15 @@ def test_join_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert cli.main(["join", "--results", str(results), str(into)]) == 0
     assert (into / "joined.csv").exists()
     assert (into / "a" / "speedup.csv").exists()
+
+
+def test_an_unfinished_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of three rounds of three runs each; the warm-up, which the plan has besides, is missing as well."""
+    plan = sweeps.plan(["python", "rust"])
+    a, b = machine(tmp_path, "a", rows(50.0)[:6], plan), machine(tmp_path, "b", rows(100.0))
+    assert cli.main(["join", "--results", str(tmp_path / "results"), str(a.path), str(b.path)]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if "unfinished" in line]
+    assert notes == [f"note: {a.path}: unfinished: 6 of 12 runs"]
 
 
 def test_one_folder_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

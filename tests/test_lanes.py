@@ -11,10 +11,11 @@ import pytest
 
 from harness.case import Case
 from harness.codec import decode
-from harness.machines.lanes import GRACE_S, Fleet, Lane, Worker
+from harness.machines.cluster import Cluster, Worker
+from harness.machines.lanes import GRACE_S, Fleet, Lane
+from harness.machines.parcel import Parcel
 from harness.machines.split import hand_over, shares
-from harness.machines.station import Parcel
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Progress
 from harness.plan import Options, Plan, RunKey
 from harness.records import SweepFolder
 from harness.rows import Row
@@ -28,6 +29,13 @@ LOSSES = tuple(1.0 / (epoch + 1) for epoch in range(SMALL.epochs + 1))
 def plan(*cases: Case, rounds: int = 3, control: Case | None = None) -> Plan:
     options = Options(rounds=rounds)
     return sweeps.plan(("a", "b"), cases, options=options, control=control, run_s=(1.0, 0.5))
+
+
+def look(name: str, tree: str = "same") -> dict[str, Any]:
+    """Return what a station says of its machine."""
+    environment = {"host": name, "tree": tree}
+    versions = {"a": "1", "b": "1"}
+    return {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
 
 
 class Machine:
@@ -62,7 +70,7 @@ class Machine:
         if self.always:
             return self.always
         if request["do"] == "look":
-            return {"tree": "same"}
+            return look(self.name)
         if request["do"] == "begin":
             self._plan = decode(Plan, request["plan"])
             theirs = {row.run.key: row for row in Parcel.unpacked(request["has"]).rows}
@@ -86,7 +94,7 @@ class Machine:
         return Parcel(rows=rows, losses={("a", "naive", "4-2-1"): LOSSES}).packed()
 
 
-class Crowd:
+class Crowd(Cluster):
     """Machines as workers. ``before`` is called before each reply, and may do harm."""
 
     def __init__(self, *machines: Machine) -> None:
@@ -135,13 +143,12 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         folder = SweepFolder(path / name)
         if not folder.path.exists():
             folder.path.mkdir(parents=True)
-            folder.begin(own, {"host": name})
+            folder.begin(own, look(name)["environment"])
         machine = crowd.machines[name]
         found.append(
             Lane(
                 machine=name,
-                sweep=Sweep(folder.plan() or own, (), folder, name),
-                environment={"host": name},
+                progress=Progress(folder.plan() or own, folder),
                 worker=machine.worker if machine.is_up else None,
             )
         )
@@ -152,8 +159,7 @@ def fleet(crowd: Crowd, own: list[Lane], *, split: bool = False) -> Fleet:
     return Fleet(
         lanes=own,
         workers=crowd,
-        look={"do": "look"},
-        differs=lambda _, reply: "" if reply["tree"] == "same" else "came back with other files",
+        look={"contenders": []},
         advance=lambda *_: None,
         hand_over=hand_over if split else None,
         clock=crowd.clock,
@@ -259,7 +265,7 @@ def test_a_machine_that_does_not_return(tmp_path: Path) -> None:
     crowd.before = dies  # type: ignore[method-assign]
     fleet(crowd, own).carry_out()
     assert [lane.is_through for lane in own] == [True, False]
-    assert own[1].failure == "is gone; the same command goes on when it is back"
+    assert own[1].failure == "is gone; the same command resumes its sweep when it is back"
     assert crowd.now_s >= GRACE_S
     assert keys(tmp_path, "b") == scheduled(what)[:4]
     again = Crowd(*crowd.machines.values())
@@ -281,9 +287,13 @@ def test_a_machine_that_comes_back_with_other_files(tmp_path: Path) -> None:
     crowd = Crowd(Machine("a"))
     own = lanes(tmp_path, crowd, {"a": what})
     crowd.machines["a"].restart()
-    crowd.machines["a"].always = {"tree": "other"}
+    crowd.machines["a"].always = look("a", tree="other")
     fleet(crowd, own).carry_out()
-    assert (own[0].failure, keys(tmp_path, "a")) == ("came back with other files", [])
+    assert keys(tmp_path, "a") == []
+    assert own[0].failure == (
+        "came back changed: its tree differs from what is here now; environment.json has it all;"
+        " change that back, or start anew with --fresh"
+    )
 
 
 def test_a_machine_that_never_measures_anything_is_given_up(tmp_path: Path) -> None:
@@ -333,8 +343,8 @@ def test_cases_of_a_machine_that_is_gone_are_measured_anew_as_a_whole(tmp_path: 
 
     crowd.before = dies  # type: ignore[method-assign]
     fleet(crowd, own, split=True).carry_out()
-    assert own[0].is_through
-    assert own[1].was_handed_over
+    assert [lane.is_through for lane in own] == [True, True]
+    assert own[1].failure == "is gone; what it had not finished was measured anew on others"
     made = Counter(key[2] for key in keys(tmp_path, "a"))
     assert made[str(lost_case.shape)] == 2 * 4
     assert keys(tmp_path, "b")
@@ -356,4 +366,4 @@ def test_all_machines_of_a_split_sweep_are_gone(tmp_path: Path) -> None:
         machine.is_up = False
     fleet(crowd, own, split=True).carry_out()
     assert [lane.failure for lane in own] == ["is gone", "is gone"]
-    assert not any(lane.was_handed_over for lane in own)
+    assert not any(lane.is_through for lane in own)

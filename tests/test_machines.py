@@ -172,6 +172,7 @@ def test_two_machines(cloud: Cloud, here: Path) -> None:
     assert whole(x) == whole(y)
     assert x.losses() == y.losses()
     assert x.environment()["host"] == cloud.name("x")
+    assert x.environment()["command"] == [*SHAPES, "--rounds", "3"]
     assert "on 2 machines" in out
     with (x.path.parent / "joined.csv").open(encoding="utf-8", newline="") as file:
         assert {row["machine"] for row in csv.DictReader(file)} == {cloud.name("x"), cloud.name("y")}
@@ -182,7 +183,7 @@ def test_two_machines(cloud: Cloud, here: Path) -> None:
     status, _, err = cloud.benched(here, "--resume")
     assert (status, err.splitlines()[-1]) == (
         2,
-        "error: --resume: there is nothing to go on with; leave the option out",
+        "error: --resume: there is nothing to resume; leave the option out",
     )
 
 
@@ -214,7 +215,7 @@ def test_a_client_killed_and_run_again(cloud: Cloud, here: Path) -> None:
     before = cloud.folder(here, "x")
     kept = before.rows()
     status, _, err = cloud.benched(here, rounds=7)
-    assert (status, "note: going on with " in err) == (0, True), err
+    assert (status, "note: resuming " in err) == (0, True), err
     after = cloud.folder(here, "x")
     assert after.path == before.path
     whole(after)
@@ -254,6 +255,13 @@ def test_what_is_refused_before_anything_is_measured(cloud: Cloud, here: Path) -
     assert f"error: no worker of {cloud.name('x')} offers a measurement; start it by make worker" in err
     able.kill()
     able.wait()
+    lost = cloud.worker("z", cloud.path)
+    cloud.wait_for(1)
+    status, _, err = cloud.benched(here)
+    assert status == 1
+    assert f"error: {cloud.name('z')}: {cloud.path} is no checkout with this version of the project" in err
+    lost.kill()
+    lost.wait()
     stations.commit(here)
     (here / "new.py").write_text("", encoding="utf-8")
     stations.commit(here)
@@ -263,29 +271,10 @@ def test_what_is_refused_before_anything_is_measured(cloud: Cloud, here: Path) -
     assert status == 1
     assert re.search(
         rf"error: {cloud.name('y')}: has \w{{10}}, here is (\w{{10}}); there type git fetch && git checkout"
-        r" \1, or use --deploy\nerror: nothing was measured, for the above reason\n",
+        r" \1\nerror: nothing was measured, for the above reason\n",
         err,
     ), err
     assert not (here / "results" / "machines").exists()
-
-
-def test_a_copy_that_is_deployed(cloud: Cloud, here: Path, tmp_path: Path) -> None:
-    """The worker has never seen the project. What it was given is gone when all is measured."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    cloud.environment["TMPDIR"] = str(temporary)
-    cloud.worker("x", empty)
-    cloud.wait_for(1)
-    status, _, err = cloud.benched(here)
-    assert (status, "is no checkout with this version of the project" in err) == (1, True), err
-    status, _, err = cloud.benched(here, "--deploy")
-    assert status == 0, err
-    folder = cloud.folder(here, "x")
-    whole(folder)
-    assert folder.environment()["uncommitted_changes"] is False
-    assert not list(temporary.glob("flatnet-*/*"))
 
 
 def test_a_sweep_that_is_split_with_a_machine_that_never_returns(cloud: Cloud, here: Path) -> None:

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.measure import pilots, runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
+from harness.measure.machine import Here
 from harness.measure.pilots import make_plan, stable_learning_rate
 from harness.measure.runner import Process
 from harness.paths import ROOT
@@ -130,16 +131,19 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def made(options: Options, *names: str, methods: tuple[str, ...] = METHODS) -> Plan:
-    return make_plan(
-        options,
-        sweep="now",
+    contenders = [Contender(name=name, command=(name,), version=(name,), methods=methods) for name in names]
+    return make_plan(options, here(*contenders), sweep="now", on_pilot=lambda _: None)
+
+
+def here(*contenders: Contender) -> Here:
+    """Return a machine that has these, and the reference."""
+    return Here(
+        environment={},
+        versions={name: f"{name} 1" for name in ("slow", *(one.name for one in contenders))},
         reference="slow",
-        contenders=[
-            Contender(name=name, command=(name,), version=(name,), methods=methods) for name in names
-        ],
-        versions={name: f"{name} 1" for name in ("slow", *names)},
         memory_bytes=4096,
-        on_pilot=lambda _: None,
+        contenders=contenders,
+        missing={},
     )
 
 
@@ -158,11 +162,8 @@ def test_the_speed_is_the_difference_of_two_lengths(ran: list[tuple[str, int]]) 
     told: list[str] = []
     make_plan(
         replace(ONE, shapes=shapes("4-2-1", "10-5-1")),
+        here(Contender(name="slow", command=("slow",), version=("slow",), methods=METHODS)),
         sweep="now",
-        reference="slow",
-        contenders=[Contender(name="slow", command=("slow",), version=("slow",), methods=METHODS)],
-        versions={"slow": "1"},
-        memory_bytes=4096,
         on_pilot=told.append,
     )
     # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 51 of them take clearly longer than one.
@@ -339,14 +340,11 @@ def test_a_contender_that_fails_stays_in_the_plan(ran: list[tuple[str, int]], na
 def test_nobody_has_the_method() -> None:
     plan = make_plan(
         replace(ONE, methods=("naive", "backprop")),
-        sweep="now",
-        reference="slow",
-        contenders=[
+        here(
             Contender(name="slow", command=("slow",), version=("slow",), methods=("naive",)),
             Contender(name="quick", command=("quick",), version=("quick",), methods=("backprop",)),
-        ],
-        versions={"slow": "1", "quick": "1"},
-        memory_bytes=4096,
+        ),
+        sweep="now",
         on_pilot=lambda _: None,
     )
     assert [(planned.case.method, *planned.run_s) for planned in plan.cases] == [

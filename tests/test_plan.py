@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from harness.codec import decode, encode
 from harness.measure.contract import arguments
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 from harness.records import SweepFolder
-from tests import fakes
+from harness.rows import pending
+from tests import fakes, sweeps
 
 PLAN = Plan(
     sweep="2026-01-01T00-00-00.000Z",
@@ -50,6 +52,19 @@ def test_the_rounds_of_each_case_are_spread_evenly_over_the_sweep() -> None:
     a, b = "naive 4-2-1", "backprop 10-5-1"
     assert rounds == [(a, 0), (b, 0), (a, 1), (a, 2), (b, 1), (a, 3)]
     assert len({run.key for run in PLAN.schedule()}) == 4 * 3 + 2 * 1
+
+
+def test_what_is_still_to_be_made() -> None:
+    # Three turns in each of 3 rounds and the warm-up, one in 1 round and the warm-up.
+    assert PLAN.runs == 4 * 3 + 2 == len(pending(PLAN, []))
+    made = [replace(sweeps.row(), run=run) for run in PLAN.schedule()]
+    assert pending(PLAN, made[2:]) == [row.run for row in made[:2]]
+    assert pending(PLAN, made) == []
+    failed = next(row for row in made if (row.run.contender, row.run.case.method) == ("b", "naive"))
+    left = pending(PLAN, [replace(failed, status="crash", training_s=None)])
+    # b is spared three more runs of that case, and keeps its other method.
+    assert len(left) == PLAN.runs - 1 - 3
+    assert {run.case.method for run in left if run.contender == "b"} == {"backprop"}
 
 
 def changed(**changes: object) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Predictions: written down first, then checked; refused where the record does not support them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,8 @@ from harness.analysis.results import Results
 from harness.archive import Archive
 from harness.case import Shape
 from harness.measure.sweep import Sweep
-from harness.plan import Options, Run
+from harness.paths import ROOT
+from harness.plan import Run
 from harness.report import sentences
 from harness.report.files import csv
 from harness.rows import Row
@@ -68,7 +71,8 @@ def test_a_check_fills_in_what_was_measured_and_nothing_else(tmp_path: Path) -> 
     hits = predictions.hits(done.reset_index()).set_index("contender")
     assert (hits["checks"]["a"], hits["hits"]["a"]) == (2, 1)
     assert sentences.record(done.reset_index()).startswith(
-        "Of 4 predictions for shapes that were not measured, 2 held their 95% interval (7% to 93%);"
+        "Of 4 predictions for shapes that were not measured, 2 came true within their 95%"
+        " interval (7% to 93%);"
     )
 
 
@@ -134,12 +138,11 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     held_out = tuple(map(Shape.parse, ("4-3-1", "8-2-1")))
     monkeypatch.setattr("harness.commands.predict.LEARNED_SHAPES", learned)
     monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
-    monkeypatch.setattr(
-        "harness.commands.predict._options",
-        lambda _, shapes, __: Options(shapes=shapes, methods=("backprop",), rounds=3, budget_s=600.0),
-    )
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
-    return ["predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)]
+    return [
+        *("predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)),
+        *("--methods", "backprop", "--rounds", "3", "--budget", "600"),
+    ]
 
 
 def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +164,30 @@ def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixtu
     assert pairs == {("a", sources[0], sources[2]), ("b", sources[1], sources[3])}
     assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
     assert "Of 4 predictions" in capsys.readouterr().out
+
+
+WATCHED = """
+import sys
+from harness import cli
+from harness.commands import predict
+from harness.measure.sweep import Sweep
+
+def perform(sweep, run):
+    print("loaded:", sorted({"pandas", "numpy", "scipy", "matplotlib"} & sys.modules.keys()))
+    raise KeyboardInterrupt
+
+predict.LEARNED_SHAPES = predict.LEARNED_SHAPES[:1]
+Sweep.perform = perform
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_nothing_heavy_is_loaded_while_it_learns(check: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert "loaded: []" in done.stdout.splitlines()
 
 
 def test_an_interrupted_check_goes_on(

@@ -17,7 +17,7 @@ import pytest
 
 from docs.figures import figures_of, filled
 from harness.across import machines, predictions, selfcheck
-from harness.analysis import alternatives, cost, crossover, kernels, parts, results, scaling
+from harness.analysis import alternatives, cost, crossover, kernels, results, scaling
 from harness.analysis import article as claims
 from harness.cli import main
 from harness.measure.contenders import load_manifest
@@ -225,7 +225,7 @@ NAMED = {
     "claims": claims.COLUMNS,
     "seeds": claims.SEEDS,
     "storage": claims.STORAGE,
-    "parts": parts.RUNS,
+    "parts": claims.PART_RUNS,
     "kernels": kernels.COLUMNS,
     "selfcheck": selfcheck.COLUMNS,
     "joined": machines.COLUMNS,

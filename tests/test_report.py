@@ -1,8 +1,10 @@
 """The page about a sweep: valid, whole in itself, true to the tables, and safe with any name."""
 
-import argparse
+import base64
+import io
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -13,31 +15,30 @@ from xml.etree.ElementTree import Element
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from harness import cli
 from harness.analysis.results import Results
 from harness.case import Shape
-from harness.commands import bench
-from harness.digits import duration, three_digits
-from harness.plan import LeftOut, Options
-from harness.report import descriptions, sentences, style
+from harness.plan import LeftOut, Plan
 from harness.report import page as report
-from harness.report import pictures as charts
+from harness.report import sentences, style
 from harness.report.beside import Beside
-from harness.report.tables import Cell, Table
 from tests import pages, sweeps
-from tests.test_charts import SITUATIONS, results_of, rows
+from tests.test_charts import TEN, failing, results_of, rows, wrong
 
-SVG = "{http://www.w3.org/2000/svg}"
 HEADINGS = ("h1", "h2", "h3", "h4")
 EVIL = """<img src=x onerror="alert(1)">&'{{ 7 * 7 }}"""
 
 
 def page(
-    results: Results, found: Beside | None = None, figures: Mapping[str, Figure] | None = None
+    results: Results,
+    found: Beside | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+    plan: Plan | None = None,
 ) -> tuple[str, Element]:
     """Return a page, as text and as a document."""
-    text = report.page(results, None, found or Beside(), figures or {})
+    text = report.page(results, plan, found or Beside(), pictures or {})
     return text, pages.parsed(text)
 
 
@@ -45,6 +46,10 @@ def page(
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a real sweep with all that can stand beside it."""
     return pages.made_once(tmp_path_factory)
+
+
+def read(path: Path) -> Element:
+    return pages.parsed(path.read_text(encoding="utf-8"))
 
 
 def references(root: Element) -> Iterator[str]:
@@ -56,7 +61,6 @@ def references(root: Element) -> Iterator[str]:
             if name == "href":
                 assert value.startswith("#"), value
                 yield value[1:]
-            yield from re.findall(r"url\(#([^)]*)\)", value)
 
 
 def check_page(root: Element) -> None:
@@ -71,8 +75,11 @@ def check_page(root: Element) -> None:
     assert len(ids) == len(set(ids))
     assert set(references(root)) <= set(ids)
     for element in root.iter():
-        assert not {"src", "srcset", "action", "data", "poster"} & element.attrib.keys()
-        assert element.tag not in ("link", "iframe", "object", "embed", "img", "base", f"{SVG}image")
+        assert not {"srcset", "action", "data", "poster"} & element.attrib.keys()
+        assert element.tag not in ("link", "iframe", "object", "embed", "base", "svg")
+        if "src" in element.attrib:
+            assert element.tag == "img" and element.attrib["src"].startswith("data:image/png;base64,")
+            assert element.get("alt")
         assert not [name for name in element.attrib if name.startswith("on")]
     for sheet in root.iter("style"):
         assert "url(" not in (sheet.text or "") and "@import" not in (sheet.text or "")
@@ -92,12 +99,21 @@ def check_page(root: Element) -> None:
             assert not [cell for cell in row if pages.text_of(cell) in ("nan", "nanx", "None", "inf")]
 
 
-# The others differ in their pictures only.
-@pytest.mark.parametrize(
-    "what", ["two", "one contender", "ten contenders", "one shape", "one round", "crashes", "other losses"]
-)
+TWO = ("4-2-1", "10-5-1")
+SITUATIONS = {
+    "two": rows(TWO),
+    "one contender": rows(TWO, names=("python",)),
+    "ten contenders": rows(TWO, names=TEN),
+    "one shape": rows(TWO[:1]),
+    "one round": rows(TWO, rounds=1),
+    "crashes": failing(rows(("4-2-1", "32-16-1")), "rust", "crash"),
+    "other losses": wrong(rows(TWO, names=("python", "rust", "c")), "c"),
+}
+
+
+@pytest.mark.parametrize("what", SITUATIONS)
 def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> None:
-    results = results_of(tmp_path, SITUATIONS[what]())
+    results = results_of(tmp_path, SITUATIONS[what])
     _, root = page(results)
     check_page(root)
     said = pages.text_of(next(root.iter("body")))
@@ -106,14 +122,14 @@ def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> N
 
 
 def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> None:
-    root = pages.parsed(everything.read_text(encoding="utf-8"))
+    root = read(everything)
     check_page(root)
     sections = [element.get("id") for element in root.iter("h2")]
     assert sections == [
         *("sure", "speedups", "algorithm", "growth", "claims", "predictions", "parts", "memory", "machine"),
         "again",
     ]
-    pictures = [element.get("id") for element in root.iter(f"{SVG}svg")]
+    pictures = [element.get("id") for element in root.iter("img")]
     # The losses of that sweep were not kept.
     assert sorted(map(str, pictures)) == [
         f"picture-{name}" for name in ("memory", "methods", "parts", "scaling", "speedup")
@@ -125,7 +141,7 @@ def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> Non
 
 
 def test_every_number_is_that_of_the_tables(everything: Path) -> None:
-    root = pages.parsed(everything.read_text(encoding="utf-8"))
+    root = read(everything)
     assert pages.check_against_csv(pages.tables_of(root), everything.parent) > 150
 
 
@@ -142,7 +158,7 @@ def test_a_number_that_is_not_that_of_the_tables_is_found(everything: Path) -> N
 
 
 def test_floors_parts_and_machine_in_their_units(everything: Path) -> None:
-    tables = pages.tables_of(pages.parsed(everything.read_text(encoding="utf-8")))
+    tables = pages.tables_of(read(everything))
     floors = [one for one in pages.read_csv(everything.parent / "speedup.csv") if one["control"] == "yes"]
     wanted = [one["floor"] for one in floors if one["measure"] in ("training", "process")]
     assert [value for row in tables["floors"][1] for _, value in row[3:]] == wanted
@@ -168,16 +184,16 @@ def test_names_and_errors_cannot_become_markup(tmp_path: Path) -> None:
     about = {"cpu": EVIL, "commit": EVIL, "contenders": {EVIL: {"command": EVIL}}, "missing": {EVIL: EVIL}}
     claims = pd.DataFrame([dict.fromkeys(("claim", "says", "verdict", "figure", "basis"), EVIL)])
     results = replace(results, environment={**about, EVIL: EVIL})
-    text, root = page(results, Beside(claims=claims), {"speedup.png": charts.speedup(results, EVIL)})
+    text, root = page(results, Beside(claims=claims), {"memory": style.png(Figure(figsize=(1, 1)))})
     check_page(root)
     assert len(list(root.iter("script"))) == 1
-    assert "<img" not in text
+    assert text.count("<img") == 1
     tables = pages.tables_of(root)
     assert tables["claims"][1] == [[(EVIL, None)] * 4]
     assert (EVIL, None) in tables["environment"][1][-1]
     assert EVIL in tables["speedup-naive"][0]
-    (description,) = root.iter(f"{SVG}desc")
-    assert EVIL in pages.text_of(description)
+    (picture,) = root.iter("img")
+    assert f"; {EVIL} " in str(picture.get("alt"))
     assert f"</td></table><script>alert(2)</script>{EVIL}" in [
         cells[-1][0] for cells in tables["troubles"][1]
     ]
@@ -198,47 +214,32 @@ def test_environments_of_any_kind_are_shown(tmp_path: Path) -> None:
         check_page(root)
 
 
-def test_pictures_can_share_a_page(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows(("4-2-1", "10-5-1"), ("naive", "backprop")))
-    text, root = page(results, figures=dict(charts.draw(results)))
+def test_the_pictures_are_those_of_the_folder_and_as_large_as_on_a_screen(everything: Path) -> None:
+    pictures = {str(picture.get("id")): picture for picture in read(everything).iter("img")}
+    for name in ("scaling", "speedup", "methods", "memory"):
+        own = pictures[f"picture-{name}"]
+        data = base64.b64decode(str(own.get("src")).partition(",")[2])
+        assert data == (everything.parent / f"{name}.png").read_bytes()
+        height, width, _ = imread(io.BytesIO(data)).shape
+        # Two pixels of the picture for each of the page.
+        assert (int(str(own.get("width"))), int(str(own.get("height")))) == (width // 2, height // 2)
+
+
+def test_an_alternative_refers_to_a_table_or_has_the_figures(tmp_path: Path) -> None:
+    results = results_of(tmp_path, rows(TWO))
+    png = style.png(Figure(figsize=(1, 1)))
+    _, root = page(results, pictures=dict.fromkeys(("scaling", "speedup", "methods", "memory", "loss"), png))
     check_page(root)
-    drawn = list(root.iter(f"{SVG}svg"))
-    assert len(drawn) == 5
-    for picture in drawn:
-        own = {value for element in picture.iter() if (value := element.get("id"))}
-        assert all(name.startswith(str(picture.get("id"))) for name in own)
-        assert set(references(picture)) <= own
-        assert picture.get("role") == "img"
-        assert len(list(picture.iter(f"{SVG}use"))) > 50
-        assert not list(picture.iter(f"{SVG}text"))
-        assert not list(picture.iter(f"{SVG}metadata"))
-    assert "<?xml" not in text and text.count("<!DOCTYPE") == 1
-    again, _ = page(results, figures=dict(charts.draw(results)))
-    assert again == text
+    told = {str(picture.get("id")): str(picture.get("alt")) for picture in root.iter("img")}
+    for name in ("scaling", "speedup", "methods"):
+        assert " table" in told[f"picture-{name}"]
+    assert "losses.csv" in told["picture-loss"]
+    assert told["picture-memory"].endswith(": python 8.00 to 8.00 MiB; rust 16.0 to 16.0 MiB.")
 
 
-def test_a_picture_is_told_in_words_with_its_figures(tmp_path: Path) -> None:
-    results = results_of(tmp_path, rows())
-    told = {name: describe(results) for name, describe in report._DESCRIBED.items()}
-    own = results.speedups[~results.speedups["control"] & (results.speedups["method"] == "naive")]
-    ratios = own[own["measure"] == "training"]["ratio"]
-    assert (
-        f"rust {three_digits(ratios.min())} to {three_digits(ratios.max())} times in training"
-        in told["speedup"]
-    )
-    seconds = results.medians.set_index(["contender", "method", "layers"])["median"]
-    first, last = (duration(seconds["python", "naive", shape]) for shape in ("4-2-1", "512-256-1"))
-    assert f"python {first} at 4-2-1 to {last} at 512-256-1, as neurons to the power of" in told["scaling"]
-    assert f"At 10-5-1: naive rust {duration(seconds['rust', 'naive', '10-5-1'])}" in told["methods"]
-    assert "python 8.00 MiB at 4-2-1 to 8.00 MiB at 512-256-1" in told["memory"]
-    assert "naive: from 5 to 1e-06; 4 epochs, identical bits." in told["loss"]
-
-
-def test_of_many_contenders_the_best_and_the_reference_are_told(tmp_path: Path) -> None:
-    results = results_of(tmp_path, SITUATIONS["ten contenders"]())
+def test_of_many_contenders_the_fastest_are_told_first(tmp_path: Path) -> None:
+    results = results_of(tmp_path, SITUATIONS["ten contenders"])
     _, root = page(results)
-    told = descriptions.speedup(results)
-    assert "contender-9 " in told and "contender-2 " not in told and "6 others are in the table" in told
     first, *_ = [text for text in map(pages.text_of, root.iter("p")) if "trains" in text]
     assert first == sentences.answer(results)[0]
     said = pages.text_of(next(root.iter("header")))
@@ -256,7 +257,7 @@ def test_failures_and_what_was_left_out_are_told(tmp_path: Path) -> None:
     ]
     plan = sweeps.plan(("python", "rust", "c", "go"), control=False, left_out=[left])
     results = sweeps.understood(tmp_path, made, plan)
-    tables = pages.tables_of(pages.parsed(report.page(results, plan, Beside(), {})))
+    tables = pages.tables_of(page(results, plan=plan)[1])
     assert [[text for text, _ in row] for row in tables["troubles"][1]] == [
         ["rust", "naive", "4-2-1", "timeout", "ended after 60 s"],
         ["c", "naive", "4-2-1", "mismatch", "epoch 1: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"],
@@ -282,30 +283,27 @@ def test_what_is_not_there_is_said_with_the_command_that_makes_it(tmp_path: Path
     assert {command.split()[1] for command in commands} <= known
 
 
-def test_the_commands_that_repeat_it_measure_the_same_plan(tmp_path: Path) -> None:
-    parser = argparse.ArgumentParser()
-    bench.add_arguments(parser)
-    asked = Options(
-        shapes=(Shape.parse("10-5-1"), Shape.parse("3-1")),
-        methods=("backprop",),
-        rounds=31,
-        run_s=0.2,
-        timeout_s=7.5,
-        budget_s=60.0,
-        memory_bytes=2**31,
-        seed=2**64 - 1,
-    )
-    for options in (asked, Options()):
-        plan = replace(sweeps.plan(("a b", "c", "d")), options=options)
-        words = report._bench_words(plan)
-        arguments = parser.parse_args(words)
-        assert bench._options(arguments) == options
-        assert arguments.contenders == ["a b", "c", "d"]
+def test_the_commands_that_repeat_it_have_the_words_that_were_typed(tmp_path: Path) -> None:
     results = sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3), reference="rust")
-    two = sweeps.plan(("python", "rust"))
-    commit = results.environment["commit"]
-    wanted = [f"git checkout {commit}", "make bench ARGS='--rounds 3'", "make report ARGS='--reference rust'"]
-    assert report._commands(results, two) == wanted
+    plan = sweeps.plan(("python", "rust"))
+    typed = ["--contenders", "a b", "python", "--shapes", "10-5-1", "3-1", "--budget", "60"]
+    checkout = f"git checkout {results.environment['commit']}"
+    for words, bench in (
+        (typed, ["make", "bench", "ARGS=--contenders 'a b' python --shapes 10-5-1 3-1 --budget 60"]),
+        ([], ["make", "bench"]),
+    ):
+        described = replace(results, environment={**results.environment, "command": words})
+        first, second, third = commands(described, plan)
+        assert (first, shlex.split(second)) == (checkout, bench)
+        assert shlex.split(third) == ["make", "plot", "ARGS=--reference rust"]
+    assert commands(replace(results, reference="python"), plan)[-1] == "make plot"
+
+
+def commands(results: Results, plan: Plan) -> list[str]:
+    """Return the commands with which the page says that it can be measured again."""
+    _, root = page(results, plan=plan)
+    (block,) = root.iter("pre")
+    return "".join(block.itertext()).splitlines()
 
 
 def test_the_command_writes_a_page_that_the_results_folder_links_to(
@@ -313,9 +311,10 @@ def test_the_command_writes_a_page_that_the_results_folder_links_to(
 ) -> None:
     made = sweeps.pairs([(4.0, 1.0)] * 3)
     folder = sweeps.write(tmp_path / "results" / "sweeps", made, sweeps.plan(("python", "rust")))
-    words = ["report", "--results", str(tmp_path / "results")]
+    words = ["plot", "--results", str(tmp_path / "results")]
     assert cli.main(words) == 0
-    assert capsys.readouterr().out.splitlines() == [str(folder.path / "report.html")]
+    names = ("scaling.png", "speedup.png", "methods.png", "memory.png", "report.html")
+    assert capsys.readouterr().out.splitlines() == [str(folder.path / name) for name in names]
     linked = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     assert "compared with python" in linked and "rust trains 4-2-1 (naive) 4.00 times as fast" in linked
     assert cli.main([*words, "--reference", "rust"]) == 0
@@ -329,7 +328,7 @@ def test_tables_of_another_machine_are_not_taken_in(tmp_path: Path) -> None:
     results.mkdir()
     (results / "claims.csv").write_text("claim,says,verdict,figure,basis\na,b,confirmed,1,c\n")
     folder = sweeps.write(tmp_path / "elsewhere", sweeps.pairs([(4.0, 1.0)] * 3))
-    assert cli.main(["report", str(folder.path), "--results", str(results)]) == 0
+    assert cli.main(["plot", str(folder.path), "--results", str(results)]) == 0
     assert "confirmed" not in (folder.path / "report.html").read_text(encoding="utf-8")
 
 
@@ -340,37 +339,6 @@ def test_a_file_that_is_none_of_ours_is_one_line(
 ) -> None:
     folder = sweeps.write(tmp_path, sweeps.pairs([(4.0, 1.0)] * 2))
     (tmp_path / name).write_text(content)
-    assert cli.main(["report", str(folder.path), "--results", str(tmp_path / "results")]) == 1
+    assert cli.main(["plot", str(folder.path), "--results", str(tmp_path / "results")]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.startswith(f"error: {tmp_path / name}: ")
-
-
-def test_a_wide_table_is_turned_on_its_side() -> None:
-    def table(columns: int, lines: int) -> Table:
-        return Table(
-            name="t",
-            caption="c",
-            heads=("shape", *(f"h{place}" for place in range(columns))),
-            rows=tuple(
-                (Cell(f"r{line}"), *(Cell(f"{line}{place}", place) for place in range(columns)))
-                for line in range(lines)
-            ),
-        )
-
-    turned = table(9, 2).narrowed()
-    assert turned.heads == ("shape", "r0", "r1")
-    assert turned.rows[8] == (Cell("h8"), Cell("08", 8), Cell("18", 8))
-    for kept in (table(7, 2), table(9, 9), table(12, 20), table(12, 0)):
-        assert kept.narrowed() is kept
-
-
-def test_outlines_are_the_same_for_the_same_picture() -> None:
-    def drawing(name: str) -> Any:
-        figure = Figure(figsize=(2, 1))
-        figure.subplots().fill_between([0, 1], [0, 1], hatch="/")
-        return style.svg(figure, name)
-
-    assert drawing("a") == drawing("a")
-    one, other = (set(re.findall(r' id="([^"]*)"', drawing(name).content)) for name in ("a", "b"))
-    assert one and not one & other
-    assert (drawing("a").width, drawing("a").height) == (144.0, 72.0)

@@ -95,10 +95,10 @@ def test_a_page_with_everything(browser: Browser, sweep: Path) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert watched.too_wide() == [], width
-        boxes = [picture.bounding_box() for picture in page.locator("figure svg").all()]
+        boxes = [picture.bounding_box() for picture in page.locator("figure img").all()]
         assert len(boxes) == 5
         assert all(box and box["width"] > 300 and box["height"] > 100 for box in boxes), width
-    for picture in page.locator("figure svg").all():
+    for picture in page.locator("figure img").all():
         assert colours(picture.screenshot()) > 10
     for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(21, 24, 28)")):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -9,16 +9,15 @@ import pytest
 
 from harness import cli
 from harness.errors import FlatnetError, UsageError
-from harness.machines.cluster import Access, address_in, checked_address, connected
-from harness.machines.lanes import Worker
-from harness.machines.roll_call import Look, _differences, _one_a_machine, _other_files
+from harness.machines.cluster import Access, Worker, address_in, checked_address, connected
+from harness.machines.roll_call import differences, one_a_machine, other_files
+from harness.measure.machine import Machine
 
 
 @pytest.mark.parametrize(
     ("address", "is_open"),
     [
         ("tcp://10.0.0.1:8786", True),
-        ("10.0.0.1:8786", True),
         ("tcp://first:8786", True),
         ("tcp://127.0.0.1:8786", False),
         ("tcp://[::1]:8786", False),
@@ -39,7 +38,7 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-@pytest.mark.parametrize("flag", [["--split"], ["--same-work"], ["--deploy"], ["--tls-cert", "x"]])
+@pytest.mark.parametrize("flag", [["--split"], ["--same-work"], ["--tls-cert", "x"]])
 def test_flags_that_need_a_scheduler(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", *flag]) == 2
     assert capsys.readouterr().err == (f"error: {flag[0]}: takes --scheduler or --scheduler-file as well\n")
@@ -66,7 +65,7 @@ def worker(machine: str = "x", **changes: Any) -> Worker:
 def test_a_second_worker_is_a_spare() -> None:
     """Whoever can measure comes first."""
     one, other = worker(offers=False), worker(address="tcp://x:2")
-    assert _one_a_machine([one, other, worker("y")], "tcp://s:1") == {"x": other, "y": worker("y")}
+    assert one_a_machine([one, other, worker("y")], "tcp://s:1") == {"x": other, "y": worker("y")}
 
 
 @pytest.mark.parametrize(
@@ -81,14 +80,13 @@ def test_a_second_worker_is_a_spare() -> None:
 )
 def test_workers_that_will_not_do(workers: list[Worker], error: str) -> None:
     with pytest.raises(FlatnetError) as caught:
-        _one_a_machine(workers, "tcp://s:1")
+        one_a_machine(workers, "tcp://s:1")
     assert error in str(caught.value)
 
 
-def look(machine: str, version: str = "1", **changes: object) -> Look:
+def machine(version: str = "1", **changes: object) -> Machine:
     environment = {"tree": "t", "commit": "0123456789abcdef", "cpu": "c", "built": {"rust": "same"}}
-    return Look(
-        worker=worker(machine),
+    return Machine(
         environment={**environment, **changes},
         versions={"rust": version},
         reference="rust",
@@ -96,38 +94,29 @@ def look(machine: str, version: str = "1", **changes: object) -> Look:
     )
 
 
-class Here:
-    """What is here."""
-
-    commit = "0123456789abcdef"
-    tree = "t"
-
-
 def test_what_must_be_the_same() -> None:
-    looks = {
-        "a": look("a"),
-        "b": look("b", tree="u", commit="fedcba9876543210"),
-        "c": look("c", tree="u"),
-        "d": look("d", tree=None, commit=None),
-        "e": look("e", "2"),
+    machines = {
+        "a": machine(),
+        "b": machine(tree="u", commit="fedcba9876543210"),
+        "c": machine(tree="u"),
+        "d": machine(tree=None, commit=None),
+        "e": machine("2"),
     }
-    assert _differences(Here, looks) == [  # type: ignore[arg-type]
-        "b: has fedcba9876, here is 0123456789; there type git fetch && git checkout 0123456789,"
-        " or use --deploy",
-        "c: has other uncommitted changes than are here; commit or stash them, or use --deploy",
-        "d: has no commit, here is 0123456789; there type git fetch && git checkout 0123456789,"
-        " or use --deploy",
+    assert differences(machines, "0123456789abcdef", "t") == [
+        "b: has fedcba9876, here is 0123456789; there type git fetch && git checkout 0123456789",
+        "c: has other uncommitted changes than are here; commit or stash them",
+        "d: has no commit, here is 0123456789; there type git fetch && git checkout 0123456789",
         "e: has rust (2), but a has rust (1); install the same, or choose by --contenders",
     ]
 
 
 def test_other_files_are_noted_between_machines_of_one_processor() -> None:
-    looks = {
-        "a": look("a"),
-        "b": look("b", built={"rust": "other"}),
-        "c": look("c", built={"rust": "third"}, cpu="arm"),
+    machines = {
+        "a": machine(),
+        "b": machine(built={"rust": "other"}),
+        "c": machine(built={"rust": "third"}, cpu="arm"),
     }
-    (note,) = _other_files(looks)
+    (note,) = other_files(machines)
     assert note.startswith("b: the file of rust is not the same as on a")
 
 

@@ -8,31 +8,29 @@ from pathlib import Path
 import pytest
 
 from harness import cli
-from harness.across.selfcheck import intervals, shares
+from harness.across.selfcheck import extra_epochs, intervals, shares
 from harness.archive import Archive
-from harness.measure import pilots, selfcheck
 from harness.measure.attempt import attempt
 from harness.measure.sweep import Sweep
 from harness.plan import Run
-from harness.records import RUNS
+from harness.records import ENVIRONMENT, RUNS
 from harness.report.sentences import selfcheck as sentence
 from harness.rows import Row
 from tests import fakes
-from tests.sweeps import pairs, plan, row, understood
+from tests.sweeps import SWEEP, pairs, plan, row, write
 
 
 @pytest.fixture(autouse=True)
-def two_small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two rounds must fit into the budget also on a machine that is busy."""
-    monkeypatch.setattr(selfcheck, "REPEATS", 2)
-    monkeypatch.setattr(pilots, "_FEWEST_ROUNDS", 2)
+def two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty would take long."""
+    monkeypatch.setattr("harness.commands.selfcheck.PARTS", 2)
 
 
-def words(path: Path, budget: str = "4") -> list[str]:
+def words(path: Path, rounds: int = 2) -> list[str]:
     manifest = fakes.write_manifest(path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
     return [
         *("selfcheck", "--manifest", str(manifest), "--results", str(path / "results")),
-        *("--budget", budget),
+        *("--budget", "600", "--rounds", str(rounds)),
     ]
 
 
@@ -51,18 +49,20 @@ def test_extra_epochs_are_work_that_is_not_compared() -> None:
 def test_a_check_from_start_to_end_and_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words(tmp_path)) == 0
     archive = Archive(tmp_path / "results" / "selfcheck")
-    assert len(archive.sweeps()) == 2
-    out = capfd.readouterr().out
-    assert "2 such sweeps: about " in out
+    (sweep,) = archive.sweeps()
+    # Seven and the control: a warm-up, and two rounds of each of two parts.
+    assert len(sweep.rows()) == 8 * (1 + 2 * 2)
+    assert "The rounds are cut into 2 parts" in capfd.readouterr().out
     with (tmp_path / "results" / "selfcheck.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     names = ["b", "a +0%", "a +2%", "a +5%", "a +10%", "a +20%"]
-    assert [line["contender"] for line in lines if line["measure"] == "training"] == names * 2
-    assert {line["reference"] for line in lines} == {"a"}
+    training = [line for line in lines if line["measure"] == "training"]
+    assert [line["contender"] for line in training] == names * 2
+    assert [line["sweep"] for line in training] == [f"{sweep.name}+1"] * 6 + [f"{sweep.name}+2"] * 6
+    assert {(line["reference"], line["rounds"]) for line in lines} == {("a", "2")}
     extra = {line["contender"]: line["extra_epochs"] for line in lines}
     assert extra == dict(zip(names, ["", "0.0", "0.02", "0.05", "0.1", "0.2"], strict=True))
     # The fakes' training times are exact, so every difference is seen, and equality is.
-    training = [line for line in lines if line["measure"] == "training"]
     for line in training:
         share = float(line["extra_epochs"] or 0.0)
         expected = 4.0 if line["contender"] == "b" else 1.0 / (1.0 + share)
@@ -71,30 +71,26 @@ def test_a_check_from_start_to_end_and_again(tmp_path: Path, capfd: pytest.Captu
     assert (tmp_path / "results" / "selfcheck.png").read_bytes().startswith(b"\x89PNG")
     # Complete: the next one begins anew.
     assert cli.main(words(tmp_path)) == 0
-    assert len(archive.sweeps()) == 4
+    assert len(archive.sweeps()) == 2
 
 
 def test_a_check_that_was_cut_off_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words(tmp_path)) == 0
     archive = Archive(tmp_path / "results" / "selfcheck")
-    first, second = archive.sweeps()
-    runs = (second.path / RUNS).read_bytes()
-    (second.path / RUNS).write_bytes(runs[: len(runs) // 2])  # in the midst of a line
+    (sweep,) = archive.sweeps()
+    runs = (sweep.path / RUNS).read_bytes()
+    (sweep.path / RUNS).write_bytes(runs[: len(runs) // 2])  # in the midst of a line
     capfd.readouterr()
     assert cli.main(words(tmp_path)) == 0
-    assert "note: going on with an unfinished check" in capfd.readouterr().err
-    assert [sweep.name for sweep in archive.sweeps()] == [first.name, second.name]
-    assert len(second.rows()) == len(first.rows())
-    # Between two sweeps.
-    for path in sorted(second.path.iterdir()):
-        path.unlink()
-    second.path.rmdir()
-    assert cli.main(words(tmp_path)) == 0
-    assert len(archive.sweeps()) == 2
-    # Another budget is another check.
-    (archive.sweeps()[-1].path / RUNS).write_bytes(runs[: len(runs) // 2])
-    assert cli.main(words(tmp_path, "5")) == 0
-    assert len(archive.sweeps()) == 4
+    assert f"note: going on with sweep {sweep.name}" in capfd.readouterr().err
+    assert len(archive.sweeps()) == 1
+    assert len(sweep.rows()) == 40
+    # Another number of rounds is another check, and so is a fresh one.
+    for other in (words(tmp_path, rounds=1), [*words(tmp_path), "--fresh"]):
+        (archive.sweeps()[-1].path / RUNS).write_bytes(runs[: len(runs) // 2])
+        before = len(archive.sweeps())
+        assert cli.main(other) == 0
+        assert len(archive.sweeps()) == before + 1
 
 
 def test_interrupted_before_anything_was_timed_and_later(
@@ -104,63 +100,72 @@ def test_interrupted_before_anything_was_timed_and_later(
     made: list[Run] = []
 
     def interrupted(self: Sweep, run: Run) -> Row:
-        if len(made) in (3, 60):
-            made.append(run)
-            raise KeyboardInterrupt
         made.append(run)
+        if len(made) in (4, 36):
+            raise KeyboardInterrupt
         return perform(self, run)
 
     monkeypatch.setattr(Sweep, "perform", interrupted)
-    for said in ("no sweep has two timed rounds yet, so there is nothing to show", ""):
+    for said in ("no part has two timed rounds yet, so there is nothing to show", ""):
         assert cli.main(words(tmp_path)) == 130
         out, err = capfd.readouterr()
         assert said in err
         assert "note: interrupted; the same command goes on from here" in err
         assert ("intervals held" in out) == (not said)
     assert cli.main(words(tmp_path)) == 0
-    assert len(Archive(tmp_path / "results" / "selfcheck").sweeps()) == 2
+    assert len(Archive(tmp_path / "results" / "selfcheck").sweeps()) == 1
 
 
 def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:
-    """Three sweeps, by hand: the copy without extra work, one with 10%, and somebody else."""
-    sweeps = []
-    for number, (copy, slowed, rival) in enumerate(((1.0, 1.1, 0.25), (1.1, 1.1, 0.2), (1.3, 1.1, 0.1))):
-        names = ("a", "a +0%", "a +10%", "b")
-        rows = pairs([(1.0, copy, slowed, rival)] * 3, names=names)
-        rows += [row("a", n, control=True, training_s=1.0, wall_s=1.5) for n in (1, 2, 3)]
-        results = understood(tmp_path / str(number), rows, plan(names))
-        command = {"command": "x"}
-        machine = {
-            "cpu": "A processor",
-            "usable_cores": 2,
-            "contenders": {
-                "a": {**command, "extra_epochs": 0.0},
-                "a +0%": {**command, "extra_epochs": 0.0},
-                "a +10%": {**command, "extra_epochs": 0.1},
-                "b": {"command": "y", "extra_epochs": 0.0},
-            },
-        }
-        sweeps.append(replace(results, environment=machine, sweep=str(number)))
-    table = intervals(sweeps)
+    """Three parts of three rounds, by hand: the copy without extra work, one with 10%, and two others."""
+    names = ("a", "a +0%", "a +10%", "b", "a in two threads")
+    seconds = [
+        (1.0, copy, 1.1, b, 0.5) for copy, b in ((1.0, 0.25), (1.1, 0.2), (1.3, 0.1)) for _ in range(3)
+    ]
+    rows = pairs(seconds, names=names)
+    rows += [row("a", n, control=True, training_s=1.0, wall_s=1.5) for n in range(1, 10)]
+    (planned,) = (of := plan(names)).cases
+    folder = write(tmp_path, rows, replace(of, cases=(replace(planned, rounds=9),)))
+    same = {"command": "x", "threads": 1, "env": {}, "tolerance": 0.0, "extra_epochs": 0.0}
+    others: dict[str, dict[str, object]] = {
+        "a +10%": {"extra_epochs": 0.1},
+        "b": {"command": "y"},
+        "a in two threads": {"threads": 2},
+    }
+    contenders = {name: {**same, **others.get(name, {})} for name in names}
+    machine = {"cpu": "A processor", "usable_cores": 2, "contenders": contenders}
+    folder.write_json(ENVIRONMENT, machine)
+    table = intervals(folder, 3)
     training = table[table["measure"] == "training"].set_index(["sweep", "contender"])
-    assert training["verdict"].to_dict()["2", "a +0%"] == "slower"  # a false alarm
-    first = training[training.index.get_level_values("sweep") == "0"]
-    true = dict(zip(first.index.get_level_values("contender"), first["true_ratio"], strict=True))
-    assert true == {
+    assert training["verdict"].to_dict()[f"{SWEEP}+3", "a +0%"] == "slower"  # a false alarm
+    first = training.loc[f"{SWEEP}+1"]
+    assert first["true_ratio"].to_dict() == {
         "a +0%": 1.0,
         "a +10%": pytest.approx(1.0 / 1.1),
         "b": 5.0,  # the median of 4, 5 and 10
+        "a in two threads": 2.0,
     }
     held = table[table["holds"] & (table["measure"] == "training")]["contender"]
-    assert Counter(held) == {"a +0%": 1, "a +10%": 3, "b": 1}
+    assert Counter(held) == {"a +0%": 1, "a +10%": 3, "b": 1, "a in two threads": 3}
     counted = shares(table).set_index(["contender", "measure"])
     of_b = counted[["holds", "sweeps", "seen"]].to_dict("index")["b", "training"]
     assert of_b == {"holds": 1, "sweeps": 3, "seen": 3}
     # 3 of 3: the lower end is the cube root of 0.025.
     assert counted.loc[("a +10%", "training"), "holds_low"] == pytest.approx(0.025 ** (1 / 3))
-    count = int(table[table["measure"] != "cpu"]["holds"].sum())
-    assert sentence(table).startswith(f"On A processor, 2 cores, {count} of 18 intervals held (")
+    count = int(table["holds"].sum())
+    assert sentence(table).startswith(
+        f"On A processor, 2 cores, {count} of 18 intervals contained the true ratio ("
+    )
     assert sentence(table).endswith(
         "), 4 false alarms in 6 comparisons of a with itself, a difference of 10% is seen in at least 9 of 10"
         " sweeps."
     )
+
+
+@pytest.mark.parametrize(
+    "other", [{"command": "y"}, {"threads": 2}, {"env": {"A": "b"}}, {"tolerance": 1e-9}], ids=str
+)
+def test_whoever_differs_in_more_than_work_is_no_copy(other: dict[str, object]) -> None:
+    reference = {"command": "x", "threads": 1, "env": {}, "tolerance": 0.0, "extra_epochs": 0.0}
+    contenders = {"a": reference, "copy": {**reference, "extra_epochs": 0.1}, "other": reference | other}
+    assert extra_epochs(contenders, "a") == {"copy": 0.1}

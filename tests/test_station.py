@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.machines.station import Parcel
+from harness.machines.parcel import Parcel
 from harness.records import SweepFolder
 from tests import stations, sweeps
 from tests.gates import Gate
@@ -139,7 +139,7 @@ def test_two_stations_of_a_machine_measure_one_thing_at_a_time(tmp_path: Path, m
         (b"[]", "got '[]\\n', takes a JSON object with a known 'do'"),
         ({"do": "dance"}, "takes a JSON object with a known 'do'"),
         ({"do": "look"}, "cannot understand the request: "),
-        ({"do": "look", "manifest": "contender = 1", "contenders": []}, "has no [[contender]]"),
+        ({"do": "look", "manifest": "contender = 1", "contenders": []}, "contender: got 1, takes a list"),
         ({"do": "begin", "plan": {}, "environment": {}, "has": {}}, "cannot understand the request: "),
         (round_(0), "has not begun here"),
     ],
@@ -158,10 +158,10 @@ def test_bad_requests(checkout: Path, machine: str, request_: Any, error: str) -
 
 def test_a_name_that_is_none_for_a_folder(checkout: Path) -> None:
     with station(checkout, "../up") as talk:
-        assert talk.hear() == {
+        assert talk.look() == {
             "error": "FLATNET_MACHINE: got '../up', takes letters, digits, '.', '_' and '-'"
         }
-        assert talk.process.wait() == 0
+    assert not (checkout / "results" / "up").exists()
 
 
 def test_rows_and_losses_read_back_exactly() -> None:

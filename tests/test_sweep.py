@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from harness.case import Case
 from harness.errors import ResultsError
 from harness.measure import runner
 from harness.measure.contenders import Contender
+from harness.measure.machine import Machine
 from harness.measure.runner import Process
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Sweep, differs
 from harness.plan import Options, Plan, Run
 from harness.records import LOSSES, RUNS, SweepFolder
 from harness.rows import Row
@@ -359,3 +361,41 @@ def test_who_only_agrees_is_no_measure_for_who_is_exact(tmp_path: Path) -> None:
     contenders = [fakes.contender("a", "crash:3"), lax, fakes.contender("c")]
     rows = carried_out(Sweep(what, contenders, SweepFolder(tmp_path), "box"))
     assert {(row.run.contender, row.status) for row in rows} == {("a", "crash"), ("b", "ok"), ("c", "ok")}
+
+
+@pytest.mark.parametrize(
+    ("options", "machine", "difference"),
+    [
+        (None, {}, ""),
+        (Options(rounds=2), {}, ""),
+        (Options(rounds=3), {}, "it was started with other options; --resume finishes it with those"),
+        (
+            None,
+            {"versions": {"a": "a 2", "b": "b 1"}},
+            "it is of a (a 1), b (b 1), compared with a; here are a (a 2), b (b 1), compared with a",
+        ),
+        (
+            None,
+            {"reference": "b"},
+            "it is of a (a 1), b (b 1), compared with a; here are a (a 1), b (b 1), compared with b",
+        ),
+        (
+            None,
+            {"environment": {"host": "box", "commit": "0", "tree": "u", "contenders": {}}},
+            "its tree differs from what is here now; environment.json has it all",
+        ),
+        (
+            None,
+            {"environment": {"host": "bag", "commit": "1", "tree": "t", "contenders": {}}},
+            "its host and commit differ from what is here now; environment.json has it all",
+        ),
+    ],
+)
+def test_what_must_be_unchanged_for_a_sweep_to_be_resumed(
+    tmp_path: Path, options: Options | None, machine: dict[str, Any], difference: str
+) -> None:
+    what, folder = plan(SMALL), SweepFolder(tmp_path)
+    about = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
+    folder.begin(what, about)
+    here = Machine(environment=about, versions=what.versions, reference="a", memory_bytes=None)
+    assert differs(folder, what, options, replace(here, **machine)) == difference

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from harness.analysis.intervals import verdict
+from harness.analysis.intervals import SIGMAS, quotient, verdict
 from harness.analysis.results import Results
 from harness.errors import NothingMeasured, UsageError
 
@@ -21,8 +21,8 @@ COLUMNS = [
     *("before", "before_low", "before_high", "after", "after_low", "after_high"),
     *("change", "low", "high", "floor", "verdict", "slower_than_margin_p"),
 ]
-_SIGMAS = 1.96
-"""Standard deviations in half a 95% interval."""
+SURE = 0.025
+"""The probability of a false alarm, over all cases together: one side of a 95% interval."""
 
 
 def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
@@ -36,35 +36,21 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     Raises UsageError if the two have no case in common.
     """
     keys = ["method", "layers", "neurons", "contender", "measure"]
-    sides = []
-    for results in (before, after):
+    found = []
+    for results, side in ((before, "before"), (after, "after")):
         own = results.speedups[~results.speedups["control"] & results.speedups["low"].notna()]
-        sides.append(own[[*keys, "ratio", "low", "high", "floor"]])
-    both = sides[0].merge(sides[1], on=keys, suffixes=("_before", "_after"))
+        ends = {"ratio": side, **{name: f"{side}_{name}" for name in ("low", "high", "floor")}}
+        found.append(own[[*keys, *ends]].rename(columns=ends))
+    both = found[0].merge(found[1], on=keys)
     if both.empty:
         raise UsageError(
             f"{before.path} and {after.path} have no case in common that both compare with {after.reference};"
             " measure the same --shapes and --methods"
         )
-    logs = np.log(both.drop(columns=keys).astype(float))
-    change = logs["ratio_after"] - logs["ratio_before"]
-    below = np.hypot(logs["ratio_after"] - logs["low_after"], logs["high_before"] - logs["ratio_before"])
-    above = np.hypot(logs["high_after"] - logs["ratio_after"], logs["ratio_before"] - logs["low_before"])
-    table = pd.DataFrame(
-        {
-            **{key: both[key] for key in keys},
-            **{
-                f"{side}{end}": both[f"{name}_{side}"]
-                for side in ("before", "after")
-                for end, name in (("", "ratio"), ("_low", "low"), ("_high", "high"))
-            },
-            "change": np.exp(change),
-            "low": np.exp(change - below),
-            "high": np.exp(change + above),
-            "floor": both[["floor_before", "floor_after"]].max(axis=1),
-        }
-    )
-    return _judged(table, margin)
+    sides = {side: [side, f"{side}_low", f"{side}_high"] for side in ("before", "after")}
+    change, low, high = quotient(*(both[sides[side]].to_numpy(float).T for side in ("after", "before")))
+    floor = both[["before_floor", "after_floor"]].max(axis=1)
+    return _judged(both.assign(change=change, low=low, high=high, floor=floor), margin)
 
 
 def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
@@ -89,7 +75,7 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
 def _judged(table: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Add to changes and their intervals the verdicts and the probabilities."""
     logs = np.log(table[["change", "low", "high"]].astype(float))
-    sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / _SIGMAS
+    sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / SIGMAS
     # How far into the tail is what was found, were it slower by just the margin?
     behind = (-np.log1p(margin) - logs["change"]) / sigmas.clip(lower=1e-12)
     table = table.assign(slower_than_margin_p=ndtr(-behind))
@@ -106,6 +92,11 @@ def holm(p: "pd.Series[float]") -> "pd.Series[float]":
     order = p.sort_values()
     factors = np.arange(len(p), 0, -1)
     return (order * factors).cummax().clip(upper=1.0).reindex(p.index)
+
+
+def is_slower(training: pd.DataFrame) -> bool:
+    """Return whether any case of a comparison is surely slower by more than its margin."""
+    return bool((training["slower_than_margin_p"] < SURE).any())
 
 
 def mean(table: pd.DataFrame) -> tuple[float, float, float]:

@@ -1,7 +1,8 @@
-"""One case over many sweeps: a table, and a picture of it."""
+"""Sweeps side by side: a list of them, and one case over many. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,13 @@ COLUMNS = [
     *("sweep", "host", "cpu", "commit", "uncommitted_changes", "contender", "reference"),
     *("step_s", "step_low", "step_high", "ratio", "ratio_low", "ratio_high", "floor", "verdict"),
 ]
+_OF_TRAINING = {"training_ratio": "ratio", "training_low": "ratio_low", "training_high": "ratio_high"}
+_OF_TRAINING |= {"training_floor": "floor", "training_verdict": "verdict"}
+
+
+def short_commit(commit: object, uncommitted_changes: object) -> str:
+    """Return a commit as people write it, with a + if there were changes; "" if it is not known."""
+    return str(commit or "")[:7] + ("+" if uncommitted_changes else "")
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
@@ -25,7 +33,7 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
     return {
         "sweep": sweep.name,
         "host": str(machine.get("host", "")),
-        "commit": str(machine.get("commit") or "")[:7] + ("+" if machine.get("uncommitted_changes") else ""),
+        "commit": short_commit(machine.get("commit"), machine.get("uncommitted_changes")),
         "cases": len({str(row.run.case) for row in rows}),
         "runs": len(rows),
         "failed": sum(row.status not in ("ok", "paused") for row in rows),
@@ -34,12 +42,12 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
     }
 
 
-def _floor(sweep: SweepFolder, rows: Iterable[Row]) -> float:
+def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
     controlled = next((row.run.case for row in rows if row.run.control), None)
     if not controlled:
         return math.nan
     try:
-        lines = understand(sweep, only=(controlled.method, controlled.shape)).speedups
+        lines = understand(sweep, only=(controlled.method, controlled.shape), rows=rows).speedups
     except NothingMeasured:
         return math.nan
     return float(lines["floor"][lines["control"] & (lines["measure"] == "training")].max())
@@ -51,34 +59,19 @@ def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.Data
     The reference has no ratio. Sweeps that have no times of the case are left out; raises NothingMeasured if
     none has.
     """
-    lines = []
+    tables = []
     for sweep in sweeps:
-        try:
+        with suppress(NothingMeasured):
             results = understand(sweep, only=(method, shape))
-        except NothingMeasured:
-            continue
-        ratios = results.speedups[~results.speedups["control"] & (results.speedups["measure"] == "training")]
-        ratio_of = {one["contender"]: one for one in ratios.to_dict("records")}
-        machine = results.environment
-        for one in results.medians.to_dict("records"):
-            ratio = ratio_of.get(one["contender"], {})
-            lines.append(
-                {
-                    "sweep": sweep.name,
+            machine = results.environment
+            standings = results.standings.rename(columns=_OF_TRAINING)
+            tables.append(
+                standings[standings["step_s"].notna()].assign(
+                    sweep=sweep.name,
+                    reference=results.reference,
                     **{name: machine.get(name) for name in ("host", "cpu", "commit", "uncommitted_changes")},
-                    "contender": one["contender"],
-                    "reference": results.reference,
-                    "step_s": one["median"],
-                    "step_low": one["low"],
-                    "step_high": one["high"],
-                    "ratio": ratio.get("ratio"),
-                    "ratio_low": ratio.get("low"),
-                    "ratio_high": ratio.get("high"),
-                    "floor": ratio.get("floor"),
-                    "verdict": ratio.get("verdict", ""),
-                }
+                )
             )
-    if not lines:
+    if not tables:
         raise NothingMeasured(f"no sweep has a time of {method} {shape}; make sweeps lists them")
-    numbers = dict.fromkeys([name for name in COLUMNS if name.startswith(("ratio", "step_", "floor"))], float)
-    return pd.DataFrame(lines, columns=COLUMNS).astype(numbers)
+    return pd.concat(tables, ignore_index=True)[COLUMNS]

@@ -6,7 +6,7 @@ A ratio is always of one machine. What is summed up over machines is the logarit
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from harness.across.pooled import pooled
-from harness.analysis.frames import CASE, in_order
-from harness.analysis.intervals import NOISY, verdict
+from harness.analysis.frames import CASE, LANE, in_order
+from harness.analysis.intervals import NOISY, SIGMAS, quotient, verdict
 from harness.analysis.results import Results
 from harness.digits import three_digits, times
 from harness.errors import NothingMeasured
@@ -33,8 +33,6 @@ POOLED_COLUMNS = [
     *CASE,
     *("contender", "reference", "measure", "machines", "ratio", "low", "high", "spread", "least", "most"),
 ]
-_SIGMAS = 1.96
-"""Standard deviations in half a 95% interval."""
 _GROUP = ["method", "layers", "contender", "measure"]
 
 
@@ -45,41 +43,30 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     seconds; they have no ratio. Raises NothingMeasured without a single line.
     """
     others = other_losses(machines)
-    lines: list[dict[str, Any]] = []
+    tables = []
     for machine, results in machines.items():
-        about = {name: results.environment.get(name) for name in ("cpu", "system")}
-        steps = results.medians[results.medians["status"] == "ok"]
-        steps_of = {(one["method"], one["layers"], one["contender"]): one for one in steps.to_dict("records")}
+        standings = results.standings
+        steps = standings[standings["status"] == "ok"].set_index(LANE)[["step_s", "step_low", "step_high"]]
         own = results.speedups[~results.speedups["control"]]
-        for one in [*own.to_dict("records"), *_references(steps, results.reference)]:
-            step = steps_of.get((one["method"], one["layers"], one["contender"]), {})
-            lines.append(
-                {
-                    "machine": machine,
-                    **about,
-                    **one,
-                    "step_s": step.get("median"),
-                    "step_low": step.get("low"),
-                    "step_high": step.get("high"),
-                    "counts": _counts(one, (machine, one["contender"]) in others),
-                }
+        references = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
+        references = references[references["contender"] == results.reference][[*CASE, "contender", "rounds"]]
+        about = {"measure": "training", "verdict": "reference"}
+        tables.append(
+            pd.concat([own, references.assign(**about)])
+            .join(steps, on=LANE)
+            .assign(
+                machine=machine,
+                reference=results.reference,
+                **{name: results.environment.get(name) for name in ("cpu", "system")},
             )
-    if not lines:
+        )
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
-    numbers = dict.fromkeys(("ratio", "low", "high", "floor", "step_s", "step_low", "step_high"), float)
-    return in_order(pd.DataFrame(lines, columns=COLUMNS).astype(numbers))
-
-
-def _references(steps: pd.DataFrame, reference: str) -> Iterator[dict[Any, Any]]:
-    for one in steps[steps["contender"] == reference].to_dict("records"):
-        about = {name: one[name] for name in (*CASE, "contender")}
-        yield {
-            **about,
-            "reference": reference,
-            "measure": "training",
-            "rounds": one["n"],
-            "verdict": "reference",
-        }
+    table["counts"] = [
+        _counts(one, (one["machine"], one["contender"]) in others) for one in table.to_dict("records")
+    ]
+    return in_order(table[COLUMNS])
 
 
 def _counts(line: Mapping[Any, Any], is_other: bool) -> str:
@@ -99,11 +86,9 @@ def planned(results: Results, plan: Plan | None) -> Results:
         return results
     cases = {(one.case.method, str(one.case.shape)) for one in plan.cases}
 
-    def within(table: pd.DataFrame) -> pd.DataFrame:
-        keys = zip(table["method"], table["layers"], strict=True)
-        return table[[key in cases for key in keys]].reset_index(drop=True)
-
-    return replace(results, speedups=within(results.speedups), medians=within(results.medians))
+    became = results.outcomes
+    within = [case in cases for case in zip(became["method"], became["layers"], strict=True)]
+    return replace(results, outcomes=became[within].reset_index(drop=True))
 
 
 def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
@@ -153,7 +138,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for _, own in counting.groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
-        found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * _SIGMAS)) ** 2)
+        found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
         first = own.iloc[0]
         lines.append(
             {
@@ -189,26 +174,15 @@ def _differences(lines: pd.DataFrame) -> Iterator[str]:
     for one, other in combinations(lines.to_dict("records"), 2):
         where = f"{one['contender']} at {one['layers']} ({one['method']}, {one['measure']})"
         floor = float(np.nanmax([one["floor"], other["floor"], 1.0]))
-        for what, names in (
-            ("ratio", ("ratio", "low", "high")),
-            ("step", ("step_s", "step_low", "step_high")),
-        ):
-            if what == "step" and one["measure"] != "training":
-                continue
-            quotient = _quotient([other[name] for name in names], [one[name] for name in names])
-            if quotient and verdict(*quotient, floor) in ("faster", "slower"):
+        compared = {"ratio": ("ratio", "low", "high")}
+        if one["measure"] == "training":
+            compared["step"] = ("step_s", "step_low", "step_high")
+        for what, names in compared.items():
+            times_as_large, low, high = quotient(
+                [other[name] for name in names], [one[name] for name in names]
+            )
+            if verdict(times_as_large, low, high, floor) in ("faster", "slower"):
                 yield (
-                    f"the {what} of {where} is {times(quotient[0])} as large on {other['machine']} as on"
-                    f" {one['machine']} ({three_digits(quotient[1])} to {three_digits(quotient[2])})"
+                    f"the {what} of {where} is {times(times_as_large)} as large on {other['machine']} as on"
+                    f" {one['machine']} ({three_digits(low)} to {three_digits(high)})"
                 )
-
-
-def _quotient(above: Iterable[float], below: Iterable[float]) -> tuple[float, float, float] | None:
-    """Return one value over another, both with their intervals; half widths add as squares of logarithms."""
-    tops, bottoms = np.log(np.array(list(above), float)), np.log(np.array(list(below), float))
-    middle = tops[0] - bottoms[0]
-    less = math.hypot(tops[0] - tops[1], bottoms[2] - bottoms[0])
-    more = math.hypot(tops[2] - tops[0], bottoms[0] - bottoms[1])
-    if math.isnan(middle + less + more):
-        return None
-    return math.exp(middle), math.exp(middle - less), math.exp(middle + more)

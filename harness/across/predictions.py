@@ -10,10 +10,10 @@ import pandas as pd
 
 from harness.analysis.cost import Cost
 from harness.analysis.crossover import FARTHEST
+from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results
 from harness.case import Shape
-from harness.errors import ResultsError
 
 KEY = ["sweep", "contender", "method", "layers"]
 COLUMNS = [
@@ -22,8 +22,6 @@ COLUMNS = [
     *("process_s", "process_low", "process_high", "speedup", "speedup_low", "speedup_high"),
     *("checked_by", "measured_step_s", "ratio", "hit"),
 ]
-
-
 _ENOUGH = 0.8
 """The share of hits below which nothing so far away is predicted."""
 _FEWEST = 5
@@ -98,16 +96,14 @@ def predicted(
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the predictions that were written down; raise ResultsError if the file is not such a one."""
-    if not path.exists():
-        return pd.DataFrame(columns=COLUMNS)
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys([*KEY, "reference", "checked_by", "hit"], str))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: cannot be read: {error}; move it away") from error
-    if list(table.columns) != COLUMNS:
-        raise ResultsError(f"{path}: has other columns than predictions have; move it away")
-    return table.fillna({"checked_by": "", "hit": ""})
+    """Return the predictions that were written down, if any; raise ResultsError for any other file."""
+    return read_csv(
+        path,
+        COLUMNS,
+        "make predict ARGS=--check",
+        texts=["predicted_utc", *KEY, "reference", "checked_by", "hit"],
+        blank=["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"],
+    )
 
 
 def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:

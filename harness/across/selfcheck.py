@@ -1,13 +1,20 @@
-"""What many sweeps of one plan show about the harness: how often it is right. Pure."""
+"""What the parts of a long sweep, each taken for a sweep, show about the harness: how often it is right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
-from harness.analysis.results import Results
+from harness.analysis.results import MEASURES, Results, understand
+from harness.errors import NothingMeasured, ResultsError
+from harness.records import SweepFolder
+from harness.rows import Row
 
 COLUMNS = [
     *("sweep", "machine", "contender", "reference", "measure", "extra_epochs"),
@@ -17,23 +24,18 @@ SEEN = 0.9
 """The share of sweeps in which a difference must be seen to be called one that is."""
 
 
-def intervals(sweeps: Sequence[Results]) -> pd.DataFrame:
-    """Return a line for each sweep, contender and measure: the interval, and whether it holds what is true.
+def intervals(folder: SweepFolder, parts: int) -> pd.DataFrame:
+    """Return a line for each part of a sweep, contender and measure: the interval, and whether it is right.
 
-    ``true_ratio`` is 1 for a copy of the reference without extra work, else the median over all sweeps.
-    ``extra_epochs`` is empty for whoever is no copy. The control is in no line: its own interval is the floor
-    of the verdicts.
+    The rounds are cut into so many ``parts`` of consecutive ones. ``true_ratio`` is 1 for a copy of the
+    reference without extra work, else the median over all parts. ``extra_epochs`` is empty for whoever is no
+    copy. The control is in no line: its own interval is the floor of the verdicts.
     """
     tables = []
-    for results in sweeps:
+    for results in _cut(folder, parts):
         table = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 1)]
         machine = results.environment
-        commands = {name: about["command"] for name, about in machine["contenders"].items()}
-        extra = {
-            name: about["extra_epochs"]
-            for name, about in machine["contenders"].items()
-            if name != results.reference and commands[name] == commands[results.reference]
-        }
+        extra = extra_epochs(machine["contenders"], results.reference)
         tables.append(
             table.assign(
                 sweep=results.sweep,
@@ -50,10 +52,40 @@ def intervals(sweeps: Sequence[Results]) -> pd.DataFrame:
     return table[COLUMNS]
 
 
+def extra_epochs(contenders: Mapping[str, Mapping[str, Any]], reference: str) -> dict[str, float]:
+    """Return the share of additional epochs of each copy of the reference, from what is known of contenders.
+
+    A copy has the reference's command, threads, variables and tolerance.
+    """
+    same = ("command", "threads", "env", "tolerance")
+    own = contenders[reference]
+    return {
+        name: about["extra_epochs"]
+        for name, about in contenders.items()
+        if name != reference and all(about[key] == own[key] for key in same)
+    }
+
+
+def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
+    """Yield what each part of a sweep shows that has a timed run; its id is the sweep's and a number."""
+    plan = folder.plan()
+    if plan is None:
+        raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into parts")
+    of_part: dict[int, list[Row]] = {}
+    for row in folder.rows():
+        if not row.run.warm_up:
+            part = (row.run.round - 1) * parts // plan.rounds_of(row.run)
+            of_part.setdefault(part, []).append(row)
+    for part, rows in of_part.items():
+        with suppress(NothingMeasured):
+            yield replace(understand(folder, rows=rows), sweep=f"{plan.sweep}+{part + 1}")
+
+
 def read(path: Path) -> pd.DataFrame:
-    """Return the table that ``selfcheck`` wrote."""
-    table = pd.read_csv(path)
-    return table.assign(holds=table["holds"] == "yes")
+    """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
+    texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
+    table = read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=["holds"], blank=["extra_epochs"])
+    return table[table["measure"].isin(MEASURES.values())]
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import CASE, in_order
+from harness.case import ARTICLE_RUN
 
-STEPS = 100 * 100
-"""Training steps of the article's training, 100 epochs of 100 samples: over so many a start-up is spread."""
 COLUMNS = [
     *(*CASE, "contender", "fastest", "times_as_long", "low", "high", "verdict", "against_reference"),
     *("startup_s", "compile_s", "article_s", "parity"),
@@ -66,7 +65,7 @@ def alternatives(
                 "against_reference": verdicts.get(lane, _ITSELF)["verdict"],
                 "startup_s": startup_s,
                 "compile_s": compile_s,
-                "article_s": startup_s + compile_s + STEPS * seconds[*lane, "step_s"],
+                "article_s": startup_s + compile_s + ARTICLE_RUN.training_steps * seconds[*lane, "step_s"],
             }
         )
     return in_order(pd.DataFrame(lines, columns=COLUMNS))

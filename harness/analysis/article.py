@@ -1,4 +1,4 @@
-"""The article's claims, each beside what was measured. Pure."""
+"""The article's claims, each beside what was measured, and where the time of its run goes. Pure."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,19 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import read_csv
 from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results
 from harness.case import Shape
 from harness.claims import Article, Claim
 from harness.digits import three_digits
-from harness.errors import ResultsError
+from harness.errors import NothingMeasured
 
 COLUMNS = ["claim", "says", "verdict", "figure", "basis"]
 NOT_MEASURED = "not measured"
 STORAGE = ["contender", "layers", "round", "flat_s", "nested_s"]
 SEEDS = ["run", "seed", "contender", "initial_loss", "final_loss"]
-RAW = {"storage": STORAGE, "seeds": SEEDS}
-"""The columns of the tables that `make claims` measures itself."""
+PART_RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]
+FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "parts.csv": PART_RUNS}
+"""The tables that `make article` writes: their columns."""
+PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 _FEW = 3
 """So many figures are all told; of more, the least and the largest."""
 
@@ -110,11 +113,9 @@ def stored(rounds: pd.DataFrame) -> pd.DataFrame:
         found = median_interval(ratios)
         lines.append((contender, layers, len(ratios), float(np.median(ratios)), found.low, found.high))
     table = pd.DataFrame(lines, columns=["contender", "layers", "rounds", "ratio", "low", "high"])
-    return table.sort_values("layers", key=lambda texts: texts.map(_size), kind="stable")
-
-
-def _size(text: str) -> int:
-    return Shape.parse(text).size
+    return table.sort_values(
+        "layers", key=lambda texts: texts.map(lambda text: Shape.parse(text).size), kind="stable"
+    )
 
 
 def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
@@ -129,14 +130,36 @@ def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["run", "quantity", "published", "low", "high", "seeds"])
 
 
-def read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Return what `make claims` measured, or an empty table; raise ResultsError if it cannot be read."""
-    if not path.exists():
-        return pd.DataFrame(columns=columns)
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: cannot be read: {error}; move it away") from error
-    if list(table.columns) != columns:
-        raise ResultsError(f"{path}: has other columns than {', '.join(columns)}; move it away")
-    return table
+def parts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
+
+    Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
+    hundred samples take more. Printing is what a hundred epochs take more in training than one epoch of as
+    many steps. Training has the rest of it: the steps and the loss after each epoch, which from outside
+    cannot be told apart, for there are always as many losses of a sample as steps. The end is what is left.
+    """
+    lines = []
+    for (method, contender), own in runs.groupby(["method", "contender"], sort=False):
+        medians = own.groupby("what")[["wall_s", "training_s", "compile_s"]].median()
+        if len(medians) < 4:
+            continue
+        whole, start = medians.loc["whole"], medians.loc["one sample"]
+        bare, long = medians.loc["no epoch"], medians.loc["one epoch"]
+        start_up = start["wall_s"] - start["compile_s"]
+        data = max(0.0, bare["wall_s"] - bare["compile_s"] - start_up)
+        printing = min(max(0.0, whole["training_s"] - long["training_s"]), whole["training_s"])
+        trained = whole["training_s"] - printing
+        known = start_up + data + whole["compile_s"] + whole["training_s"]
+        seconds = (start_up, data, whole["compile_s"], trained, printing)
+        end = max(0.0, whole["wall_s"] - known)
+        lines.append((contender, method, *seconds, end, max(whole["wall_s"], known)))
+    if not lines:
+        raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
+    return pd.DataFrame(lines, columns=["contender", "method", *(f"{part}_s" for part in PARTS), "whole_s"])
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return one of the FILES, without a line if there is none; raise ResultsError for any other file."""
+    columns = FILES[path.name]
+    texts = {*COLUMNS, "contender", "layers", "run", "method", "what"}.intersection(columns)
+    return read_csv(path, columns, "make article", texts=texts, blank=["figure"])

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.special import stdtrit
 
-from harness.analysis.intervals import BLOCKS, BLOCKS_FOR_ONE, CONFIDENCE, Numbers, block_medians
+from harness.analysis.intervals import BLOCKS_FOR_ONE, CONFIDENCE, Numbers, medians_by_block
 from harness.case import Shape
 
 FEWEST_SIZES = 5
@@ -44,14 +44,20 @@ COLUMNS = [
 ]
 
 
+Layers = tuple[float, ...]
+"""Sizes of layers, input first; they need not be whole."""
+Real = float | Numbers
+"""A number, or one for each of a list of shapes."""
+
+
 @lru_cache(maxsize=4096)
-def counted(layers: tuple[float, ...], method: str) -> Numbers:
+def counted(layers: Layers, method: str) -> Numbers:
     """Return how often a training step does what each of the TERMS stands for.
 
-    ``layers`` are sizes, input first, and need not be whole. ``naive`` runs two forward passes for each
-    parameter; ``backprop`` goes through the layers forward and, but for the first, back. ``incremental``
-    adds, for a weight, the later terms of its row and of every row of the next layer, whose products are
-    known, and runs the layers after these in full; for a bias, all layers after its own.
+    ``naive`` runs two forward passes for each parameter; ``backprop`` goes through the layers forward and,
+    but for the first, back. ``incremental`` adds, for a weight, the later terms of its row and of every row
+    of the next layer, whose products are known, and runs the layers after these in full; for a bias, all
+    layers after its own.
 
     What is counted: ``layers`` passed, ``parameters``, those of them after the first layer, ``sums``, squared
     ``differences``, ``additions`` of known products, ``multiply_adds``; the ``chain`` of additions that
@@ -117,40 +123,39 @@ def _vectors(numbers: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Seconds, or a ratio of seconds, and how sure they are."""
+    """Seconds, or a ratio of seconds, and how sure they are; each an array if it is one of several shapes."""
 
-    value: float
+    value: Real
     """The most likely one."""
-    sd: float
+    sd: Real
     """Standard deviation of its logarithm."""
     freedom: float
     """Degrees of freedom of that."""
 
     @property
-    def low(self) -> float:
+    def low(self) -> Real:
         """The lower end of the 95% prediction interval."""
         return self.value / self._factor
 
     @property
-    def high(self) -> float:
+    def high(self) -> Real:
         """Its upper end."""
         return self.value * self._factor
 
     @property
-    def _factor(self) -> float:
-        return float(np.exp(stdtrit(self.freedom, 0.5 + CONFIDENCE / 2.0) * self.sd))
+    def _factor(self) -> Real:
+        factor: Real = np.exp(stdtrit(self.freedom, 0.5 + CONFIDENCE / 2.0) * self.sd)
+        return factor
 
     def over(self, other: "Estimate") -> "Estimate":
         """Return the ratio to another one, errors being independent."""
-        freedom = min(self.freedom, other.freedom)
-        return Estimate(
-            value=self.value / other.value, sd=float(np.hypot(self.sd, other.sd)), freedom=freedom
-        )
+        sd = np.hypot(self.sd, other.sd)
+        return Estimate(value=self.value / other.value, sd=sd, freedom=min(self.freedom, other.freedom))
 
     def plus(self, other: "Estimate") -> "Estimate":
         """Return the sum with another one, errors being independent."""
         value = self.value + other.value
-        sd = float(np.hypot(self.value * self.sd, other.value * other.sd)) / value
+        sd = np.hypot(self.value * self.sd, other.value * other.sd) / value
         return Estimate(value=value, sd=sd, freedom=min(self.freedom, other.freedom))
 
     def times(self, count: float) -> "Estimate":
@@ -185,27 +190,35 @@ class Cost:
     startup_error: float
     """Standard deviation of the logarithm of its predictions over the truth."""
 
-    def beyond(self, layers: tuple[float, ...]) -> float:
+    def beyond(self, layers: Layers | list[Layers]) -> Any:
         """Return how many times the multiply-adds of the largest measured size a step takes; 1 within."""
-        products = float(_products(counted(layers, self.method)))
-        return float(max(products / self.most, self.fewest / products, 1.0))
+        products = _products(self._counted(layers))
+        return np.maximum(np.maximum(products / self.most, self.fewest / products), 1.0)
 
-    def step(self, layers: tuple[float, ...]) -> Estimate:
+    def step(self, layers: Layers | list[Layers]) -> Estimate:
         """Return the seconds of a training step."""
-        work = counted(layers, self.method)
-        value = float(work @ self.seconds)
-        blocks = np.log(self.by_block @ work)
-        noise = blocks.std(ddof=1) / np.sqrt(len(blocks) / BLOCKS_FOR_ONE) if len(blocks) > 1 else 0.0
+        work = self._counted(layers)
+        noise: Real = 0.0
+        if len(self.by_block) > 1:
+            blocks = np.log(self.by_block @ work.T)
+            noise = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks) / BLOCKS_FOR_ONE)
         spread = np.hypot(np.hypot(self.error, noise), self.growth * np.log(self.beyond(layers)))
         freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
-        return Estimate(value=value, sd=float(spread), freedom=freedom)
+        return Estimate(value=work @ self.seconds, sd=spread, freedom=freedom)
 
-    def process(self, layers: tuple[float, ...], samples: int, epochs: int) -> Estimate:
+    def process(self, layers: Layers | list[Layers], samples: int, epochs: int) -> Estimate:
         """Return the seconds of a whole process that trains so much."""
-        weights = sum(columns * rows for columns, rows in pairwise(layers))
-        start = float(self.startup @ [1.0, samples * weights])
+        shapes = layers if isinstance(layers, list) else [layers]
+        weights = np.array([sum(columns * rows for columns, rows in pairwise(shape)) for shape in shapes])
+        start = self.startup[0] + self.startup[1] * samples * (weights if shapes is layers else weights[0])
         sure = Estimate(value=start, sd=self.startup_error, freedom=max(1, self.sizes - 2))
         return sure.plus(self.step(layers).times(samples * epochs))
+
+    def _counted(self, layers: Layers | list[Layers]) -> Numbers:
+        """Return what is counted for a shape, or a row of that for each of a list."""
+        if isinstance(layers, list):
+            return np.array([counted(shape, self.method) for shape in layers])
+        return counted(layers, self.method)
 
 
 def costs(
@@ -231,9 +244,7 @@ def costs(
         work = np.array([counted(Shape.parse(text).layers, str(method)) for text in own["layers"]])
         times = own["median"].to_numpy(float)
         terms = _supported(work, times)
-        rounds = [steps[str(method), text, str(contender)] for text in own["layers"]]
-        blocks = min(BLOCKS, *(each.size for each in rounds))
-        by_block = np.array([block_medians(each, blocks) for each in rounds]).T
+        by_block = medians_by_block([steps[str(method), text, str(contender)] for text in own["layers"]])
         startup, startup_error = starts[str(contender)]
         error, growth = _errors(work, times, terms)
         found[str(contender), str(method)] = Cost(
@@ -264,12 +275,10 @@ def _fit(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
 
 def _left_out(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
     """Return the logarithm of prediction over truth at each size, from a fit to all others."""
-    errors = []
-    for place in range(len(times)):
-        others = np.arange(len(times)) != place
-        value = float(work[place] @ _fit(work[others], times[others], terms))
-        errors.append(np.log(max(value, 1e-300) / times[place]))
-    return np.array(errors)
+    places = np.arange(len(times))
+    others = (places != place for place in places)
+    fits = np.array([_fit(work[kept], times[kept], terms) for kept in others])
+    return _log_ratio((work * fits).sum(axis=1), times)
 
 
 def _supported(work: Numbers, times: Numbers) -> list[int]:

@@ -6,34 +6,23 @@ between those of two neighbours.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost, Estimate
-from harness.analysis.intervals import Numbers
-from harness.case import METHODS, Shape
+from harness.analysis.cost import Cost, Estimate, Layers
+from harness.case import ARTICLE_RUN, METHODS, Shape
 
 COLUMNS = [
-    "kind",
-    "contender",
-    "method",
-    "than_contender",
-    "than_method",
-    "neurons",
-    "low",
-    "high",
-    "most_neurons",
+    *("kind", "contender", "method", "than_contender", "than_method"),
+    *("neurons", "low", "high", "most_neurons"),
 ]
 FARTHEST = 100.0
 """Multiply-adds, in multiples of those measured, up to which a model is asked."""
-SAMPLES, EPOCHS = 100, 100
-"""The training of the article, for whole processes."""
 SMALL_SHARE = 0.1
 _STEPS = 25
 """Points between two neighbouring shapes."""
-
-Layers = tuple[float, ...]
 
 
 def path(shapes: Sequence[str]) -> list[Layers]:
@@ -62,18 +51,28 @@ def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, ref
     points = path(list(medians["layers"]))
     lines = []
     for slow, fast in _rivals(costs, medians, reference):
-        for kind in ("training", "process"):
-            reach = [point for point in points if max(slow.beyond(point), fast.beyond(point)) <= FARTHEST]
-            ratios = [_seconds(slow, kind, point).over(_seconds(fast, kind, point)) for point in reach]
-            who = (kind, slow.contender, slow.method, fast.contender, fast.method)
-            lines.append((*who, *_since(reach, ratios, 1.0)))
+        who = slow.contender, slow.method, fast.contender, fast.method
+        reach = _within(points, slow, fast)
+        lines.append(("training", *who, *_since(reach, slow.step(reach).over(fast.step(reach)), 1.0)))
+        lines.append(
+            ("process", *who, *_since(reach, _article(slow, reach).over(_article(fast, reach)), 1.0))
+        )
     for cost in costs.values():
-        reach = [point for point in points if cost.beyond(point) <= FARTHEST]
-        shares = [
-            cost.process(point, SAMPLES, 0).over(cost.process(point, SAMPLES, EPOCHS)) for point in reach
-        ]
-        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, SMALL_SHARE)))
+        reach = _within(points, cost)
+        share = cost.process(reach, ARTICLE_RUN.samples, 0).over(_article(cost, reach))
+        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, share, SMALL_SHARE)))
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _within(points: Sequence[Layers], *costs: Cost) -> list[Layers]:
+    """Return the points at which all of the models may be asked."""
+    beyond = np.max([cost.beyond(list(points)) for cost in costs], axis=0)
+    return [point for point, far in zip(points, beyond, strict=True) if far <= FARTHEST]
+
+
+def _article(cost: Cost, points: list[Layers]) -> Estimate:
+    """Return the seconds of processes that train as much as the article's."""
+    return cost.process(points, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
 
 
 def _rivals(
@@ -97,20 +96,13 @@ def _rivals(
                 yield slow, fast
 
 
-def _seconds(cost: Cost, kind: str, layers: Layers) -> Estimate:
-    return cost.step(layers) if kind == "training" else cost.process(layers, SAMPLES, EPOCHS)
-
-
-def _since(
-    points: Sequence[Layers], found: Sequence[Estimate], limit: float
-) -> tuple[float, float, float, float]:
-    """Return from how many neurons on all that was found is below a limit, with an interval, and the most."""
+def _since(points: list[Layers], found: Estimate, limit: float) -> tuple[float, float, float, int]:
+    """Return from how many neurons on what was found is below a limit, with an interval, and the most."""
     neurons = [sum(point) for point in points]
 
-    def since(values: Numbers) -> float:
+    def since(values: Any) -> float:
         above = np.flatnonzero(values >= limit)
         place = int(above[-1]) + 1 if above.size else 0
         return round(neurons[place]) if place < len(neurons) else np.nan
 
-    ends = (since(np.array([getattr(one, end) for one in found])) for end in ("value", "low", "high"))
-    return (*ends, round(neurons[-1]))  # type: ignore[return-value]
+    return since(found.value), since(found.low), since(found.high), round(neurons[-1])

@@ -1,38 +1,32 @@
-"""From the records of a sweep to frames: one line a run, one line a loss. Pure."""
+"""Frames of what is stored: one line a run, one line a loss, and the tables that commands left behind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from harness.case import METHODS, Shape
+from harness.codec import shown_error
+from harness.errors import ResultsError
 from harness.records import LOSS_COLUMNS, LossKey
 from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
+LANE = ["method", "layers", "contender"]
+"""Whose runs, but for the control's."""
+_NUMBERS = ["training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"]
+_NUMBERS += ["initial_loss", "final_loss"]
+"""Columns that may be empty."""
 
 
-def runs_frame(rows: Sequence[Row], contenders: Sequence[str]) -> pd.DataFrame:
-    """Return the rows as a frame, contenders in the order given, with three columns that follow from others.
+def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return the rows as a frame with three columns that follow from others.
 
     ``cpu_s``, ``startup_s`` (the whole process except training and compiling) and ``step_s`` (training per
     training step).
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
-    runs["layers"] = runs["layers"].astype(str)
-    places = {name: place for place, name in enumerate(contenders)}
-    runs = runs.sort_values(
-        "contender", key=lambda names: names.map(places), kind="stable", ignore_index=True
-    )
-    for column in (
-        "training_s",
-        "compile_s",
-        "stolen_s",
-        "involuntary_switches",
-        "peak_memory_bytes",
-        "initial_loss",
-        "final_loss",
-    ):
-        runs[column] = runs[column].astype(float)
+    runs = runs.astype({"layers": str, **dict.fromkeys(_NUMBERS, float)})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
@@ -57,3 +51,37 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     sizes = {text: Shape.parse(text).size for text in shapes.unique()}
     order = pd.DataFrame({"rank": rank, "size": shapes.map(sizes).astype(float)})
     return table.loc[order.sort_values(["rank", "size"], kind="stable").index].reset_index(drop=True)
+
+
+def read_csv(
+    path: Path,
+    columns: list[str],
+    command: str,
+    *,
+    texts: Collection[str],
+    flags: Collection[str] = (),
+    blank: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return the table that ``command`` wrote; it has no line if there is no such file.
+
+    ``texts`` are columns of words, ``flags`` of yes or no, all others of numbers. Cells may be empty in
+    ``blank`` only: they are "" among words and nan among numbers. Raises ResultsError for any other file.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    try:
+        words = dict.fromkeys([*texts, *flags], str)
+        table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
+        if list(table.columns) != list(columns):
+            raise ValueError(f"it has other columns than {', '.join(columns)}")
+        for name in flags:
+            table[name] = table[name].map({"yes": True, "no": False})
+        for name in columns:
+            if name not in blank and table[name].isna().any():
+                raise ValueError(f"{name} is missing in a line")
+            table[name] = table[name].fillna("") if name in texts else pd.to_numeric(table[name])
+    except (OSError, ValueError) as error:
+        raise ResultsError(
+            f"{path}: cannot be understood: {shown_error(error)}; move it away and run {command}"
+        ) from error
+    return table.astype(dict.fromkeys(flags, bool))

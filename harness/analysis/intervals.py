@@ -5,7 +5,9 @@ order statistics, exact for as many independent rounds as these are worth, and S
 consecutive blocks of rounds. docs/method.md compares this with other estimators on recorded noise.
 """
 
+from collections.abc import Sequence
 from functools import cache
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,8 @@ from scipy.special import bdtr, betaincinv, stdtrit
 
 Numbers = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
+SIGMAS = 1.96
+"""Standard deviations in half a 95% interval."""
 BLOCKS = 6
 """Into how many blocks the rounds of a sweep are split, in their order."""
 BLOCKS_FOR_ONE = 3
@@ -53,8 +57,8 @@ def median_interval(values: Numbers) -> Interval:
     low, high, level = order_interval(values, int(effective))
     if low > 0.0:
         factor = float(np.exp(block_half_width(np.log(block_medians(values, min(BLOCKS, n))))))
-        median = float(np.median(values))
-        low, high = min(low, median / factor), max(high, median * factor)
+        middle = float(np.median(values))
+        low, high = min(low, middle / factor), max(high, middle * factor)
     return Interval(low, high, level, effective, lag1)
 
 
@@ -98,7 +102,13 @@ def autocorrelation(values: Numbers) -> float:
 
 def block_medians(values: Numbers, blocks: int) -> Numbers:
     """Return the median of each of so many consecutive parts of ``values``, as equal in size as can be."""
-    return np.array([np.median(part) for part in np.array_split(values, blocks)])
+    return np.array([median(part.tolist()) for part in np.array_split(values, blocks)])
+
+
+def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
+    """Return a row for each block, no more than there are rounds: the median of each of ``rounds``."""
+    blocks = min(BLOCKS, *(each.size for each in rounds))
+    return np.array([block_medians(each, blocks) for each in rounds]).T
 
 
 def block_half_width(estimates: Numbers) -> float:
@@ -134,6 +144,17 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
     if low > 1.0 and ratio > floor:
         return "faster"
     return "slower" if high < 1.0 and ratio < 1.0 / floor else "cannot tell"
+
+
+def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
+    """Return one value over another, both independent and given with the low and high of their intervals.
+
+    What is returned has these three, too; half widths add as squares of logarithms. All may be arrays.
+    """
+    (top, top_low, top_high), (bottom, bottom_low, bottom_high) = np.log(above), np.log(below)
+    middle = top - bottom
+    less, more = np.hypot(top - top_low, bottom_high - bottom), np.hypot(top_high - top, bottom - bottom_low)
+    return np.exp([middle, middle - less, middle + more])
 
 
 class PowerLaw(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import read_csv
 from harness.case import Shape
 from harness.errors import ResultsError
 
@@ -77,24 +78,12 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return what kernels.csv holds; raise ResultsError where it is not what ``gather`` returned."""
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str))
-        numbers = [name for name in COLUMNS if name not in _TEXTS]
-        table[numbers] = table[numbers].astype(float)
-        if table.empty or table[COLUMNS[:6]].isna().to_numpy().any():
-            raise ValueError("a line without a name or a time")
-    except (OSError, ValueError, KeyError) as error:
-        raise ResultsError(
-            f"{path}: cannot be understood: {error}; remove it and run make kernels"
-        ) from error
-    return table[COLUMNS]
+    """Return what kernels.csv holds, if there is one; raise ResultsError for any other file."""
+    return read_csv(path, COLUMNS, "make kernels", texts=_TEXTS, blank=["against", *COLUMNS[8:]])
 
 
 def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """Return ``table`` and, from the file of an earlier call, the contenders that it does not have."""
-    if not path.exists():
-        return table
     earlier = read(path)
     kept = earlier[~earlier["contender"].isin(table["contender"])]
     return pd.concat([table, kept], ignore_index=True) if len(kept) else table

@@ -1,8 +1,10 @@
-"""What a sweep showed: one value, computed once, from which every table and picture takes its numbers."""
+"""What a sweep showed: one value, from which every table and picture takes its numbers."""
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +13,157 @@ import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, scaling
 from harness.analysis.cost import Cost
-from harness.analysis.frames import CASE, in_order, losses_frame, runs_frame, timed
+from harness.analysis.frames import CASE, LANE, in_order, losses_frame, runs_frame
 from harness.analysis.intervals import Numbers, median_interval, verdict
-from harness.case import ARTICLE, Shape
+from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
 from harness.records import SweepFolder
-from harness.rows import FAILED, WITH_LOSSES
+from harness.rows import FAILED, WITH_LOSSES, Row
 
-MEASURES = {"training_s": "training", "wall_s": "process", "cpu_s": "cpu"}
+MEASURES = {"training_s": "training", "wall_s": "process"}
 """What ratios are made of: a column of a frame of runs, and the word for it."""
 LEFT_OUT, NOT_RUN = "left out", "not run"
 """The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
-LANE = ["method", "layers", "contender", "control"]
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
-_SUMMARISED = ("step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes")
+_SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
 """Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood. Frames are sorted by method, then by size."""
+    """A sweep, understood. What follows from the runs is computed when it is first asked for, and kept.
+
+    Frames are sorted by method, then by size.
+    """
 
     sweep: str
     """The sweep's id."""
-    path: Path
-    """Its folder."""
+    folder: SweepFolder
+    """Where it is."""
     reference: str
     """The contender that the others are compared with."""
+    margin: float | None
+    """Ratios within it of 1 are called equal."""
     contenders: tuple[str, ...]
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
     runs: pd.DataFrame
     """One line a run."""
-    losses: pd.DataFrame
-    """One line an epoch, per contender and case."""
     outcomes: pd.DataFrame
     """What became of each contender on each case, whether or not it can be compared."""
-    summary: pd.DataFrame
-    """Every measure per case and contender that has a time."""
-    medians: pd.DataFrame
-    """The part of the summary that is about the seconds of a training step."""
-    speedups: pd.DataFrame
-    """How many times as fast as the reference; the verdict of who has no ratio says why."""
-    alternatives: pd.DataFrame
-    """How far each contender is from the one that is the fastest on most cases."""
-    exponents: pd.DataFrame
-    """How training time grows with the neurons, and where that is no power law."""
-    cut_offs: pd.DataFrame
-    """The first run of each case and contender that failed."""
-    costs: Mapping[tuple[str, str], Cost]
-    """What a training step costs, by contender and method."""
-    crossovers: pd.DataFrame
-    """From which size on who overtakes whom, and start-up no longer counts."""
 
     @property
-    def shape(self) -> str:
-        """The shape that sentences and single pictures speak of: the article's, or else the smallest."""
-        shapes = list(self.medians["layers"])
-        return str(ARTICLE) if str(ARTICLE) in shapes else str(shapes[0])
+    def path(self) -> Path:
+        """The sweep's folder."""
+        return self.folder.path
 
-    @property
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """One line an epoch, per contender and case."""
+        return losses_frame(self.folder.losses())
+
+    @cached_property
+    def _rounds(self) -> dict[Lane, pd.DataFrame]:
+        """The timed runs of each lane by round: those of its status, with the right losses or wrong ones."""
+        after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
+        after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
+        return {
+            (str(method), str(layers), str(contender), bool(control)): own
+            for (method, layers, contender, control), own in after.groupby([*LANE, "control"], sort=False)[
+                _SUMMARISED
+            ]
+        }
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Every measure per case and contender that has a time."""
+        return summary(self._rounds, self.outcomes)
+
+    @cached_property
+    def medians(self) -> pd.DataFrame:
+        """The part of the summary that is about the seconds of a training step."""
+        return self.summary[self.summary["measure"] == "step_s"].reset_index(drop=True)
+
+    @cached_property
+    def speedups(self) -> pd.DataFrame:
+        """How many times as fast as the reference; the verdict of who has no ratio says why."""
+        return speedups(self._rounds, self.outcomes, self.reference, self.margin)
+
+    @cached_property
+    def standings(self) -> pd.DataFrame:
+        """One line per case and contender: what became of it, its time of a step, its ratios.
+
+        The columns of the outcomes, but controls are left out; ``step_s``, ``step_low``, ``step_high``; and
+        for each measure ``training_ratio``, ``training_low``, ``training_high``, ``training_floor`` and
+        ``training_verdict``. What there is not is nan, or an empty verdict: the reference has no ratio.
+        """
+        steps = self.medians.set_index(LANE)[["median", "low", "high"]]
+        steps.columns = ["step_s", "step_low", "step_high"]
+        table = self.outcomes[~self.outcomes["control"]].drop(columns="control").join(steps, on=LANE)
+        rivals = self.speedups[~self.speedups["control"]]
+        for measure in MEASURES.values():
+            own = rivals[rivals["measure"] == measure].set_index(LANE)
+            own = own[["ratio", "low", "high", "floor", "verdict"]].add_prefix(f"{measure}_")
+            table = table.join(own, on=LANE).fillna({f"{measure}_verdict": ""})
+        return table
+
+    @cached_property
+    def alternatives(self) -> pd.DataFrame:
+        """How far each contender is from the one that is the fastest on most cases."""
+        fastest = alternatives.fastest(self.medians, self.contenders)
+        against = self.speedups
+        if fastest != self.reference:
+            against = speedups(self._rounds, self.outcomes, fastest, self.margin)
+        return alternatives.alternatives(self.summary, self.outcomes, self.speedups, against, fastest)
+
+    @cached_property
     def thresholds(self) -> pd.DataFrame:
         """From which size on each contender is worth it; empty where there is nobody to choose from."""
         enough = len(self.contenders) > 2
         return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
+
+    @cached_property
+    def _right(self) -> pd.DataFrame:
+        return self.medians[self.medians["status"] == "ok"]
+
+    @cached_property
+    def _steps(self) -> dict[tuple[str, str, str], Numbers]:
+        """The seconds of a step in each round, by method, shape and contender."""
+        return {lane[:3]: own["step_s"].to_numpy() for lane, own in self._rounds.items() if not lane[3]}
+
+    @cached_property
+    def exponents(self) -> pd.DataFrame:
+        """How training time grows with the neurons, and where that is no power law."""
+        return scaling.exponents(self._right, self._steps)
+
+    @cached_property
+    def costs(self) -> Mapping[tuple[str, str], Cost]:
+        """What a training step costs, by contender and method."""
+        return cost.costs(self.summary, self.runs, self._steps)
+
+    @cached_property
+    def crossovers(self) -> pd.DataFrame:
+        """From which size on who overtakes whom, and start-up no longer counts."""
+        return crossover.crossovers(self.costs, self._right, self.reference)
+
+    @cached_property
+    def cut_offs(self) -> pd.DataFrame:
+        """The first run of each case and contender that failed, with its seconds per step.
+
+        These are a lower bound for a timeout, and no measurement at all for the others.
+        """
+        failed = self.runs[self.runs["status"].isin(FAILED)].drop_duplicates(LANE)
+        return in_order(failed.assign(step_s=failed["wall_s"] / (failed["samples"] * failed["epochs"])))
+
+    @property
+    def shape(self) -> str:
+        """The shape that sentences and single pictures speak of: the article's, or else the smallest."""
+        return example(self.medians["layers"])
 
 
 def understand(
@@ -87,15 +171,16 @@ def understand(
     reference: str | None = None,
     margin: float | None = None,
     only: tuple[str, Shape] | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
     Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and the
-    shape of the one case that is wanted.
+    shape of the one case that is wanted; ``rows`` are those of the folder, if they have been read before.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
-    rows, plan = folder.rows(), folder.plan()
+    rows, plan = folder.rows() if rows is None else rows, folder.plan()
     if only:
         rows = [row for row in rows if (row.run.case.method, row.run.case.shape) == only]
         plan = plan.only(*only) if plan else None
@@ -108,45 +193,20 @@ def understand(
         reference = plan.reference if plan else next(controls, contenders[0])
     if reference not in contenders:
         raise UsageError(f"--reference: got {reference!r}, takes {', '.join(contenders)}")
-    runs = runs_frame(rows, contenders)
-    lanes = {
-        (str(method), str(layers), str(contender), bool(control)): own
-        for (method, layers, contender, control), own in runs.groupby(LANE, sort=False)
-    }
-    became = outcomes(lanes, plan)
-    spreads = summary(lanes, became)
-    medians = spreads[spreads["measure"] == "step_s"].reset_index(drop=True)
-    right = medians[medians["status"] == "ok"]
-    steps = {
-        (method, layers, contender): timed(own)["step_s"].to_numpy()
-        for (method, layers, contender, control), own in lanes.items()
-        if not control
-    }
-    costs = cost.costs(spreads, runs, steps)
-    ratios = speedups(lanes, became, reference, margin)
-    fastest = alternatives.fastest(medians, contenders)
-    against_fastest = ratios if fastest == reference else speedups(lanes, became, fastest, margin)
+    rows = sorted(rows, key=lambda row: contenders.index(row.run.contender))
     return Results(
         sweep=rows[0].sweep,
-        path=folder.path,
+        folder=folder,
         reference=reference,
+        margin=margin,
         contenders=contenders,
         environment=folder.environment(),
-        runs=runs,
-        losses=losses_frame(folder.losses()),
-        outcomes=became,
-        summary=spreads,
-        medians=medians,
-        speedups=ratios,
-        alternatives=alternatives.alternatives(spreads, became, ratios, against_fastest, fastest),
-        exponents=scaling.exponents(right, steps),
-        cut_offs=cut_offs(runs),
-        costs=costs,
-        crossovers=crossover.crossovers(costs, right, reference),
+        runs=runs_frame(rows),
+        outcomes=outcomes(rows, plan),
     )
 
 
-def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFrame:
+def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
     """Return what became of everybody who was asked for: a line per case and contender, and per control.
 
     ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses at all; or else
@@ -155,12 +215,14 @@ def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFr
     first of those that failed did.
     """
     asked = _asked(plan) if plan else {}
-    none = next(iter(lanes.values())).iloc[:0]
+    runs: dict[Lane, list[Row]] = defaultdict(list)
+    for row in rows:
+        runs[row.run.case.method, str(row.run.case.shape), row.run.contender, row.run.control].append(row)
     lines = []
-    for lane in {**asked, **lanes}:
+    for lane in {**asked, **runs}:
         method, layers, contender, control = lane
-        shape, own = Shape.parse(layers), lanes.get(lane, none)
-        statuses, after_warm_up = list(own["status"]), set(own["status"][~own["warm_up"]])
+        shape, own = Shape.parse(layers), runs.get(lane, [])
+        statuses, after_warm_up = [row.status for row in own], {row.status for row in own if row.run.round}
         failure = next((status for status in statuses if status in FAILED), "")
         ended = [status for status in WITH_LOSSES if status in after_warm_up]
         words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
@@ -176,7 +238,7 @@ def outcomes(lanes: Mapping[Lane, pd.DataFrame], plan: Plan | None) -> pd.DataFr
                 "status": next(filter(None, words)),
                 "with_losses": sum(status in WITH_LOSSES for status in statuses),
                 "differing": statuses.count("mismatch"),
-                "parity": parity_of(own),
+                "parity": _parity(own),
                 "failure": failure,
             }
         )
@@ -195,22 +257,22 @@ def _asked(plan: Plan) -> dict[Lane, str]:
     return asked
 
 
-def parity_of(runs: pd.DataFrame) -> str:
+def _parity(rows: Sequence[Row]) -> str:
     """Return the one word for the parity of several runs, or the first text that says worse."""
-    wrong = runs["parity"][runs["status"] == "mismatch"]
-    texts = [text for text in (*wrong, *runs["parity"]) if text]
+    wrong = [row.parity for row in rows if row.status == "mismatch"]
+    texts = [text for text in (*wrong, *(row.parity for row in rows)) if text]
     others = [text for text in texts if text not in ("identical", "reference")]
     return others[0] if others else "identical" if texts else ""
 
 
-def summary(lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
+def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
     """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
 
     Who never had the right losses on a case stays visible, marked, with the times of the wrong ones.
     """
     lines = []
     for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
-        own = timed(lanes[one["method"], one["layers"], one["contender"], False], one["status"])
+        own = rounds[one["method"], one["layers"], one["contender"], False]
         about = {name: one[name] for name in (*CASE, "contender")}
         for measure in _SUMMARISED:
             values = own[measure].dropna().to_numpy()
@@ -246,7 +308,7 @@ SPEEDUP_COLUMNS = [
 
 
 def speedups(
-    lanes: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
+    rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
 ) -> pd.DataFrame:
     """Return how many times as fast as the reference each contender is, per case and measure.
 
@@ -255,10 +317,8 @@ def speedups(
     which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
     there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
-    right = {
-        lane: timed(own).sort_values("round").set_index("round")[[*MEASURES]] for lane, own in lanes.items()
-    }
-    none = next(iter(right.values())).iloc[:0]
+    lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
+    right = {lane: rounds[lane] for lane in lanes}
     lines: list[dict[Any, Any]] = []
     for one in became[became["status"] != LEFT_OUT].to_dict("records"):
         name, control = one["contender"], one["control"]
@@ -266,9 +326,8 @@ def speedups(
         if name == against and not control:
             continue
         case = one["method"], one["layers"]
-        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
-        for measure, word in MEASURES.items():
-            values = ratios[measure].to_numpy()
+        ratios = _ratios(right.get((*case, against, False)), right.get((*case, name, control)))
+        for word, values in zip(MEASURES.values(), ratios.T, strict=True):
             lines.append(
                 {
                     **one,
@@ -294,16 +353,15 @@ def speedups(
     return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
 
 
+def _ratios(above: pd.DataFrame | None, below: pd.DataFrame | None) -> Numbers:
+    """Return a row for each round that both have, in order, and a column for each measure."""
+    if above is None or below is None:
+        return np.empty((0, len(MEASURES)))
+    _, *places = np.intersect1d(above.index, below.index, return_indices=True)
+    tops, bottoms = (own[[*MEASURES]].to_numpy()[of] for own, of in zip((above, below), places, strict=True))
+    return np.asarray(tops / bottoms)
+
+
 def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
     """Return how far apart two cases are in size, as a factor's logarithm."""
     return abs(math.log(one["neurons"] / other["neurons"]))
-
-
-def cut_offs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the first run of each case and contender that failed, with its seconds per step.
-
-    These are a lower bound for a timeout, and no measurement at all for the others.
-    """
-    failed = runs[runs["status"].isin(FAILED)].copy()
-    failed["step_s"] = failed["wall_s"] / (failed["samples"] * failed["epochs"])
-    return in_order(failed.drop_duplicates(["method", "layers", "contender"]))

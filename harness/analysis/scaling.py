@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import in_order
-from harness.analysis.intervals import BLOCKS, Numbers, block_medians, power_law
+from harness.analysis.intervals import Numbers, medians_by_block, power_law
 from harness.case import ARTICLE
 
 FIT_FROM_NEURONS = ARTICLE.neurons
@@ -34,9 +34,8 @@ def exponents(medians: pd.DataFrame, steps: Mapping[tuple[str, str, str], Number
         points = group[group["neurons"] >= FIT_FROM_NEURONS].sort_values("neurons", kind="stable")
         if points["neurons"].nunique() < FEWEST_POINTS:
             continue
-        rounds = [steps[str(method), layers, str(contender)] for layers in points["layers"]]
-        blocks = min(BLOCKS, *(own.size for own in rounds))
-        by_block = np.array([block_medians(own, blocks) for own in rounds]).T if blocks > 1 else None
+        blocks = medians_by_block([steps[str(method), of, str(contender)] for of in points["layers"]])
+        by_block = blocks if len(blocks) > 1 else None
         neurons = points["neurons"].to_numpy(float)
         fits = {}
         for start in dict.fromkeys(np.searchsorted(neurons, neurons)):

@@ -2,37 +2,28 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.archive import Archive
-from harness.case import METHODS, Shape
+from harness.case import LARGEST_INTEGER, METHODS, Shape
+from harness.codec import shown
 from harness.errors import UsageError
+from harness.machines.cluster import Access, address_in, checked_address
 from harness.measure.contenders import Manifest, load_manifest, select
-from harness.paths import MANIFEST, ROOT
-from harness.records import SweepFolder
-from harness.version_1 import is_of_version_1, take_over
-
-if TYPE_CHECKING:
-    from harness.analysis.results import Results
-
-LARGEST = 2**64 - 1
+from harness.paths import MANIFEST, RESULTS
+from harness.plan import MOST_ROUNDS, Options
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add --results."""
-    parser.add_argument(
-        "--results", type=Path, default=ROOT / "results", help="the results folder (default: results)"
-    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the results folder (default: results)")
 
 
 def archive_of(arguments: argparse.Namespace) -> Archive:
-    """Return the results folder; what version 1.0 left there becomes sweeps."""
-    archive = Archive(arguments.results)
-    if is_of_version_1(archive):
-        with archive.locked():
-            take_over(archive)
-    return archive
+    """Return the results folder."""
+    return Archive(arguments.results)
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -54,13 +45,6 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         type=percent,
         help="call ratios equal whose interval lies within so many percent of 1 (default: never)",
     )
-
-
-def results_of(arguments: argparse.Namespace, folder: SweepFolder) -> "Results":
-    """Return what the sweep in ``folder`` showed, as --reference and --margin say."""
-    from harness.analysis.results import understand
-
-    return understand(folder, arguments.reference, arguments.margin)
 
 
 def add_contenders(parser: argparse._ActionsContainer) -> None:
@@ -97,6 +81,74 @@ def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None
     )
 
 
+def add_limits(parser: argparse.ArgumentParser, defaults: Options, **texts: str) -> None:
+    """Add the flags of those options that have a help text here."""
+    known: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "rounds": ("--rounds", whole(1, MOST_ROUNDS)),
+        "run_s": ("--seconds", amount("seconds")),
+        "timeout_s": ("--timeout", amount("seconds")),
+        "budget_s": ("--budget", amount("seconds")),
+        "seed": ("--seed", whole(0)),
+    }
+    for name, text in texts.items():
+        flag, read = known[name]
+        default = getattr(defaults, name)
+        shown_default = "as many as fit into the budget" if default is None else f"{default:g}"
+        parser.add_argument(
+            flag,
+            dest=name,
+            metavar="N",
+            type=read,
+            default=default,
+            help=f"{text} (default: {shown_default})",
+        )
+
+
+def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
+    """Return what the flags ask for, each shape and method once; ``others`` are options without a flag."""
+    given: dict[str, Any] = {}
+    for name in (field.name for field in fields(Options)):
+        value = getattr(arguments, name, None)
+        if value is not None:
+            given[name] = tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+    return Options(**{**given, **others})
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add the flags with which other machines measure."""
+    group = parser.add_argument_group("to measure on the workers of a Dask scheduler, docs/machines.md")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="such as tcp://host:8786")
+    where.add_argument(
+        "--scheduler-file", metavar="FILE", type=Path, help="what `dask scheduler` wrote its address into"
+    )
+    group.add_argument(
+        "--split", action="store_true", help="share one sweep out by cases, instead of a whole one for each"
+    )
+    group.add_argument(
+        "--same-work",
+        action="store_true",
+        help="one plan for all machines (default: if their processors are the same)",
+    )
+    for flag, what in (("ca-file", "certificate authority"), ("cert", "certificate"), ("key", "private key")):
+        group.add_argument(f"--tls-{flag}", metavar="FILE", help=f"TLS: {what}, as Dask takes it")
+
+
+def access_of(arguments: argparse.Namespace) -> Access | None:
+    """Return how to reach the scheduler, None if nobody asks for one; raise UsageError if flags need one."""
+    if arguments.scheduler or arguments.scheduler_file:
+        return Access(
+            address=checked_address(arguments.scheduler or address_in(arguments.scheduler_file)),
+            ca_file=arguments.tls_ca_file,
+            cert=arguments.tls_cert,
+            key=arguments.tls_key,
+        )
+    for name in ("split", "same_work", "tls_ca_file", "tls_cert", "tls_key"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name.replace('_', '-')}: takes --scheduler or --scheduler-file as well")
+    return None
+
+
 def manifest_of(arguments: argparse.Namespace) -> Manifest:
     """Return what --manifest and --contenders say."""
     return select(load_manifest(arguments.manifest), arguments.contenders)
@@ -119,14 +171,14 @@ def percent(text: str) -> float:
     return amount("percent, such as 5%,")(text.removesuffix("%")) / 100.0
 
 
-def whole(least: int, most: int = LARGEST) -> Callable[[str], int]:
+def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
     """Return a reader of integers from ``least`` to ``most``."""
 
     def parse(text: str) -> int:
         if text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most:
             return int(text)
-        limit = "2^64 - 1" if most == LARGEST else most
-        raise argparse.ArgumentTypeError(f"got {text[:60]!r}, takes an integer from {least} to {limit}")
+        limit = "2^64 - 1" if most == LARGEST_INTEGER else most
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, takes an integer from {least} to {limit}")
 
     return parse
 
@@ -140,7 +192,7 @@ def amount(unit: str) -> Callable[[str], float]:
         except ValueError:
             value = 0.0
         if not 0.0 < value < 1e9:
-            raise argparse.ArgumentTypeError(f"got {text[:60]!r}, takes a number of {unit} above zero")
+            raise argparse.ArgumentTypeError(f"got {shown(text)}, takes a number of {unit} above zero")
         return value
 
     return parse

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, manifest_of
+from harness.measure.contenders import build, probe
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -14,8 +15,6 @@ add_arguments = add_contenders
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Run every contender's build command; at the end report what failed, and who can be run."""
-    from harness.measure.contenders import build, probe
-
     manifest = manifest_of(arguments)
     failures = build(manifest)
     for line in failures:

@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
-from harness.case import METHODS, Shape
+from harness.archive import COMPARED, Archive
+from harness.case import ARTICLE, METHODS, Shape
 from harness.commands.arguments import (
     add_cases,
     add_contenders,
@@ -16,10 +16,10 @@ from harness.commands.arguments import (
     manifest_of,
     percent,
 )
-from harness.errors import FlatnetError, UsageError
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
-from harness.measure.session import INTERRUPTED, begin, carry_out, look_around, measuring
+from harness.measure.session import begin, carry_out, look_around, measuring
 from harness.plan import Options
 
 if TYPE_CHECKING:
@@ -28,14 +28,10 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "compare two sweeps, or two revisions: what became faster, what slower"
-COMPARED = "compared"
-"""The folder within the results for sweeps of revisions, and for their copies while they are measured."""
-CANNOT_TELL = 3
-"""The exit status if noise forbids an answer, and one was demanded."""
-_SURE = 0.025
-"""The probability of a false alarm, over all cases together: one side of a 95% interval."""
-_SHAPES = (Shape((10, 5, 1)), Shape((64, 32, 1)))
+_SHAPES = (ARTICLE, Shape((64, 32, 1)))
 _BUDGET_S = 100.0
+_FOR_REVISIONS = {"contenders": [], "shapes": _SHAPES, "methods": METHODS, "budget": _BUDGET_S}
+"""The flags that are for a comparison of revisions only, and what they are if nobody gives them."""
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
@@ -57,16 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-slower",
         metavar="PERCENT",
         type=percent,
-        help="end with status 1 if a training is surely slower by more than so many percent",
-    )
-    parser.add_argument(
-        "--per",
-        choices=("case", "mean"),
-        default="case",
-        help="what must not be slower: any case, or their geometric mean (default: case)",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="end with status 3 if noise forbids an answer somewhere"
+        help="end with status 1 if a training is surely slower by more than so many percent, in any case",
     )
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
@@ -84,24 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="N",
         type=amount("seconds"),
-        default=_BUDGET_S,
         help=f"seconds for the whole sweep (default: {_BUDGET_S:.0f})",
     )
+    parser.set_defaults(**dict.fromkeys(_FOR_REVISIONS))
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Show the comparison; 1 if something is slower than allowed, 3 if that cannot be told and has to be."""
-    if arguments.strict and arguments.fail_slower is None:
-        raise UsageError("--strict: takes --fail-slower as well")
+    """Show the comparison; return 1 if something is slower than allowed."""
     if arguments.revisions:
         if arguments.before:
             raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
         return _revisions(arguments, terminal)
     if not arguments.before:
         raise UsageError("compare: takes a sweep to compare with, such as latest~1, or --revisions BASE")
-    own = {name: getattr(arguments, name) for name in ("contenders", "shapes", "methods", "budget")}
-    defaults = {"contenders": [], "shapes": list(_SHAPES), "methods": list(METHODS), "budget": _BUDGET_S}
-    if given := [name for name, value in own.items() if value != defaults[name]]:
+    if given := [name for name in _FOR_REVISIONS if getattr(arguments, name) is not None]:
         raise UsageError(f"--{given[0]}: is for two revisions, which are measured; takes --revisions as well")
     from harness.across import comparison
     from harness.analysis.results import understand
@@ -112,15 +95,17 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     table = comparison.compare(before, after, arguments.fail_slower or 0.0)
     for line in comparison.differences(before, after):
         terminal.note(line)
-    return _judged(
-        arguments, terminal, table, f"after against before, with {before.reference} as the yardstick"
-    )
+    what = f"{after.path.name} against {before.path.name}, with {before.reference} as the yardstick"
+    return _judged(arguments, terminal, table, what)
 
 
 def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Measure the programs of two revisions in one sweep and compare them."""
     if len(arguments.revisions) > 2:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
+    for name, value in _FOR_REVISIONS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
     base, head = (*arguments.revisions, revisions.default())[:2]
     manifest = manifest_of(arguments)
     trees = [revisions.tree_of(base), revisions.tree_of(head)]
@@ -132,10 +117,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal):
             here = look_around(entered, terminal)
-            if here.lineup.missing:
-                raise FlatnetError(
-                    f"{next(iter(here.lineup.missing))} cannot be run; the note above says why"
-                )
+            if here.missing:
+                raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
             options = Options(
                 shapes=tuple(dict.fromkeys(arguments.shapes)),
                 methods=tuple(dict.fromkeys(arguments.methods)),
@@ -145,9 +128,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             sweep = begin(archive, options, replace(here, environment=described), terminal)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            if carry_out(terminal, sweep):
+            if carry_out([sweep], terminal):
                 return INTERRUPTED
-    terminal.failures(sweep.failed, sweep.spared)
     from harness.across import comparison
     from harness.analysis.results import understand
 
@@ -166,23 +148,14 @@ def _label(revision: str) -> str:
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:
     """Show a comparison and return the exit status that was asked for."""
     from harness.across import comparison
-    from harness.report import files, sentences
+    from harness.report import files, sentences, tables_across
 
     training = table[table["measure"] == "training"]
     sentence = sentences.comparison(training, what)
     if arguments.format == "table":
-        terminal.comparison(training, what, sentence)
+        marks = sentences.marks(training["verdict"])
+        terminal.show(sentence, tables_across.comparison(training, what), *marks)
     else:
-        terminal.say(files.comparison(table, sentence, arguments.format))
-    if arguments.fail_slower is None:
-        return 0
-    limit = 1.0 / (1.0 + arguments.fail_slower)
-    if arguments.per == "mean":
-        _, low, high = comparison.mean(training)
-        is_slower, is_open = high < limit, low < limit <= high
-    else:
-        is_slower = bool((training["slower_than_margin_p"] < _SURE).any())
-        is_open = bool(((training["low"] < limit) & (training["high"] >= limit)).any())
-    if is_slower:
-        return 1
-    return CANNOT_TELL if arguments.strict and is_open else 0
+        shown = tables_across.comparison(table, what)
+        terminal.say(files.comparison(table, shown, sentence, arguments.format))
+    return int(arguments.fail_slower is not None and comparison.is_slower(training))

@@ -1,26 +1,22 @@
 """Joins the sweeps of several machines: one table, one picture, and what they say together."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.archive import ABOUT, MACHINES, WHOLE, folders_in
 from harness.commands.arguments import add_results, archive_of
 from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
-from harness.records import RUNS, SweepFolder, replace_file
+from harness.measure.sweep import Progress
+from harness.records import SweepFolder, replace_file
 
 if TYPE_CHECKING:
     from harness.analysis.results import Results
     from harness.terminal import Terminal
 
 HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
-MACHINES = "machines"
-"""Where the sweeps of several machines are, in the results folder."""
-ABOUT = "machines.json"
-"""What was asked of them all."""
-WHOLE = "whole/sweep"
-"""The sweep that machines shared, put together."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,16 +43,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     return join(folders, into, terminal)
 
 
-def folders_in(path: Path) -> list[SweepFolder]:
-    """Return the folders of sweeps that stand directly in ``path``."""
-    return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
-
-
 def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> int:
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
-        from harness.across import machines as read
-        from harness.report import pictures_across, sentences
+        from harness.across import machines
+        from harness.report import pictures_across, sentences, tables_across
         from harness.report.files import csv, write_tables
         from harness.report.style import png
 
@@ -67,24 +58,23 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
                 found[_name(results, folder, found)] = results
                 if folder.path.parent == into:
                     write_tables(folder, results)
-        table = read.joined(found)
-        summed = read.summary(table)
+        table = machines.joined(found)
+        summed = machines.summary(table)
         about = f"{len(found)} machines" if len(found) > 1 else next(iter(found))
+        picture = pictures_across.machines(table, summed, f"{about}; {into.name}")
         replace_file(into / "joined.csv", csv(table))
         replace_file(into / "pooled.csv", csv(summed))
-        replace_file(
-            into / "machines.png", png(pictures_across.machines(table, summed, f"{about}; {into.name}"))
-        )
-    terminal.joined(table, summed)
+        replace_file(into / "machines.png", png(picture))
+    terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
-        differences = read.unlike(found)
-        _judge(differences, terminal)
+        unlike = machines.unlike(found)
+        terminal.show(_judged(unlike))
         whole = SweepFolder(into / WHOLE)
-        if not differences and put_together(folders, whole):
+        if not unlike and put_together(folders, whole):
             terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
-    terminal.sentences(sentences.machines(summed))
+    terminal.show(*sentences.machines(summed))
     terminal.say(f"Table, summary and picture: {into}")
     return 0
 
@@ -94,8 +84,12 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     from harness.across.machines import planned
     from harness.analysis.results import understand
 
+    progress = Progress.of(folder)
+    if progress and not progress.is_finished:
+        made = f"{len(progress.rows)} of {progress.plan.runs} runs"
+        terminal.note(f"{folder.path}: unfinished: {made}")
     try:
-        results = planned(understand(folder), folder.plan())
+        results = planned(understand(folder), progress.plan if progress else None)
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
         return None
@@ -105,27 +99,21 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
     return results
 
 
-def _name(results: "Results", folder: SweepFolder, taken: "dict[str, Results]") -> str:
-    """Return what a machine is called; its folder is named as well if that is not enough."""
-    name = str(results.environment.get("host") or folder.name)
-    if name in taken:
-        name = f"{name} ({folder.name})"
-    if name in taken:
+def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
+    """Return what a machine is called, with its folder's name if another machine is called so."""
+    host = str(results.environment.get("host") or folder.name)
+    name = next((name for name in (host, f"{host} ({folder.name})") if name not in taken), None)
+    if name is None:
         raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")
     return name
 
 
-def _judge(differences: Sequence[str], terminal: "Terminal") -> None:
-    """Say whether machines that shared a sweep may be called equal."""
-    if not differences:
-        terminal.sentences(
-            [
-                "The machines may be called equal: on the cases that all have measured, neither ratios nor"
-                " steps differ by more than intervals and floors."
-            ]
+def _judged(unlike: Sequence[str]) -> str:
+    """Return whether machines that shared a sweep may be called equal, in words."""
+    if not unlike:
+        return (
+            "The machines may be called equal: on the cases that all have measured, neither ratios nor"
+            " steps differ by more than intervals and floors."
         )
-        return
-    more = f", and {len(differences) - 1} more" if len(differences) > 1 else ""
-    terminal.sentences(
-        [f"The machines may not be called equal: {differences[0]}{more}. Compare within a machine only."]
-    )
+    more = f", and {len(unlike) - 1} more" if len(unlike) > 1 else ""
+    return f"The machines may not be called equal: {unlike[0]}{more}. Compare within a machine only."

@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Write kernels.csv and kernels.png, and show the table."""
+    """Write kernels.csv, and show the table."""
     from harness.analysis import kernels
     from harness.records import replace_file
-    from harness.report import pictures_across, style
+    from harness.report import tables_across
     from harness.report.files import csv
 
     if not arguments.pytest_benchmark and not arguments.criterion:
@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     path = arguments.results / "kernels.csv"
     table = kernels.renewed(path, table)
     replace_file(path, csv(table))
-    replace_file(path.with_suffix(".png"), style.png(pictures_across.kernels(table)))
-    terminal.kernels(table)
+    terminal.show(tables_across.kernels(table))
     return 0
 
 

@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
-from harness.commands.report import write_page
+from harness.archive import SWEEPS
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -14,24 +14,32 @@ add_arguments = add_sweep
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Write every picture and table of a sweep into its folder, and the page that has them all."""
+    """Write every picture and table of a sweep into its folder, and the page that has them all.
+
+    What belongs to no sweep is taken from the results folder, or for a sweep from elsewhere from what stands
+    beside it: that of another machine would not belong to it.
+    """
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
-        from harness.report import pictures as charts
-        from harness.report import style
+        from harness.analysis.results import understand
+        from harness.report import beside, page, pictures, pictures_across, style
         from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
-        results = results_of(arguments, folder)
+        results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
-    figures = {}
-    for name, figure in charts.draw(results):
+        is_ours = folder.path.parent == archive.path / SWEEPS
+        found = beside.read(archive.path if is_ours else folder.path.parent)
+    drawn = {}
+    for name, figure in pictures.draw(results):
         with terminal.doing(f"drawing {name}"):
-            folder.write_file(name, style.png(figure))
-        terminal.say(str(folder.path / name))
-        figures[name] = figure
-    with terminal.doing("writing the page"):
-        page = write_page(archive, folder, results, figures)
-    terminal.say(str(page))
+            drawn[name] = style.png(figure)
+            folder.write_file(f"{name}.png", drawn[name])
+        terminal.say(str(folder.path / f"{name}.png"))
+    if found.parts is not None:
+        drawn["parts"] = style.png(pictures_across.parts(found.parts))
+    text = page.page(results, folder.plan(), found, drawn)
+    folder.write_file(page.FILE, text.encode())
+    terminal.say(str(folder.path / page.FILE))
     archive.publish()
     return 0

@@ -1,36 +1,30 @@
 """Predicts the times of a shape that was not measured; checks such predictions."""
 
 import argparse
-from csv import DictReader
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
+from harness.archive import PREDICTED, Archive
 from harness.case import Shape
 from harness.commands.arguments import (
     add_cases,
     add_contenders,
+    add_limits,
     add_results,
-    amount,
     archive_of,
     checked,
     manifest_of,
+    options_of,
     whole,
 )
-from harness.errors import UsageError
-from harness.measure.contenders import Lineup
-from harness.measure.session import (
-    INTERRUPTED,
-    Here,
-    begin,
-    carry_out,
-    look_around,
-    measuring,
-)
-from harness.measure.sweep import Sweep, differs
+from harness.errors import INTERRUPTED, UsageError
+from harness.measure.machine import Here
+from harness.measure.session import begin, carry_out, look_around, measuring, resumed
+from harness.measure.sweep import Sweep
 from harness.plan import Options, shapes
-from harness.records import replace_file
+from harness.records import SweepFolder, replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +48,8 @@ _LEARNING_RUN_S = 0.02
 """Shorter than a run that tests: a step that takes too long to be learned from may then still be tested."""
 RECORD = "predictions.csv"
 """All predictions that were checked, in the results folder."""
+_THROUGH = "checked.json"
+"""Beside the sweeps of checks: the last sweep of those checks that are through."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,12 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure shapes of many kinds, predict others, and measure these, too",
     )
-    parser.add_argument(
-        "--budget",
-        metavar="N",
-        type=amount("seconds"),
-        default=100.0,
-        help="seconds of a sweep of a check, of which each contender has two for itself (default: 100)",
+    add_limits(
+        parser,
+        Options(budget_s=100.0),
+        budget_s="seconds of a sweep of a check, of which each contender has two for itself",
+        rounds="timed rounds of every case of a check",
     )
 
 
@@ -89,21 +84,21 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show predictions, or check them."""
     if bool(arguments.shape) == arguments.check:
         raise UsageError("predict: takes a shape such as 200-100-1, or --check")
-    from harness.across import predictions
-    from harness.analysis.results import understand
-    from harness.report import sentences
-
     if arguments.check:
         return _check(arguments, terminal)
+    from harness.across import predictions
+    from harness.analysis.results import understand
+    from harness.report import sentences, tables_across
+
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
         folders, reference = [archive_of(arguments).find(arguments.sweep or "latest")], ""
     else:
         reference = str(record["reference"].iloc[-1])
-        archive = _archive(arguments)
+        archive = Archive(arguments.results / PREDICTED)
         folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
     learned = predictions.learned([understand(folder) for folder in folders], reference)
-    table = _predicted(arguments, learned, terminal, arguments.shape)
+    table = _predicted(arguments, learned, [arguments.shape], terminal)
     for one in table.to_dict("records"):
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
@@ -115,12 +110,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
         raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
-    terminal.predictions(table, sentences.record(record))
+    terminal.show(tables_across.predictions(table), *sentences.beyond(table), sentences.record(record))
     return 0
 
 
 def _predicted(
-    arguments: argparse.Namespace, learned: "Learned", terminal: "Terminal", *shapes: Shape
+    arguments: argparse.Namespace, learned: "Learned", shapes: Sequence[Shape], terminal: "Terminal"
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -139,8 +134,7 @@ def _predicted(
             terminal.note(
                 f"{contender} {method}: fewer than {FEWEST_SIZES} shapes were measured, so no prediction"
             )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = arguments.samples, arguments.epochs, now
+    about = arguments.samples, arguments.epochs, datetime.now(UTC).isoformat(timespec="seconds")
     lines = [predictions.predicted(learned, asked, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
@@ -150,20 +144,22 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
     Each contender has sweeps for itself: beside a slower one its runs would be too short to show a step.
     """
-    archive, manifest, path = _archive(arguments), manifest_of(arguments), arguments.results / RECORD
-    learning = _options(arguments, LEARNED_SHAPES, _LEARNING_RUN_S)
-    testing = _options(arguments, HELD_OUT_SHAPES, Options().run_s)
+    archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
+    path, through = arguments.results / RECORD, SweepFolder(archive.path)
+    learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
+    testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
-        sources = _measured(archive, learning, here, _checked_until(path), terminal)
+        since = (through.read_json(_THROUGH) or {}).get("sweep", "")
+        sources = _measured(archive, learning, here, since, terminal)
         if not sources:
             return INTERRUPTED
         import pandas as pd
 
         from harness.across import predictions
         from harness.analysis.results import understand
-        from harness.report import sentences
+        from harness.report import sentences, tables_across
         from harness.report.files import csv
 
         record = predictions.read(path)
@@ -171,7 +167,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         if not set(names) <= set(record["sweep"]):
             found = [understand(sweep.folder) for sweep in sources]
             learned = predictions.learned(found, here.reference)
-            table = _predicted(arguments, learned, terminal, *HELD_OUT_SHAPES)
+            table = _predicted(arguments, learned, HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
         own = record["sweep"].isin(names)
@@ -183,7 +179,8 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for sweep in tested:
         table = predictions.checked(table, understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    terminal.checks(table, predictions.hits(table), sentences.record(table))
+    through.write_json(_THROUGH, {"sweep": max(sweep.folder.name for sweep in tested)})
+    terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(
             f"{unchecked} could not be checked: a step takes too long, or it did not fit into --budget"
@@ -192,53 +189,25 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _measured(
-    archive: Archive, options: Options, here: Here, after: str, terminal: "Terminal"
+    archive: Archive, options: Options, here: Here, since: str, terminal: "Terminal"
 ) -> list[Sweep]:
     """Measure each contender in a sweep of its own, all in turn; return nothing if somebody interrupts that.
 
-    Sweeps that an earlier call has begun are gone on with, if they are later than sweep ``after``.
+    Sweeps later than ``since`` that an earlier call has begun are gone on with.
     """
     sweeps = []
-    for contender in here.lineup.present:
+    for contender in here.contenders:
         name, described = contender.name, here.environment["contenders"]
-        assert isinstance(described, dict)
-        alone = Here(
-            lineup=Lineup(present=(contender,), versions={name: here.lineup.versions[name]}),
+        alone = replace(
+            here,
+            contenders=(contender,),
+            versions={name: here.versions[name]},
             reference=name,
             environment={**here.environment, "contenders": {name: described[name]}},
         )
-        sweeps.append(_begun(archive, options, alone, after) or begin(archive, options, alone, terminal))
-    if carry_out(terminal, *sweeps):
+        sweep = resumed(archive, options, alone, terminal, since=since)
+        sweeps.append(sweep or begin(archive, options, alone, terminal))
+    if carry_out(sweeps, terminal):
         terminal.note("interrupted; the same command goes on from here")
         return []
-    for sweep in sweeps:
-        terminal.failures(sweep.failed, sweep.spared)
     return sweeps
-
-
-def _begun(archive: Archive, options: Options, here: Here, after: str) -> Sweep | None:
-    """Return the latest sweep that was asked for like this, of the same programs on the same machine."""
-    for folder in reversed(archive.sweeps()):
-        plan = folder.plan() if folder.name > after else None
-        if plan and not differs(folder, plan, options, here.lineup, here.reference, here.environment):
-            folder.set_half_lines_aside()
-            return Sweep(plan, here.lineup.present, folder, here.host)
-    return None
-
-
-def _checked_until(path: Path) -> str:
-    """Return the latest sweep that a check was through with, or ''."""
-    if not path.exists():
-        return ""
-    # pandas would make the parent of the programs large.
-    with path.open(encoding="utf-8", newline="") as file:
-        return max((line.get("checked_by") or "" for line in DictReader(file)), default="")
-
-
-def _options(arguments: argparse.Namespace, shapes: tuple[Shape, ...], run_s: float) -> Options:
-    methods = tuple(dict.fromkeys(arguments.methods))
-    return Options(shapes=shapes, methods=methods, budget_s=arguments.budget, run_s=run_s)
-
-
-def _archive(arguments: argparse.Namespace) -> Archive:
-    return Archive(arguments.results / "predicted")

@@ -1,90 +1,73 @@
 """Checks the harness itself, on this machine and with the real programs."""
 
 import argparse
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from harness.archive import Archive
-from harness.commands.arguments import add_contenders, add_results, amount, manifest_of
-from harness.errors import NothingMeasured
-from harness.measure import environment, selfcheck
-from harness.measure.session import INTERRUPTED, carry_out, look_around, measuring
+from harness.archive import SELFCHECK, Archive
+from harness.case import ARTICLE, METHODS
+from harness.commands.arguments import add_contenders, add_limits, add_results, manifest_of, options_of
+from harness.errors import INTERRUPTED
+from harness.measure import selfcheck
+from harness.measure.session import begin, carry_out, look_around, measuring, resumed
+from harness.plan import Options
+from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 HELP = "measure on this machine whether intervals and verdicts hold"
+PARTS = 20
+"""How many sweeps the one that is made counts as: its rounds are cut into so many."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_contenders(parser)
     add_results(parser)
-    parser.add_argument(
-        "--budget",
-        metavar="N",
-        type=amount("seconds"),
-        default=600.0,
-        help="seconds for all of it (default: 600)",
+    add_limits(
+        parser,
+        Options(budget_s=600.0),
+        budget_s="seconds for all of it",
+        rounds=f"timed rounds of each of the {PARTS} parts",
     )
     parser.add_argument("--fresh", action="store_true", help="start anew even if one is unfinished")
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Make the sweeps that are still to be made, then write selfcheck.csv and selfcheck.png."""
-    archive = Archive(arguments.results / "selfcheck")
+    """Make a sweep or go on with one, then write selfcheck.csv and selfcheck.png."""
+    archive = Archive(arguments.results / SELFCHECK)
     manifest = selfcheck.with_copies(manifest_of(arguments))
-    options = selfcheck.options_for(arguments.budget, manifest)
-    has_failed = interrupted = False
+    method = next(method for method in METHODS if method in manifest.contenders[0].methods)
+    options = options_of(arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / PARTS)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
-        about = here.lineup, here.reference, here.environment
-        plan = None if arguments.fresh else selfcheck.unfinished_plan(archive, options, *about)
-        if plan:
-            terminal.note("going on with an unfinished check")
-        else:
-            with terminal.counting("pilot runs", None) as advance:
-                plan = selfcheck.first_plan(
-                    options,
-                    sweep=archive.new_name(),
-                    reference=here.reference,
-                    lineup=here.lineup,
-                    memory_bytes=options.memory_bytes or environment.memory_limit(),
-                    on_pilot=advance,
-                )
-            terminal.plan(plan)
-        terminal.say(f"{selfcheck.REPEATS} such sweeps: about {selfcheck.REPEATS * plan.estimate_s:.0f} s")
-        for sweep in selfcheck.sweeps(archive, plan, here.lineup, here.environment):
-            interrupted = carry_out(terminal, sweep)
-            terminal.failures(sweep.failed, sweep.spared)
-            has_failed = has_failed or bool(sweep.failed)
-            if interrupted:
-                break
-        _report(arguments, archive, terminal)
+        sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
+        sweep = sweep or begin(
+            archive, options, here, terminal, adapted=lambda plan: selfcheck.repeated(plan, PARTS)
+        )
+        terminal.plan(sweep.plan)
+        terminal.say(f"The rounds are cut into {PARTS} parts, each as if it were a sweep.")
+        interrupted = carry_out([sweep], terminal)
+        _report(arguments, sweep.folder, terminal)
     if interrupted:
         terminal.note("interrupted; the same command goes on from here")
         return INTERRUPTED
-    return int(has_failed)
+    return int(bool(sweep.failed))
 
 
-def _report(arguments: argparse.Namespace, archive: Archive, terminal: "Terminal") -> None:
-    """Write the table and the picture of what the latest check showed so far, and show the table."""
+def _report(arguments: argparse.Namespace, folder: SweepFolder, terminal: "Terminal") -> None:
+    """Write the table and the picture of what the check has shown so far, and show the table."""
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares
-        from harness.analysis.results import understand
         from harness.records import replace_file
-        from harness.report import pictures_across, sentences, style
+        from harness.report import pictures_across, sentences, style, tables_across
         from harness.report.files import csv
 
-        found = []
-        for folder in selfcheck.latest_group(archive):
-            with suppress(NothingMeasured):
-                found.append(understand(folder))
-        table = intervals(found)
+        table = intervals(folder, PARTS)
         if table.empty:
-            terminal.note("no sweep has two timed rounds yet, so there is nothing to show")
+            terminal.note("no part has two timed rounds yet, so there is nothing to show")
             return
         path = arguments.results / "selfcheck.csv"
         replace_file(path, csv(table))
         replace_file(path.with_suffix(".png"), style.png(pictures_across.selfcheck(table)))
-    terminal.selfcheck(shares(table), sentences.selfcheck(table))
+    terminal.show(tables_across.selfcheck(shares(table)), sentences.selfcheck(table))

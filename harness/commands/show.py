@@ -1,18 +1,32 @@
-"""Shows the tables of a sweep again."""
+"""Shows the tables of a sweep again, or prints it in the format of another tool."""
 
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_sweep, archive_of, results_of
+from harness.commands.arguments import add_sweep, archive_of
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "show the tables of a sweep"
-add_arguments = add_sweep
+HELP = "show the tables of a sweep, or print it in the format of another tool"
+_FORMATS = ("table", "markdown", "hyperfine", "pytest-benchmark")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_sweep(parser)
+    parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show what a sweep found."""
-    terminal.results(results_of(arguments, archive_of(arguments).find(arguments.sweep)))
+    from harness.analysis.results import understand
+    from harness.report import files, tables
+
+    folder = archive_of(arguments).find(arguments.sweep)
+    results = understand(folder, arguments.reference, arguments.margin)
+    if arguments.format == "table":
+        terminal.show(*tables.shown(results))
+    else:
+        terminal.say(files.FORMATS[arguments.format](results))
     return 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.arguments import add_results, archive_of, checked
+from harness.commands.arguments import add_results, archive_of
 from harness.errors import ResultsError, UsageError
 from harness.records import replace_file
 
@@ -22,26 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--case",
         nargs=2,
-        type=checked(_word),
         metavar=("METHOD", "SHAPE"),
         help="such as naive 10-5-1: draw history.png, and write history.csv, into the results folder",
     )
-
-
-def _word(text: str) -> str | Shape:
-    """Read a method or a shape."""
-    return text if text in METHODS else Shape.parse(text)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Show when and where each sweep was made, by whom, and what became of it; or follow a case."""
     archive = archive_of(arguments)
     if not arguments.case:
-        terminal.sweeps(_overviews(archive, terminal))
+        from harness.report import tables_across
+
+        terminal.show(tables_across.sweeps(_overviews(archive, terminal)))
         return 0
-    method, shape = arguments.case
-    if method not in METHODS or not isinstance(shape, Shape):
-        raise UsageError(f"--case: got {method} {shape}, takes a method and a shape, such as naive 10-5-1")
+    method, shape = _case(*arguments.case)
     with terminal.doing("reading the sweeps"):
         from harness.across import history
         from harness.report import pictures_across, style
@@ -55,6 +49,16 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         replace_file(archive.path / name, content)
         terminal.say(str(archive.path / name))
     return 0
+
+
+def _case(method: str, text: str) -> tuple[str, Shape]:
+    """Return the method and the shape that --case names."""
+    if method not in METHODS:
+        raise UsageError(f"--case: got {method!r}, takes {', '.join(METHODS)} and a shape")
+    try:
+        return method, Shape.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--case: {error}") from error
 
 
 def _overviews(archive: Archive, terminal: "Terminal") -> Iterator[dict[str, Any]]:

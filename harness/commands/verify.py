@@ -4,6 +4,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, amount, manifest_of, whole
+from harness.measure import verify
+from harness.measure.contenders import lineup
+from harness.measure.runner import guarded
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -29,10 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Check every case; nothing compared, or one difference, is a failure."""
-    from harness.measure import verify
-    from harness.measure.contenders import lineup
-    from harness.measure.runner import guarded
-
     manifest = manifest_of(arguments)
     with guarded():
         present = lineup(manifest)

@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from harness.codec import shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines import errand
-from harness.machines.lanes import Worker
 
 RESOURCE = "measurement"
 _PROTOCOLS = ("tcp", "tls", "ws", "wss")
-_PYTHON = platform.python_version()
+_GONE = "the scheduler is gone"
 _CONNECT_S = 10.0
 _ANSWER_S = 10.0
 """How long a worker may take to say who it is, and a reply to arrive."""
@@ -31,6 +31,29 @@ _ANSWER_S = 10.0
 
 class SchedulerGone(FlatnetError):
     """The scheduler does not answer, or no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker that has introduced itself."""
+
+    address: str
+    """Where it is found."""
+    python: str
+    """Its version of Python."""
+    machine: str
+    """What it calls its machine; empty if it was not asked, for its Python is another."""
+    boot: str
+    """What is unique to the machine since it was started; empty if unknown."""
+    process: int
+    """Its process id: another worker may take over an address."""
+    offers: bool
+    """Whether it has the resource that a measurement takes."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its unique key among all workers that ever were."""
+        return self.address, self.process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +72,11 @@ class Access:
     @property
     def is_open(self) -> bool:
         """Whether others may reach the scheduler and do what they like: unencrypted, and not this machine."""
-        parts = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
-        host = parts.hostname or ""
+        parts = urlsplit(self.address)
         try:
-            is_here = ip_address(host).is_loopback
+            is_here = ip_address(parts.hostname or "").is_loopback
         except ValueError:
-            is_here = host == "localhost"
+            is_here = parts.hostname == "localhost"
         return parts.scheme in ("tcp", "ws") and not is_here
 
 
@@ -81,11 +103,8 @@ def address_in(path: Path) -> str:
 
 
 @contextmanager
-def connected(access: Access, tree: str | None = None, archive: bytes | None = None) -> Iterator["Cluster"]:
-    """Connect to a scheduler; with ``tree``, let workers measure in copies of that, unpacked from an archive.
-
-    Raises UsageError without Dask, and SchedulerGone if nobody answers.
-    """
+def connected(access: Access) -> Iterator["Cluster"]:
+    """Connect to a scheduler; raise UsageError without Dask, and SchedulerGone if nobody answers."""
     try:
         import cloudpickle
         import distributed
@@ -102,17 +121,18 @@ def connected(access: Access, tree: str | None = None, archive: bytes | None = N
             access.address, timeout=_CONNECT_S, security=security, set_as_default=False
         )
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SchedulerGone(f"no scheduler can be reached at {access.address}: {reason[:200]}") from error
+        raise SchedulerGone(
+            f"no scheduler can be reached at {access.address}: {shown_error(error)}"
+        ) from error
     try:
-        yield Cluster(client, tree, archive)
+        yield Cluster(client)
     finally:
         with suppress(Exception):
             client.close(timeout=_ANSWER_S)
 
 
 def _by_value(function: Any) -> Any:
-    """Return a function that is sent with its code: the worker need not have this project."""
+    """Return a function that is sent with its code: the worker may have another version of this project."""
     # What can be imported is sent by its name; this cannot.
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
@@ -125,14 +145,9 @@ def _security(access: Access) -> Any:
     """Return what Dask is to use for TLS; raise UsageError if that will not do."""
     import distributed
 
-    security = distributed.Security()
-    if access.ca_file or access.cert or access.key:
-        security = distributed.Security(
-            tls_ca_file=access.ca_file,
-            tls_client_cert=access.cert,
-            tls_client_key=access.key,
-            require_encryption=True,
-        )
+    files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
+    given = {name: file for name, file in files.items() if file}
+    security = distributed.Security(**given, require_encryption=True if given else None)
     try:
         has_certificates = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # an error of ssl is an OSError
@@ -149,62 +164,50 @@ def _security(access: Access) -> Any:
 class Cluster:
     """The workers of a scheduler; methods raise SchedulerGone if it is gone."""
 
-    def __init__(self, client: Any, tree: str | None, archive: bytes | None) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._tree, self._archive = tree, archive
-        self._known: dict[str, tuple[str, Worker]] = {}
+        self._known: dict[str, Worker] = {}
         self._futures: dict[str, Any] = {}
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
         """Return who is there, each asked once who it is; who does not answer is left out."""
-        found = self._reached(lambda: self._client.scheduler_info(n_workers=-1))["workers"]
+        found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder for what it spills.
-        ids = {address: f"{about['id']} {about['local_directory']}" for address, about in found.items()}
-        self._known = {
-            address: (number, worker)
-            for address, (number, worker) in self._known.items()
-            if ids.get(address) == number
-        }
-        pythons = self._run(platform.python_version, [one for one in ids if one not in self._known])
+        ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
+        self._known = {number: worker for number, worker in self._known.items() if number in ids}
+        pythons = self._run(
+            platform.python_version, [at for one, at in ids.items() if one not in self._known]
+        )
         # What is sent by value is code of this Python.
-        same = [address for address, python in pythons.items() if _minor(python) == _minor(_PYTHON)]
+        same = [at for at, python in pythons.items() if _minor(python) == _minor(platform.python_version())]
         told = self._run(_by_value(errand.hello), same)
-        for address, python in pythons.items():
-            offers = found[address].get("resources", {}).get(RESOURCE, 0) >= 1
-            about = told.get(address, {"machine": "", "boot": "", "process": 0})
-            worker = Worker(address=address, python=python, offers=offers, **about)
-            self._known[address] = ids[address], worker
-        return [worker for _, worker in self._known.values()]
+        for number, address in ids.items():
+            if address in pythons:
+                self._known[number] = Worker(
+                    address=address,
+                    python=pythons[address],
+                    offers=found[address].get("resources", {}).get(RESOURCE, 0) >= 1,
+                    **told.get(address, {"machine": "", "boot": "", "process": 0}),
+                )
+        return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:
         if not addresses:
             return {}
-        answers: dict[str, Any] = self._reached(
-            lambda: self._client.run(function, workers=addresses, on_error="ignore")
-        )
-        return answers
+        return dict(self._reached(self._client.run, function, workers=addresses, on_error="ignore"))
 
     def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
         """Hand a request to a worker's station, and return a ticket for the reply."""
-        archive = self._archive if request["do"] == "look" else None
-        return self._submit(worker, _by_value(errand.ask), dict(request), self._tree, archive)
-
-    def clear(self, worker: Worker) -> str:
-        """Let a worker remove the copy in which it measured, and return a ticket."""
-        return self._submit(worker, _by_value(errand.remove), self._tree)
-
-    def _submit(self, worker: Worker, function: Any, *arguments: Any) -> str:
         ticket = f"flatnet-{uuid4().hex}"
         future = self._reached(
-            lambda: self._client.submit(
-                function,
-                *arguments,
-                key=ticket,
-                workers=[worker.address],
-                resources={RESOURCE: 1},
-                pure=False,
-            )
+            self._client.submit,
+            _by_value(errand.ask),
+            dict(request),
+            key=ticket,
+            workers=[worker.address],
+            resources={RESOURCE: 1},
+            pure=False,
         )
         self._futures[ticket] = future
         future.add_done_callback(lambda _: self._done.put(ticket))
@@ -221,7 +224,7 @@ class Cluster:
             while True:
                 tickets.append(self._done.get_nowait())
         if self._client.status != "running":
-            raise SchedulerGone("the scheduler is gone")
+            raise SchedulerGone(_GONE)
         return [(ticket, self._fetched(ticket)) for ticket in tickets if ticket in self._futures]
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
@@ -232,14 +235,11 @@ class Cluster:
             error = future.exception(timeout=_ANSWER_S)
             if type(error).__name__ == "KilledWorker":
                 return {"again": "its workers were killed"}
-            return {
-                "error": f"its worker failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            }
+            return {"error": f"its worker failed: {type(error).__name__}: {shown_error(error)}"}
         try:
-            reply: dict[str, Any] = future.result(timeout=_ANSWER_S)
+            return dict(future.result(timeout=_ANSWER_S))
         except Exception as error:
             return {"again": f"its reply was lost: {type(error).__name__}"}
-        return reply
 
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a round that has begun goes on to its end, and into the journal."""
@@ -248,8 +248,8 @@ class Cluster:
             with suppress(Exception):
                 self._client.cancel(futures)
 
-    def _reached(self, call: Any) -> Any:
+    def _reached(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            return call()
+            return call(*arguments, **options)
         except Exception as error:
-            raise SchedulerGone("the scheduler is gone") from error
+            raise SchedulerGone(_GONE) from error

@@ -2,18 +2,19 @@
 
 A machine is a lane. Its sweep is made a round at a time, each by one request to a worker of that machine, and
 the rows of a reply go into the machine's folder here. If a worker is gone, the lane waits for another one of
-the same machine, and goes on there from what the folder and that machine's journal have. Nothing in here
-knows of Dask.
+the same machine, and resumes there what the folder and that machine's journal have.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.codec import encode
-from harness.machines.station import Parcel
-from harness.measure.sweep import Sweep
+from harness.machines.cluster import Cluster, Worker
+from harness.machines.parcel import Parcel
+from harness.machines.roll_call import machine_of
+from harness.measure.sweep import Progress, differs
 
 WINDOW = 2
 """Rounds that a machine is asked for at a time: it has the next one when it is through with one."""
@@ -25,86 +26,44 @@ _MOST_IN_VAIN = 10
 """So many times in a row a machine is asked anew without a new row; then it is given up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """A worker that has introduced itself."""
-
-    address: str
-    """Where it is found."""
-    python: str
-    """Its version of Python."""
-    machine: str
-    """What it calls its machine; empty if it was not asked, for its Python is another."""
-    boot: str
-    """What is unique to the machine since it was started; empty if unknown."""
-    process: int
-    """Its process id: another worker may take over an address."""
-    offers: bool
-    """Whether it has the resource that a measurement takes."""
-
-
-class Workers(Protocol):
-    """Workers that can be asked; methods raise SchedulerGone if nobody can be reached any more."""
-
-    def present(self) -> list[Worker]:
-        """Return who is there."""
-        ...
-
-    def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
-        """Hand a request to a worker's station, and return a ticket for the reply."""
-        ...
-
-    def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
-        """Return the replies that have come, with their tickets; wait so many seconds for the first.
-
-        A reply has ``again`` if the request came to nothing, whoever is to blame.
-        """
-        ...
-
-    def forget(self, tickets: Iterable[str]) -> None:
-        """Take requests back; a round that has begun goes on to its end, and into the journal."""
-        ...
-
-
 @dataclass(slots=True, kw_only=True)
 class Lane:
     """A machine and its sweep."""
 
     machine: str
     """Its name."""
-    sweep: Sweep
-    """What is measured there, and the folder here."""
-    environment: Mapping[str, Any]
-    """What the machine is."""
-    failure: str = ""
-    """Why it was given up; empty if it was not."""
+    progress: Progress
+    """Its sweep, as far as its rows have come."""
     worker: Worker | None = None
     """Who is asked; None: nobody is there."""
-    has_begun: bool = False
-    """Whether that worker's station has taken up the sweep."""
     asked: dict[str, str] = field(default_factory=dict)
-    """What is asked for, by ticket: look, begin, or a round in words."""
+    """What is asked for, by ticket: look, begin or round."""
+    rounds: Iterator[tuple[str, int]] | None = None
+    """Rounds that it was not asked for yet; None until that worker's station has taken up the sweep."""
     gone_since_s: float | None = None
     """Since when nobody is there, by the clock."""
     in_vain: int = 0
     """How often it was asked anew since the latest new row."""
-    rounds: Iterator[tuple[str, int]] = field(default_factory=lambda: iter(()))
-    """Rounds that it was not asked for yet."""
-
     is_through: bool = False
-    """Whether nothing is left to be measured."""
-    was_handed_over: bool = False
-    """Whether others measure what it had not finished."""
+    """Whether nothing is left to be measured there."""
+    failure: str = ""
+    """Why it was given up; empty if it was not."""
 
     @property
     def is_open(self) -> bool:
         """Whether something is still to be measured, and may be."""
         return not (self.is_through or self.failure)
 
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The planned seconds of the runs that are made, and of all."""
+        whole_s = self.progress.plan.estimate_s
+        return whole_s - self.progress.left_s, whole_s
+
     def leave(self) -> None:
         """Forget who was asked, and for what."""
         self.asked.clear()
-        self.worker, self.has_begun = None, False
+        self.worker = self.rounds = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,25 +72,34 @@ class Fleet:
 
     lanes: Sequence[Lane]
     """A lane for each machine."""
-    workers: Workers
+    workers: Cluster
     """Who can be asked."""
     look: Mapping[str, Any]
-    """The request with which a station gets to know its contenders."""
-    differs: Callable[[Lane, Mapping[str, Any]], str]
-    """Told a lane and the answer to that, returns what is no longer as it was, or ''."""
+    """The arguments of the request with which a station gets to know its contenders."""
     advance: Callable[[str, str, float], None]
-    """Told a machine, what was measured, and the planned seconds of it."""
+    """Told a machine, a run that was made there, and the planned seconds of it."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
     """Gives the unfinished cases of a lane that was given up to others; None: nobody takes over."""
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
 
     def carry_out(self) -> None:
-        """Measure until all lanes are through, or given up; raise SchedulerGone if nobody can be reached."""
+        """Measure until all lanes are through, or given up; raise SchedulerGone if nobody can be reached.
+
+        If somebody interrupts that, what nobody has begun is taken back.
+        """
         for lane in self.lanes:
-            lane.is_through = next(lane.sweep.pending(), None) is None
+            lane.is_through = lane.progress.is_finished
             if not lane.is_through:
-                self.begin(lane)
+                self._begin(lane)
+        try:
+            self._work()
+        except KeyboardInterrupt:
+            for lane in self.lanes:
+                self._let_go(lane)
+            raise
+
+    def _work(self) -> None:
         checked_s = self.clock()
         while self._goes_on():
             if self.clock() - checked_s >= _CHECK_S:
@@ -144,17 +112,11 @@ class Fleet:
                 if owner is not None:
                     self._heard(owner, owner.asked.pop(ticket), reply)
 
-    def stop(self) -> None:
-        """Take back what nobody has begun."""
-        for lane in self.lanes:
-            self._let_go(lane)
-
     def _look_up(self, now_s: float) -> None:
         """Find out who is gone and who is back."""
-        present = {(one.address, one.process): one for one in self.workers.present() if one.offers}
+        present = {one.key: one for one in self.workers.present() if one.offers}
         for lane in self.lanes:
-            worker = lane.worker
-            if worker is not None and (worker.address, worker.process) not in present:
+            if lane.worker is not None and lane.worker.key not in present:
                 self._let_go(lane)
             if lane.worker is None and not lane.failure:
                 found = next((one for one in present.values() if one.machine == lane.machine), None)
@@ -166,41 +128,40 @@ class Fleet:
     def _goes_on(self) -> bool:
         """Whether anything is still measured, or waited for; give up machines that are gone for too long."""
         now_s = self.clock()
-        late = [
-            lane
-            for lane in self.lanes
-            if lane.is_open and lane.gone_since_s is not None and now_s - lane.gone_since_s >= GRACE_S
-        ]
-        if self.hand_over or all(lane in late for lane in self.lanes if lane.is_open):
+        still = [lane for lane in self.lanes if lane.is_open]
+        late = [one for one in still if one.gone_since_s is not None and now_s - one.gone_since_s >= GRACE_S]
+        if self.hand_over or len(late) == len(still):
             for lane in late:
-                lane.failure = (
-                    "is gone" if self.hand_over else "is gone; the same command goes on when it is back"
-                )
+                lane.failure = "is gone"
+                if not self.hand_over:
+                    lane.failure += "; the same command resumes its sweep when it is back"
         for lane in self.lanes:
             others = [other for other in self.lanes if other.worker is not None and not other.failure]
-            if self.hand_over and lane.failure and others and not (lane.is_through or lane.was_handed_over):
+            if self.hand_over and lane.failure and others and not lane.is_through:
                 self.hand_over(lane, others)
-                lane.was_handed_over = True
+                lane.is_through = True
                 lane.failure += "; what it had not finished was measured anew on others"
                 for other in others:
                     other.is_through = False
-                    self.begin(other)
+                    self._begin(other)
         return any(lane.is_open for lane in self.lanes)
 
     def _attach(self, lane: Lane, worker: Worker) -> None:
-        lane.worker, lane.gone_since_s, lane.has_begun = worker, None, False
+        lane.worker, lane.gone_since_s = worker, None
         if not self._was_in_vain(lane):
-            lane.asked[self.workers.ask(worker, self.look)] = "look"
+            self._ask(lane, "look", **self.look)
 
     def _was_in_vain(self, lane: Lane) -> bool:
         """Count that a lane is asked anew; give it up if that never helps."""
         lane.in_vain += 1
         if lane.in_vain > _MOST_IN_VAIN:
-            lane.failure = (
-                f"was asked {_MOST_IN_VAIN} times and measured nothing; its worker may have said why"
-            )
-            self._let_go(lane)
+            why = f"was asked {_MOST_IN_VAIN} times and measured nothing; its worker may have said why"
+            self._give_up(lane, why)
         return bool(lane.failure)
+
+    def _give_up(self, lane: Lane, why: str) -> None:
+        lane.failure = why
+        self._let_go(lane)
 
     def _let_go(self, lane: Lane) -> None:
         self.workers.forget(lane.asked)
@@ -208,64 +169,48 @@ class Fleet:
 
     def _fill(self, lane: Lane) -> None:
         """Ask for as many rounds as a machine may have in hand."""
-        while lane.worker and lane.has_begun and len(lane.asked) < WINDOW:
+        while lane.rounds is not None and len(lane.asked) < WINDOW:
             following = next(lane.rounds, None)
             if following is None:
                 if lane.asked or not lane.is_open:
                     return
-                lane.is_through = next(lane.sweep.pending(), None) is None
+                lane.is_through = lane.progress.is_finished
                 if lane.is_through or self._was_in_vain(lane):
                     return
                 # A round was cut off.
-                lane.rounds = lane.sweep.rounds()
+                lane.rounds = lane.progress.rounds()
                 continue
             case, number = following
-            request = {"do": "round", "sweep": lane.sweep.plan.sweep, "case": case, "number": number}
-            lane.asked[self.workers.ask(lane.worker, request)] = f"{case} {_round(number)}"
+            self._ask(lane, "round", sweep=lane.progress.plan.sweep, case=case, number=number)
 
-    def begin(self, lane: Lane) -> None:
+    def _begin(self, lane: Lane) -> None:
         """Let a lane's station take up the sweep as it is in the folder here."""
-        if lane.worker is None:
-            return
-        lane.has_begun = False
-        rows, losses = tuple(lane.sweep.folder.rows()), lane.sweep.losses
-        request = {
-            "do": "begin",
-            "plan": encode(lane.sweep.plan),
-            "environment": lane.environment,
-            "has": Parcel(rows=rows, losses=losses).packed(),
-        }
-        lane.rounds = iter(())
-        lane.asked[self.workers.ask(lane.worker, request)] = "begin"
+        lane.rounds = None
+        progress, environment = lane.progress, lane.progress.folder.environment()
+        has = Parcel(rows=tuple(progress.rows.values()), losses=progress.losses).packed()
+        self._ask(lane, "begin", plan=encode(progress.plan), environment=environment, has=has)
+
+    def _ask(self, lane: Lane, do: str, **arguments: Any) -> None:
+        if lane.worker is not None:
+            lane.asked[self.workers.ask(lane.worker, {"do": do, **arguments})] = do
 
     def _heard(self, lane: Lane, what: str, reply: Mapping[str, Any]) -> None:
         if "error" in reply:
-            lane.failure = str(reply["error"])
-            self._let_go(lane)
+            self._give_up(lane, str(reply["error"]))
         elif "again" in reply:
             # Who is there is found out anew; if it is the same worker, it is asked from the start.
             self._let_go(lane)
         elif what == "look":
-            lane.failure = self.differs(lane, reply)
-            if lane.failure:
-                self._let_go(lane)
+            progress = lane.progress
+            if difference := differs(progress.folder, progress.plan, None, machine_of(reply)):
+                why = f"came back changed: {difference}; change that back, or start anew with --fresh"
+                self._give_up(lane, why)
             else:
-                self.begin(lane)
+                self._begin(lane)
         else:
-            self._take(lane, reply)
+            parcel = Parcel.unpacked(reply)
+            for row in lane.progress.take(parcel.rows, parcel.losses):
+                lane.in_vain = 0
+                self.advance(lane.machine, str(row.run), lane.progress.plan.estimate_of(row.run))
             if what == "begin":
-                lane.has_begun = True
-                lane.rounds = lane.sweep.rounds()
-
-    def _take(self, lane: Lane, reply: Mapping[str, Any]) -> None:
-        parcel = Parcel.unpacked(reply)
-        new = lane.sweep.take(parcel.rows, parcel.losses)
-        if new:
-            lane.in_vain = 0
-        for row in new:
-            at = f"{_round(row.run.round)} {row.run.case}"
-            self.advance(lane.machine, at, lane.sweep.plan.estimate_of(row.run))
-
-
-def _round(number: int) -> str:
-    return f"round {number}" if number else "warm-up"
+                lane.rounds = lane.progress.rounds()

@@ -1,13 +1,13 @@
 """One sweep shared out by cases over machines of one kind, and what becomes of the cases of who is gone."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.case import ARTICLE
 from harness.codec import encode
 from harness.machines.lanes import Lane
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Progress
 from harness.plan import LeftOut, Plan, PlannedCase
 from harness.records import PLAN, LossKey, SweepFolder
 from harness.rows import Row
@@ -19,28 +19,27 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
     One case of each method with a control, the article's if there is one, is measured by all, to see whether
     the machines are equal.
     """
-    common = _common(plan)
-    parts: dict[str, list[PlannedCase]] = {machine: list(common) for machine in machines}
-    seconds = dict.fromkeys(machines, 0.0)
-    for case in sorted(plan.cases, key=lambda case: -_seconds(plan, case)):
-        if case not in common:
-            machine = min(machines, key=lambda one: seconds[one])
-            parts[machine].append(case)
-            seconds[machine] += _seconds(plan, case)
-    return {machine: _with_cases(plan, cases) for machine, cases in parts.items()}
-
-
-def _common(plan: Plan) -> list[PlannedCase]:
-    chosen: dict[str, PlannedCase] = {}
+    common: dict[str, PlannedCase] = {}
     for case in plan.cases:
-        known = chosen.get(case.case.method)
-        if case.control and (known is None or case.case.shape == ARTICLE):
-            chosen[case.case.method] = case
-    return list(chosen.values())
+        if case.control and (case.case.method not in common or case.case.shape == ARTICLE):
+            common[case.case.method] = case
+    others = [case for case in plan.cases if case not in common.values()]
+    parts = _dealt(plan, others, dict.fromkeys(machines, 0.0))
+    return {machine: _with_cases(plan, [*common.values(), *cases]) for machine, cases in parts.items()}
 
 
-def _seconds(plan: Plan, case: PlannedCase) -> float:
-    return case.round_s(plan.reference) * (case.rounds + 1)
+def _dealt(
+    plan: Plan, cases: Sequence[PlannedCase], seconds: Mapping[str, float]
+) -> dict[str, list[PlannedCase]]:
+    """Share cases out, the longest first, each to the machine that has the fewest seconds to measure."""
+    left_s = dict(seconds)
+    parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
+    lengths_s = {str(case.case): case.round_s(plan.reference) * (case.rounds + 1) for case in cases}
+    for case in sorted(cases, key=lambda case: -lengths_s[str(case.case)]):
+        machine = min(left_s, key=lambda name: left_s[name])
+        parts[machine].append(case)
+        left_s[machine] += lengths_s[str(case.case)]
+    return parts
 
 
 def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
@@ -55,9 +54,9 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
 
     What all have measured, to see whether they are equal, is taken from the first of them.
     """
-    plans = [plan for folder in folders if (plan := folder.plan())]
-    sweeps = [Sweep(plan, (), folder, "") for plan, folder in zip(plans, folders, strict=True)]
-    if any(next(sweep.pending(), None) is not None for sweep in sweeps):
+    found = [Progress.of(folder) for folder in folders]
+    sweeps = [sweep for sweep in found if sweep and sweep.is_finished]
+    if len(sweeps) < len(folders):
         return False
     taken: dict[str, PlannedCase] = {}
     rows: list[Row] = []
@@ -65,17 +64,15 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
     for sweep in sweeps:
         own = {str(case.case): case for case in sweep.plan.cases if str(case.case) not in taken}
         taken |= own
-        rows += [row for row in sweep.folder.rows() if str(row.run.case) in own]
+        rows += [row for row in sweep.rows.values() if str(row.run.case) in own]
         losses |= {key: values for key, values in sweep.losses.items() if f"{key[1]} {key[2]}" in own}
     shutil.rmtree(into.path, ignore_errors=True)
     into.path.mkdir(parents=True)
     machines = [folder.name for folder in folders]
     about = {**folders[0].environment(), "machines": machines}
-    into.begin(_with_cases(plans[0], list(taken.values())), about)
-    for row in rows:
-        into.append_row(row)
-    for key, values in losses.items():
-        into.append_losses(key, values)
+    whole = _with_cases(sweeps[0].plan, list(taken.values()))
+    into.begin(whole, about)
+    Progress(whole, into).take(rows, losses)
     return True
 
 
@@ -84,21 +81,17 @@ def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
 
     Their plans are written first: whoever is killed in between has a case twice, and none is forgotten.
     """
-    plan = lane.sweep.plan
-    unfinished = {str(run.case) for run in lane.sweep.pending()}
-    left_s = {
-        other.machine: sum(map(other.sweep.plan.estimate_of, other.sweep.pending())) for other in others
-    }
-    given: dict[str, list[PlannedCase]] = {other.machine: [] for other in others}
-    for case in sorted(plan.cases, key=lambda case: -_seconds(plan, case)):
-        known = any(case.case == one.case for other in others for one in other.sweep.plan.cases)
-        if str(case.case) in unfinished and not known:
-            machine = min(left_s, key=lambda name: left_s[name])
-            given[machine].append(case)
-            left_s[machine] += _seconds(plan, case)
+    plan = lane.progress.plan
+    unfinished = {str(run.case) for run in lane.progress.pending()}
+    known = [one.case for other in others for one in other.progress.plan.cases]
+    given = _dealt(
+        plan,
+        [case for case in plan.cases if str(case.case) in unfinished and case.case not in known],
+        {other.machine: other.progress.left_s for other in others},
+    )
     for other in others:
         if given[other.machine]:
-            own = other.sweep.plan
+            own = other.progress.plan
             _change_plan(other, _with_cases(own, [*own.cases, *given[other.machine]]))
     names = " and ".join(name for name, cases in given.items() if cases)
     left_out = [
@@ -116,6 +109,6 @@ def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
 
 
 def _change_plan(lane: Lane, plan: Plan) -> None:
-    folder = lane.sweep.folder
+    folder = lane.progress.folder
     folder.write_json(PLAN, encode(plan))
-    lane.sweep = Sweep(plan, (), folder, lane.machine)
+    lane.progress = Progress(plan, folder)

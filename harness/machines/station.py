@@ -1,6 +1,6 @@
 """The process that measures on a machine of its own: requests come in on standard input, replies go out.
 
-    python -m harness.machines.station    one JSON object a line, both ways; ends when its input ends
+    python -m harness.machines.station MACHINE    one JSON object a line, both ways; ends when its input ends
 
 It is small and stands alone, so that no program is timed as the child of a large one, and it measures with
 the tree in which it was started. What it measures it keeps, as each process ends, in a journal on the
@@ -12,47 +12,39 @@ import fcntl
 import hashlib
 import json
 import os
-import re
-import socket
+import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from harness.archive import SWEEPS, Archive
-from harness.codec import decode, encode, shown
+from harness.archive import STATIONS, SWEEPS, Archive
+from harness.codec import decode, encode, shown, shown_error
 from harness.errors import FlatnetError, UsageError
+from harness.machines.errand import machine_name
+from harness.machines.parcel import Parcel
 from harness.measure import environment, revisions
-from harness.measure.contenders import Lineup, build, lineup, load_manifest, select
+from harness.measure.contenders import Contender, build, load_manifest, select
 from harness.measure.guard import end_leftovers
+from harness.measure.machine import Here, look_around
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
-from harness.paths import ROOT
-from harness.plan import Options, Plan, Run, RunKey
-from harness.records import RUNS, LossKey, SweepFolder, replace_file
-from harness.rows import COLUMNS, Row, cells, read_row
+from harness.paths import RESULTS, ROOT
+from harness.plan import Options, Plan, RunKey
+from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
 
-VARIABLE = "FLATNET_MACHINE"
-"""Names the machine, if its host name will not do."""
-STATIONS = "stations"
-
-
-def machine_name(name: str) -> str:
-    """Return the name of a machine; raise UsageError if no folder can be called so."""
-    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}", name):
-        raise UsageError(f"{VARIABLE}: got {shown(name)}, takes letters, digits, '.', '_' and '-'")
-    return name
+_NOT_YET = {"again": "nobody has looked at this machine yet"}
 
 
 @contextmanager
 def machine_locked(machine: str) -> Iterator[None]:
     """Wait until nobody else measures on this machine, and keep others out meanwhile."""
-    path = Path(tempfile.gettempdir()) / f"flatnet-{machine}.lock"
+    path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
     try:
         # Whose file it is does not matter: to lock it, reading is enough.
         with suppress(FileExistsError):
@@ -65,34 +57,6 @@ def machine_locked(machine: str) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """Rows and losses on their way from one machine to another."""
-
-    rows: tuple[Row, ...]
-    """Processes that have ended."""
-    losses: Mapping[LossKey, tuple[float, ...]]
-    """Losses of contenders on cases."""
-
-    def packed(self) -> dict[str, Any]:
-        """Return it in types that JSON has; numbers read back exactly."""
-        return {
-            "rows": [cells(row) for row in self.rows],
-            "losses": [[list(key), list(values)] for key, values in self.losses.items()],
-        }
-
-    @classmethod
-    def unpacked(cls, packed: Mapping[str, Any]) -> "Parcel":
-        """Return what was packed; raise ValueError, TypeError or KeyError if it was something else."""
-        rows = (read_row(dict(zip(COLUMNS, texts, strict=True))) for texts in packed["rows"])
-        losses = {_loss_key(*key): tuple(map(float, values)) for key, values in packed["losses"]}
-        return cls(rows=tuple(rows), losses=losses)
-
-
-def _loss_key(contender: str, method: str, layers: str) -> LossKey:
-    return contender, method, layers
 
 
 class Station:
@@ -111,12 +75,10 @@ class Station:
         self.has_ended = threading.Event()
         """Set when nobody is there any more who would hear an answer."""
         self._machine = machine
-        self._lineup: Lineup | None = None
-        self._reference = ""
+        self._archive = Archive(RESULTS / STATIONS / machine)
+        self._here: Here | None = None
         self._sweep: Sweep | None = None
         self._size = -1
-        self._rounds: dict[tuple[str, int], list[Run]] = {}
-        self._rows: dict[RunKey, Row] = {}
         self._told: set[LossKey] = set()
 
     def answer(self, line: bytes) -> dict[str, Any]:
@@ -140,48 +102,43 @@ class Station:
         except FlatnetError as error:
             return {"error": str(error)}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"error": f"cannot understand the request: {' '.join(str(error).split())[:200]}"}
+            return {"error": f"cannot understand the request: {shown_error(error)}"}
         except OSError as error:
             return {"error": f"cannot measure: {error.strerror}"}
 
     def _look(self, manifest: str, contenders: list[str]) -> dict[str, Any]:
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
-        archive.path.mkdir(parents=True, exist_ok=True)
-        replace_file(archive.path / "contenders.toml", manifest.encode())
-        chosen = select(load_manifest(archive.path / "contenders.toml"), contenders)
+        path = self._archive.path / "contenders.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, manifest.encode())
+        chosen = select(load_manifest(path), contenders)
         ended = end_leftovers()
         if failures := build(chosen):
             raise FlatnetError("; ".join(failures))
-        found = lineup(chosen)
-        self._lineup = found
-        self._reference = chosen.reference if chosen.reference in found.versions else found.present[0].name
+        here = self._here = look_around(chosen)
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        described = {**environment.describe(found), "host": self._machine, "tree": tree}
+        hashes = {one.name: digest for one in here.contenders if (digest := _hash(one))}
         return {
-            "environment": {**described, "built": _hashes(found)},
-            "versions": dict(found.versions),
-            "reference": self._reference,
-            "memory_bytes": environment.memory_limit(),
+            "environment": {**here.environment, "host": self._machine, "tree": tree, "built": hashes},
+            "versions": dict(here.versions),
+            "reference": here.reference,
+            "memory_bytes": here.memory_bytes,
             "notes": [
                 *(f"ended a program that an interrupted bench had left running: {line}" for line in ended),
-                *(f"{name} is skipped: {reason}" for name, reason in found.missing.items()),
-                *environment.warnings(described),
+                *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
+                *environment.warnings(here.environment),
             ],
         }
 
     def _plan(self, options: dict[str, Any], sweep: str, memory_bytes: int | None) -> dict[str, Any]:
-        if self._lineup is None:
-            return {"again": "nobody has looked at this machine yet"}
+        if self._here is None:
+            return _NOT_YET
         plan = make_plan(
             decode(Options, options),
+            replace(self._here, memory_bytes=memory_bytes),
             sweep=sweep,
-            reference=self._reference,
-            contenders=self._lineup.present,
-            versions=self._lineup.versions,
-            memory_bytes=memory_bytes,
             on_pilot=lambda _: None,
         )
         return {"plan": encode(plan)}
@@ -189,71 +146,60 @@ class Station:
     def _begin(
         self, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
     ) -> dict[str, Any]:
-        if self._lineup is None:
-            return {"again": "nobody has looked at this machine yet"}
+        if self._here is None:
+            return _NOT_YET
         what: Plan = decode(Plan, plan)
         theirs = Parcel.unpacked(has)
-        archive = Archive(ROOT / "results" / STATIONS / self._machine)
-        folder = SweepFolder(archive.path / SWEEPS / what.sweep)
-        before = folder.plan()
-        if before is None:
-            folder = archive.filled(what.sweep, lambda new: new.begin(what, environment))
-        elif before != what:
-            folder.write_json("plan.json", encode(what))
-        sweep = self._load(what, folder)
-        self._rows |= {row.run.key: row for row in sweep.take(theirs.rows, theirs.losses)}
+        folder = SweepFolder(self._archive.path / SWEEPS / what.sweep)
+        if folder.plan() is None:
+            self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
+        folder.write_json(PLAN, plan)
+        sweep = self._load(what, folder, self._here)
+        sweep.take(theirs.rows, theirs.losses)
         self._told = set(theirs.losses)
-        known = {row.run.key for row in theirs.rows}
-        return self._parcel(sweep, [row for key, row in self._rows.items() if key not in known])
+        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in theirs.rows})
 
     def _round(self, sweep: str, case: str, number: int) -> dict[str, Any]:
-        if self._sweep is None or self._sweep.plan.sweep != sweep:
+        current = self._sweep
+        if current is None or self._here is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
         # Another worker of this machine may have written meanwhile.
-        if self._size_of(self._sweep.folder) != self._size:
-            self._load(self._sweep.plan, self._sweep.folder)
-        current = self._sweep
-        runs = self._rounds.get((case, number), [])
+        if _size(current.folder) != self._size:
+            current = self._load(current.plan, current.folder, self._here)
+        runs = [run for run in current.plan.schedule() if run.round == number and str(run.case) == case]
         for run in runs:
             # A run that fails spares the contender's others.
             if current.is_pending(run) and not self.has_ended.is_set():
-                self._rows[run.key] = current.perform(run)
-        return self._parcel(current, [self._rows[run.key] for run in runs if run.key in self._rows])
+                current.perform(run)
+        return self._parcel(current, {run.key for run in runs})
 
-    def _load(self, plan: Plan, folder: SweepFolder) -> Sweep:
-        assert self._lineup is not None
+    def _load(self, plan: Plan, folder: SweepFolder, here: Here) -> Sweep:
         folder.set_half_lines_aside()
-        self._sweep = Sweep(plan, self._lineup.present, folder, self._machine)
-        self._rows = {row.run.key: row for row in folder.rows()}
-        self._rounds = {}
-        for run in plan.schedule():
-            self._rounds.setdefault((str(run.case), run.round), []).append(run)
-        self._size = self._size_of(folder)
+        self._sweep = Sweep(plan, here.contenders, folder, self._machine)
         return self._sweep
 
-    def _size_of(self, folder: SweepFolder) -> int:
-        try:
-            return (folder.path / RUNS).stat().st_size
-        except FileNotFoundError:
-            return -1
-
-    def _parcel(self, sweep: Sweep, rows: list[Row]) -> dict[str, Any]:
-        """Pack rows, and the losses that were not told yet."""
+    def _parcel(self, sweep: Sweep, keys: Set[RunKey]) -> dict[str, Any]:
+        """Pack the rows that there are of some runs, and the losses that were not told yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
-        self._size = self._size_of(sweep.folder)
+        self._size = _size(sweep.folder)
+        rows = (row for key, row in sweep.rows.items() if key in keys)
         return Parcel(rows=tuple(rows), losses=new).packed()
 
 
-def _hashes(found: Lineup) -> dict[str, str]:
-    """Return the SHA-256 of the files of this tree that the command of each built contender names."""
-    hashes = {}
-    for contender in found.present:
-        paths = [ROOT / word for word in contender.command]
-        files = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
-        if contender.build and files:
-            hashes[contender.name] = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return hashes
+def _size(folder: SweepFolder) -> int:
+    try:
+        return (folder.path / RUNS).stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
+def _hash(contender: Contender) -> str:
+    """Return the SHA-256 of the project's files that the command of a built contender names, or ''."""
+    paths = [ROOT / word for word in contender.command]
+    files = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
+    content = b"".join(path.read_bytes() for path in files)
+    return hashlib.sha256(content).hexdigest() if contender.build and files else ""
 
 
 def main() -> None:
@@ -262,11 +208,7 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    try:
-        station = Station(machine_name(os.environ.get(VARIABLE) or socket.gethostname()))
-    except UsageError as error:
-        replies.write(json.dumps({"error": str(error)}).encode() + b"\n")
-        return
+    station = Station("".join(sys.argv[1:]))
     lines: SimpleQueue[bytes | None] = SimpleQueue()
     threading.Thread(target=_read, args=(requests, lines, station.has_ended), daemon=True).start()
     with guarded(), suppress(BrokenPipeError):

@@ -2,21 +2,18 @@
 
 import subprocess
 import sys
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.case import METHODS, Case
-from harness.codec import decode, shown
+from harness.case import LARGEST_INTEGER, METHODS, Case
+from harness.codec import read_toml, shown
 from harness.errors import ManifestError, UsageError
 from harness.measure import runner
 from harness.measure.contract import arguments, printable
 from harness.paths import MANIFEST, ROOT
-from harness.records import shown_error
 
-_PROBE_TIMEOUT_S = 30.0
 _LONGEST_VERSION = 200
 """Characters; the rest of a line is cut off. It stands in every row, and a cell has a limit of its own."""
 
@@ -64,7 +61,7 @@ class Contender:
             raise ValueError("command and version take one word or more")
         if not self.methods or not set(self.methods) <= set(METHODS):
             raise ValueError(f"methods is {list(self.methods)}, takes some of {', '.join(METHODS)}")
-        if not 1 <= self.threads < 2**64:
+        if not 1 <= self.threads <= LARGEST_INTEGER:
             raise ValueError(f"threads is {self.threads}, takes an integer of at least 1")
         if not 0.0 <= self.tolerance < 1.0:
             raise ValueError(f"tolerance is {self.tolerance!r}, takes a number from 0 to below 1")
@@ -101,39 +98,38 @@ class Lineup:
     """Why each of the others is skipped, by contender name."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A manifest as it is written."""
+
+    reference: str | None = None
+    """The name of the contender that the others are compared with; None: the first."""
+    contender: tuple[Contender, ...] = ()
+    """All contenders."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if the entries do not belong together."""
+        if not self.contender:
+            raise ValueError("has no [[contender]]")
+        names: dict[str, str] = {}
+        for contender in self.contender:
+            folded = _folded(contender.name)
+            if folded in names:
+                raise ValueError(
+                    f"the names {names[folded]!r} and {contender.name!r} are too much alike;"
+                    " give each its own"
+                )
+            names[folded] = contender.name
+        if self.reference is not None and self.reference not in names.values():
+            raise ValueError(
+                f"reference is {shown(self.reference)}, takes one of {', '.join(names.values())}"
+            )
+
+
 def load_manifest(path: Path = MANIFEST) -> Manifest:
     """Read and check a manifest; raise ManifestError with the entry that is wrong."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from error
-    except RecursionError:
-        raise ManifestError(f"{path}: is nested too deeply") from None
-    except ValueError as error:
-        raise ManifestError(f"{path}: is not TOML: {shown_error(error)}") from error
-    if unknown := sorted(document.keys() - {"reference", "contender"}):
-        raise ManifestError(f"{path}: unknown key {shown(unknown[0])}, takes reference and [[contender]]")
-    entries = document.get("contender")
-    if not isinstance(entries, list) or not entries:
-        raise ManifestError(f"{path}: has no [[contender]]")
-    try:
-        listed = [decode(Contender, entry, _whose(entry, n)) for n, entry in enumerate(entries, start=1)]
-    except ValueError as error:
-        raise ManifestError(f"{path}: {error}") from error
-    names: dict[str, str] = {}
-    for contender in listed:
-        folded = _folded(contender.name)
-        if folded in names:
-            raise ManifestError(
-                f"{path}: the names {names[folded]!r} and {contender.name!r} are too much alike;"
-                " give each its own"
-            )
-        names[folded] = contender.name
-    reference = document.get("reference", listed[0].name)
-    if reference not in names.values():
-        raise ManifestError(
-            f"{path}: reference is {shown(reference)}, takes one of {', '.join(names.values())}"
-        )
+    file = read_toml(_File, path)
+    reference = file.reference or file.contender[0].name
     contenders = (
         replace(
             contender,
@@ -142,17 +138,9 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
             build=with_python(contender.build),
             toolchain=with_python(contender.toolchain),
         )
-        for contender in listed
+        for contender in sorted(file.contender, key=lambda contender: contender.name != reference)
     )
-    return Manifest(
-        reference=reference,
-        contenders=tuple(sorted(contenders, key=lambda contender: contender.name != reference)),
-    )
-
-
-def _whose(entry: object, number: int) -> str:
-    name = entry.get("name") if isinstance(entry, dict) else None
-    return f"contender {shown(name) if isinstance(name, str) else number}"
+    return Manifest(reference=reference, contenders=tuple(contenders))
 
 
 def with_python(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,7 +198,7 @@ def probe(manifest: Manifest) -> Lineup:
     """Run every version command and tell the contenders that are there from those that are not."""
     present, versions, missing = [], {}, {}
     for contender in manifest.contenders:
-        said, reason = ask(contender.version)
+        said, reason = runner.ask(contender.version)
         if reason:
             hint = contender.hint or " ".join(contender.build)
             missing[contender.name] = reason + (f"; to have it: {printable(hint)}" if hint else "")
@@ -218,10 +206,3 @@ def probe(manifest: Manifest) -> Lineup:
             present.append(contender)
             versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])
     return Lineup(present=tuple(present), versions=versions, missing=missing)
-
-
-def ask(command: tuple[str, ...]) -> tuple[str, str]:
-    """Run ``command`` and return its standard output, and the reason if it failed."""
-    process = runner.run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
-    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
-    return process.stdout, f"{said}{process.error}" if process.failure else ""

@@ -5,14 +5,17 @@ import platform
 import shlex
 import socket
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from harness import __version__
 from harness.measure import runner
-from harness.measure.contenders import Lineup, ask
+from harness.measure.contenders import Lineup
 from harness.paths import ROOT
 
+_T = TypeVar("_T")
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
@@ -27,12 +30,12 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "host": socket.gethostname(),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
-        "usable_cores": usable_cores(),
+        "usable_cores": _known(lambda: len(os.sched_getaffinity(0))) or os.cpu_count(),
         "measuring_core": runner.measuring_core(),
         "governor": _read(_CPUFREQ / "scaling_governor"),
         "turbo": _turbo(),
-        "load_1min": load_1min(),
-        "memory_bytes": _memory_bytes(),
+        "load_1min": _known(lambda: os.getloadavg()[0]),
+        "memory_bytes": _known(lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
@@ -103,40 +106,13 @@ def cpu_model() -> str | None:
     return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
 
 
-def usable_cores() -> int | None:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
-
-
-def load_1min() -> float | None:
-    """Return how many processes ran or waited to run, averaged over the last minute."""
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):
-        return None
-
-
-def free_memory_bytes() -> int | None:
-    """Return how much memory programs can still take without swapping, where the system tells it."""
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
 def memory_limit() -> int | None:
     """Return the memory that a run may take if nobody says otherwise: most of what is free now."""
-    free = free_memory_bytes()
-    return int(free * _OF_FREE_MEMORY) if free else None
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
+        # What programs can still take without swapping.
+        if line.startswith("MemAvailable:"):
+            return int(int(line.split()[1]) * 1024 * _OF_FREE_MEMORY)
+    return None
 
 
 def _turbo() -> bool | None:
@@ -158,12 +134,16 @@ def _portable(command: tuple[str, ...]) -> str:
 
 
 def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
+    return _known(lambda: path.read_text(encoding="utf-8", errors="replace").strip())
+
+
+def _known(tell: Callable[[], _T]) -> _T | None:
+    """Return what the system tells, None if it does not."""
+    with suppress(AttributeError, ValueError, OSError):
+        return tell()
+    return None
 
 
 def _output(*command: str) -> str | None:
-    said, reason = ask(command)
+    said, reason = runner.ask(command)
     return None if reason else said.strip()

@@ -43,13 +43,27 @@ def end_leftovers(only: str = "") -> list[str]:
 def _tagged() -> Iterator[tuple[int, str]]:
     """Yield the processes that have the variable, but for this one, and its value."""
     start = f"{VARIABLE}=".encode()
+    for pid in processes():
+        if pid != os.getpid():
+            with suppress(OSError):
+                for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
+                    if entry.startswith(start):
+                        yield pid, entry[len(start) :].decode(errors="replace")
+
+
+def processes() -> Iterator[int]:
+    """Yield the ids of all processes, as far as the system shows them."""
     with suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to load than this takes
-            if name.isdigit() and int(name) != os.getpid():
-                with suppress(OSError):
-                    for entry in _read(f"/proc/{name}/environ").split(b"\0"):
-                        if entry.startswith(start):
-                            yield int(name), entry[len(start) :].decode(errors="replace")
+        # pathlib takes longer to load than this takes.
+        yield from (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+
+
+def state(pid: int | str) -> list[bytes]:
+    """Return what the system tells of a process: state, parent, group, ...; nothing if it is no more."""
+    with suppress(OSError):
+        # The second field, a name in brackets, may hold anything.
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return []
 
 
 def _namespace() -> str:
@@ -61,10 +75,7 @@ def _namespace() -> str:
 
 def _beginning(pid: int | str) -> str:
     """Return when a process began, in ticks since the system did; nothing if it is no more."""
-    with suppress(OSError, IndexError):
-        # The second field, a name in brackets, may hold anything; the 22nd is the one wanted.
-        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19].decode()
-    return ""
+    return b"".join(state(pid)[19:20]).decode()
 
 
 def _read(path: str) -> bytes:

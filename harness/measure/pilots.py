@@ -12,6 +12,7 @@ from harness.case import ARTICLE, Case, Shape
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
+from harness.measure.machine import Here
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 
 MOST_SAMPLES, MOST_EPOCHS = 100, 100
@@ -63,23 +64,21 @@ class _Speed:
 
 def make_plan(
     options: Options,
+    here: Here,
     *,
     sweep: str,
-    reference: str,
-    contenders: Sequence[Contender],
-    versions: Mapping[str, str],
-    memory_bytes: int | None,
     on_pilot: Callable[[str], None],
 ) -> Plan:
     """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
 
-    ``memory_bytes`` is what a run may take. ``on_pilot`` is told about each pilot run before it starts.
+    ``on_pilot`` is told about each pilot run before it starts.
     """
+    memory_bytes = options.memory_bytes or here.memory_bytes
     left_out: list[LeftOut] = []
     speeds: list[tuple[Case, dict[str, _Speed | None]]] = []
     shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
     for method in dict.fromkeys(options.methods):
-        able = [contender for contender in contenders if method in contender.methods]
+        able = [contender for contender in here.contenders if method in contender.methods]
         pilots = {contender.name: _Pilot(contender, options, memory_bytes) for contender in able}
         for shape in shapes:
             case = Case(
@@ -102,7 +101,7 @@ def make_plan(
                     found[name] = pilot.speed
             if found:
                 speeds.append((case, found))
-    cases = _fit(speeds, options, reference, left_out)
+    cases = _fit(speeds, options, here.reference, left_out)
     if not cases:
         raise UsageError(
             f"--budget: nothing fits into {options.budget_s:g} s with"
@@ -111,8 +110,8 @@ def make_plan(
     return Plan(
         sweep=sweep,
         options=options,
-        reference=reference,
-        versions=versions,
+        reference=here.reference,
+        versions=here.versions,
         memory_bytes=memory_bytes,
         cases=tuple(cases),
         left_out=tuple(left_out),

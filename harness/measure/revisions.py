@@ -52,11 +52,6 @@ def _tree_of_what_is_here() -> str:
         return _git("write-tree", index=index)
 
 
-def packed(tree: str) -> bytes:
-    """Return the files of a tree, but for the documents, as an archive that tarfile reads."""
-    return _run("archive", "--format=tar.gz", tree, "--", ".", ":(exclude)docs")
-
-
 @contextmanager
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
     """Write the files of trees into ``folder``, each into one of its own, and remove it in the end.

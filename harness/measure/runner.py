@@ -5,6 +5,7 @@ returns or raises: it is asked to end, then made to.
 """
 
 import ctypes
+import math
 import os
 import resource
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,17 @@ from typing import IO
 
 from harness.measure import guard
 from harness.measure.contract import printable
+from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
 """Characters of a program's last line that are kept: a row must stay one that the csv module reads back."""
 _GRACE_S = 2.0
+_PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
 _SLICE_S = 1.0
 """How long the timer sleeps at a time; if that lasts longer by as much again, the harness was stopped."""
-_PR_SET_CHILD_SUBREAPER = 36
 _TAG = guard.tag()
 
 
@@ -37,23 +39,23 @@ _TAG = guard.tag()
 class Process:
     """A process that has ended."""
 
-    stdout: str
+    stdout: str = ""
     """Its standard output, decoded; bytes that are not UTF-8 are replaced."""
-    stderr: str
+    stderr: str = ""
     """Its standard error, likewise."""
-    wall_s: float
+    wall_s: float = 0.0
     """Seconds from before it was started until its end was known."""
-    user_s: float
+    user_s: float = 0.0
     """CPU seconds in user mode, of it and of those of its children that it waited for."""
-    system_s: float
+    system_s: float = 0.0
     """CPU seconds in the kernel, likewise."""
-    involuntary_switches: int
+    involuntary_switches: int = 0
     """How often it, or a child of its, had to leave a core to somebody else."""
-    stolen_s: float | None
+    stolen_s: float | None = None
     """CPU seconds that the host gave to others meanwhile, over all cores; None: the system does not tell."""
-    failure: str
+    failure: str = ""
     """Why it counts as failed: timeout, crash, memory, flood, stray, paused; empty if it does not."""
-    error: str
+    error: str = ""
     """The failure in words, with its last line of standard error; empty without failure."""
 
 
@@ -62,13 +64,8 @@ def guarded() -> Iterator[None]:
     """Make sure that what ``run`` starts meanwhile is seen, and ended, whatever becomes of it or of us."""
     read, write = os.pipe()
     # Started before orphans come to us, it is adopted by somebody else as soon as it has forked.
-    subprocess.run(
-        [sys.executable, "-I", "-S", guard.__file__, _TAG],
-        stdin=read,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
+    command = [sys.executable, "-I", "-S", guard.__file__, _TAG]
+    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     os.close(read)
     _Adoption.set(True)
     try:
@@ -89,7 +86,8 @@ class _Adoption:
     def set(cls, on: bool) -> None:
         """Ask for it, or no longer."""
         if sys.platform == "linux":
-            cls.is_on = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) == 0 and on
+            # 36 is PR_SET_CHILD_SUBREAPER.
+            cls.is_on = ctypes.CDLL(None).prctl(36, int(on), 0, 0, 0) == 0 and on
 
 
 def run(
@@ -105,15 +103,36 @@ def run(
 
     A command that cannot be started counts as a crash. Only the process itself is timed: output is read
     by threads, and a descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
-    the variables of the harness. ``memory_bytes`` is
-    what it may allocate, if the system can hold it to that. With ``one_core`` it stays on the measuring core
-    and the harness on the others, if there are any and the system lets us choose.
+    the variables of the harness. ``memory_bytes`` is what it may allocate, if the system can hold it to that.
+    With ``one_core`` it stays on the measuring core and the harness on the others, if there are any and the
+    system lets us choose.
     """
     core = measuring_core() if one_core else None
-    if core is None:
-        return _run(command, set(), cwd, env, timeout_s, memory_bytes)
-    with _on(os.sched_getaffinity(0) - {core}):
-        return _run(command, {core}, cwd, env, timeout_s, memory_bytes)
+    cores = set() if core is None else {core}
+    with _on(os.sched_getaffinity(0) - cores if cores else cores):
+        stolen_s, start = _stolen_s(), time.perf_counter()
+        try:
+            with _on(cores):
+                child = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {}), guard.VARIABLE: _TAG},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            reason = f"{printable(command[0])}: cannot be started: {error.strerror}"
+            return Process(failure="crash", error=reason)
+        return _ended(child, start, stolen_s, timeout_s, memory_bytes)
+
+
+def ask(command: Sequence[str]) -> tuple[str, str]:
+    """Run ``command`` and return its standard output, and the reason if it failed."""
+    process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
+    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
+    return process.stdout, f"{said}{process.error}" if process.failure else ""
 
 
 def measuring_core() -> int | None:
@@ -125,51 +144,38 @@ def measuring_core() -> int | None:
 @contextmanager
 def _on(cores: set[int]) -> Iterator[None]:
     """Keep this thread, and what it starts meanwhile, on these cores; where it was if there are none."""
-    before = os.sched_getaffinity(0) if cores else cores
-    if cores:
-        os.sched_setaffinity(0, cores)
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        if cores:
-            os.sched_setaffinity(0, before)
+        os.sched_setaffinity(0, before)
 
 
-def _run(
-    command: Sequence[str],
-    cores: set[int],
-    cwd: Path,
-    env: Mapping[str, str] | None,
+def _ended(
+    child: "subprocess.Popen[bytes]",
+    start: float,
+    stolen_s: float,
     timeout_s: float,
     memory_bytes: int | None,
 ) -> Process:
-    stolen_before_s = _stolen_s()
-    start = time.perf_counter()
-    try:
-        with _on(cores):
-            child = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, **(env or {}), guard.VARIABLE: _TAG},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-    except OSError as error:
-        return _not_started(command[0], error)
+    """Wait for a process and end all that it leaves; ``start`` and ``stolen_s`` are clocks at its start."""
     assert child.stdout is not None and child.stderr is not None
     # The leader's process id is the group's too, and stays taken until the leader has been waited for.
     group = child.pid
-    if memory_bytes is not None:
-        _limit_memory(group, memory_bytes)
-    stdout = _Reader(child.stdout, group)
-    stderr = _Reader(child.stderr, group)
+    if memory_bytes is not None and sys.platform == "linux":
+        # What it can write to; of their address space some runtimes reserve much more than they use.
+        with suppress(OSError, ValueError):
+            resource.prlimit(group, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    stdout, stderr = _Reader(child.stdout, group), _Reader(child.stderr, group)
     timer = _Timer(group, timeout_s)
     try:
         _, wait_status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - start
-        stolen_after_s = _stolen_s()
+        stolen_s = _stolen_s() - stolen_s
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # An interrupted harness: the leader must be waited for while its group is being ended.
@@ -181,7 +187,7 @@ def _run(
         raise
     finally:
         timer.stop()
-    stray = _outlives(group, _SETTLE_S)
+    stray = _outlasts(_SETTLE_S, lambda: _has_adopted() or _group_is_alive(group))
     if stray:
         _end_group(group)
         _end_adopted()
@@ -193,8 +199,12 @@ def _run(
     elif stdout.flooded or stderr.flooded:
         failure, error_text = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
     elif child.returncode != 0:
-        failure, error_text = "crash", _ending(child.returncode)
-        if memory_bytes is not None and _is_about_memory(last_line):
+        failure, error_text = "crash", f"exit status {child.returncode}"
+        if child.returncode < 0:
+            names = {number.value: number.name for number in signal.Signals}
+            error_text = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
+        # Its peak would tell nothing: the system counts that from the peak of the harness on.
+        if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
             failure, error_text = "memory", f"{error_text}, and may take {memory_bytes} B of memory"
     elif stray:
         failure, error_text = "stray", "left a process of its own running"
@@ -207,42 +217,21 @@ def _run(
         user_s=usage.ru_utime,
         system_s=usage.ru_stime,
         involuntary_switches=usage.ru_nivcsw,
-        stolen_s=None
-        if stolen_before_s is None or stolen_after_s is None
-        else stolen_after_s - stolen_before_s,
+        stolen_s=None if math.isnan(stolen_s) else stolen_s,
         failure=failure,
         error=": ".join(filter(None, (error_text, last_line))) if failure else "",
     )
 
 
-def _stolen_s() -> float | None:
-    """Return the CPU seconds that the host has given to others since it started, over all cores.
+def _stolen_s() -> float:
+    """Return the CPU seconds that the host has given to others so far, over all cores.
 
-    Linux alone tells, in ticks of about a hundredth of a second: a sum over many runs says more than one run.
+    Linux alone tells, in ticks of about a hundredth of a second; elsewhere it is nan.
     """
     with suppress(OSError, IndexError, ValueError), Path("/proc/stat").open("rb") as file:
         # cpu user nice system idle iowait irq softirq steal
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
-    return None
-
-
-def _limit_memory(pid: int, memory_bytes: int) -> None:
-    """Hold a process to so much memory that it can write to, on Linux.
-
-    Its address space would be the wrong thing to limit: some runtimes reserve much more than they use.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, ValueError):
-            resource.prlimit(pid, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-
-
-def _is_about_memory(last_line: str) -> bool:
-    """Whether a program that failed says that memory was what it lacked.
-
-    Its peak would tell nothing: the system counts that from the peak of the harness on.
-    """
-    words = last_line.lower()
-    return "memory" in words or "alloc" in words
+    return math.nan
 
 
 class _Timer:
@@ -261,8 +250,7 @@ class _Timer:
             before = time.monotonic()
             ended = self._stopped.wait(slice_s)
             missed_s = time.monotonic() - before - slice_s
-            if missed_s > _SLICE_S:
-                self.missed_s += missed_s
+            self.missed_s += missed_s if missed_s > _SLICE_S else 0.0
             if ended:
                 return
             left_s -= slice_s
@@ -281,44 +269,33 @@ def _end_group(group: int) -> None:
     A leader that has not been waited for still counts, so some other thread must be waiting for it.
     """
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if not _signal_group(group, sign) or not _group_outlives(group, _GRACE_S):
+        if not _signal_group(group, sign) or not _outlasts(_GRACE_S, lambda: _group_is_alive(group)):
             return
 
 
 def _end_adopted() -> None:
     """End the descendants that have left the group and come to us, and what they leave in turn."""
     while _has_adopted():
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                _, parent, *_ = _after_name(path)
-                if int(parent) == os.getpid():
-                    os.kill(int(path.parent.name), signal.SIGKILL)
+        for pid in guard.processes():
+            if guard.state(pid)[1:2] == [b"%d" % os.getpid()]:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(_POLL_S)
 
 
 def _has_adopted() -> bool:
     """Whether a descendant has come to us, and still runs; while ``run`` is at it, we have no other child."""
-    if _Adoption.is_on:
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-            return True
+    with suppress(ChildProcessError):
+        while _Adoption.is_on and os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return _Adoption.is_on
     return False
 
 
-def _outlives(group: int, seconds: float) -> bool:
-    """Whether there still is a descendant after at most ``seconds``, in ``group`` or out of it."""
+def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
+    """Whether something is still there after so many ``seconds``."""
     deadline = time.monotonic() + seconds
-    while _has_adopted() or _group_is_alive(group):
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(_POLL_S)
-    return False
-
-
-def _group_outlives(group: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while _group_is_alive(group):
+    while is_there():
         if time.monotonic() >= deadline:
             return True
         time.sleep(_POLL_S)
@@ -333,53 +310,17 @@ def _group_is_alive(group: int) -> bool:
     """
     if not _signal_group(group, 0):
         return False
-    states = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, its_group, *_ = _after_name(path)
-            if int(its_group) == group:
-                states.append(state)
-    return not states or any(state not in (b"Z", b"X") for state in states)
-
-
-def _after_name(path: Path) -> list[bytes]:
-    # The second field, a name in brackets, may hold anything.
-    return path.read_bytes().rpartition(b")")[2].split()
+    members = [state for state in map(guard.state, guard.processes()) if state[2:3] == [b"%d" % group]]
+    return not members or any(state[0] not in (b"Z", b"X") for state in members)
 
 
 def _signal_group(group: int, sign: int) -> bool:
     """Send ``sign``, 0 for none, to every process of ``group``; whether there was one."""
-    try:
+    # macOS denies permission for a group that holds only processes which have ended.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, sign)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        # macOS answers so for a group that holds only processes which have ended.
-        return False
-    return True
-
-
-def _ending(exit_status: int) -> str:
-    if exit_status >= 0:
-        return f"exit status {exit_status}"
-    try:
-        return f"ended by {signal.Signals(-exit_status).name}"
-    except ValueError:
-        return f"ended by signal {-exit_status}"
-
-
-def _not_started(program: str, error: OSError) -> Process:
-    return Process(
-        stdout="",
-        stderr="",
-        wall_s=0.0,
-        user_s=0.0,
-        system_s=0.0,
-        involuntary_switches=0,
-        stolen_s=None,
-        failure="crash",
-        error=f"{printable(program)}: cannot be started: {error.strerror}",
-    )
+        return True
+    return False
 
 
 class _Reader:
@@ -388,14 +329,13 @@ class _Reader:
     def __init__(self, pipe: IO[bytes], group: int) -> None:
         self.flooded = False
         self._chunks: list[bytes] = []
-        self._pipe = pipe
-        self._thread = threading.Thread(target=self._read, args=(group,), daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(pipe, group), daemon=True)
         self._thread.start()
 
-    def _read(self, group: int) -> None:
+    def _read(self, pipe: IO[bytes], group: int) -> None:
         size = 0
-        with self._pipe:
-            while chunk := os.read(self._pipe.fileno(), 65536):
+        with pipe:
+            while chunk := os.read(pipe.fileno(), 65536):
                 size += len(chunk)
                 if size <= OUTPUT_LIMIT_BYTES:
                     self._chunks.append(chunk)

@@ -1,21 +1,14 @@
-"""Many small sweeps of one plan, to see how often the harness is right about what is known beforehand.
+"""The harness checked against what is known beforehand: one sweep, whose rounds are later cut into parts.
 
 The reference runs against copies of itself: one that does the same, and some that train so many more epochs.
 Whoever else is there runs along, to see whether the intervals of repeated sweeps hold their common median.
 """
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from harness.archive import Archive
-from harness.case import ARTICLE, METHODS
-from harness.measure.contenders import Lineup, Manifest
-from harness.measure.pilots import make_plan
-from harness.measure.sweep import Sweep, differs
-from harness.plan import Options, Plan
-from harness.records import SweepFolder
+from harness.measure.contenders import Manifest
+from harness.plan import Plan
 
-REPEATS = 20
 _EXTRA = (0.0, 0.02, 0.05, 0.1, 0.2)
 _EPOCHS = 100
 """Of every run: a hundredth of them can be told apart."""
@@ -31,83 +24,11 @@ def with_copies(manifest: Manifest) -> Manifest:
     return Manifest(reference=manifest.reference, contenders=(*manifest.contenders, *copies))
 
 
-def options_for(budget_s: float, manifest: Manifest) -> Options:
-    """Return what one of the sweeps is asked for, if all of them may take ``budget_s`` seconds."""
-    reference = next(one for one in manifest.contenders if one.name == manifest.reference)
-    method = next(method for method in METHODS if method in reference.methods)
-    return Options(shapes=(ARTICLE,), methods=(method,), budget_s=budget_s / REPEATS)
-
-
-def first_plan(
-    options: Options,
-    *,
-    sweep: str,
-    reference: str,
-    lineup: Lineup,
-    memory_bytes: int | None,
-    on_pilot: Callable[[str], None],
-) -> Plan:
-    """Run the pilots and return the plan of all sweeps; raise UsageError if the budget is too small."""
-    plan = make_plan(
-        options,
-        sweep=sweep,
-        reference=reference,
-        contenders=lineup.present,
-        versions=lineup.versions,
-        memory_bytes=memory_bytes,
-        on_pilot=on_pilot,
-    )
+def repeated(plan: Plan, times: int) -> Plan:
+    """Return a plan with so many times the rounds, and with epochs of which a hundredth can be told apart."""
     cases = []
     for planned in plan.cases:
         samples = max(1, planned.case.training_steps // _EPOCHS)
-        cases.append(replace(planned, case=replace(planned.case, samples=samples, epochs=_EPOCHS)))
+        case = replace(planned.case, samples=samples, epochs=_EPOCHS)
+        cases.append(replace(planned, case=case, rounds=times * planned.rounds))
     return replace(plan, cases=tuple(cases))
-
-
-def latest_group(archive: Archive) -> list[SweepFolder]:
-    """Return the latest sweeps that have one plan, in their order: a check, or what there is of it."""
-    group: list[SweepFolder] = []
-    latest: Plan | None = None
-    for folder in reversed(archive.sweeps()):
-        plan = folder.plan()
-        if plan is None or (latest and not _is_same(plan, latest)):
-            break
-        latest = plan
-        group.insert(0, folder)
-    return group
-
-
-def unfinished_plan(
-    archive: Archive, options: Options, lineup: Lineup, reference: str, environment: Mapping[str, object]
-) -> Plan | None:
-    """Return the plan of the latest check if that can be gone on with."""
-    group = latest_group(archive)
-    plan = group[-1].plan() if group else None
-    if plan is None or differs(group[-1], plan, options, lineup, reference, environment):
-        return None
-    is_unfinished = len(group) < REPEATS or _is_unfinished(Sweep(plan, lineup.present, group[-1], ""))
-    return plan if is_unfinished else None
-
-
-def sweeps(
-    archive: Archive, plan: Plan, lineup: Lineup, environment: Mapping[str, object]
-) -> Iterator[Sweep]:
-    """Yield what is still to be carried out of a check: an unfinished sweep of ``plan``, then new ones."""
-    host = str(environment["host"])
-    group = [folder for folder in latest_group(archive) if (own := folder.plan()) and _is_same(own, plan)]
-    for folder in group[-1:]:
-        folder.set_half_lines_aside()
-        sweep = Sweep(replace(plan, sweep=folder.name), lineup.present, folder, host)
-        if _is_unfinished(sweep):
-            yield sweep
-    for _ in range(len(group), REPEATS):
-        new = replace(plan, sweep=archive.new_name())
-        yield Sweep(new, lineup.present, archive.add(new, environment), host)
-
-
-def _is_unfinished(sweep: Sweep) -> bool:
-    return next(sweep.pending(), None) is not None
-
-
-def _is_same(one: Plan, other: Plan) -> bool:
-    return replace(one, sweep=other.sweep) == other

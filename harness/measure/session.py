@@ -1,42 +1,24 @@
 """What the commands that measure have in common: the machine made ready, a sweep carried out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import FlatnetError
-from harness.measure import environment
-from harness.measure.contenders import Lineup, Manifest, build, lineup
+from harness.measure import environment, machine
+from harness.measure.contenders import Manifest, build
 from harness.measure.guard import end_leftovers
+from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Sweep
-from harness.plan import Options
+from harness.measure.sweep import Progress, Sweep, differs
+from harness.plan import Options, Plan
+from harness.records import PLAN
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
-
-INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
-    """Who can be run, and where."""
-
-    lineup: Lineup
-    """The contenders that are present."""
-    reference: str
-    """Whom the others are compared with."""
-    environment: Mapping[str, object]
-    """The machine."""
-
-    @property
-    def host(self) -> str:
-        """The machine's name."""
-        return str(self.environment["host"])
 
 
 @contextmanager
@@ -54,44 +36,75 @@ def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Ite
 def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
     """Find out who can be run and on what machine; raise UsageError if nobody can."""
     with terminal.doing("looking at the machine and the contenders"):
-        found = lineup(manifest)
-        reference = manifest.reference if manifest.reference in found.versions else found.present[0].name
-        described = environment.describe(found)
-    terminal.missing(found.missing)
-    for line in environment.warnings(described):
+        here = machine.look_around(manifest)
+    terminal.missing(here.missing)
+    for line in environment.warnings(here.environment):
         terminal.note(line)
-    return Here(lineup=found, reference=reference, environment=described)
+    return here
 
 
-def begin(archive: Archive, options: Options, here: Here, terminal: "Terminal") -> Sweep:
-    """Plan a sweep of who is here, after pilot runs, and make its folder."""
+def resumed(
+    archive: Archive, options: Options | None, here: Here, terminal: "Terminal", *, since: str | None = None
+) -> Sweep | None:
+    """Return the latest sweep of ``archive`` if it is unfinished and was asked for in these words.
+
+    None in place of options stands for any words. If what is here is not what the sweep began with, that is
+    said, and None returned. With ``since``, it is the latest sweep after that one that fits, finished or not.
+    """
+    for folder in reversed(archive.sweeps()):
+        if since is not None and folder.name <= since:
+            break
+        plan = folder.plan()
+        is_unfinished = plan is None or not Progress(plan, folder).is_finished
+        obstacle = differs(folder, plan, options, here) if plan else f"its {PLAN} is gone"
+        if plan and not obstacle and (is_unfinished or since is not None):
+            for name in folder.set_half_lines_aside():
+                terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
+            if is_unfinished:
+                terminal.note(f"going on with sweep {folder.name}")
+            return Sweep(plan, here.contenders, folder, here.host)
+        if since is None:
+            if is_unfinished:
+                terminal.note(f"sweep {folder.name} stays unfinished: {obstacle}")
+            break
+    return None
+
+
+def begin(
+    archive: Archive,
+    options: Options,
+    here: Here,
+    terminal: "Terminal",
+    *,
+    adapted: Callable[[Plan], Plan] = lambda plan: plan,
+) -> Sweep:
+    """Plan a sweep of who is here, after pilot runs, and make its folder; ``adapted`` may change the plan."""
     with terminal.counting("pilot runs", None) as advance:
         plan = make_plan(
             options,
+            here,
             sweep=archive.new_name(),
-            reference=here.reference,
-            contenders=here.lineup.present,
-            versions=here.lineup.versions,
-            memory_bytes=options.memory_bytes or environment.memory_limit(),
             on_pilot=advance,
         )
-    return Sweep(plan, here.lineup.present, archive.add(plan, here.environment), here.host)
+    plan = adapted(plan)
+    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
 
 
-def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
-    """Make all runs that are still to be made; return whether somebody interrupted it.
+def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
+    """Make all runs that are still to be made, say what failed; return whether somebody interrupted it.
 
     Several sweeps take turns, a round each, so that they see the same hour of the machine.
     """
-    planned_s = [sum(map(sweep.plan.estimate_of, sweep.pending())) or 1.0 for sweep in sweeps]
+    planned_s = [sweep.left_s or 1.0 for sweep in sweeps]
     made_s = [0.0] * len(sweeps)
+    interrupted = False
     # A run is taken out of its iterator when the one before it is through: a failure spares others.
     rounds = {
         place: groupby(sweep.pending(), key=lambda run: (run.case, run.round))
         for place, sweep in enumerate(sweeps)
     }
     try:
-        with terminal.progress(sum(planned_s)) as progress:
+        with terminal.progress({"": (0.0, sum(planned_s))}) as advance:
             while rounds:
                 place = min(rounds, key=lambda place: made_s[place] / planned_s[place])
                 sweep, (_, runs) = sweeps[place], next(rounds[place], (None, None))
@@ -99,10 +112,13 @@ def carry_out(terminal: "Terminal", *sweeps: Sweep) -> bool:
                     del rounds[place]
                     continue
                 for run in runs:
-                    progress.starting(sweep.plan, run)
+                    seconds = sweep.plan.estimate_of(run)
+                    advance("", sweep.plan.place_of(run), 0.0)
                     sweep.perform(run)
-                    progress.finished(sweep.plan, run)
-                    made_s[place] += sweep.plan.estimate_of(run)
+                    advance("", sweep.plan.place_of(run), seconds)
+                    made_s[place] += seconds
     except KeyboardInterrupt:
-        return True
-    return False
+        interrupted = True
+    for sweep in sweeps:
+        terminal.failures(sweep.failed, sweep.spared)
+    return interrupted

@@ -1,16 +1,20 @@
-"""Tables as CSV files, for people and for other programs, and as Markdown."""
+"""What other programs read: CSV files, a sweep or a comparison in the formats of other tools."""
 
 import json
-import math
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+import statistics
+from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
 
+from harness import __version__
 from harness.analysis import cost
+from harness.analysis.frames import timed
 from harness.analysis.results import Results
-from harness.digits import three_digits, times
+from harness.case import METHODS
+from harness.errors import UsageError
 from harness.records import SweepFolder
+from harness.report import sentences, tables
+from harness.table import Table
 
 
 def write_tables(folder: SweepFolder, results: Results) -> None:
@@ -36,35 +40,114 @@ def csv(table: pd.DataFrame) -> bytes:
     )
 
 
-def markdown(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    rows = [list(heads), *map(list, lines)]
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-
-
-def comparison(table: pd.DataFrame, answer: str, how: str) -> str:
-    """Return the comparison as markdown, csv or json."""
+def comparison(table: pd.DataFrame, shown: Table, answer: str, how: str) -> str:
+    """Return a comparison as markdown, csv or json; ``shown`` is the table as people read it."""
     if how == "json":
         lines = table.astype(object).where(table.notna(), None).to_dict("records")
         return json.dumps({"answer": answer, "cases": lines}, indent=2)
     if how == "csv":
-        return table.to_csv(index=False, lineterminator="\n").removesuffix("\n")
-    heads = ["method", "shape", "contender", "measure", "before", "after", "change", "verdict"]
-    rows = (
-        [
-            *(one[name] for name in ("method", "layers", "contender", "measure")),
-            *(_side(one, side) for side in ("before", "after")),
-            f"{times(one['change'])} ({three_digits(one['low'])} to {three_digits(one['high'])})",
-            one["verdict"],
-        ]
-        for one in table.to_dict("records")
+        return csv(table).decode().removesuffix("\n")
+    return f"{answer}\n\n{shown.markdown}"
+
+
+def markdown(results: Results) -> str:
+    """Return the answer and a table for each method: times of a training step, and speedups."""
+    methods = [method for method in METHODS if method in set(results.medians["method"])]
+    parts = [part for name in methods for part in (f"### {name}", tables.speedups(results, name).markdown)]
+    return "\n\n".join([*sentences.answer(results), *parts])
+
+
+def hyperfine(results: Results) -> str:
+    """Return what `hyperfine --export-json` writes (1.20): seconds of whole processes, all of them."""
+    found = []
+    for contender, method, layers, runs in _lanes(results):
+        seconds, memory = runs["wall_s"].tolist(), runs["peak_memory_bytes"]
+        about = {"contender": contender, "method": method, "layers": layers}
+        found.append(
+            {
+                "command": f"{contender} {method} {layers}",
+                "mean": statistics.fmean(seconds),
+                "stddev": statistics.stdev(seconds) if len(seconds) > 1 else None,
+                "median": statistics.median(seconds),
+                "user": float(runs["user_s"].mean()),
+                "system": float(runs["system_s"].mean()),
+                "min": min(seconds),
+                "max": max(seconds),
+                "times": seconds,
+                "memory_usage_byte": None if memory.isna().any() else memory.astype(int).tolist(),
+                "exit_codes": [0] * len(seconds),
+                "parameters": {**about, "neurons": str(runs["neurons"].iloc[0])},
+            }
+        )
+    return _json({"results": found})
+
+
+def pytest_benchmark(results: Results) -> str:
+    """Return what `pytest --benchmark-json` writes (5): seconds of a training step, one value a run.
+
+    Raises UsageError if pytest-benchmark, which computes the statistics, is not installed.
+    """
+    try:
+        from pytest_benchmark.stats import Stats  # noqa: PLC0415 - a sweep is measured and read without it
+    except ImportError as error:
+        raise UsageError("--format pytest-benchmark: takes that package; make kernels installs it") from error
+    where = results.environment
+    python, _, version = str(where.get("python", "")).partition(" ")
+    benchmarks, ends = [], []
+    for contender, method, layers, runs in _lanes(results):
+        stats = Stats()  # type: ignore[no-untyped-call]
+        stats.data = runs["step_s"].tolist()
+        steps = int(runs["samples"].iloc[0] * runs["epochs"].iloc[0])
+        ends.append(str(runs["started_utc"].max()))
+        benchmarks.append(
+            {
+                "group": f"{method} {layers}",
+                "name": contender,
+                "fullname": f"{method}/{layers}/{contender}",
+                "params": {"contender": contender, "method": method, "layers": layers},
+                "param": layers,
+                "extra_info": {"neurons": int(runs["neurons"].iloc[0])},
+                "options": {},
+                "stats": {**stats.as_dict(), "data": stats.data, "iterations": steps},  # type: ignore[no-untyped-call]
+            }
+        )
+    return _json(
+        {
+            "machine_info": {
+                "node": where.get("host"),
+                "system": where.get("system"),
+                "python_version": version,
+                "python_implementation": python,
+                "cpu": {"brand_raw": where.get("cpu"), "count": where.get("cores")},
+            },
+            "commit_info": {
+                "id": where.get("commit"),
+                "dirty": where.get("uncommitted_changes"),
+                "project": "flatnet",
+            },
+            "benchmarks": benchmarks,
+            "datetime": max(ends),
+            "version": f"flatnet {__version__}",
+        }
     )
-    return f"{answer}\n\n{markdown(heads, rows)}"
 
 
-def _side(one: Mapping[Hashable, Any], side: str) -> str:
-    if math.isnan(one[side]):
-        return ""
-    low, high = three_digits(one[f"{side}_low"]), three_digits(one[f"{side}_high"])
-    return f"{times(one[side])} ({low} to {high})"
+FORMATS: Mapping[str, Callable[[Results], str]] = {
+    "markdown": markdown,
+    "hyperfine": hyperfine,
+    "pytest-benchmark": pytest_benchmark,
+}
+"""By the name that `show --format` takes."""
+
+
+def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """Yield contender, method, shape and the timed runs of everybody with the right losses, no controls."""
+    runs = timed(results.runs)
+    groups = runs[~runs["control"]].groupby(["contender", "method", "layers"], sort=False)
+    for one in results.medians[results.medians["status"] == "ok"].to_dict("records"):
+        key = one["contender"], one["method"], one["layers"]
+        yield *key, groups.get_group(key)
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, allow_nan=False)

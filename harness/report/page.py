@@ -4,42 +4,36 @@ It loads nothing. Its words are in page.html.j2, its numbers are those of ``Resu
 beside the sweep.
 """
 
+import base64
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from harness import __version__
 from harness.analysis.results import Results
 from harness.case import METHODS
-from harness.digits import MARKS
-from harness.plan import Options, Plan
-from harness.report import beside, descriptions, pictures_across, sentences, style, tables
+from harness.digits import three_digits
+from harness.plan import Plan
+from harness.report import sentences, tables, tables_across
 from harness.report.beside import Beside
 from harness.report.sentences import evidence
-from harness.report.style import Drawing
-from harness.report.tables import Table
+from harness.report.style import DPI
+from harness.table import Table
 
 FILE = "report.html"
-_TITLES = {
-    "scaling": "Time of a training step against neurons",
-    "speedup": "Speedup against neurons",
-    "methods": "Language and algorithm",
-    "memory": "Peak memory against neurons",
-    "loss": "Loss during training",
-    "parts": "Where the time of the article's run goes",
+_ALTERNATIVES = {
+    "scaling": "Time of a training step against neurons. The table of language and algorithm has the times,"
+    " the table below the exponents.",
+    "speedup": "Speedup against neurons. The tables below have all ratios with their intervals.",
+    "methods": "Time of a training step by contender, shape and method. The table below has all times.",
+    "memory": "Peak memory against neurons, from the least to the most: ",
+    "loss": "Loss during training. The file losses.csv has the losses of all epochs.",
+    "parts": "Where the time of the article's run goes. The table below has the seconds of each part.",
 }
-
-_DESCRIBED: Mapping[str, Callable[[Results], str]] = {
-    "scaling": descriptions.scaling,
-    "speedup": descriptions.speedup,
-    "methods": descriptions.methods,
-    "memory": descriptions.memory,
-    "loss": descriptions.loss,
-}
+_CSS_DPI = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +42,23 @@ class Picture:
 
     name: str
     """Unique on the page."""
-    title: str
-    """What it shows, in a few words."""
-    description: str
-    """What is seen in it, with figures."""
-    drawing: Drawing
-    """The picture itself."""
+    alternative: str
+    """What it shows, and where its numbers stand."""
+    data: str
+    """The PNG file, in base 64."""
+    width: int
+    """In pixels of the page, of which each has several of the picture."""
+    height: int
+    """Likewise."""
 
 
-def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[str, Figure]) -> str:
+def page(results: Results, plan: Plan | None, found: Beside, pictures: Mapping[str, bytes]) -> str:
     """Return the page about a sweep, with what ``found`` has beside it.
 
-    ``figures`` are the pictures of the sweep by their file names, as ``charts.draw`` yields them.
+    ``pictures`` are PNG files by their names without ``.png``, each one of ``scaling``, ``speedup``,
+    ``methods``, ``memory``, ``loss`` and ``parts``.
     """
     template = _environment().get_template("page.html.j2")
-    pictures = {picture.name: picture for picture in _pictures(results, found, figures)}
     return template.render(
         results=results,
         title=_title(results.contenders),
@@ -70,13 +66,13 @@ def page(results: Results, plan: Plan | None, found: Beside, figures: Mapping[st
         overtakings=sentences.overtakings(results.crossovers),
         rounds=sentences.rounds(results),
         evidence=evidence(results),
-        marks=_marks(results),
+        marks=list(sentences.marks([*_compared(results), *results.alternatives["verdict"]])),
         selfcheck="" if found.selfcheck is None else sentences.selfcheck(found.selfcheck),
         record="" if found.predictions is None else sentences.record(found.predictions),
         tables={table.name: table for table in _tables(results, plan, found) if table.rows},
         instead=not results.thresholds.empty,
         methods=[method for method in METHODS if method in set(results.outcomes["method"])],
-        pictures=pictures,
+        pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
         commands=_commands(results, plan),
         version=__version__,
@@ -106,63 +102,63 @@ def _title(contenders: Iterable[str]) -> str:
 def _tables(results: Results, plan: Plan | None, found: Beside) -> Iterator[Table]:
     """Yield every table that the page can have, those without a row among them."""
     for method in METHODS:
-        yield tables.speedups(results, method).narrowed()
-    yield tables.methods(results).narrowed()
+        yield tables.speedups(results, method).turned()
+    yield tables.methods(results).turned()
     yield from tables.instead(results)
-    for make in (tables.exponents, tables.costs, tables.crossovers, tables.floors, tables.troubles):
+    for make in (tables.exponents, tables.floors, tables.troubles):
         yield make(results)
-    yield beside.left_out(plan)
+    yield tables.left_out(plan)
     if found.claims is not None:
-        yield beside.claims_table(found.claims)
+        yield tables_across.claims(found.claims)
     if found.predictions is not None:
-        yield beside.hits(found.predictions)
-        yield beside.checks(found.predictions)
+        yield tables_across.hits(found.predictions)
+        yield tables_across.checks(found.predictions)
     if found.parts is not None:
-        yield beside.parts_table(found.parts)
-    yield beside.environment(results)
-    yield beside.programs(results)
+        yield tables_across.parts(found.parts)
+    yield tables.environment(results)
+    yield tables.programs(results)
 
 
-def _pictures(results: Results, found: Beside, figures: Mapping[str, Figure]) -> Iterator[Picture]:
-    """Yield every picture in which there is something to see."""
-    for file, figure in figures.items():
-        name = Path(file).stem
-        if description := _DESCRIBED[name](results):
-            yield _picture(name, description, figure)
-    if found.parts is not None:
-        yield _picture("parts", descriptions.where_time_goes(found.parts), pictures_across.parts(found.parts))
+def _picture(results: Results, name: str, png: bytes) -> Picture:
+    # A PNG file begins with its size.
+    width, height = (int.from_bytes(png[place : place + 4]) * _CSS_DPI // DPI for place in (16, 20))
+    alternative = _ALTERNATIVES[name] + (_memory(results) if name == "memory" else "")
+    data = base64.b64encode(png).decode()
+    return Picture(name=name, alternative=alternative, data=data, width=width, height=height)
 
 
-def _picture(name: str, description: str, figure: Figure) -> Picture:
-    return Picture(
-        name=name, title=_TITLES[name], description=description, drawing=style.svg(figure, f"picture-{name}")
-    )
+def _memory(results: Results) -> str:
+    """Say between what the peak memory of each contender lies: no table of the page has it."""
+    table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
+    told = []
+    for name, own in table.groupby("contender", sort=False)["median"]:
+        told.append(f"{name} {three_digits(own.min() / 2**20)} to {three_digits(own.max() / 2**20)} MiB")
+    return f"{'; '.join(told)}."
 
 
-def _marks(results: Results) -> list[str]:
-    """Explain the marks behind ratios, as far as there are any."""
-    lines = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 0)]
-    seen = {*lines["verdict"], *results.alternatives["verdict"]}
-    words = {"cannot tell": "cannot be told from 1", "equal": "equal within the margin"}
-    return [f"{mark} {words[verdict]}" for verdict, mark in MARKS.items() if verdict in seen]
+def _compared(results: Results) -> Iterable[str]:
+    """Return the verdicts of the ratios."""
+    lines = results.speedups
+    return [str(word) for word in lines["verdict"][~lines["control"] & (lines["rounds"] > 0)]]
 
 
 def _absent(results: Results, found: Beside) -> Iterator[tuple[str, str]]:
     """Yield what the page could have and does not, with the command that makes it."""
     if found.selfcheck is None:
-        yield "How often the intervals hold on this machine", "make selfcheck"
-    if found.claims is None:
-        yield "The article's claims, each beside what was measured", "make claims"
+        yield "How often the intervals contain the true ratio on this machine", "make selfcheck"
+    if found.claims is None or found.parts is None:
+        yield (
+            "The article's claims, each beside what was measured; where the time of its run goes",
+            "make article",
+        )
     if found.predictions is None:
-        yield "Times of shapes that were not measured, and how often such predictions hold", _CHECK
-    if found.parts is None:
-        yield "Where the time of the article's run goes", "make parts"
+        yield "Times of shapes that were not measured, and how often such predictions come true", _CHECK
     if results.thresholds.empty:
-        yield "What one would use instead of the fastest contender", "make bench PEERS=1"
+        yield "Alternatives to the fastest contender", "make bench PEERS=1"
     if results.exponents.empty:
         yield "How time grows with the neurons: that takes three shapes from 10-5-1 up", _SHAPES
     if not results.costs:
-        yield "What a training step is made of, and crossovers: that takes five shapes", _SHAPES
+        yield "From which size on somebody overtakes a worse method: that takes five shapes", _SHAPES
 
 
 _CHECK, _SHAPES = "make predict ARGS=--check", 'make bench ARGS="--shapes ..."'
@@ -172,35 +168,9 @@ def _commands(results: Results, plan: Plan | None) -> list[str]:
     """Return what one types to measure the same again, on this machine or on another."""
     if "revisions" in results.environment:
         return ["make compare BASE=REVISION"]
-    commit = results.environment.get("commit")
-    words = _bench_words(plan) if plan else []
-    bench = f"make bench ARGS={shlex.quote(shlex.join(words))}" if words else "make bench"
-    own = plan.reference if plan else results.reference
-    other = f" ARGS={shlex.quote(f'--reference {shlex.quote(results.reference)}')}"
-    report = "make report" + (other if results.reference != own else "")
-    return [*([f"git checkout {shlex.quote(commit)}"] if isinstance(commit, str) else []), bench, report]
-
-
-_FLAGS = {
-    "rounds": "--rounds",
-    "run_s": "--seconds",
-    "timeout_s": "--timeout",
-    "budget_s": "--budget",
-    "seed": "--seed",
-}
-
-
-def _bench_words(plan: Plan) -> list[str]:
-    """Return the options with which bench makes this plan, without those that have their default."""
-    options, default = plan.options, {field.name: field.default for field in fields(Options)}
-    words = ["--contenders", *plan.versions] if len(plan.versions) > 2 else []
-    if options.shapes != default["shapes"]:
-        words += ["--shapes", *map(str, options.shapes)]
-    if options.methods != default["methods"]:
-        words += ["--methods", *options.methods]
-    for name, flag in _FLAGS.items():
-        if (value := getattr(options, name)) != default[name]:
-            words += [flag, f"{value:g}" if isinstance(value, float) else str(value)]
-    if options.memory_bytes is not None:
-        words += ["--memory", f"{options.memory_bytes / 2**30:g}"]
-    return words
+    commit, words = (results.environment.get(name) for name in ("commit", "command"))
+    lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
+    lines += [["make", "bench", *([f"ARGS={shlex.join(map(str, words))}"] if words else [])]]
+    other = plan and results.reference != plan.reference
+    lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
+    return [shlex.join(line) for line in lines]

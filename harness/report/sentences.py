@@ -1,7 +1,7 @@
 """What a sweep says, in sentences. Pure."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from harness.across.machines import other_losses
 from harness.across.predictions import median_error
 from harness.across.selfcheck import SEEN
 from harness.analysis.intervals import NOISY, share_interval
-from harness.analysis.results import Results
-from harness.case import ARTICLE
-from harness.digits import duration, three_digits, times
+from harness.analysis.results import LEFT_OUT, Results
+from harness.case import example
+from harness.digits import MARKS, MEANINGS, duration, three_digits, times
 from harness.rows import FAILED
 
 
@@ -53,11 +53,20 @@ def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
     text = f"{three_digits(line['ratio'])} times{than}"
     if math.isnan(line["low"]):
         return f"{text} (one round, so no interval)"
-    doubt = _DOUBTS.get(line["verdict"], "")
+    doubt = f", {MEANINGS[line['verdict']]}" if line["verdict"] in MEANINGS else ""
     return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
 
 
-_DOUBTS = {"cannot tell": ", cannot be told from noise", "equal": ", equal within the margin"}
+def unfinished(results: Results) -> str:  # noqa: ARG001
+    """Say that runs of the plan are still to be made; '' if none is."""
+    return ""
+
+
+def marks(verdicts: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence that explains the marks of ratios with these verdicts; none if there are no marks."""
+    seen = set(verdicts)
+    if said := [f"{mark} {MEANINGS[verdict]}" for verdict, mark in MARKS.items() if verdict in seen]:
+        yield "; ".join(said)
 
 
 def answer(results: Results) -> tuple[str, ...]:
@@ -96,9 +105,11 @@ def noise(results: Results) -> str:
     lines, medians = results.speedups, results.medians
     method = medians["method"][medians["layers"] == results.shape].iloc[0]
     own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
+    # That of the shape which is spoken of, if it has one.
+    own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
     floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
     if not floors:
-        return "Without a control in two rounds nobody knows how quiet the machine was."
+        return "There is no control with two rounds, so how quiet the machine was is not known."
     word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
     compared = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
     runs = results.runs
@@ -112,18 +123,30 @@ def noise(results: Results) -> str:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
     if word != _NOISES[0][1]:
         parts.append(
-            "a quieter hour, or a machine of its own, would help"
+            "try a quieter hour, or a machine of its own"
             if stolen >= _MUCH_STOLEN
-            else "it would help to close what else runs, and a larger --budget"
+            else "close other programs, or raise --budget"
         )
     elif (compared["verdict"] == "cannot tell").any():
-        parts.append("a larger --budget would narrow the intervals of what cannot be told")
+        parts.append("a larger --budget would narrow the inconclusive intervals")
     return f"The machine was {word}: {'; '.join(parts)}."
 
 
-_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (math.inf, "in a storm"))
+_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (math.inf, "very noisy"))
 """Up to which factor of 1 the interval of a control may reach, and what that is called."""
 _MUCH_STOLEN = 0.01
+
+
+def not_measured(outcomes: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence on the cases that the plan left out for every contender, if there are any."""
+    is_out = (
+        (outcomes["status"] == LEFT_OUT).groupby([outcomes["method"], outcomes["layers"]], sort=False).all()
+    )
+    shapes: dict[str, list[str]] = {}
+    for method, layers in is_out[is_out].index:
+        shapes.setdefault(method, []).append(layers)
+    if shapes:
+        yield "left out: " + "; ".join(f"{method} at {', '.join(own)}" for method, own in shapes.items())
 
 
 def overtakings(table: pd.DataFrame) -> tuple[str, ...]:
@@ -133,19 +156,23 @@ def overtakings(table: pd.DataFrame) -> tuple[str, ...]:
     )
     said = []
     for (contender, method, other, worse), own in pairs:
-        kinds = {one["kind"]: _from_neurons(one) for one in own.to_dict("records")}
-        said.append(
-            f"{contender} with {method} overtakes {other} with {worse} {kinds['training']} in training,"
-            f" {kinds['process']} as a whole process"
-        )
+        kinds = {one["kind"]: one for one in own.to_dict("records")}
+        who, whom = f"{contender} with {method}", f"{other} with {worse}"
+        if own["neurons"].isna().all():
+            said.append(f"{who} does not overtake {whom} up to {own['most_neurons'].max():.0f} neurons")
+        else:
+            said.append(
+                f"{who} overtakes {whom} {_from_neurons(kinds['training'])} in training,"
+                f" {_from_neurons(kinds['process'])} as a whole process"
+            )
     return tuple(said)
 
 
 def _from_neurons(one: Mapping[Any, Any]) -> str:
     if np.isnan(one["neurons"]):
-        return f"nowhere up to {one['most_neurons']:.0f} neurons"
-    high = "beyond" if np.isnan(one["high"]) else f"{one['high']:.0f}"
-    return f"at {one['neurons']:.0f} neurons ({one['low']:.0f} to {high})"
+        return f"not up to {one['most_neurons']:.0f} neurons"
+    high = "or more" if np.isnan(one["high"]) else f"to {one['high']:.0f}"
+    return f"at {one['neurons']:.0f} neurons ({one['low']:.0f} {high})"
 
 
 def selfcheck(table: pd.DataFrame) -> str:
@@ -160,14 +187,23 @@ def selfcheck(table: pd.DataFrame) -> str:
     enough = [extra for extra in seen.index if (seen[extra:] >= SEEN).all()]
     least = f"a difference of {enough[0]:.0%} is seen" if enough else "no difference is seen"
     return (
-        f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals held"
-        f" ({low:.0%} to {high:.0%}), {_count(alarms, 'false alarm')} in {len(equal)} comparisons of"
+        f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals contained the true"
+        f" ratio ({low:.0%} to {high:.0%}), {_count(alarms, 'false alarm')} in {len(equal)} comparisons of"
         f" {table['reference'].iloc[-1]} with itself, {least} in at least {SEEN * 10:.0f} of 10 sweeps."
     )
 
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def beyond(table: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence that explains the column of that name, if any prediction is beyond the measured."""
+    if (table["beyond"] > 1.0).any():
+        yield (
+            "beyond: so many times the multiply-adds of the largest shape that was measured, or so many times"
+            " fewer than those of the smallest"
+        )
 
 
 def record(table: pd.DataFrame) -> str:
@@ -177,10 +213,11 @@ def record(table: pd.DataFrame) -> str:
         return "No prediction was checked yet: make predict ARGS=--check"
     count = int((done["hit"] == "yes").sum())
     low, high = share_interval(count, len(done))
+    farthest = three_digits(float(done["beyond"].max()))
     return (
-        f"Of {len(done)} predictions for shapes that were not measured, {count} held their 95% interval"
-        f" ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the farthest had"
-        f" {three_digits(float(done['beyond'].max()))} times the multiply-adds of the largest measured shape."
+        f"Of {len(done)} predictions for shapes that were not measured, {count} came true within their 95%"
+        f" interval ({low:.0%} to {high:.0%}); the median error was {median_error(done):.1%}, and the"
+        f" farthest had {farthest} times the multiply-adds of the largest measured shape."
     )
 
 
@@ -210,7 +247,7 @@ def machines(summed: pd.DataFrame) -> Iterator[str]:
     if not shapes:
         yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
         return
-    shape = str(ARTICLE) if str(ARTICLE) in shapes else shapes[0]
+    shape = example(shapes)
     for one in training[training["layers"] == shape].drop_duplicates("contender").to_dict("records"):
         what = (
             f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
@@ -239,5 +276,5 @@ def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
         if (floors > NOISY).any():
             yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
         elif floors.isna().all():
-            yield f"{machine}: has no control in two rounds, so nobody knows how quiet it was."
+            yield f"{machine}: has no control with two rounds, so how quiet it was is not known."
     yield from dict.fromkeys(other_losses(machines).values())

@@ -1,16 +1,24 @@
-"""What all pictures have in common: colours, markers, line styles, ticks, the caption."""
+"""What all pictures have in common: the frame, colours, markers, line styles, ticks, intervals."""
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
-from xml.etree import ElementTree
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+from PIL import Image
 
 from harness.analysis.results import Results
 from harness.case import METHODS
@@ -25,68 +33,98 @@ COLOURS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
 GREY = "#777777"
+DPI = 192
+"""Pixels per inch, twice as many as a page has: text stays sharp on a phone and on paper."""
+_NARROWEST = 8.5
+
+
+class Margins(NamedTuple):
+    """Room for labels around all panels, in inches."""
+
+    left: float = 1.0
+    right: float = 0.2
+    below: float = 0.55
+    above: float = 0.38
+
+
+MARGINS = Margins()
+
+
+def framed(
+    title: str,
+    footer: str,
+    grid: tuple[int, int],
+    *,
+    panel: tuple[float, float],
+    margins: Margins = MARGINS,
+    between: tuple[float, float] = (0.2, 0.75),
+    legend: Sequence[Artist] = (),
+    **shared: Any,
+) -> tuple[Figure, NDArray[Any]]:
+    """Return a figure and the rows and columns of its panels, with a title, a legend and the caption.
+
+    ``panel`` and ``between`` are the width and the height of a panel and of the gaps, in inches: as the room
+    for all labels is known, no layout has to be computed.
+    """
+    (rows, columns), (left, right, below, above) = grid, margins
+    gaps = between[0] * (columns - 1), between[1] * (rows - 1)
+    width = max(_NARROWEST, left + panel[0] * columns + gaps[0] + right)
+    title = "\n".join(textwrap.fill(line, int(10.5 * width)) for line in title.splitlines())
+    footer = textwrap.fill(footer, int(16 * width))
+    entry = 0.7 + 0.09 * max((len(str(handle.get_label())) for handle in legend), default=0)
+    legend_columns = max(1, min(len(legend), int(width / entry)))
+    caption = 0.1 + 0.13 * len(footer.splitlines())
+    strip = caption + (0.15 + 0.2 * math.ceil(len(legend) / legend_columns) if legend else 0.0)
+    above += 0.19 * len(title.splitlines())
+    height = strip + below + panel[1] * rows + gaps[1] + above
+    figure = Figure(figsize=(width, height))
+    panel = (width - left - right - gaps[0]) / columns, panel[1]
+    panels = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1.0 - right / width,
+            "bottom": (strip + below) / height,
+            "top": 1.0 - above / height,
+            "wspace": between[0] / panel[0],
+            "hspace": between[1] / panel[1],
+        },
+        **shared,
+    )
+    figure.suptitle(title, y=1.0 - 0.08 / height, fontsize=11.5)
+    figure.text(0.5, 0.06 / height, footer, fontsize=7.5, color=GREY, ha="center", va="bottom")
+    if legend:
+        figure.legend(
+            handles=legend,
+            loc="lower center",
+            bbox_to_anchor=(0.5, caption / height),
+            borderaxespad=0.0,
+            ncols=legend_columns,
+            fontsize=9,
+        )
+    return figure, panels
+
+
+def by_method(title: str, footer: str, table: pd.DataFrame, **options: Any) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure and a panel for each method that ``table`` has; the options are those of ``framed``."""
+    present = [method for method in METHODS if method in set(table["method"])]
+    figure, (panels,) = framed(title, footer, (1, len(present)), **{"sharey": True, **options})
+    for axes, method in zip(panels, present, strict=True):
+        axes.set_title(method)
+    return figure, dict(zip(present, panels, strict=True))
 
 
 def png(figure: Figure) -> bytes:
     """Return the picture as the bytes of a PNG file."""
-    _place(figure)
+    figure.set_dpi(DPI)
+    pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=120)
+    # So many colours are all that there are but for a few shades of edges, and make a third of the bytes.
+    image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
+    image.quantize(128, Image.Quantize.FASTOCTREE).save(file, "png", dpi=(DPI, DPI))
     return file.getvalue()
-
-
-def _place(figure: Figure) -> None:
-    """Make the layout once: that takes longest, and all formats of a picture shall look the same."""
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """A picture as the inside of an SVG element."""
-
-    width: float
-    """In points."""
-    height: float
-    """In points."""
-    content: str
-    """What stands between the tags: no declarations, no metadata, no references to anything outside."""
-
-
-_LINK = "{http://www.w3.org/1999/xlink}href"
-_NOTHING_ELSE = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-"""Metadata: none, so that the same picture is the same text."""
-
-
-def svg(figure: Figure, name: str) -> Drawing:
-    """Return the picture as part of a page; ``name`` is unique on that page.
-
-    Texts are outlines: as texts they would have the widths of whatever font the reader has, and lie on one
-    another. All ids begin with ``name``, because several pictures share the page.
-    """
-    _place(figure)
-    file = io.BytesIO()
-    with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
-        figure.savefig(file, format="svg", metadata=_NOTHING_ELSE)
-    root = ElementTree.fromstring(file.getvalue())
-    links = {element.get(_LINK, "") for element in root.iter()}
-    for element in root.iter():
-        # A style sheet would be that of the whole page, which has its rule.
-        for sheet in element.findall("{*}style"):
-            element.remove(sheet)
-        element.tag = element.tag.rpartition("}")[2]
-        element.text = element.tail = None
-        own, link = element.attrib.pop("id", ""), element.attrib.pop(_LINK, "")
-        for attribute, value in element.items():
-            element.set(attribute, value.replace("url(#", f"url(#{name}-"))
-        if link:
-            element.set("href", f"#{name}-{link[1:]}")
-        if f"#{own}" in links or element.tag in ("clipPath", "pattern"):
-            element.set("id", f"{name}-{own}")
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    content = "".join(ElementTree.tostring(child, "unicode") for child in root)
-    return Drawing(width=width, height=height, content=content)
 
 
 def caption(results: Results) -> str:
@@ -103,46 +141,74 @@ def caption(results: Results) -> str:
     return text if len(text) <= 180 else f"{text[:130]} ... {rounds(results)}; {results.sweep}"
 
 
-def styles_of(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return the colour and the marker of each contender, in the order in which they first come."""
+def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance."""
     names = list(dict.fromkeys(contenders))
     return {
-        name: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+        name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         for place, name in enumerate(names)
     }
 
 
-def label_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
-    """Label the sizes that were measured, but none that would touch its neighbour."""
+def shades(count: int) -> list[Any]:
+    """Return colours for what is no contender, from dark to light."""
+    return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
+
+
+def mark(label: str, **look: Any) -> Line2D:
+    """Return an entry for a legend."""
+    return Line2D([], [], label=label, **{"color": GREY, "linestyle": "", **look})
+
+
+def error_bars(
+    axes: Axes,
+    places: "pd.Series[float]",
+    table: pd.DataFrame,
+    columns: tuple[str, str, str],
+    **look: Any,
+) -> ErrorbarContainer:
+    """Draw values with their intervals, if known; ``columns`` are those of value, low and high."""
+    values, low, high = (table[column] for column in columns)
+    ends = [(values - low).fillna(0.0), (high - values).fillna(0.0)]
+    return axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
+
+
+def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
+    """Make both axes logarithmic, and label the measured sizes, but none that would touch its neighbour."""
+    axes.set(xscale="log", yscale="log", xlabel="neurons (sum of all layer sizes)")
+    axes.set_xlim(neurons.min() / 1.3, neurons.max() * 1.3)
     ticks: list[int] = []
     for value in sorted(set(neurons)):
         if not ticks or value / ticks[-1] > 1.5:
             ticks.append(value)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3)
 
 
-def duration_tick(seconds: float, _: object = None) -> str:
+def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
+    """Label a logarithmic axis on which everything is drawn, the more densely the less it spans."""
+    low, high = axis.get_view_interval()
+    span = high / low
+    steps = (1.0,) if span > 100 else (1.0, 2.0, 5.0) if span > 5 else (1.0, 1.5, 2.0, 3.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=steps, numticks=most) if span > 2 else MaxNLocator(4))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def number_tick(value: float) -> str:
+    """Write a number on an axis, without an exponent: 0.05, 1, 1000000."""
+    return np.format_float_positional(float(f"{value:.3g}"), trim="-")
+
+
+def ratio_tick(value: float) -> str:
+    """Write a ratio on an axis: 100x."""
+    return f"{number_tick(value)}x"
+
+
+def duration_tick(seconds: float) -> str:
     """Write a time on an axis: 10 µs."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if seconds >= factor * 0.9999:
-            return f"{seconds / factor:g} {unit}"
-    return f"{seconds / 1e-9:g} ns"
-
-
-def caption_strip(figure: Figure) -> float:
-    """Return the height of the strip for the caption, as a share of the figure."""
-    return 0.22 / float(figure.get_figheight())
-
-
-def add_caption(figure: Figure, text: str, legend_rows: int = 0) -> None:
-    """Write the caption into a strip below everything that the layout places.
-
-    A legend of so many rows stands between the two: the layout knows of none that is not at the very edge.
-    """
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    strip = caption_strip(figure)
-    legend = (0.15 + 0.19 * legend_rows) / figure.get_figheight() if legend_rows else 0.0
-    engine.set(rect=(0.0, strip + legend, 1.0, 1.0 - strip - legend))
-    figure.text(0.5, strip / 4, text, fontsize=7.5, color=GREY, ha="center", va="bottom")
+            return f"{number_tick(seconds / factor)} {unit}"
+    return f"{number_tick(seconds / 1e-9)} ns"

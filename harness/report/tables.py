@@ -1,335 +1,339 @@
-"""The tables that people read, as heads and rows: for documents in Markdown, and for the report. Pure."""
+"""Every table that people read, each defined once for the terminal, the documents and the page."""
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from harness.analysis import alternatives, cost
 from harness.analysis.results import LEFT_OUT, Results
-from harness.digits import MARKS, duration, ratio, three_digits
-from harness.report.files import markdown
+from harness.case import METHODS, Shape
+from harness.digits import MARKS, duration, three_digits, times
+from harness.plan import Plan
+from harness.report import sentences
+from harness.rows import WITH_LOSSES
+from harness.table import (
+    Cell,
+    Column,
+    Line,
+    Table,
+    estimate,
+    named,
+    prose,
+    seconds,
+    three,
+    two,
+    whole,
+    words,
+)
 
-_MOST_COLUMNS = 8
-"""A table of shapes with more is turned on its side if that makes it narrower."""
-
-
-class Cell(NamedTuple):
-    """What stands in a cell, and the exact number that it rounds: seconds, bytes, a ratio; None for words."""
-
-    text: str
-    value: float | None = None
-
-
-EMPTY = Cell("")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table, the first column of which names its rows."""
-
-    name: str
-    """Unique on a page; letters, digits and dashes."""
-    caption: str
-    """What is seen, in a sentence without its full stop."""
-    heads: tuple[str, ...]
-    """Names of the columns."""
-    rows: tuple[tuple[Cell, ...], ...]
-    """As many cells each as there are heads."""
-    source: str = ""
-    """The CSV file that has the same numbers with all their digits."""
-
-    @property
-    def markdown(self) -> str:
-        """The table in Markdown, without the exact numbers."""
-        return markdown(self.heads, ((cell.text for cell in row) for row in self.rows))
-
-    @property
-    def numeric(self) -> tuple[bool, ...]:
-        """For each column whether more of its cells are numbers than words."""
-        filled = ([cell for cell in column if cell.text] for column in zip(*self.rows, strict=True))
-        return tuple(2 * sum(cell.value is not None for cell in cells) > len(cells) for cells in filled)
-
-    def narrowed(self) -> "Table":
-        """Return a wide table of shapes with rows and columns swapped, if that leaves fewer columns.
-
-        Rows that are then empty are left out.
-        """
-        if not self.rows or len(self.heads) <= max(_MOST_COLUMNS, len(self.rows) + 1):
-            return self
-        columns = zip(*self.rows, strict=True)
-        heads = self.heads[0], *(cell.text for cell in next(columns))
-        rows = tuple(
-            (Cell(head), *cells)
-            for head, cells in zip(self.heads[1:], columns, strict=True)
-            if any(cell.text for cell in cells)
-        )
-        return Table(name=self.name, caption=self.caption, heads=heads, rows=rows, source=self.source)
+LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
+_RATIOS = ("training", "process")
+_SHORT_NAME = 12
 
 
-def _seconds(value: float) -> Cell:
-    return EMPTY if pd.isna(value) else Cell(duration(value), value)
+def records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the lines of a frame."""
+    return frame.to_dict("records")
 
 
-def _neurons(value: float, none: str = "") -> Cell:
-    return Cell(none) if pd.isna(value) else Cell(f"{value:.0f}", value)
+def shown(results: Results) -> Iterator[Table | str]:
+    """Yield all that a terminal shows of a sweep, the answer last."""
+    if unfinished := sentences.unfinished(results):
+        yield unfinished
+    names = results.contenders
+    # A row for each case takes fewer lines; it has room for two contenders.
+    is_pair = len(names) == 2 and max(map(len, names)) <= _SHORT_NAME
+    yield by_case(results) if is_pair else outcomes(results)
+    compared = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 0)]
+    yield from sentences.marks(compared["verdict"])
+    yield from sentences.not_measured(results.outcomes)
+    yield from instead(results)
+    yield exponents(results)
+    yield from sentences.overtakings(results.crossovers)
+    yield from sentences.answer(results)
 
 
-def _step_times(results: Results) -> dict[tuple[str, str, str], Cell]:
-    """Return the time of a step by contender, method and shape, in the contenders' order."""
-    ordered = results.medians.sort_values(
-        "contender", key=lambda names: names.map(results.contenders.index), kind="stable"
-    )
-    return {
-        (one["contender"], one["method"], one["layers"]): Cell(
-            duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)"), one["median"]
-        )
-        for one in ordered.to_dict("records")
+def outcomes(results: Results) -> Table:
+    """Return a row for each contender on each case: time of a step, ratios, and what became of its losses.
+
+    Cases that were left out for everybody have none.
+    """
+    columns = {**LANE, "step": seconds("step_s")}
+    for measure in _RATIOS:
+        fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
+        columns[measure] = estimate(times, *fields)
+    columns["losses"] = prose("losses")
+    caption = f"Time of a training step; times as fast as {results.reference}"
+    found = results.standings[_is_measured(results.standings)]
+    lines = [{**one, "losses": _losses(one)} for one in records(found)]
+    return Table("outcomes", caption, columns, lines, "speedup.csv", 2, is_grouped=True)
+
+
+def _is_measured(outcomes: pd.DataFrame) -> "pd.Series[bool]":
+    """Return of which lines the case was left to somebody."""
+    was_left_out = outcomes["status"] == LEFT_OUT
+    return ~was_left_out.groupby([outcomes["method"], outcomes["layers"]]).transform("all")
+
+
+def _losses(one: Line) -> Cell:
+    """Return what became of a contender's losses on a case, or why there are none."""
+    text = str(one["status"])
+    if text in (*WITH_LOSSES, one["failure"]):
+        differing, count = one["differing"], one["with_losses"]
+        some = "differ" if differing == count else f"{differing} of {count} differ"
+        said = [some if differing else one["parity"].removesuffix(" of the initial loss"), one["failure"]]
+        text = ", ".join(filter(None, said))
+    return Cell(text, is_bad=bool(one["status"] != "ok" or one["differing"] or one["failure"]))
+
+
+def by_case(results: Results, *methods: str) -> Table:
+    """Return a row for each case: every contender's step, each rival's ratios, what became of the losses.
+
+    All methods are shown if none is named.
+    """
+    found = outcomes(results)
+    rivals = [name for name in results.contenders if name != results.reference]
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        **{name: words(name) for name in results.contenders},
+        **{f"{name}, {measure}": words(f"{name}, {measure}") for name in rivals for measure in _RATIOS},
+        "losses": prose("losses"),
     }
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    losses: dict[tuple[str, str], dict[str, Cell]] = {}
+    for one in found.lines:
+        case, name = (one["method"], one["layers"]), one["contender"]
+        row = rows.setdefault(case, {"method": case[0], "layers": case[1]})
+        row[name] = found.columns["step"].cell(one)
+        for measure in _RATIOS:
+            cell = found.columns[measure].cell(one)
+            row[f"{name}, {measure}"] = cell if cell.text or one["status"] == "ok" else Cell(one["status"])
+        losses.setdefault(case, {})[name] = one["losses"]
+    lines = [
+        {**row, "losses": _together(losses[case])}
+        for case, row in rows.items()
+        if not methods or case[0] in methods
+    ]
+    return Table("cases", found.caption, columns, lines, found.source, is_grouped=True)
+
+
+def _together(losses: Mapping[str, Cell]) -> Cell:
+    """Return what became of the losses of several contenders: who has others than identical ones."""
+    texts = {cell.text for cell in losses.values()}
+    others = [f"{name} {cell.text}" for name, cell in losses.items() if cell.text != "identical"]
+    text = texts.pop() if len(texts) == 1 else ", ".join(others)
+    return Cell(text, is_bad=any(cell.is_bad for cell in losses.values()))
 
 
 def speedups(results: Results, method: str) -> Table:
-    """Return a row a shape: everybody's time of a step, and each rival's ratios."""
-    own = results.speedups[(results.speedups["method"] == method) & ~results.speedups["control"]]
-    rivals = list(dict.fromkeys(own["contender"]))
-    steps = _step_times(results)
-    ratios = {(one["layers"], one["contender"], one["measure"]): one for one in own.to_dict("records")}
-    rows = []
-    for shape in dict.fromkeys(own["layers"]):
-        cells = [Cell(shape), *(steps.get((name, method, shape), EMPTY) for name in results.contenders)]
-        for name in rivals:
-            for measure in ("training", "process"):
-                one = ratios.get((shape, name, measure), {})
-                reason = str(one.get("verdict", "")).replace("cannot tell", "")
-                cells.append(Cell(ratio(one), one["ratio"]) if one.get("rounds") else Cell(reason))
-        rows.append(tuple(cells))
-    heads = [part for name in rivals for part in (f"{name}, training", f"{name}, whole process")]
-    return Table(
-        name=f"speedup-{method}",
-        caption=f"{method}: time of a training step, and times as fast as {results.reference}"
-        " with 95% intervals",
-        heads=("shape", *results.contenders, *heads),
-        rows=tuple(rows),
-        source="speedup.csv",
+    """Return a row a shape: everybody's time of a step by one method, and each rival's ratios."""
+    found = by_case(results, method)
+    columns = {head: column for head, column in found.columns.items() if head not in ("method", "losses")}
+    caption = (
+        f"{method}: time of a training step, and times as fast as {results.reference} with 95% intervals"
     )
+    return Table(f"speedup-{method}", caption, columns, found.lines, found.source)
 
 
 def methods(results: Results) -> Table:
     """Return a row a shape: the time of a step by contender and method."""
-    steps = _step_times(results)
-    lanes = list(dict.fromkeys((name, method) for name, method, _ in steps))
-    shapes = sorted({shape for *_, shape in steps}, key=list(results.medians["layers"]).index)
-    return Table(
-        name="methods",
-        caption="Time of a training step by contender and method (median)",
-        heads=("shape", *(f"{name} {method}" for name, method in lanes)),
-        rows=tuple((Cell(shape), *(steps.get((*lane, shape), EMPTY) for lane in lanes)) for shape in shapes),
-        source="summary.csv",
-    )
+    lanes = [(name, method) for name in results.contenders for method in METHODS]
+    rows: dict[str, dict[str, Any]] = {}
+    for one in records(results.medians):
+        cell = Cell(
+            duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)"), one["median"]
+        )
+        row = rows.setdefault(one["layers"], {"layers": one["layers"]})
+        row[f"{one['contender']} {one['method']}"] = cell
+    columns = {"shape": words("layers")}
+    columns |= {
+        head: words(head) for head in map(" ".join, lanes) if any(head in row for row in rows.values())
+    }
+    caption = "Time of a training step by contender and method (median)"
+    lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
+    return Table("methods", caption, columns, lines, "summary.csv")
 
 
 def instead(results: Results) -> Iterator[Table]:
-    """Yield for each method what one would use instead of the fastest contender; nothing for two or fewer."""
-    table = results.alternatives
-    for word, own in results.thresholds.groupby("method", sort=False):
-        method = str(word)
-        lines = table[table["method"] == method]
-        shapes, name = list(dict.fromkeys(lines["layers"])), lines["fastest"].iloc[0]
-        cells = {
-            (one["contender"], one["layers"]): Cell(
-                f"{three_digits(one['times_as_long'])}{_doubt(one, name)}", one["times_as_long"]
-            )
-            for one in lines.to_dict("records")
+    """Yield for each method the alternatives to the fastest contender; nothing for two or fewer."""
+    for method, own in results.thresholds.groupby("method", sort=False):
+        lines = results.alternatives[results.alternatives["method"] == method]
+        name, shapes = lines["fastest"].iloc[0], list(dict.fromkeys(lines["layers"]))
+        rows = {
+            one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
+            for one in records(own)
         }
-        order = {contender: part["times_as_long"].iloc[-1] for contender, part in lines.groupby("contender")}
-        compiles = bool(own["compile_s"].any())
-        # If the reference is the fastest, nobody can be ahead of the one and behind the other.
-        columns = alternatives.SINCE if name != results.reference else ("ties_from",)
-        rows = []
-        for one in sorted(own.to_dict("records"), key=lambda one: order[one["contender"]]):
-            contender = one["contender"]
-            worst = set(lines["parity"][lines["contender"] == contender]) - {"identical"}
-            rows.append(
-                (
-                    Cell(contender),
-                    *(cells.get((contender, shape), EMPTY) for shape in shapes),
-                    _seconds(one["startup_s"]),
-                    *([_seconds(one["compile_s"]) if one["compile_s"] else EMPTY] if compiles else []),
-                    *(_neurons(one[column]) for column in columns),
-                    Cell("agree" if worst else "identical"),
-                )
-            )
-        words = {"beats_from": f"beats {results.reference} from", "pays_from": "pays from"}
-        since = [words.get(column, f"ties with {name} from") for column in columns]
-        starts = ["start-up", *(["compiling"] if compiles else [])]
+        for one in records(lines):
+            row = rows[one["contender"]]
+            mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
+            row[one["layers"]] = Cell(three_digits(one["times_as_long"]) + mark, one["times_as_long"])
+            row["last"] = one["times_as_long"]
+            if one["parity"] != "identical":
+                row["losses"] = "agree"
+        columns = {
+            f"times {name}'s step": named("contender"),
+            **{shape: words(shape, wide=True) for shape in shapes},
+            "start-up": seconds("startup_s"),
+            **({"compiling": seconds("compile_s")} if any(row["compile_s"] for row in rows.values()) else {}),
+            f"beats {results.reference} from": whole("beats_from"),
+            f"ties with {name} from": whole("ties_from"),
+            "pays from": whole("pays_from"),
+            "losses": words("losses"),
+        }
+        if name == results.reference:
+            # Nobody can be ahead of the one and behind the other.
+            del columns[f"beats {name} from"], columns["pays from"]
         yield Table(
-            name=f"instead-{method}",
-            caption=f"{method}: a training step takes so many times as long as {name}'s; from so many neurons"
-            " on a contender is worth it",
-            heads=(f"times {name}'s step", *shapes, *starts, *since, "losses"),
-            rows=tuple(rows),
-            source="alternatives.csv",
+            f"instead-{method}",
+            f"Alternatives to {name}, {method}: how many times as long a training step takes, and from how"
+            " many neurons on each is worth it",
+            columns,
+            sorted(rows.values(), key=lambda row: float(row["last"])),
+            "alternatives.csv",
         )
 
 
-def _doubt(one: Mapping[Hashable, Any], name: str) -> str:
-    return "" if one["contender"] == name else MARKS.get(one["verdict"], "")
+def fastest(results: Results) -> Table:
+    """Return a row for each case: who has the shortest step, who is first through the article's training."""
+    lines = []
+    for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
+        line: dict[str, Any] = {"method": method, "layers": layers}
+        for field in ("times_as_long", "article_s"):
+            first, *others = records(own.sort_values(field, kind="stable"))
+            behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
+            line[field] = "".join([first["contender"], *behind])
+        lines.append(line)
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        "shortest step": words("times_as_long"),
+        "first through 10,000 steps with start-up": words("article_s"),
+    }
+    return Table("fastest", "Who is the fastest where", columns, lines, "alternatives.csv")
 
 
 def exponents(results: Results) -> Table:
     """Return a row for each contender and method: the power of the neurons with which a step grows."""
-    return Table(
-        name="exponents",
-        caption="The time of a training step grows as neurons to the power of",
-        heads=("contender", "method", "power", "95% interval", "by count", "neurons", "straight from"),
-        rows=tuple(
-            (
-                Cell(one["contender"]),
-                Cell(one["method"]),
-                Cell(f"{one['exponent']:.2f}", one["exponent"]),
-                EMPTY if pd.isna(one["low"]) else Cell(f"{one['low']:.2f} to {one['high']:.2f}", one["low"]),
-                Cell(f"{one['counted_exponent']:.2f}", one["counted_exponent"]),
-                Cell(f"{one['fewest_neurons']} to {one['most_neurons']}", one["fewest_neurons"]),
-                _neurons(one["straight_from_neurons"], "nowhere"),
-            )
-            for one in results.exponents.to_dict("records")
-        ),
-        source="scaling.csv",
-    )
-
-
-_KINDS = {
-    "training": "is faster in training than",
-    "process": "is faster as a whole process than",
-    "start-up": "spends less than a tenth of the process on start-up",
-}
-
-
-def crossovers(results: Results) -> Table:
-    """Return a row for each size from which on something holds, or never does."""
-    rows = []
-    for one in results.crossovers.to_dict("records"):
-        nowhere = f"nowhere up to {one['most_neurons']:.0f}"
-        high = "beyond" if pd.isna(one["high"]) else f"{one['high']:.0f}"
-        is_known = not pd.isna(one["neurons"])
-        rows.append(
-            (
-                Cell(f"{one['contender']}, {one['method']}"),
-                Cell(_KINDS[one["kind"]]),
-                Cell(", ".join(filter(None, (one["than_contender"], one["than_method"])))),
-                _neurons(one["neurons"], nowhere),
-                Cell(f"{one['low']:.0f} to {high}", one["low"]) if is_known else EMPTY,
-            )
-        )
-    return Table(
-        name="crossovers",
-        caption="From how many neurons on; the process is the article's, 100 epochs of 100 samples",
-        heads=("who, method", "what holds", "than", "from neurons", "95% interval"),
-        rows=tuple(rows),
-        source="crossover.csv",
-    )
-
-
-def costs(results: Results) -> Table:
-    """Return a row for each model: nanoseconds of every term, and how wrong it is at sizes left out."""
-    table = cost.table(results.costs)
-    terms = [term for term in cost.TERMS if (table[f"{term}_ns"] > 0.0).any()]
-    return Table(
-        name="costs",
-        caption="What a training step is made of: nanoseconds of each thing that is counted",
-        heads=(
-            *("contender", "method", *(f"ns a {_singular(term)}" for term in terms)),
-            *("start-up", "sizes", "error"),
-        ),
-        rows=tuple(
-            (
-                Cell(one["contender"]),
-                Cell(one["method"]),
-                *(_nanoseconds(one[f"{term}_ns"]) for term in terms),
-                _seconds(one["fixed_startup_s"]),
-                Cell(str(one["sizes"]), one["sizes"]),
-                Cell(f"{one['error']:.1%}", one["error"]),
-            )
-            for one in table.to_dict("records")
-        ),
-        source="cost.csv",
-    )
-
-
-_SINGULAR = {
-    "layers": "layer",
-    "parameters": "parameter",
-    "later_parameters": "parameter after the first layer",
-    "sums": "sum",
-    "differences": "squared difference",
-    "additions": "addition",
-    "multiply_adds": "multiply-add",
-    "chain": "addition in series",
-    "vectors": "vector",
-    "vector_parameters": "vector of parameters",
-}
-
-
-def _singular(term: str) -> str:
-    """Return what one of a term of the model is called: a multiply-add beyond 256 KiB, a term beyond 32."""
-    if term in _SINGULAR:
-        return _SINGULAR[term]
-    _, size, unit = term.split("_")
-    return f"multiply-add beyond {size} KiB" if unit == "kib" else f"term of a sum beyond {size}"
-
-
-def _nanoseconds(value: float) -> Cell:
-    """Write the cost of a term; one that the data do not support is dropped."""
-    return Cell(three_digits(value), value) if value > 0.0 else Cell("dropped")
+    columns = {
+        "method": words("method"),
+        "contender": named("contender"),
+        "power": two("exponent"),
+        "95% interval": two("low", "high"),
+        "by count": two("counted_exponent"),
+        "neurons": whole("fewest_neurons", "most_neurons"),
+        "straight from": whole("straight_from_neurons", none="nowhere"),
+    }
+    caption = "The time of a training step grows as neurons to the power of"
+    return Table("exponents", caption, columns, records(results.exponents), "scaling.csv")
 
 
 def floors(results: Results) -> Table:
     """Return a row for each control: the factor of 1 within which a contender against itself lies."""
     own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
-    found = {(one["method"], one["layers"], one["measure"]): one for one in own.to_dict("records")}
-    return Table(
-        name="floors",
-        caption="The floor: within this factor of 1 lies a contender against itself, so smaller differences"
-        " are called none",
-        heads=("method", "shape", "contender", "training", "whole process"),
-        rows=tuple(
-            (
-                Cell(method),
-                Cell(shape),
-                Cell(found[method, shape, "training"]["contender"]),
-                *(
-                    Cell(
-                        f"{found[method, shape, measure]['floor']:.3f}",
-                        found[method, shape, measure]["floor"],
-                    )
-                    for measure in ("training", "process")
-                ),
-            )
-            for method, shape in dict.fromkeys((method, shape) for method, shape, _ in found)
-        ),
-        source="speedup.csv",
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in records(own):
+        rows.setdefault((one["method"], one["layers"]), dict(one))[one["measure"]] = one["floor"]
+    columns = {**LANE, "training": three("training"), "process": three("process")}
+    caption = (
+        "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
     )
+    return Table("floors", caption, columns, list(rows.values()), "speedup.csv")
 
 
 def troubles(results: Results) -> Table:
     """Return a row for everybody on a case who failed, or had other losses, or was never run."""
-    errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
     became = results.outcomes
-    wrong = became[
-        ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
-    ]
-    rows = []
-    for one in wrong.to_dict("records"):
-        who = f"{one['contender']} (control)" if one["control"] else one["contender"]
-        said = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
+    wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
+    errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
+    lines = []
+    for one in records(became[wrong]):
         parity = one["parity"] if one["differing"] else ""
-        what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
-        rows.append((Cell(who), Cell(one["method"]), Cell(one["layers"]), Cell(what), Cell(said or parity)))
-    return Table(
-        name="troubles",
-        caption="What failed, had other losses or was not run; none of these is in a ratio",
-        heads=("contender", "method", "shape", "what", "what it said"),
-        rows=tuple(rows),
-        source="runs.csv",
-    )
+        error = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
+        lines.append(
+            {
+                **one,
+                "contender": f"{one['contender']} (control)" if one["control"] else one["contender"],
+                "what": one["failure"] or ("mismatch" if one["differing"] else one["status"]),
+                "said": error or parity,
+            }
+        )
+    columns = {**LANE, "what": words("what"), "what it said": prose("said")}
+    caption = "What failed, had other losses or was not run; none of these is in a ratio"
+    return Table("troubles", caption, columns, lines, "runs.csv")
+
+
+def left_out(plan: Plan | None) -> Table:
+    """Return a row for each case, or contender on a case, that the plan left out."""
+    names = ("method", "shape", "contender", "reason")
+    lines = [{name: getattr(one, name) for name in names} for one in (plan.left_out if plan else ())]
+    columns = {
+        "method": words("method"),
+        "shape": words("shape"),
+        "contender": words("contender", none="everybody"),
+        "why": prose("reason"),
+    }
+    return Table("left-out", "What was asked for and did not fit", columns, lines, "plan.json")
+
+
+_LABELS = {
+    "cpu": "processor",
+    "measuring_core": "core kept for the programs",
+    "governor": "CPU governor",
+    "load_1min": "load of the minute before",
+    "memory_bytes": "memory",
+    "host": "name",
+    "python": "Python of the harness",
+    "python_compiler": "compiled by",
+    "python_build_options": "configured with",
+    "variables": "variables of the environment",
+}
+
+
+def environment(results: Results) -> Table:
+    """Return a row for each thing that is known of the machine."""
+    known = {"sweep": results.sweep, **results.environment}
+    lines = [
+        {"what": _LABELS.get(name, name.replace("_", " ")), "value": _known(name, value)}
+        for name, value in known.items()
+        if name not in ("contenders", "missing")
+    ]
+    columns = {"what": words("what"), "value": prose("value")}
+    return Table("environment", "The machine and the system", columns, lines, "environment.json")
+
+
+def _known(name: str, value: Any) -> str:
+    """Write a value of environment.json."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        value = "; ".join(f"{key}: {text}" for key, text in value.items())
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{value / 2**30:.1f} GiB"
+    return "not known" if value is None else str(value) or "none"
+
+
+def programs(results: Results) -> Table:
+    """Return a row for each contender, with its version and command, and for each that was skipped."""
+    versions = dict(zip(results.runs["contender"], results.runs["version"], strict=True))
+    known, missing = (_mapping(results.environment.get(name)) for name in ("contenders", "missing"))
+    lines = [
+        {
+            **_mapping(known.get(name)),
+            "contender": name,
+            **({"version": versions[name]} if name in versions else {}),
+        }
+        for name in results.contenders
+    ]
+    lines += [{"contender": name, "version": f"skipped: {reason}"} for name, reason in missing.items()]
+    columns = {
+        **{head: words(head) for head in ("contender", "version", "command")},
+        "built by": words("build"),
+        "toolchain": Column(lambda text: str(text).partition("\n")[0], ("toolchain",)),
+    }
+    return Table("programs", "The programs", columns, lines, "environment.json")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return what environment.json has where an object belongs, or an empty one."""
+    return value if isinstance(value, Mapping) else {}

@@ -1,5 +1,6 @@
-"""A sweep in the formats of other tools, read as these tools read them."""
+"""Tables as files, and a sweep in the formats of other tools, read as these tools read them."""
 
+import io
 import json
 import math
 import os
@@ -9,18 +10,20 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from random import Random
 from typing import Any
 
+import pandas as pd
 import pytest
 from pytest_benchmark.stats import Stats
 
 from harness import cli
-from harness.analysis.results import Results
+from harness.analysis.results import Results, understand
 from harness.plan import DEFAULT_SHAPES
-from harness.report import formats
+from harness.report import files
+from harness.report.files import write_tables
 from tests import sweeps
 from tests.programs import ROOT
+from tests.sweeps import case, curve, failure, mismatch, pairs, row, write
 
 SWEEP = ROOT / "docs" / "sweep"
 HYPERFINE = {
@@ -54,7 +57,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def exported(path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> str:
-    assert cli.main(["export", str(path), "--results", "nowhere", "--format", name]) == 0
+    assert cli.main(["show", str(path), "--results", "nowhere", "--format", name]) == 0
     return capsys.readouterr().out
 
 
@@ -77,13 +80,13 @@ def test_hyperfine(results: Results, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_what_is_not_known_is_null(tmp_path: Path) -> None:
     rows = [sweeps.row("python", 1, peak_memory_bytes=None)]
-    (one,) = json.loads(formats.hyperfine(sweeps.understood(tmp_path, rows)))["results"]
+    (one,) = json.loads(files.hyperfine(sweeps.understood(tmp_path, rows)))["results"]
     assert (one["stddev"], one["memory_usage_byte"]) == (None, None)
 
 
 def test_pytest_benchmark_reads_it(results: Results, tmp_path: Path) -> None:
     written = tmp_path / "0001_flatnet.json"
-    written.write_text(formats.pytest_benchmark(results))
+    written.write_text(files.pytest_benchmark(results))
     done = subprocess.run(
         [Path(sys.executable).with_name("pytest-benchmark"), "compare", written, "--csv", tmp_path / "t.csv"],
         cwd=tmp_path,
@@ -100,34 +103,23 @@ def test_pytest_benchmark_reads_it(results: Results, tmp_path: Path) -> None:
     assert float(table["naive/4-2-1/rust"]["max"]) == 1.0
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 101, 102, 103])
-def test_statistics_are_those_of_pytest_benchmark(n: int, tmp_path: Path) -> None:
-    random = Random(n)
-    theirs: Any = Stats()  # type: ignore[no-untyped-call]
-    rows = [
-        sweeps.row("python", number, training_s=random.lognormvariate(0.0, 1.0)) for number in range(1, n + 1)
-    ]
-    for row in rows:
-        theirs.update(row.training_s)
-    document = json.loads(formats.pytest_benchmark(sweeps.understood(tmp_path, rows)))
-    (stats,) = (one["stats"] for one in document["benchmarks"])
-    assert stats.pop("data") == theirs.data
-    assert stats.pop("iterations") == 1
-    assert set(stats) == set(Stats.fields)
-    for name, value in theirs.as_dict().items():
-        assert stats[name] == (pytest.approx(value) if isinstance(value, float) else value), name
+def test_statistics_of_pytest_benchmark_are_of_the_seconds_of_a_step(results: Results) -> None:
+    document = json.loads(files.pytest_benchmark(results))
+    python, rust = (one["stats"] for one in document["benchmarks"])
+    assert set(python) == {*Stats.fields, "data", "iterations"}
+    assert python["data"] == pytest.approx([4.1, 4.2, 4.3, 4.4, 4.5])
+    assert python["mean"] == pytest.approx(4.3)
+    assert (rust["min"], rust["max"], rust["rounds"], rust["iterations"]) == (1.0, 1.0, 5, 1)
 
 
-def test_github_action_benchmark(results: Results) -> None:
-    """Its `customSmallerIsBetter` is a list of name, value, unit, range and extra."""
-    python, rust = json.loads(formats.github_action_benchmark(results))
-    assert python["name"] == "python naive 4-2-1"
-    assert python["value"] == pytest.approx(4.3e9)
-    assert (rust["value"], rust["unit"]) == (1e9, "ns/step")
-    assert re.fullmatch(r"\d+ to \d+", python["range"])
-    for one in (python, rust):
-        kinds = {name: type(value) for name, value in one.items()}
-        assert kinds == {"name": str, "unit": str, "value": float, "range": str, "extra": str}
+def test_without_the_package_its_format_is_refused(
+    results: Results, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytest_benchmark.stats", None)
+    assert cli.main(["show", str(results.path), "--format", "pytest-benchmark"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --format pytest-benchmark: takes that package; make kernels installs it\n"
+    )
 
 
 def test_markdown_has_the_answer_and_every_case(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +131,7 @@ def test_markdown_has_the_answer_and_every_case(capsys: pytest.CaptureFixture[st
     assert shapes[-9:] == list(map(str, DEFAULT_SHAPES))
 
 
-@pytest.mark.parametrize("name", ["hyperfine", "pytest-benchmark", "github-action-benchmark"])
+@pytest.mark.parametrize("name", ["hyperfine", "pytest-benchmark"])
 def test_all_cases_of_a_real_sweep_are_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     document: Any = json.loads(exported(SWEEP, name, capsys))
     entries = document if isinstance(document, list) else document.get("results") or document["benchmarks"]
@@ -163,11 +155,6 @@ def test_the_hyperfine_numbers_are_those_of_the_rows(capsys: pytest.CaptureFixtu
     assert one["median"] == statistics.median(walls)
 
 
-def test_the_format_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["export", str(SWEEP)]) == 2
-    assert "the following arguments are required: --format" in capsys.readouterr().err
-
-
 def test_a_copied_folder_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Compared, exported and plotted where no program is built."""
     copy = tmp_path / "from another machine"
@@ -179,3 +166,66 @@ def test_a_copied_folder_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.main(["compare", str(copy), str(copy), *results]) == 0
     assert cli.main(["plot", str(copy), *results]) == 0
     assert (copy / "scaling.png").exists()
+
+
+def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
+    rows = [
+        *pairs([(4.0, 1.0)] * 2),
+        *(row("python", number, control=True, training_s=4.0, wall_s=4.5) for number in (1, 2)),
+        *pairs([(1.0,)], of=case("10-5-1"), names=["python"]),
+        *(mismatch("rust", 1, of=case("10-5-1")), failure("go", 1)),
+    ]
+    folder = write(tmp_path, rows)
+    results = understand(folder)
+    write_tables(folder, results)
+    # Ratios 4 and 4, 3 and 3; two equal rounds have the level 1 - 2 / 4.
+    equal = "2,2.0,0.0,1.0,1.0,1.0,0.5,1.0,4-2-1"
+    none = "0,0.0,,,,,,1.0,4-2-1"
+    wrong = "mismatch,epoch 1: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"
+    assert (folder.path / "speedup.csv").read_text(encoding="utf-8").splitlines() == [
+        "method,layers,neurons,parameters,multiply_adds,contender,reference,control,measure,rounds,"
+        "effective_rounds,lag1,ratio,low,high,level,floor,floor_layers,verdict,parity",
+        *(
+            f"naive,4-2-1,7,12,240,python,python,yes,{measure},{equal},cannot tell,identical"
+            for measure in ("training", "process")
+        ),
+        "naive,4-2-1,7,12,240,rust,python,no,training,2,2.0,0.0,4.0,4.0,4.0,0.5,1.0,4-2-1,faster,identical",
+        "naive,4-2-1,7,12,240,rust,python,no,process,2,2.0,0.0,3.0,3.0,3.0,0.5,1.0,4-2-1,faster,identical",
+        *(
+            f"naive,4-2-1,7,12,240,go,python,no,{measure},{none},crash,"
+            for measure in ("training", "process")
+        ),
+        *(
+            f"naive,10-5-1,16,57,6270,rust,python,no,{measure},{none},{wrong}"
+            for measure in ("training", "process")
+        ),
+    ]
+    summary = (folder.path / "summary.csv").read_text(encoding="utf-8").splitlines()
+    assert summary[1] == "naive,4-2-1,7,12,240,python,step_s,ok,2,4.0,4.0,4.0,0.5,2.0,0.0,0.0,4.0,4.0,4.0,0"
+    assert "naive,10-5-1,16,57,6270,rust,step_s,mismatch,1,1.0,,,,1.0,,0.0,1.0,1.0,1.0,0" in summary
+
+
+def test_numbers_read_back_to_the_same_values(tmp_path: Path) -> None:
+    times = {"10-5-1": 0.1, "16-8-1": 0.3, "32-16-1": 1 / 3}
+    folder = write(tmp_path, [*curve("python", "naive", times), *curve("rust", "naive", times)])
+    results = understand(folder)
+    write_tables(folder, results)
+    for name, table in (
+        ("summary.csv", results.summary),
+        ("speedup.csv", results.speedups),
+        ("scaling.csv", results.exponents),
+    ):
+        content = (folder.path / name).read_bytes()
+        assert b"\r" not in content
+        back = pd.read_csv(io.BytesIO(content))
+        if "control" in back:
+            back["floor_layers"] = back["floor_layers"].astype(object).fillna("").astype(str)
+            back["control"] = back["control"].map({"yes": True, "no": False})
+        pd.testing.assert_frame_equal(back, table, check_exact=True)
+
+
+def test_a_sweep_with_nothing_to_compare_has_tables_with_a_header_only(tmp_path: Path) -> None:
+    folder = write(tmp_path, [row()])
+    write_tables(folder, understand(folder))
+    for name in ("speedup.csv", "scaling.csv"):
+        assert len((folder.path / name).read_text(encoding="utf-8").splitlines()) == 1

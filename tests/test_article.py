@@ -1,18 +1,20 @@
-"""The article's claims: verdicts from intervals that are known."""
+"""The article: verdicts from intervals that are known, parts of its run from times that are known."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 
 from harness import cli
 from harness.analysis import article as claims
 from harness.analysis.results import Results
 from harness.claims import CLAIMS, Article, Claim, Storage, load
-from harness.errors import ManifestError, ResultsError
+from harness.errors import ManifestError, NothingMeasured
 from harness.measure import article
 from harness.paths import ROOT
+from harness.report import pictures_across, style
 from tests import fakes, sweeps
 from tests.sweeps import pairs, understood
 
@@ -34,9 +36,10 @@ def claim(**about: object) -> Claim:
     return Claim(**(given | about))  # type: ignore[arg-type]
 
 
-def verdict(results: Results, of: Claim) -> str:
+def judged(results: Results, of: Claim) -> dict[str, str]:
     article = Article(claim=(of,), run=load().run, storage=())
-    return str(claims.judged(article, results, NO_ROUNDS, NO_SEEDS)["verdict"].iloc[0])
+    (line,) = claims.judged(article, results, NO_ROUNDS, NO_SEEDS).to_dict("records")
+    return {str(name): str(text) for name, text in line.items()}
 
 
 @pytest.fixture
@@ -64,13 +67,12 @@ def results(tmp_path: Path) -> Results:
 )
 def test_a_verdict_is_that_of_the_interval(results: Results, layers: str, holds: str, word: str) -> None:
     where = {"contender": "rust", "measure": "training", "layers": layers}
-    assert verdict(results, claim(where=where, holds=holds)) == word
+    assert judged(results, claim(where=where, holds=holds))["verdict"] == word
 
 
 def test_one_case_refutes_what_is_said_of_all(results: Results) -> None:
-    assert verdict(results, claim()) == "refuted"
-    article = Article(claim=(claim(),), run=load().run, storage=())
-    (line,) = claims.judged(article, results, NO_ROUNDS, NO_SEEDS).to_dict("records")
+    line = judged(results, claim())
+    assert line["verdict"] == "refuted"
     assert line["figure"].startswith("naive 4-2-1: 3.96 (")
     assert line["figure"].endswith(" times")
     assert line["basis"] == "speedup.csv"
@@ -127,13 +129,6 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, message: s
         load(path)
 
 
-def test_a_file_of_others_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "seeds.csv"
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(ResultsError, match=r"seeds\.csv: has other columns than run, seed,"):
-        claims.read(path, claims.SEEDS)
-
-
 def test_a_power_is_compared_with_that_of_the_same_method(tmp_path: Path) -> None:
     """Everybody's naive grows as it does in the other language; backprop grows less in Rust."""
     rows = []
@@ -152,12 +147,11 @@ def test_a_power_is_compared_with_that_of_the_same_method(tmp_path: Path) -> Non
         than={"contender": "python"},
         unit="is the power",
     )
-    assert verdict(scaled, of_rust) == "cannot tell"
+    assert judged(scaled, of_rust)["verdict"] == "cannot tell"
     alone = replace(of_rust, where={"contender": "rust", "method": "backprop"})
-    assert verdict(scaled, alone) == "confirmed"
-    assert verdict(scaled, replace(alone, holds="above")) == "refuted"
-    article = Article(claim=(alone,), run=load().run, storage=())
-    (line,) = claims.judged(article, scaled, NO_ROUNDS, NO_SEEDS).to_dict("records")
+    assert judged(scaled, replace(alone, holds="above"))["verdict"] == "refuted"
+    line = judged(scaled, alone)
+    assert line["verdict"] == "confirmed"
     assert line["figure"].startswith("1.00 (1.00 to 1.00) is the power, against 2.00 (2.00 to 2.00)")
 
 
@@ -172,21 +166,30 @@ def test_the_command(
         for name, words in zip(("python", "rust"), said, strict=True)
     )
     monkeypatch.setattr("harness.claims.load", lambda: replace(load(), storage=programs))
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
+    # b's version command works, its runs don't.
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "crash:3"})
     sweep = sweeps.write(tmp_path, pairs([(4.0, 1.0)] * 9))
-    words = ["--results", str(tmp_path), "--manifest", str(manifest)]
-    assert cli.main(["claims", str(sweep.path), *words]) == 0
+    words = ["--results", str(tmp_path), "--manifest", str(manifest), "--rounds", "2"]
+    assert cli.main(["article", str(sweep.path), *words]) == 0
     shown = capsys.readouterr()
     assert "not measured" in shown.out
+    assert "Where the time of the article's run goes" in shown.out
     assert "note: flat and nested weights of rust cannot be timed: not enough values" in shown.err
-    table = pd.read_csv(tmp_path / "claims.csv").set_index("claim")
-    assert table["verdict"]["flat in python"] == "refuted"
-    assert table["verdict"]["flat in rust"] == "not measured"
-    assert list(claims.read(tmp_path / "storage.csv", claims.STORAGE)["round"]) == list(range(1, 8))
-    seeds = claims.read(tmp_path / "seeds.csv", claims.SEEDS)
+    assert "b naive 10-5-1: exit status 3" in shown.err
+    verdicts = claims.read(tmp_path / "claims.csv").set_index("claim")["verdict"]
+    assert (verdicts["flat in python"], verdicts["flat in rust"]) == ("refuted", "not measured")
+    assert list(claims.read(tmp_path / "storage.csv")["round"]) == list(range(1, 8))
+    seeds = claims.read(tmp_path / "seeds.csv")
     assert list(seeds["seed"]) == [1, 2, 3, 1, 2, 3]
     # A fake's first loss is (seed + neurons) / 7.
     assert list(seeds["initial_loss"][:3]) == [17 / 7, 18 / 7, 19 / 7]
+    table = claims.read(tmp_path / "parts.csv")
+    assert len(table) == 2 * 2 * 4
+    # A fake says that a step takes 0.4 microseconds, printed or not.
+    (naive, backprop) = claims.parts(table).to_dict("records")
+    assert (naive["contender"], naive["training_s"]) == ("a", pytest.approx(0.004))
+    assert backprop["printing_s"] == 0.0
+    assert (tmp_path / "parts.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["python", "rust"])
@@ -194,8 +197,62 @@ def test_the_programs_that_time_the_storages(name: str, monkeypatch: pytest.Monk
     """They print a shape and two times a line, and check themselves that both storages give the same bits."""
     program = next(one for one in load().storage if one.contender == name)
     if not (ROOT / program.command[0]).exists() and "{python}" not in program.command:
-        pytest.skip(f"{program.command[0]} is not built; make claims builds it")
+        pytest.skip(f"{program.command[0]} is not built; make article builds it")
     monkeypatch.setattr("harness.claims.ROUNDS", 1)
     lines = list(article.storages([program], lambda: None, pytest.fail))
     assert [line[1] for line in lines[:4]] == ["10-5-1", "32-16-1", "64-32-1", "256-128-1"]
     assert all(1e-9 < seconds < 1.0 for line in lines for seconds in line[3:])
+
+
+RUNS = [
+    # Start-up 2, compiling 1, data 0.5, 100 epochs 8 of which 3 are printing, and 0.25 to end.
+    ("a", "naive", "one sample", 3.0, 0.0, 1.0),
+    ("a", "naive", "no epoch", 3.5, 0.0, 1.0),
+    ("a", "naive", "one epoch", 8.6, 5.0, 1.0),
+    ("a", "naive", "whole", 11.75, 8.0, 1.0),
+]
+
+
+def runs(*lines: tuple[str, str, str, float, float, float]) -> pd.DataFrame:
+    """Return three rounds of each, the second being the median."""
+    made = [
+        (*line[:3], number, *(seconds + off for seconds in line[3:]))
+        for line in lines
+        for number, off in enumerate((-0.125, 0.0, 0.25), start=1)
+    ]
+    return pd.DataFrame(made, columns=claims.PART_RUNS)
+
+
+def test_each_part_is_a_difference_of_two_runs() -> None:
+    (one,) = claims.parts(runs(*RUNS)).to_dict("records")
+    expected = {"start-up": 2.0, "data": 0.5, "compiling": 1.0, "training": 5.0, "printing": 3.0, "end": 0.25}
+    assert {name: one[f"{name}_s"] for name in claims.PARTS} == pytest.approx(expected)
+    assert one["whole_s"] == pytest.approx(sum(expected.values()))
+
+
+def test_noise_makes_no_part_negative() -> None:
+    quick = [*RUNS[:2], ("a", "naive", "one epoch", 12.0, 9.0, 1.0), RUNS[3]]
+    (one,) = claims.parts(runs(*quick)).to_dict("records")
+    assert one["printing_s"] == 0.0
+    assert one["training_s"] == pytest.approx(8.0)
+    assert min(one[f"{name}_s"] for name in claims.PARTS) >= 0.0
+
+
+def test_who_lacks_a_run_is_left_out() -> None:
+    other = [("b", *line[1:]) for line in RUNS[:3]]
+    assert list(claims.parts(runs(*RUNS, *other))["contender"]) == ["a"]
+    with pytest.raises(NothingMeasured, match="no contender has ended all four runs"):
+        claims.parts(runs(*other))
+
+
+def test_the_picture_shows_every_part_of_everybody() -> None:
+    lines = [*RUNS, *[("b", "backprop", *line[2:]) for line in RUNS]]
+    figure = pictures_across.parts(claims.parts(runs(*lines)))
+    assert style.png(figure).startswith(b"\x89PNG")
+    assert [axes.get_title() for axes in figure.axes] == ["naive", "backprop"]
+    for axes in figure.axes:
+        widths = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+        assert len(widths) == len(claims.PARTS)
+        assert sum(widths) == pytest.approx(1.0)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(claims.PARTS)

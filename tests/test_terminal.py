@@ -12,9 +12,9 @@ from rich.console import Console
 from harness.analysis import kernels
 from harness.analysis.results import Results
 from harness.case import Case, Shape
-from harness.digits import duration, times
+from harness.digits import duration, plus_minus, times
 from harness.plan import LeftOut, Run
-from harness.report import sentences
+from harness.report import sentences, tables, tables_across
 from harness.rows import Row
 from harness.terminal import Terminal
 from tests.sweeps import (
@@ -29,6 +29,7 @@ from tests.sweeps import (
     plan,
     row,
     understood,
+    width,
 )
 
 ARTICLE, LARGE = case("10-5-1"), case("1000-1000-1000-1", "incremental")
@@ -56,6 +57,10 @@ class Screen:
         """Return the lines of the report."""
         return [line.rstrip() for line in self._files[0].getvalue().splitlines()]
 
+    def words(self) -> list[str]:
+        """Return the same lines with one space between words, however wide the columns are."""
+        return [" ".join(line.split()) for line in self.out()]
+
     def err(self) -> str:
         """Return what is no part of the report."""
         return self._files[1].getvalue()
@@ -75,8 +80,10 @@ class Screen:
         (4.567e-3, "4.57 ms"),
         (1.0, "1.00 s"),
         (99.94, "99.9 s"),
-        (456.7, "457 s"),
-        (45678.0, "45678 s"),
+        (119.9, "120 s"),
+        (120.0, "2.00 min"),
+        (456.7, "7.61 min"),
+        (45678.0, "12.7 h"),
     ],
 )
 def test_duration(seconds: float, text: str) -> None:
@@ -86,6 +93,8 @@ def test_duration(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
+        (0.00001234, "0.0000123x"),
+        (0.00099996, "0.00100x"),
         (0.01234, "0.0123x"),
         (0.9876, "0.988x"),
         (0.9996, "1.00x"),
@@ -100,25 +109,46 @@ def test_ratios_have_three_digits(ratio: float, text: str) -> None:
     assert times(ratio) == text
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (100.0, 100.0, "±0.0%"),
+        (90.0, 110.25, "±11%"),
+        (100.0, 110.25, "±5.0%"),
+        (1.0, 9.0, "±3.00x"),
+        (0.0, 1.0, "±?"),
+    ],
+)
+def test_the_width_of_an_interval(low: float, high: float, text: str) -> None:
+    """Half of it on a logarithmic axis: 100 times 1.05 is in the middle of 100 and 110.25."""
+    assert plus_minus(low, high) == text
+
+
 def test_the_plan() -> None:
+    """A line for each method: shapes, rounds, steps and planned seconds, with those of the warm-ups."""
     screen = Screen()
-    left_out = LeftOut(
-        method="naive",
-        shape=Shape.parse("512-256-1"),
-        contender="python",
-        reason="one training step takes about 9 s",
-    )
-    made = plan(["python", "rust"], (SMALL, LARGE), left_out=(left_out,))
-    alone = replace(made.cases[1], run_s={"rust": 0.25}, control=False)
-    screen.terminal.plan(replace(made, cases=(made.cases[0], alone)))
+    left_out = [
+        LeftOut(method="naive", shape=Shape.parse(shape), contender=contender, reason=reason)
+        for shape, contender, reason in (
+            ("256-128-1", "python", "one training step takes about 2 s"),
+            ("512-256-1", "python", "one training step takes about 9 s"),
+            ("512-256-1", None, "it does not fit"),
+        )
+    ]
+    middle = case("16-8-1", samples=4, epochs=3)
+    made = plan(["python", "rust"], (SMALL, middle, LARGE), left_out=left_out)
+    both = replace(made.cases[1], rounds=7, run_s={"python": 0.5, "rust": 0.25}, control=False)
+    alone = replace(made.cases[2], run_s={"rust": 0.25}, control=False)
+    screen.terminal.plan(replace(made, cases=(made.cases[0], both, alone)))
     assert screen.out() == [
         "Plan of sweep 2026-01-01T00-00-00.000Z",
-        "method       shape            samples  epochs  rate  rounds  s/round  contenders",
-        "naive        4-2-1*                 1       1  0.01       3     0.75      2 of 2",
-        "incremental  1000-10…-1000-1        1       1  0.01       3     0.25      1 of 2",
-        "* python runs twice a round, which shows the floor",
-        "left out: python naive 512-256-1: one training step takes about 9 s",
-        "Timed rounds, after one that warms up: about 4 s, with python, rust",
+        "method       shapes               rounds  steps a run    time",
+        "naive        2: 4-2-1 to 16-8-1   3 to 7  1 to 12      9.00 s",
+        "incremental  1: 1000-1000-1000-1  3       1            1.00 s",
+        "left out of naive: python at 256-128-1 and 1 larger (one training step takes about 2 s); all at"
+        " 512-256-1 (it does not fit)",
+        "About 10.0 s with python, rust: a warm-up, then the timed rounds; python runs twice a round at some"
+        " shapes, which shows the noise floor",
     ]
 
 
@@ -160,59 +190,80 @@ def left_out_of(name: str) -> LeftOut:
 def test_the_results_at_80_columns(tmp_path: Path) -> None:
     results = everything_that_can_happen(tmp_path)
     screen = Screen()
-    screen.terminal.results(results)
-    assert screen.out() == [
+    screen.terminal.show(*tables.shown(results))
+    ratio, process = f"45.0x? {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
+    assert screen.words() == [
         "Time of a training step; times as fast as python",
-        "shape             contender     step  training  process  losses",
+        "shape contender step training process losses",
         "naive",
-        "10-5-1            python      900 ms                     identical",
-        "                  rust       20.0 ms    45.0x?   3.50x?  identical",
+        "10-5-1 python 900 ms identical",
+        f"rust 20.0 ms {ratio} {process} identical",
         "incremental",
-        "1000-1000-1000-1  python      1234 s                     identical",
-        "                  rust        500 ms     2468x    1234x  identical",
-        "                  wrong       1.00 s         -        -  differ",
-        "                  at times    2.00 s     617x?    617x?  1 of 2 differ",
-        "                  ended       1.00 s    1234x?    617x?  identical, timeout",
-        "                  broken                     -        -  crash",
-        "                  absent                     -        -  not run",
-        "                  spared                                 left out",
-        "? cannot be told from 1",
-        "What one would use instead of rust, from how many neurons on",
-        "                                              beats  ties with      pays for",
-        "method       contender  start-up  compiling  python       rust  its start-up",
-        "naive        python       2.60 s                  -         16             -",
-        "naive        rust         980 ms                  -         16            16",
-        "incremental  python       500 ms                  -          -             -",
-        "incremental  rust         500 ms               3001       3001          3001",
-        "incremental  at times    0.00 ns                  -       3001          3001",
-        "incremental  ended        1.00 s                  -       3001          3001",
+        "1000-10…1000-1 python 20.6 min identical",
+        "rust 500 ms 2468x ±0.0% 1234x ±0.0% identical",
+        "wrong 1.00 s differ",
+        "at times 2.00 s 617x? 617x? 1 of 2 differ",
+        "ended 1.00 s 1234x? 617x? identical,",
+        "timeout",
+        "broken crash",
+        "absent not run",
+        "spared left out",
+        "? cannot be told from noise",
+        "Alternatives to rust, naive: how many times as long a training step takes, and",
+        "from how many neurons on each is worth it",
+        "ties with",
+        "times rust's step start-up beats python from rust from pays from losses",
+        "rust 980 ms 16 16 identical",
+        "python 2.60 s 16 identical",
+        "Alternatives to rust, incremental: how many times as long a training step takes,",
+        "and from how many neurons on each is worth it",
+        "beats",
+        "python ties with",
+        "times rust's step start-up from rust from pays from losses",
+        "rust 500 ms 3001 3001 3001 identical",
+        "ended 1.00 s 3001 3001 identical",
+        "at times 0.00 ns 3001 3001 agree",
+        "python 500 ms identical",
         f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
         " cannot be told from noise),"
         f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
         "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed."
-        f" The machine was in a storm: python against itself is within a factor of {floor(0.8, 1.25):.3f}"
-        f" ({floor(1.0, 4.0 / 3.0):.3f} with start-up); it would help to close what else runs, and a larger"
-        " --budget."
+        f" The machine was very noisy: python against itself is within a factor of {floor(0.8, 1.25):.3f}"
+        f" ({floor(1.0, 4.0 / 3.0):.3f} with start-up); close other programs, or raise --budget."
         f" Tables: {results.path}; pictures: make plot",
     ]
 
 
-def test_the_results_have_intervals_from_120_columns_on(tmp_path: Path) -> None:
-    results = everything_that_can_happen(tmp_path)
-    for width, has_intervals in ((119, False), (120, True)):
-        screen = Screen(width)
-        screen.terminal.results(results)
-        interval = f"45.0x? ({bounds(40.0, 50.0)})  3.50x? ({bounds(3.0, 4.0)})"
-        assert (interval in screen.out()[4]) == has_intervals
-    assert "2468x (2468 to 2468)  1234x (1234 to 1234)" in " ".join(screen.out()[7].split()).replace(
-        ") ", ")  "
-    )
+def test_two_contenders_have_a_row_a_case(tmp_path: Path) -> None:
+    """Each with its step, its ratios and its losses; what was left out for both is said below."""
+    names = ["python", "rust"]
+    cases = [case("10-5-1"), case("16-8-1"), case("32-16-1")]
+    rows = [*two_rounds(), *pairs([(2.0, 0.01)] * 2, of=cases[1])[::2], failure("rust", 0, of=cases[1])]
+    out = [LeftOut(method="naive", shape=Shape.parse("64-32-1"), contender=None, reason="too slow")]
+    out += [LeftOut(method="naive", shape=cases[2].shape, contender="python", reason="too slow")]
+    rows += [row("rust", number, of=cases[2], training_s=0.5) for number in (1, 2)]
+    made = plan(names, cases, left_out=out)
+    alone = replace(made.cases[2], run_s={"rust": 0.25}, control=False)
+    screen = Screen()
+    results = understood(tmp_path, rows, replace(made, cases=(*made.cases[:2], alone)))
+    screen.terminal.show(*tables.shown(results))
+    ratio, process = f"45.0x? {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
+    assert screen.words()[:8] == [
+        "Time of a training step; times as fast as python",
+        "shape python rust rust, training rust, process losses",
+        "naive",
+        f"10-5-1 900 ms 20.0 ms {ratio} {process} identical",
+        "16-8-1 2.00 s crash crash rust crash",
+        "32-16-1 500 ms python left out",
+        "? cannot be told from noise",
+        "left out: naive at 64-32-1",
+    ]
 
 
 def test_who_has_other_losses_is_red(tmp_path: Path) -> None:
     file = io.StringIO()
-    console = Console(file=file, width=80, force_terminal=True, color_system="standard", highlight=False)
-    Terminal(console).results(everything_that_can_happen(tmp_path))
+    console = Console(file=file, width=120, force_terminal=True, color_system="standard", highlight=False)
+    Terminal(console).show(*tables.shown(everything_that_can_happen(tmp_path)))
     for text in ("differ", "1 of 2 differ", "identical, timeout", "crash", "not run", "left out"):
         assert f"\x1b[31m{text}" in file.getvalue()
     assert "\x1b[31midentical\x1b" not in file.getvalue()
@@ -243,7 +294,7 @@ def test_no_table_is_wider_than_the_screen(tmp_path: Path, width: int, count: in
     names, results = crowd(tmp_path, count)
     assert {len(name) for name in names} == {60}
     screen = Screen(width, is_file=False)
-    screen.terminal.results(results)
+    screen.terminal.show(*tables.shown(results))
     screen.terminal.plan(plan(names, (SMALL, LARGE)))
     lines = screen.out()
     assert max(map(len, lines)) <= width
@@ -255,14 +306,14 @@ def test_no_table_is_wider_than_the_screen(tmp_path: Path, width: int, count: in
     assert len({name.split("  ")[0] for name in shown}) == count
     assert all(line.endswith("identical") for line in table[1:count])
     assert table[count].endswith("1 of 3 differ")
-    assert table[1 + count].startswith("1000-1000-1000-1  ")
+    assert table[1 + count].startswith("1000-")
 
 
 def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) -> None:
     results = understood(tmp_path, two_rounds(), plan(["python", "rust"], (ARTICLE,)))
     file, terminal = Screen(), Screen(is_file=False)
     for screen in (file, terminal):
-        screen.terminal.results(results)
+        screen.terminal.show(*tables.shown(results))
     assert file.out()[-2:] == list(sentences.answer(results))
     wrapped = terminal.out()[6:]
     # A path that is longer than a line is cut where it must be.
@@ -282,14 +333,15 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
     ]
     results = understood(tmp_path, rows)
     screen = Screen()
-    screen.terminal.results(results)
-    assert screen.out()[-9:-3] == [
+    screen.terminal.show(*tables.shown(results))
+    assert screen.words()[-10:-3] == [
         "The time of a training step grows as neurons to the power of",
-        "method    contender  power  95% interval  by count   neurons  straight from",
-        "naive     python      2.00  2.00 to 2.00      4.01  16 to 49             16",
-        "naive     rust        2.04  2.04 to 2.04      4.01  16 to 49        nowhere",
-        "backprop  python      1.00  1.00 to 1.00      1.97  16 to 49             16",
-        "backprop  rust        1.00  1.00 to 1.00      1.97  16 to 49             16",
+        "straight",
+        "method contender power 95% interval by count neurons from",
+        "naive python 2.00 2.00 to 2.00 4.01 16 to 49 16",
+        "rust 2.04 2.04 to 2.04 4.01 16 to 49 nowhere",
+        "backprop python 1.00 1.00 to 1.00 1.97 16 to 49 16",
+        "rust 1.00 1.00 to 1.00 1.97 16 to 49 16",
     ]
     assert screen.out()[-3] == sentences.overtakings(results.crossovers)[0]
     assert sentences.overtakings(results.crossovers)[0].startswith(
@@ -330,14 +382,14 @@ def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     names = ("[red]a", "[/]b")
     screen = Screen()
     screen.terminal.plan(plan(names, (ARTICLE,)))
-    screen.terminal.results(understood(tmp_path, two_rounds(*names), plan(names, (ARTICLE,))))
+    screen.terminal.show(*tables.shown(understood(tmp_path, two_rounds(*names), plan(names, (ARTICLE,)))))
     text = "\n".join(screen.out())
     for line in (
-        "* [red]a runs twice a round",
+        "; [red]a runs twice a round",
         "with [red]a, [/]b",
         "times as fast as [red]a\n",
-        "10-5-1  [red]a      900 ms",
-        "        [/]b       20.0 ms",
+        "[/]b,",
+        "10-5-1  900 ms  20.0 ms  ",
         "[/]b trains 10-5-1 (naive) 45.0 times as fast as [red]a ",
     ):
         assert line in text
@@ -348,7 +400,7 @@ def test_the_list_of_sweeps() -> None:
     screen = Screen()
     small = {"host": "box", "commit": "0123456+", "runs": 3, "floor": math.nan, "contenders": tuple("abc")}
     large = {"host": "a-machine-" * 6, "commit": "", "runs": 9, "floor": 1.25, "contenders": tuple("abcd")}
-    screen.terminal.sweeps([about | small, about | large])
+    screen.terminal.show(tables_across.sweeps([about | small, about | large]))
     assert screen.out() == [
         "Sweeps",
         "sweep                     host    commit    cases  runs  failed  floor  who",
@@ -371,28 +423,27 @@ def kernels_table() -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).reindex(columns=kernels.COLUMNS)
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_the_kernels(width: int) -> None:
-    screen = Screen(width)
-    screen.terminal.kernels(kernels_table())
+def test_the_kernels() -> None:
+    screen = Screen()
+    screen.terminal.show(tables_across.kernels(kernels_table()))
     assert screen.out() == [
         "One call of each kernel, in process",
-        "                                                    times     ns per    of",
-        "kernel                      shape         median  as fast  parameter  peak",
+        "                                                  times as     ns per",
+        "kernel                      shape         median   fast as  parameter  of peak",
         "python",
         "forward                     10-5-1       3.20 µs",
-        "step-backprop               10-5-1       12.0 µs    31.5x     210.53",
+        "step-backprop               10-5-1       12.0 µs     31.5x     210.53",
         "rust",
-        "step-incremental-2-threads  1000-1000-1   500 ms    2510x       0.38  100%",
+        "step-incremental-2-threads  1000-1000-1   500 ms     2510x       0.38     100%",
     ]
 
 
 def test_long_names_of_kernels_and_contenders_lose_their_middle() -> None:
     table = kernels_table().assign(contender="a contender " * 5, layers=str(LARGE.shape))
     screen = Screen()
-    screen.terminal.kernels(table)
+    screen.terminal.show(tables_across.kernels(table))
     assert max(map(len, screen.out())) <= 80
-    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms    2510x       0.38  100%")
+    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms     2510x       0.38     100%")
 
 
 def test_progress_counts_planned_seconds() -> None:
@@ -403,12 +454,10 @@ def test_progress_counts_planned_seconds() -> None:
         Console(file=out), Console(file=err, force_terminal=True, width=120, color_system=None)
     )
     warm_up = replace(run, round=0, control=False)
-    with terminal.progress(0.5) as progress:
-        progress.starting(made, run)
-        progress._progress.refresh()
-        progress.finished(made, run)
-        progress.starting(made, warm_up)
-        progress._progress.refresh()
+    with terminal.progress({"": (0.0, 0.5)}) as advance:
+        advance("", made.place_of(run), 0.25)
+    with terminal.progress({"": (0.0, 0.5)}) as advance:
+        advance("", made.place_of(warm_up), 0.0)
     shown = err.getvalue()
     assert "round 2/3 naive 4-2-1 [a] again" in shown
     assert "warm-up naive 4-2-1 [a] " in shown
@@ -449,14 +498,14 @@ def test_the_machines_at_80_columns() -> None:
         ]
     )
     screen = Screen()
-    screen.terminal.joined(table, summed)
+    screen.terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     assert screen.out() == [
         "Times as fast as the reference in training, by machine",
-        "method  shape   contender  machine  training     step  floor  counts",
-        "naive   4-2-1   rust       laptop       100x  1.00 µs  1.02x  yes",
-        "                           server      50.0x  2.00 µs  1.02x  noisy",
-        "naive   10-5-1  rust       laptop       120x  3.00 µs  1.02x  yes",
-        "                           server      80.0x           1.02x  yes",
+        "method  shape   contender  machine      training     step  floor  counts",
+        "naive   4-2-1   rust       laptop    100x ±14.1x  1.00 µs  1.02x  yes",
+        "                           server   50.0x ±14.1x  2.00 µs  1.02x  noisy",
+        "        10-5-1  rust       laptop    120x ±14.1x  3.00 µs  1.02x  yes",
+        "                           server   80.0x ±14.1x           1.02x  yes",
         "All machines together, training",
         "method  shape   contender  machines   mean  95% interval  spread   from    to",
         "naive   4-2-1   rust              1   100x                         100x  100x",
@@ -478,14 +527,14 @@ def test_of_many_machines_one_shape_is_shown() -> None:
         [{**about, **numbers, "layers": "4-2-1", "machines": 9, "spread": 1.0, "least": 9.0, "most": 9.0}]
     )
     screen = Screen()
-    screen.terminal.joined(table, summed)
+    screen.terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     assert screen.out()[0] == "Times as fast as the reference in training at 10-5-1, by machine"
     assert sum(f" m{number} " in line for line in screen.out() for number in range(9)) == 9
 
 
 def test_progress_of_machines_has_a_line_for_each() -> None:
     screen = Screen(is_file=False)
-    with screen.terminal.lanes({"a": (0.0, 10.0), "b": (5.0, 10.0)}) as advance:
+    with screen.terminal.progress({"a": (0.0, 10.0), "b": (5.0, 10.0)}) as advance:
         advance("a", "round 3 naive 4-2-1", 2.0)
     shown = screen.err()
     assert "a: round 3 naive 4-2-1" in shown

@@ -1,0 +1,64 @@
+"""Holds the article's claims against what was measured; finds out where the time of its run goes."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from harness import claims
+from harness.commands.arguments import add_contenders, add_sweep, archive_of, manifest_of, whole
+from harness.measure import article
+from harness.measure.contenders import lineup
+from harness.measure.runner import guarded
+from harness.records import explained, replace_file
+
+if TYPE_CHECKING:
+    from harness.terminal import Terminal
+
+HELP = "hold the article's claims against what was measured, and show where the time of its run goes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    add_sweep(parser)
+    add_contenders(parser)
+    parser.add_argument(
+        "--rounds",
+        type=whole(1, 1000),
+        default=7,
+        metavar="N",
+        help="rounds of runs that lack a part (default: 7)",
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+    """Train as the article did, with many seeds and without parts; time flat and nested weights; judge."""
+    said = claims.load()
+    archive = archive_of(arguments)
+    folder = archive.find(arguments.sweep)
+    with explained(archive.path, "cannot be created", "name another folder with --results"):
+        archive.path.mkdir(parents=True, exist_ok=True)
+    with guarded():
+        present = lineup(manifest_of(arguments)).present
+        runs = article.runs_of_parts(present)
+        with terminal.counting("seeds", claims.SEEDS * len(said.run)) as advance:
+            seeds = list(article.losses(present, said.run, advance, terminal.note))
+        with terminal.counting("flat and nested weights", claims.ROUNDS * len(said.storage)) as advance:
+            storages = list(article.storages(said.storage, advance, terminal.note))
+        with terminal.counting("parts of a run", len(runs) * (arguments.rounds + 1)) as advance:
+            of_parts = list(article.parts(runs, arguments.rounds, advance, terminal.note))
+    import pandas as pd
+
+    from harness.analysis import article as reader
+    from harness.analysis.results import understand
+    from harness.report import pictures_across, style, tables_across
+    from harness.report.files import csv
+
+    measured: dict[str, list[Any]] = {"seeds.csv": seeds, "storage.csv": storages, "parts.csv": of_parts}
+    tables = {name: pd.DataFrame(lines, columns=reader.FILES[name]) for name, lines in measured.items()}
+    results = understand(folder, arguments.reference, arguments.margin)
+    judged = reader.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
+    for name, table in {**tables, "claims.csv": judged}.items():
+        replace_file(archive.path / name, csv(table))
+    parts = reader.parts(tables["parts.csv"])
+    replace_file(archive.path / "parts.png", style.png(pictures_across.parts(parts)))
+    terminal.show(tables_across.claims(judged), tables_across.parts(parts))
+    return 0

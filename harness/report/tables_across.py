@@ -1,0 +1,239 @@
+"""The tables of several sweeps, and of what other commands measure beside a sweep, each defined once."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from harness.across.predictions import hits as hits_of
+from harness.analysis.article import PARTS
+from harness.analysis.results import Results
+from harness.case import example
+from harness.digits import duration, times
+from harness.report.tables import LANE, records
+from harness.table import (
+    Cell,
+    Column,
+    Line,
+    Table,
+    above_one,
+    estimate,
+    factor,
+    named,
+    number,
+    percent,
+    permille,
+    prose,
+    seconds,
+    share,
+    three,
+    two,
+    whole,
+    words,
+)
+
+_MOST_MACHINES = 8
+
+
+def sweeps(overviews: Iterable[Line]) -> Table:
+    """Return a row for each sweep: when, where, by whom, how much was run, how quiet the machine was."""
+    columns = {
+        "sweep": words("sweep"),
+        "host": named("host"),
+        "commit": words("commit"),
+        "cases": whole("cases"),
+        "runs": words("runs"),
+        "failed": whole("failed"),
+        "floor": factor("floor"),
+        "who": prose("who"),
+    }
+    lines = [{**one, "who": _some(one["contenders"])} for one in overviews]
+    return Table("sweeps", "Sweeps", columns, lines, keys=0)
+
+
+def _some(names: "tuple[str, ...]") -> str:
+    """Return names as a list that stays short."""
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} others"
+
+
+def selfcheck(shares: pd.DataFrame) -> Table:
+    """Return a row for each contender and measure: how often intervals held and differences were seen."""
+    columns = {
+        "contender": named("contender"),
+        "measure": words("measure"),
+        "true": factor("true_ratio"),
+        "half width": permille("half_width"),
+        "right": share("holds", "sweeps"),
+        "95% of right": percent("holds_low", "holds_high"),
+        "seen": share("seen", "sweeps"),
+        "95% of seen": percent("seen_low", "seen_high"),
+    }
+    caption = "Repeated sweeps: intervals that contain the true ratio, differences that are seen"
+    return Table("selfcheck", caption, columns, records(shares), "selfcheck.csv")
+
+
+def comparison(table: pd.DataFrame, what: str) -> Table:
+    """Return a row for each case, contender and measure: how many times as fast, and against what."""
+    columns = dict(LANE)
+    if table["measure"].nunique() > 1:
+        columns["measure"] = words("measure")
+    if table["before"].notna().any():
+        for side in ("before", "after"):
+            columns[side] = estimate(times, side, f"{side}_low", f"{side}_high")
+    columns |= {
+        "change": estimate(times, "change", "low", "high", "verdict"),
+        "verdict": words("verdict", wide=True),
+    }
+    return Table("comparison", f"Times as fast: {what}", columns, records(table), keys=2)
+
+
+def machines(joined: pd.DataFrame) -> Table:
+    """Return a row for each contender on each machine: how many times as fast it trains there.
+
+    Of more than eight machines one shape is shown.
+    """
+    lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
+    where = ""
+    if lines["machine"].nunique() > _MOST_MACHINES:
+        shape = example(lines["layers"])
+        lines, where = lines[lines["layers"] == shape], f" at {shape}"
+    columns = {
+        **LANE,
+        "machine": named("machine"),
+        "training": estimate(times, "ratio", "low", "high", "verdict", none="-"),
+        "step": seconds("step_s"),
+        "floor": factor("floor"),
+        "counts": words("counts"),
+    }
+    caption = f"Times as fast as the reference in training{where}, by machine"
+    return Table("machines", caption, columns, records(lines), "joined.csv", keys=3)
+
+
+def pooled(summed: pd.DataFrame) -> Table:
+    """Return a row for each contender on each case: what the machines say together."""
+    columns = {
+        **LANE,
+        "machines": whole("machines"),
+        "mean": factor("ratio"),
+        "95% interval": number("low", "high"),
+        "spread": three("spread"),
+        "from": factor("least"),
+        "to": factor("most"),
+    }
+    lines = records(summed[summed["measure"] == "training"])
+    return Table("pooled", "All machines together, training", columns, lines, "pooled.csv", keys=0)
+
+
+def predictions(table: pd.DataFrame) -> Table:
+    """Return a row for each prediction for one shape."""
+    columns = {
+        "method": words("method"),
+        "contender": named("contender"),
+        "training": seconds("training_s"),
+        "95% interval": seconds("training_low", "training_high"),
+        "process": seconds("process_s"),
+        "speedup": factor("speedup"),
+        "beyond": above_one("beyond"),
+    }
+    about = table.iloc[0]
+    caption = f"Predicted for {about['layers']}, {about['samples']} samples, {about['epochs']} epochs"
+    return Table("predictions", caption, columns, records(table), "predictions.csv", keys=0)
+
+
+def checks(table: pd.DataFrame) -> Table:
+    """Return a row for each prediction: the time of a training step, its interval, what was measured."""
+    columns = {
+        **LANE,
+        "predicted": estimate(duration, "step_s", "step_low", "step_high"),
+        "measured": seconds("measured_step_s"),
+        "ratio": number("ratio"),
+        "held": words("held"),
+        "beyond": above_one("beyond"),
+    }
+    held = {"yes": "yes", "no": "no"}
+    lines = [
+        {**one, "held": Cell(held.get(one["hit"], "not checked"), is_bad=one["hit"] == "no")}
+        for one in records(table)
+    ]
+    caption = "Every prediction: time of a training step, as predicted and as measured"
+    return Table("checks", caption, columns, lines, "predictions.csv", keys=2)
+
+
+def hits(table: pd.DataFrame) -> Table:
+    """Return a row for each contender and method: how often its predictions held."""
+    columns = {
+        "contender": named("contender"),
+        "method": words("method"),
+        "checks": whole("checks"),
+        "hits": whole("hits"),
+        "95% interval": percent("low", "high"),
+        "median error": permille("median_error"),
+        "farthest": factor("farthest"),
+    }
+    caption = "How often the 95% interval of a prediction contained what was measured"
+    return Table("hits", caption, columns, records(hits_of(table)), "predictions.csv", keys=0)
+
+
+def claims(table: pd.DataFrame) -> Table:
+    """Return a row for each claim of the article, with its verdict and its figures."""
+    columns = {
+        "the article": prose("says"),
+        "verdict": words("verdict"),
+        "measured (95% interval)": prose("figure"),
+        "from": words("basis", wide=True),
+    }
+    caption = "What the article says, and what was measured"
+    return Table("claims", caption, columns, records(table), "claims.csv", keys=0)
+
+
+def parts(table: pd.DataFrame) -> Table:
+    """Return a row for each contender and method: the seconds of the parts of the article's run."""
+    columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
+    for part in PARTS:
+        columns[part] = Column(
+            lambda part_s, _: duration(part_s) if part_s else "0", (f"{part}_s", "whole_s"), short=_share
+        )
+    caption = "Where the time of the article's run goes"
+    return Table("parts", caption, columns, records(table), "parts.csv", keys=0)
+
+
+def _share(part_s: float, whole_s: float) -> str:
+    """Return a part of a whole in percent."""
+    return f"{part_s / whole_s:.0%}"
+
+
+def kernels(table: pd.DataFrame) -> Table:
+    """Return a row for each kernel and shape: one call of it, in process."""
+    columns = {
+        "by": words("contender"),
+        "kernel": named("kernel"),
+        "shape": named("layers"),
+        "median": seconds("median_s"),
+        "times as fast as": Column(
+            lambda ratio, than: f"{times(ratio)} {than}",
+            ("times_as_fast", "against"),
+            short=lambda ratio, _: times(ratio),
+        ),
+        "ns per parameter": two("ns_per_parameter"),
+        "of peak": percent("share_of_peak"),
+    }
+    caption = "One call of each kernel, in process"
+    return Table("kernels", caption, columns, records(table), "kernels.csv", keys=0, is_grouped=True)
+
+
+def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
+    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
+    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    lines = []
+    for one in records(results.medians):
+        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
+        if kernel_s is not None:
+            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
+    columns = {
+        "": Column("{} {}".format, ("contender", "method")),
+        "shape": words("layers"),
+        "kernel": seconds("kernel_s"),
+        "program": seconds("median"),
+        "program / kernel": factor("times"),
+    }
+    caption = "A training step in the program and alone"
+    return Table("programs-and-kernels", caption, columns, lines, "summary.csv")
