@@ -254,7 +254,8 @@ def test_beside_each_panel_stands_who_it_is_with_its_exponent(
 ) -> None:
     results = understood("four contenders")
     slow_rust = results.medians["median"].mask(results.medians["contender"] == "rust", 100.0)
-    results = replace(results, medians=results.medians.assign(median=slow_rust, low=np.nan, high=np.nan))
+    medians = results.medians.assign(median=slow_rust, low=np.nan, high=np.nan)
+    vars(results := replace(results)).update(medians=medians)
     for method, axes in zip(METHODS, panels(charts.scaling(results, "")), strict=True):
         powers = {
             one["contender"]: f"$n^{{{one['exponent']:.2f}}}$"
