@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.case import ARTICLE, Case, Shape
+from harness.digits import duration
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
@@ -136,7 +137,7 @@ class _Pilot:
         """
         expected_s = self._per_multiply_add_s * case.multiply_adds
         if expected_s > _AFFORDABLE * self._options.run_s:
-            return f"one training step takes about {expected_s:.2g} s"
+            return f"one training step takes about {duration(expected_s)}"
         self.speed = None
         steps = _clamp(_PILOT_S / 2.0 / expected_s) if expected_s else 1
         shorter = self._seconds(case, steps)
