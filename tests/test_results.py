@@ -114,6 +114,12 @@ def test_standings_have_a_line_per_case_and_contender(tmp_path: Path) -> None:
     assert [one["training_verdict"] for one in (go, late, absent)] == ["crash", "mismatch", "not run"]
 
 
+def test_standings_of_one_contender_have_no_ratios(tmp_path: Path) -> None:
+    (one,) = understood(tmp_path, [row(), row(round=2)]).standings.to_dict("records")
+    assert (one["step_s"], one["training_verdict"]) == (1.0, "")
+    assert math.isnan(one["training_ratio"]) and math.isnan(one["process_floor"])
+
+
 def test_a_measure_that_nobody_knows_has_no_line(tmp_path: Path) -> None:
     rows = [replace(one, peak_memory_bytes=None) for one in pairs([(1.0, 1.0)])]
     assert "peak_memory_bytes" not in set(understood(tmp_path, rows).summary["measure"])

@@ -24,6 +24,7 @@ COLUMNS = [
     *("contender", "reference", "control", "measure", "rounds", "effective_rounds", "lag1"),
     *("ratio", "low", "high", "level", "floor", "floor_layers", "verdict", "parity"),
 ]
+_NUMBERS = ("effective_rounds", "lag1", "ratio", "low", "high", "level", "floor")
 
 
 def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +103,8 @@ def speedups(
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
-    return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool})
+    # Without a line there would be no numbers to tell the types from.
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool, **dict.fromkeys(_NUMBERS, float)})
 
 
 def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
