@@ -111,7 +111,7 @@ def test_interrupted_before_anything_was_timed_and_later(
         out, err = capfd.readouterr()
         assert said in err
         assert "note: interrupted; the same command goes on from here" in err
-        assert ("intervals held" in out) == (not said)
+        assert ("intervals contained" in out) == (not said)
     assert cli.main(words(tmp_path)) == 0
     assert len(Archive(tmp_path / "results" / "selfcheck").sweeps()) == 1
 
@@ -154,7 +154,7 @@ def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:
     assert counted.loc[("a +10%", "training"), "holds_low"] == pytest.approx(0.025 ** (1 / 3))
     count = int(table["holds"].sum())
     assert sentence(table).startswith(
-        f"On A processor, 2 cores, {count} of 18 intervals contained the true ratio ("
+        f"On A processor, 2 cores, {count} of 24 intervals contained the true ratio ("
     )
     assert sentence(table).endswith(
         "), 4 false alarms in 6 comparisons of a with itself, a difference of 10% is seen in at least 9 of 10"

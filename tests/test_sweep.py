@@ -371,13 +371,13 @@ def test_who_only_agrees_is_no_measure_for_who_is_exact(tmp_path: Path) -> None:
         (Options(rounds=3), {}, "it was started with other options; --resume finishes it with those"),
         (
             None,
-            {"versions": {"a": "a 2", "b": "b 1"}},
-            "it is of a (a 1), b (b 1), compared with a; here are a (a 2), b (b 1), compared with a",
+            {"versions": {"a": "2.0", "b": "1.0"}},
+            "it is of a (1.0), b (1.0), compared with a; here are a (2.0), b (1.0), compared with a",
         ),
         (
             None,
             {"reference": "b"},
-            "it is of a (a 1), b (b 1), compared with a; here are a (a 1), b (b 1), compared with b",
+            "it is of a (1.0), b (1.0), compared with a; here are a (1.0), b (1.0), compared with b",
         ),
         (
             None,
