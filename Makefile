@@ -87,10 +87,10 @@ article: build ## the article's claims, and where the time of its run goes
 verify: cargo $(READY) ## compare losses on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
+# Rust's tests have the program's profile: what it depends on is compiled once, and so are the examples.
 test: build $(READY_DEV) ## all tests of both programs and of the harness
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "note: no tests in a browser; install chromium (Debian, Ubuntu: chromium)"
-	@$(CARGO) build $(RUST) --release --locked --example storage
-	@$(CARGO) test $(RUST) --locked
+	@$(CARGO) test $(RUST) --release --locked
 	@$(RUN) pytest --numprocesses auto --dist worksteal --ignore tests/test_machines.py
 
 check: cargo $(READY_DEV) ## formatters, linters and type checkers; they only report
@@ -99,7 +99,7 @@ check: cargo $(READY_DEV) ## formatters, linters and type checkers; they only re
 	@$(RUN) mypy --no-incremental harness python_impl tests docs peers
 	@cargo fmt $(RUST) --check
 	@cargo fmt --manifest-path peers/pyo3/Cargo.toml --check
-	@$(CARGO) clippy $(RUST) --locked --all-targets -- -D warnings
+	@$(CARGO) clippy $(RUST) --locked --all-targets --all-features -- -D warnings
 	@$(CARGO) clippy --manifest-path peers/pyo3/Cargo.toml --locked -- -D warnings
 
 format: cargo $(READY_DEV) ## let formatters and linters mend what they can
@@ -131,7 +131,7 @@ selfcheck: cargo $(READY) ## do intervals and verdicts hold on this machine? 10 
 kernels: build $(READY_DEV) ## time the inner functions in process; write results/kernels.csv
 	@mkdir -p $(RESULTS)
 	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(CARGO) bench $(RUST) --locked
+	@$(CARGO) bench $(RUST) --locked --features bench
 	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB

@@ -157,20 +157,17 @@ def outside(figure: Figure, found: list[Box]) -> list[str]:
     ]
 
 
-PAIRS = [
-    *(
-        ("scaling", what)
-        for what in (
-            *("two", "four contenders", "ten contenders", "one method", "one shape", "one round"),
-            *("without the article's shape", "crashes", "timeouts", "other losses"),
-        )
+DIFFERENT = {
+    "scaling": (
+        *("two", "four contenders", "ten contenders", "one method", "one shape", "one round"),
+        *("without the article's shape", "crashes", "timeouts", "other losses"),
     ),
-    *(("speedup", what) for what in ("two", "ten contenders", "one method", "one round", "other losses")),
-    *(("methods", what) for what in ("two", "ten contenders", "equally many neurons", "other losses")),
-    *(("memory", what) for what in ("two", "ten contenders")),
-    *(("loss", what) for what in ("two", "ten contenders")),
-]
-"""Every picture in the situations in which it differs."""
+    "speedup": ("two", "ten contenders", "one method", "one round", "other losses"),
+    "methods": ("two", "ten contenders", "equally many neurons", "other losses"),
+    "memory": ("ten contenders", "one shape"),
+    "loss": ("two", "ten contenders"),
+}
+"""The situations in which a picture differs."""
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +176,7 @@ def understood(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Resu
     return cache(lambda what: results_of(tmp_path_factory.mktemp("sweep"), SITUATIONS[what]()))
 
 
-@pytest.mark.parametrize(("name", "what"), PAIRS)
+@pytest.mark.parametrize(("name", "what"), [(name, what) for name in DIFFERENT for what in DIFFERENT[name]])
 def test_a_picture_is_labelled_and_no_text_lies_on_another(
     understood: Callable[[str], Results], name: str, what: str
 ) -> None:
@@ -256,6 +253,9 @@ def test_beside_each_panel_stands_who_it_is_with_its_exponent(
     understood: Callable[[str], Results],
 ) -> None:
     results = understood("four contenders")
+    slow_rust = results.medians["median"].mask(results.medians["contender"] == "rust", 100.0)
+    medians = results.medians.assign(median=slow_rust, low=np.nan, high=np.nan)
+    vars(results := replace(results)).update(medians=medians)
     for method, axes in zip(METHODS, panels(charts.scaling(results, "")), strict=True):
         powers = {
             one["contender"]: f"$n^{{{one['exponent']:.2f}}}$"
@@ -381,15 +381,6 @@ def test_intervals_of_speedups_are_those_of_the_table(understood: Callable[[str]
         assert ends == [pytest.approx(pair) for pair in wanted]
 
 
-def test_the_height_of_speedup_is_used(understood: Callable[[str], Results]) -> None:
-    results = understood("one method")
-    (axes,) = panels(charts.speedup(results, ""))
-    low, high = axes.get_ylim()
-    ratios = results.speedups[~results.speedups["control"]]["ratio"]
-    used = np.log(ratios.max() / ratios.min()) / np.log(high / low)
-    assert used > 0.7
-
-
 def test_curves_of_losses(understood: Callable[[str], Results]) -> None:
     results = understood("two")
     samples = results.runs["samples"].mask(results.runs["method"] == "backprop", 500)
@@ -433,14 +424,6 @@ def test_a_contender_has_one_look_and_a_method_one_line(understood: Callable[[st
 
 def test_what_is_no_contender_has_no_contenders_colour() -> None:
     assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
-
-
-def test_the_caption_is_not_too_long(tmp_path: Path) -> None:
-    results = results_of(
-        tmp_path, rows(("4-2-1",), names=tuple(f"a-contender-with-a-long-name-{n}" for n in range(4)))
-    )
-    assert len(style.caption(results)) <= 180
-    assert style.caption(results).endswith(f"3 rounds; {sweeps.SWEEP}")
 
 
 def test_several_machines(understood: Callable[[str], Results]) -> None:

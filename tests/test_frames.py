@@ -1,8 +1,12 @@
 """From records to frames."""
 
-import pandas as pd
+from pathlib import Path
 
-from harness.analysis.frames import in_order, losses_frame, runs_frame, timed
+import pandas as pd
+import pytest
+
+from harness.analysis.frames import in_order, losses_frame, read_csv, runs_frame, timed
+from harness.errors import ResultsError
 from harness.rows import COLUMNS
 from tests.sweeps import case, mismatch, row
 
@@ -57,3 +61,43 @@ def test_a_table_without_shapes_keeps_its_order_within_a_method() -> None:
     table = pd.DataFrame([("backprop", 1), ("naive", 3), ("naive", 2)], columns=["method", "x"])
     assert in_order(table)["x"].tolist() == [3, 2, 1]
     assert in_order(table.iloc[:0]).empty
+
+
+def read(path: Path, content: str | None) -> pd.DataFrame:
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    columns = ["who", "count", "ratio", "note", "hit"]
+    return read_csv(path, columns, "make it", texts=["who", "note"], flags=["hit"], blank=["ratio", "note"])
+
+
+def test_a_table_that_a_command_left(tmp_path: Path) -> None:
+    table = read(tmp_path / "t.csv", "who,count,ratio,note,hit\nNA,3,0.5,,yes\n7,4,,null,no\n")
+    assert table.drop(columns="ratio").to_numpy().tolist() == [["NA", 3, "", True], ["7", 4, "null", False]]
+    assert table["ratio"][0] == 0.5 and pd.isna(table["ratio"][1])
+    assert table["hit"].dtype == bool and table["count"].dtype == int
+
+
+def test_no_table_has_no_lines(tmp_path: Path) -> None:
+    table = read(tmp_path / "t.csv", None)
+    assert table.empty and list(table.columns) == ["who", "count", "ratio", "note", "hit"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "No columns to parse from file"),
+        ("\x00", "it has other columns than who, count, ratio, note, hit"),
+        ("who,count\na,1\n", "it has other columns than who, count, ratio, note, hit"),
+        ("who,count,ratio,note,hit\na,,1,b,yes\n", "count is missing in a line"),
+        ("who,count,ratio,note,hit\n,1,1,b,yes\n", "who is missing in a line"),
+        ("who,count,ratio,note,hit\na,many,1,b,yes\n", "Unable to parse string"),
+        ("who,count,ratio,note,hit\na,1,1,b,maybe\n", "hit is neither yes nor no in a line"),
+        ("who,count,ratio,note,hit\na,1,1,b,yes,7,8\n", ""),
+    ],
+)
+def test_a_table_that_nobody_understands_is_one_line(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(ResultsError) as caught:
+        read(path := tmp_path / "t.csv", content)
+    assert str(caught.value).startswith(f"{path}: cannot be understood: {message}")
+    assert str(caught.value).endswith("; move it away and run make it")
+    assert "\n" not in str(caught.value)

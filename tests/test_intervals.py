@@ -18,6 +18,7 @@ from harness.analysis.intervals import (
     median_rank,
     order_interval,
     power_law,
+    quotient,
     share_interval,
     verdict,
 )
@@ -163,6 +164,12 @@ def test_verdict(
     ratio: float, low: float, high: float, floor: float, margin: float | None, word: str
 ) -> None:
     assert verdict(ratio, low, high, floor, margin) == word
+
+
+def test_a_quotient_by_hand() -> None:
+    # Logarithms to base 2: 3 (2 to 5) less 1 (0 to 4) is 2; below it hypot(1, 3), above it hypot(2, 1).
+    found = np.log2(quotient((8.0, 4.0, 32.0), (2.0, 1.0, 16.0)))
+    assert found.tolist() == pytest.approx([2.0, 2.0 - math.sqrt(10.0), 2.0 + math.sqrt(5.0)])
 
 
 def test_an_exact_power_law() -> None:

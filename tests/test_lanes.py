@@ -34,7 +34,7 @@ def plan(*cases: Case, rounds: int = 3, control: Case | None = None) -> Plan:
 def look(name: str, tree: str = "same") -> dict[str, Any]:
     """Return what a station says of its machine."""
     environment = {"host": name, "tree": tree}
-    versions = {"a": "1", "b": "1"}
+    versions = {"a": "1.0", "b": "1.0"}
     return {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from docs.figures import figures_of, filled
 from harness.across import machines, predictions, selfcheck
-from harness.analysis import alternatives, cost, crossover, kernels, results, scaling
+from harness.analysis import alternatives, cost, crossover, kernels, ratios, scaling
 from harness.analysis import article as claims
 from harness.cli import main
 from harness.measure.contenders import load_manifest
@@ -215,8 +215,8 @@ NAMED = {
     "runs": COLUMNS,
     "losses": LOSS_COLUMNS,
     "statuses": STATUSES,
-    "summary": ["measure", "status", *results.spread(np.zeros(1))],
-    "speedup": results.SPEEDUP_COLUMNS,
+    "summary": ["measure", "status", *ratios.spread(np.zeros(1))],
+    "speedup": ratios.COLUMNS,
     "scaling": scaling.COLUMNS,
     "alternatives": alternatives.COLUMNS,
     "cost": cost.COLUMNS,

@@ -116,15 +116,16 @@ def differences(before: Results, after: Results) -> list[str]:
         one, other = before.environment.get(name), after.environment.get(name)
         if one != other:
             lines.append(f"another {what}: {one} before, {other} after")
-    for name in ("seed", "step", "low", "high"):
-        said = [" and ".join(map(repr, sorted(set(results.runs[name])))) for results in (before, after)]
-        if said[0] != said[1]:
-            lines.append(f"another {name} of the cases: {said[0]} before, {said[1]} after")
-    versions = [
-        set(results.runs["version"][results.runs["contender"] == before.reference])
-        for results in (before, after)
-    ]
-    if versions[0] != versions[1]:
-        said = [" and ".join(sorted(own)) for own in versions]
-        lines.append(f"{before.reference}, the yardstick, is another: {said[0]} before, {said[1]} after")
+    runs = before.runs, after.runs
+    own = [table[table["contender"] == before.reference] for table in runs]
+    for what, values in (
+        *((f"another {name} of the cases", [table[name] for table in runs]) for name in _ARGUMENTS),
+        (f"{before.reference}, the yardstick, is another", [table["version"] for table in own]),
+    ):
+        one, other = (" and ".join(map(str, sorted(set(of_sweep)))) for of_sweep in values)
+        if one != other:
+            lines.append(f"{what}: {one} before, {other} after")
     return lines
+
+
+_ARGUMENTS = ("seed", "step", "low", "high")

@@ -5,7 +5,7 @@ A ratio is always of one machine. What is summed up over machines is the logarit
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -96,30 +96,25 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
 
     Those that most machines have are taken for the right ones; those of the first if as many have others.
     """
-    found: dict[tuple[str, str], str] = {}
-    kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = {}
+    kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = defaultdict(dict)
     for machine, results in machines.items():
-        columns = ["method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed"]
-        cases = results.runs[columns].drop_duplicates().set_index(["method", "layers"])
-        for (contender, method, layers), own in results.losses.groupby(
-            ["contender", "method", "layers"], sort=False
-        ):
-            if (method, layers) in cases.index:
-                case = tuple(cases.loc[[(method, layers)]].iloc[0])
-                kept.setdefault((contender, method, layers, case), {})[machine] = tuple(own["loss"])
-    for (contender, method, layers, _), by_machine in kept.items():
+        cases = results.runs[[*LANE[:2], *_ARGUMENTS]].drop_duplicates(LANE[:2])
+        for lane, own in results.losses.merge(cases).groupby([*LANE, *_ARGUMENTS], sort=False):
+            kept[lane][machine] = tuple(own["loss"])
+    found: dict[tuple[str, str], str] = {}
+    for (method, layers, contender, *_), by_machine in kept.items():
         counted = Counter(map(repr, by_machine.values()))
-        most = max(counted.values())
-        right = next(machine for machine, losses in by_machine.items() if counted[repr(losses)] == most)
+        right = max(by_machine, key=lambda machine: counted[repr(by_machine[machine])])
         for machine, losses in by_machine.items():
-            verdict_ = compare(by_machine[right], losses, _tolerance(machines[machine], contender))
-            if not verdict_.holds:
-                found.setdefault(
-                    (machine, contender),
-                    f"{machine}: {contender} has other losses than on {right} ({method} {layers}:"
-                    f" {verdict_.text}); it is left out of the summary",
-                )
+            said = compare(by_machine[right], losses, _tolerance(machines[machine], contender))
+            if not said.holds:
+                what = f"has other losses than on {right} ({method} {layers}: {said.text})"
+                text = f"{machine}: {contender} {what}; it is left out of the summary"
+                found.setdefault((machine, contender), text)
     return found
+
+
+_ARGUMENTS = ["samples", "epochs", "step", "learning_rate", "low", "high", "seed"]
 
 
 def _tolerance(results: Results, contender: str) -> float:
@@ -139,15 +134,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for _, own in counting.groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
         found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
-        first = own.iloc[0]
         lines.append(
             {
-                **{name: first[name] for name in (*CASE, "contender", "reference", "measure")},
+                **own.iloc[0][[*CASE, "contender", "reference", "measure"]],
                 "machines": len(own),
-                "ratio": math.exp(found.mean),
-                "low": math.exp(found.low),
-                "high": math.exp(found.high),
-                "spread": math.exp(found.tau),
+                **dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True)),
                 "least": float(own["ratio"].min()),
                 "most": float(own["ratio"].max()),
             }

@@ -11,11 +11,11 @@ freedom, never narrower than the weights alone would have it (Röver et al., BMC
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from harness.analysis.intervals import CONFIDENCE, Numbers
 
-_STEPS = 200
 _LEAST_VARIANCE = 1e-12
 
 
@@ -56,10 +56,5 @@ def between(effects: Numbers, variances: Numbers) -> float:
         return float(weights @ (effects - mean) ** 2) - (effects.size - 1)
 
     # The weighted squares fall as tau^2 grows; at the sum of all squares they are below k - 1 for certain.
-    low, high = 0.0, float(((effects - effects.mean()) ** 2).sum())
-    if excess(low) <= 0.0:
-        return 0.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if excess(middle) > 0.0 else (low, middle)
-    return high
+    most = float(((effects - effects.mean()) ** 2).sum())
+    return float(brentq(excess, 0.0, most, xtol=1e-15)) if excess(0.0) > 0.0 else 0.0

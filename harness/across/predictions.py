@@ -62,36 +62,27 @@ def predicted(
     lines: list[dict[str, Any]] = []
     for cost in costs:
         step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
-        figures = {
-            "step": step,
-            "training": step.times(samples * epochs),
-            "process": cost.process(layers, samples, epochs),
+        process = cost.process(layers, samples, epochs)
+        figures = {"step_s": step, "training_s": step.times(samples * epochs), "process_s": process}
+        if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
+            figures["speedup"] = reference.step(layers).over(step)
+        line = {
+            "predicted_utc": now,
+            "sweep": learned.sweeps[cost.contender],
+            "contender": cost.contender,
+            "method": cost.method,
+            "layers": str(shape),
+            "reference": learned.reference,
+            "samples": samples,
+            "epochs": epochs,
+            "beyond": cost.beyond(layers),
+            "checked_by": "",
+            "hit": "",
         }
-        is_known = reference and reference is not cost and reference.beyond(layers) <= FARTHEST
-        ratio = reference.step(layers).over(step) if reference and is_known else None
-        lines.append(
-            {
-                "predicted_utc": now,
-                "sweep": learned.sweeps[cost.contender],
-                "contender": cost.contender,
-                "method": cost.method,
-                "layers": str(shape),
-                "reference": learned.reference,
-                "samples": samples,
-                "epochs": epochs,
-                "beyond": cost.beyond(layers),
-                **{f"{name}_s": figure.value for name, figure in figures.items()},
-                **{f"{name}_low": figure.low for name, figure in figures.items()},
-                **{f"{name}_high": figure.high for name, figure in figures.items()},
-                "speedup": ratio.value if ratio else np.nan,
-                "speedup_low": ratio.low if ratio else np.nan,
-                "speedup_high": ratio.high if ratio else np.nan,
-                "checked_by": "",
-                "measured_step_s": np.nan,
-                "ratio": np.nan,
-                "hit": "",
-            }
-        )
+        for name, figure in figures.items():
+            ends = {f"{name.removesuffix('_s')}_{end}": getattr(figure, end) for end in ("low", "high")}
+            line |= {name: figure.value, **ends}
+        lines.append(line)
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -140,18 +131,9 @@ def hits(table: pd.DataFrame) -> pd.DataFrame:
     done = table[table["hit"] != ""]
     for (contender, method), own in done.groupby(["contender", "method"], sort=False):
         count = int((own["hit"] == "yes").sum())
-        low, high = share_interval(count, len(own))
+        interval = share_interval(count, len(own))
         lines.append(
-            {
-                "contender": contender,
-                "method": method,
-                "checks": len(own),
-                "hits": count,
-                "low": low,
-                "high": high,
-                "median_error": median_error(own),
-                "farthest": float(own["beyond"].max()),
-            }
+            (contender, method, len(own), count, *interval, median_error(own), float(own["beyond"].max()))
         )
     names = ["contender", "method", "checks", "hits", "low", "high", "median_error", "farthest"]
     return pd.DataFrame(lines, columns=names)

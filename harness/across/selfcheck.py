@@ -11,7 +11,8 @@ import pandas as pd
 
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
-from harness.analysis.results import MEASURES, Results, understand
+from harness.analysis.ratios import MEASURES
+from harness.analysis.results import Results, understand
 from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
 from harness.rows import Row

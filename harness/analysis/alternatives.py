@@ -1,12 +1,11 @@
 """What one would use instead of the fastest contender, and from which size on. Pure."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import CASE, in_order
+from harness.analysis.frames import CASE, LANE
 from harness.case import ARTICLE_RUN
 
 COLUMNS = [
@@ -26,56 +25,31 @@ def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
 
 
 def alternatives(
-    summary: pd.DataFrame,
-    became: pd.DataFrame,
-    speedups: pd.DataFrame,
-    against_fastest: pd.DataFrame,
-    name: str,
+    standings: pd.DataFrame, summary: pd.DataFrame, against_fastest: pd.DataFrame, name: str
 ) -> pd.DataFrame:
     """Return a line per case and contender that has the right losses: how far it is from contender ``name``.
 
     ``times_as_long`` a training step takes, with its interval and verdict, is the inverse of its ratio in
-    ``against_fastest``; ``against_reference`` is the verdict of its ratio in ``speedups``. ``startup_s`` is
-    its start-up, ``compile_s`` what it compiles at run time, ``article_s`` both and the steps of the
-    article's training.
+    ``against_fastest``; ``against_reference`` is the verdict of its own. ``startup_s`` is its start-up,
+    ``compile_s`` what it compiles at run time, ``article_s`` both and the steps of the article's training.
     """
-    right = summary[summary["status"] == "ok"]
-    seconds = {(*_lane(one), one["measure"]): one["median"] for one in right.to_dict("records")}
-    ratios, verdicts = (
-        {
-            _lane(one): one
-            for one in table.to_dict("records")
-            if one["measure"] == "training" and not one["control"]
-        }
-        for table in (against_fastest, speedups)
+    seconds = summary.pivot(index=LANE, columns="measure", values="median")
+    ratios = against_fastest[~against_fastest["control"] & (against_fastest["measure"] == "training")]
+    table = (
+        standings[standings["status"] == "ok"]
+        .join(seconds.reindex(columns=["startup_s", "compile_s"]).fillna({"compile_s": 0.0}), on=LANE)
+        .join(ratios.set_index(LANE)[["ratio", "low", "high", "verdict"]], on=LANE)
+        .fillna({"verdict": ""})
+        .rename(columns={"training_verdict": "against_reference"})
     )
-    lines = []
-    for about in became[(became["status"] == "ok") & ~became["control"]].to_dict("records"):
-        lane = _lane(about)
-        startup_s, compile_s = seconds[*lane, "startup_s"], seconds.get((*lane, "compile_s"), 0.0)
-        ratio = ratios.get(lane, _ITSELF)
-        lines.append(
-            {
-                **{column: about[column] for column in (*CASE, "contender", "parity")},
-                "fastest": name,
-                "times_as_long": 1.0 / ratio["ratio"],
-                "low": 1.0 / ratio["high"],
-                "high": 1.0 / ratio["low"],
-                "verdict": ratio["verdict"],
-                "against_reference": verdicts.get(lane, _ITSELF)["verdict"],
-                "startup_s": startup_s,
-                "compile_s": compile_s,
-                "article_s": startup_s + compile_s + ARTICLE_RUN.training_steps * seconds[*lane, "step_s"],
-            }
-        )
-    return in_order(pd.DataFrame(lines, columns=COLUMNS))
-
-
-_ITSELF: Mapping[str, Any] = {"ratio": 1.0, "low": np.nan, "high": np.nan, "verdict": ""}
-
-
-def _lane(one: Mapping[Hashable, Any]) -> tuple[str, str, str]:
-    return one["method"], one["layers"], one["contender"]
+    steps_s = ARTICLE_RUN.training_steps * table["step_s"]
+    return table.assign(
+        fastest=name,
+        times_as_long=1.0 / table["ratio"].where(table["contender"] != name, 1.0),
+        low=1.0 / table["high"],
+        high=1.0 / table["low"],
+        article_s=table["startup_s"] + table["compile_s"] + steps_s,
+    )[COLUMNS].reset_index(drop=True)
 
 
 def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:

@@ -49,23 +49,18 @@ def _judge(claim: Claim, table: pd.DataFrame) -> dict[str, str]:
     lines = _lines(table, claim.where)
     found = [one for one in lines if not np.isnan([one["low"], one["high"]]).any()]
     others = _lines(table, {**claim.where, **claim.than}) if claim.than else []
-    good, bad = [], []
+    limits = {one["method"]: (one["low"], one["high"]) for one in others}
+    sides = set()
     for one in found:
-        low, high = next(
-            ((other["low"], other["high"]) for other in others if other["method"] == one["method"]),
-            (claim.limit, claim.limit),
-        )
+        low, high = limits.get(one.get("method"), (claim.limit, claim.limit))
         if claim.holds == "inside":
-            good.append(one["low"] <= one[claim.value] <= one["high"])
-            bad.append(not good[-1])
+            sides.add("inside" if one["low"] <= one[claim.value] <= one["high"] else "outside")
         else:
-            is_above, is_below = one["low"] > high, one["high"] < low
-            good.append(is_above if claim.holds == "above" else is_below)
-            bad.append(is_below if claim.holds == "above" else is_above)
-    if not lines:
-        verdict = NOT_MEASURED
+            sides.add("above" if one["low"] > high else "below" if one["high"] < low else "neither")
+    if sides - {claim.holds, "neither"}:
+        verdict = "refuted"
     else:
-        verdict = "refuted" if any(bad) else "confirmed" if found and all(good) else "cannot tell"
+        verdict = NOT_MEASURED if not lines else "confirmed" if sides == {claim.holds} else "cannot tell"
     against = f", against {_figures(claim, others)}" if found and others else ""
     return {
         "claim": claim.name,
@@ -78,27 +73,23 @@ def _judge(claim: Claim, table: pd.DataFrame) -> dict[str, str]:
 
 def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> list[dict[Any, Any]]:
     """Return the lines of a table that have these texts."""
-    for column, text in where.items():
-        table = table[table[column] == text]
-    return table.to_dict("records")
+    return table[(table[list(where)] == pd.Series(where)).all(axis=1)].to_dict("records")
 
 
 def _figures(claim: Claim, found: list[dict[Any, Any]]) -> str:
     """Return the figures of a claim with their intervals."""
+    texts = [_figure(claim, one) for one in found]
     if len(found) > _FEW:
-        found = sorted(found, key=lambda one: float(one[claim.value]))
-        texts = [f"{_figure(claim, found[0])} to {_figure(claim, found[-1])}"]
-    else:
-        texts = [_figure(claim, one) for one in found]
+        values = [float(one[claim.value]) for one in found]
+        texts = [f"{texts[values.index(min(values))]} to {texts[values.index(max(values))]}"]
     return f"{'; '.join(texts)} {claim.unit}" if found else ""
 
 
 def _figure(claim: Claim, one: Mapping[Any, Any]) -> str:
-    where = next((f"{one[name]}: " for name in ("quantity", "layers") if name in one), "")
-    if "method" in one and "method" not in claim.where:
-        where = f"{one['method']} {where}" if where else f"{one['method']}: "
-    low, high = _written(one["low"]), _written(one["high"])
-    return f"{where}{_written(one[claim.value])} ({low} to {high})"
+    names = [one["method"]] if "method" in one and "method" not in claim.where else []
+    names += [one[name] for name in ("quantity", "layers") if name in one][:1]
+    where = f"{' '.join(names)}: " if names else ""
+    return f"{where}{_written(one[claim.value])} ({_written(one['low'])} to {_written(one['high'])})"
 
 
 def _written(value: float) -> str:
@@ -112,10 +103,8 @@ def stored(rounds: pd.DataFrame) -> pd.DataFrame:
         ratios = (own["nested_s"] / own["flat_s"]).to_numpy(float)
         found = median_interval(ratios)
         lines.append((contender, layers, len(ratios), float(np.median(ratios)), found.low, found.high))
-    table = pd.DataFrame(lines, columns=["contender", "layers", "rounds", "ratio", "low", "high"])
-    return table.sort_values(
-        "layers", key=lambda texts: texts.map(lambda text: Shape.parse(text).size), kind="stable"
-    )
+    lines.sort(key=lambda line: Shape.parse(str(line[1])).size)
+    return pd.DataFrame(lines, columns=["contender", "layers", "rounds", "ratio", "low", "high"])
 
 
 def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:

@@ -335,20 +335,10 @@ def _startup(medians: pd.DataFrame, samples: "pd.Series[int]") -> tuple[Numbers,
 
 def table(found: Mapping[tuple[str, str], Cost]) -> pd.DataFrame:
     """Return the models: nanoseconds of each term, the terms that were dropped, errors, range."""
-    lines: list[dict[str, Any]] = [
-        {
-            "contender": cost.contender,
-            "method": cost.method,
-            **{f"{term}_ns": value * 1e9 for term, value in zip(TERMS, cost.seconds, strict=True)},
-            "dropped": " ".join(term for term, value in zip(TERMS, cost.seconds, strict=True) if not value),
-            "sizes": cost.sizes,
-            "error": cost.error,
-            "growth": cost.growth,
-            "fewest_multiply_adds": cost.fewest,
-            "most_multiply_adds": cost.most,
-            "fixed_startup_s": cost.startup[0],
-            "startup_per_sample_weight_ns": cost.startup[1] * 1e9,
-        }
-        for cost in found.values()
-    ]
+    lines = []
+    for cost in found.values():
+        dropped = " ".join(term for term, value in zip(TERMS, cost.seconds, strict=True) if not value)
+        fit = (*(cost.seconds * 1e9), dropped, cost.sizes, cost.error, cost.growth, cost.fewest, cost.most)
+        fixed_s, weight_s = cost.startup
+        lines.append((cost.contender, cost.method, *fit, fixed_s, weight_s * 1e9))
     return pd.DataFrame(lines, columns=COLUMNS)

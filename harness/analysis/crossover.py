@@ -5,7 +5,7 @@ between those of two neighbours.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -83,14 +83,10 @@ def _rivals(
         (str(contender), str(method)): own.set_index("layers")["median"]
         for (contender, method), own in medians.groupby(["contender", "method"])
     }
-    for slow in costs.values():
-        for fast in costs.values():
-            names = {slow.contender, fast.contender}
-            better = METHODS.index(slow.method) > METHODS.index(fast.method)
-            if not better or len(names) < 2 or reference not in names:
-                continue
-            if (fast.contender, slow.method) not in costs:
-                continue
+    for slow, fast in permutations(costs.values(), 2):
+        is_asked = slow.contender != fast.contender and reference in (slow.contender, fast.contender)
+        better = METHODS.index(slow.method) > METHODS.index(fast.method)
+        if is_asked and better and (fast.contender, slow.method) in costs:
             ratios = (times[slow.contender, slow.method] / times[fast.contender, slow.method]).dropna()
             if len(ratios) and (ratios > 1.0).all():
                 yield slow, fast

@@ -76,6 +76,8 @@ def read_csv(
             raise ValueError(f"it has other columns than {', '.join(columns)}")
         for name in flags:
             table[name] = table[name].map({"yes": True, "no": False})
+            if table[name].isna().any():
+                raise ValueError(f"{name} is neither yes nor no in a line")
         for name in columns:
             if name not in blank and table[name].isna().any():
                 raise ValueError(f"{name} is missing in a line")

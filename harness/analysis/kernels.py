@@ -34,47 +34,33 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     multiplications of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that
     of the peak kernel, which does nothing but independent multiplications and additions.
     """
-    measured = []
+    measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
         for contender, path in sources.items():
             try:
-                measured += [{"contender": contender, **line} for line in read(path)]
+                measured += [{"contender": contender, "against": "", **line} for line in read(path)]
             except (OSError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
-    table = pd.DataFrame(measured, columns=["contender", "kernel", "layers", "operations", "samples_s"])
-    table["samples"] = table["samples_s"].map(len)
-    for column, quantile in (("median_s", 50), ("lower_quartile_s", 25), ("upper_quartile_s", 75)):
-        table[column] = [float(np.percentile(values, quantile)) for values in table["samples_s"]]
-    times = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    times = {(one["contender"], one["layers"], one["kernel"]): one["median_s"] for one in measured}
     rates = {
-        contender: operations / median
-        for contender, kernel, operations, median in zip(
-            table["contender"], table["kernel"], table["operations"], table["median_s"], strict=True
-        )
-        if kernel == PEAK_KERNEL and operations
+        one["contender"]: one["operations"] / one["median_s"]
+        for one in measured
+        if one["kernel"] == PEAK_KERNEL and one["operations"]
     }
-    derived = []
-    for _, line in table.iterrows():
-        contender, kernel, layers = line["contender"], line["kernel"], line["layers"]
-        is_step = kernel.startswith("step-")
-        own = table[(table["contender"] == contender) & (table["layers"] == layers)]
-        names = (str(name) for name in own["kernel"])
-        against = next((name for name in names if kernel.startswith(f"{name}-")), REFERENCE_KERNEL)
-        other_s = times.get((contender, against, layers)) if is_step else None
-        derived.append(
-            {
-                "against": against if other_s else "",
-                "times_as_fast": other_s / line["median_s"] if other_s else np.nan,
-                "ns_per_parameter": line["median_s"] * 1e9 / _parameters(layers) if is_step else np.nan,
-                "share_of_peak": line["operations"] / line["median_s"] / rates[contender]
-                if contender in rates and line["operations"]
-                else np.nan,
-            }
-        )
-    table = pd.concat([table, pd.DataFrame(derived, index=table.index)], axis=1)
-    return table.reindex(columns=COLUMNS)
+    for one in measured:
+        case, kernel, median_s = (one["contender"], one["layers"]), one["kernel"], one["median_s"]
+        if one["contender"] in rates and one["operations"]:
+            one["share_of_peak"] = one["operations"] / median_s / rates[one["contender"]]
+        if not kernel.startswith("step-"):
+            continue
+        one["ns_per_parameter"] = median_s * 1e9 / Shape.parse(one["layers"]).parameters
+        others = (name for *of, name in times if tuple(of) == case and kernel.startswith(f"{name}-"))
+        against = next(others, REFERENCE_KERNEL)
+        if (*case, against) in times:
+            one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
+    return pd.DataFrame(measured, columns=COLUMNS)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -100,7 +86,14 @@ def _measurement(kernel: object, layers: object, operations: object, samples_s: 
         raise ValueError(f"{kernel} {layers} has no times above zero")
     if operations is not None and not isinstance(operations, int):
         raise TypeError(f"operations {operations!r}")
-    return {"kernel": kernel, "layers": layers, "operations": operations, "samples_s": samples_s}
+    quartiles = np.percentile(samples_s, [50, 25, 75]).tolist()
+    return {
+        "kernel": kernel,
+        "layers": layers,
+        "operations": operations,
+        "samples": len(samples_s),
+        **dict(zip(("median_s", "lower_quartile_s", "upper_quartile_s"), quartiles, strict=True)),
+    }
 
 
 def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
@@ -129,7 +122,3 @@ def _criterion(path: Path) -> Iterator[dict[str, Any]]:
 def _by_kernel_and_size(file: Path) -> tuple[str, list[int]]:
     kernel, layers = file.parts[-4:-2]
     return kernel, [int(size) for size in layers.split("-") if size.isdigit()]
-
-
-def _parameters(layers: str) -> int:
-    return Shape.parse(layers).parameters

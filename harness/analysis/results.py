@@ -1,6 +1,5 @@
 """What a sweep showed: one value, from which every table and picture takes its numbers."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,29 +7,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from harness.analysis import alternatives, cost, crossover, scaling
+from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Cost
-from harness.analysis.frames import CASE, LANE, in_order, losses_frame, runs_frame
-from harness.analysis.intervals import Numbers, median_interval, verdict
+from harness.analysis.frames import LANE, in_order, losses_frame, runs_frame
+from harness.analysis.intervals import Numbers
+from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
 from harness.records import SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Row
 
-MEASURES = {"training_s": "training", "wall_s": "process"}
-"""What ratios are made of: a column of a frame of runs, and the word for it."""
 LEFT_OUT, NOT_RUN = "left out", "not run"
 """The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
-Lane = tuple[str, str, str, bool]
-"""Whose runs: method, shape, contender, control."""
-_SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
-_OUTLIER = 3.5
-"""Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
-_MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +66,14 @@ class Results:
         return {
             (str(method), str(layers), str(contender), bool(control)): own
             for (method, layers, contender, control), own in after.groupby([*LANE, "control"], sort=False)[
-                _SUMMARISED
+                SUMMARISED
             ]
         }
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Every measure per case and contender that has a time."""
-        return summary(self._rounds, self.outcomes)
+        return ratios.summary(self._rounds, self.outcomes)
 
     @cached_property
     def medians(self) -> pd.DataFrame:
@@ -92,7 +83,11 @@ class Results:
     @cached_property
     def speedups(self) -> pd.DataFrame:
         """How many times as fast as the reference; the verdict of who has no ratio says why."""
-        return speedups(self._rounds, self.outcomes, self.reference, self.margin)
+        return self._over(self.reference)
+
+    def _over(self, reference: str) -> pd.DataFrame:
+        became = self.outcomes[self.outcomes["status"] != LEFT_OUT]
+        return ratios.speedups(self._rounds, became, reference, self.margin)
 
     @cached_property
     def standings(self) -> pd.DataFrame:
@@ -116,20 +111,14 @@ class Results:
     def alternatives(self) -> pd.DataFrame:
         """How far each contender is from the one that is the fastest on most cases."""
         fastest = alternatives.fastest(self.medians, self.contenders)
-        against = self.speedups
-        if fastest != self.reference:
-            against = speedups(self._rounds, self.outcomes, fastest, self.margin)
-        return alternatives.alternatives(self.summary, self.outcomes, self.speedups, against, fastest)
+        against = self.speedups if fastest == self.reference else self._over(fastest)
+        return alternatives.alternatives(self.standings, self.summary, against, fastest)
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
         """From which size on each contender is worth it; empty where there is nobody to choose from."""
         enough = len(self.contenders) > 2
         return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
-
-    @cached_property
-    def _right(self) -> pd.DataFrame:
-        return self.medians[self.medians["status"] == "ok"]
 
     @cached_property
     def _steps(self) -> dict[tuple[str, str, str], Numbers]:
@@ -139,7 +128,7 @@ class Results:
     @cached_property
     def exponents(self) -> pd.DataFrame:
         """How training time grows with the neurons, and where that is no power law."""
-        return scaling.exponents(self._right, self._steps)
+        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._steps)
 
     @cached_property
     def costs(self) -> Mapping[tuple[str, str], Cost]:
@@ -149,7 +138,7 @@ class Results:
     @cached_property
     def crossovers(self) -> pd.DataFrame:
         """From which size on who overtakes whom, and start-up no longer counts."""
-        return crossover.crossovers(self.costs, self._right, self.reference)
+        return crossover.crossovers(self.costs, self.medians[self.medians["status"] == "ok"], self.reference)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:
@@ -263,105 +252,3 @@ def _parity(rows: Sequence[Row]) -> str:
     texts = [text for text in (*wrong, *(row.parity for row in rows)) if text]
     others = [text for text in texts if text not in ("identical", "reference")]
     return others[0] if others else "identical" if texts else ""
-
-
-def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
-
-    Who never had the right losses on a case stays visible, marked, with the times of the wrong ones.
-    """
-    lines = []
-    for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
-        own = rounds[one["method"], one["layers"], one["contender"], False]
-        about = {name: one[name] for name in (*CASE, "contender")}
-        for measure in _SUMMARISED:
-            values = own[measure].dropna().to_numpy()
-            if values.size:
-                lines.append({**about, "measure": measure, "status": one["status"], **spread(values)})
-    return pd.DataFrame(lines, columns=[*CASE, "contender", "measure", "status", *spread(np.zeros(1))])
-
-
-def spread(values: Numbers) -> dict[str, float]:
-    """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
-    median = float(np.median(values))
-    distances = np.abs(values - median)
-    mad = float(np.median(distances))
-    far = distances > _OUTLIER * _MAD_TO_SIGMA * mad
-    lower, upper = np.percentile(values, [25, 75])
-    return {
-        "n": int(values.size),
-        "median": median,
-        **median_interval(values)._asdict(),
-        "mad": mad,
-        "minimum": float(values.min()),
-        "lower_quartile": float(lower),
-        "upper_quartile": float(upper),
-        "outliers": int(far.sum()) if mad > 0 else 0,
-    }
-
-
-SPEEDUP_COLUMNS = [
-    *CASE,
-    *("contender", "reference", "control", "measure", "rounds", "effective_rounds", "lag1"),
-    *("ratio", "low", "high", "level", "floor", "floor_layers", "verdict", "parity"),
-]
-
-
-def speedups(
-    rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
-) -> pd.DataFrame:
-    """Return how many times as fast as the reference each contender is, per case and measure.
-
-    The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control line holds who ran twice a round against itself. ``floor`` is the factor of 1 within
-    which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
-    there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
-    """
-    lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
-    right = {lane: rounds[lane] for lane in lanes}
-    lines: list[dict[Any, Any]] = []
-    for one in became[became["status"] != LEFT_OUT].to_dict("records"):
-        name, control = one["contender"], one["control"]
-        against = name if control else reference
-        if name == against and not control:
-            continue
-        case = one["method"], one["layers"]
-        ratios = _ratios(right.get((*case, against, False)), right.get((*case, name, control)))
-        for word, values in zip(MEASURES.values(), ratios.T, strict=True):
-            lines.append(
-                {
-                    **one,
-                    "reference": against,
-                    "measure": word,
-                    "rounds": values.size,
-                    "ratio": float(np.median(values)) if values.size else np.nan,
-                    **median_interval(values)._asdict(),
-                }
-            )
-    floors = [line for line in lines if line["control"] and line["rounds"] > 1]
-    for line in lines:
-        own = [
-            floor
-            for floor in floors
-            if (floor["method"], floor["measure"]) == (line["method"], line["measure"])
-        ]
-        nearest = min(own, key=lambda floor: _distance(floor, line), default=None)
-        line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else np.nan
-        line["floor_layers"] = nearest["layers"] if nearest else ""
-        word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
-        line["verdict"] = word if line["status"] == "ok" else line["status"]
-    return pd.DataFrame(lines, columns=SPEEDUP_COLUMNS).astype({"control": bool})
-
-
-def _ratios(above: pd.DataFrame | None, below: pd.DataFrame | None) -> Numbers:
-    """Return a row for each round that both have, in order, and a column for each measure."""
-    if above is None or below is None:
-        return np.empty((0, len(MEASURES)))
-    _, *places = np.intersect1d(above.index, below.index, return_indices=True)
-    tops, bottoms = (own[[*MEASURES]].to_numpy()[of] for own, of in zip((above, below), places, strict=True))
-    return np.asarray(tops / bottoms)
-
-
-def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
-    """Return how far apart two cases are in size, as a factor's logarithm."""
-    return abs(math.log(one["neurons"] / other["neurons"]))

@@ -48,12 +48,12 @@ def exponents(medians: pd.DataFrame, steps: Mapping[tuple[str, str, str], Number
         fit = next(iter(fits.values()))
         straight = [(start, tail) for start, tail in fits.items() if by_block is not None and tail.fits]
         start, tail = straight[0] if straight else (np.nan, None)
+        about = ("exponent", "low", "high", "r_squared", "curvature", "curvature_low", "curvature_high")
         lines.append(
             {
                 "contender": contender,
                 "method": method,
-                **{name: getattr(fit, name) for name in ("exponent", "low", "high", "r_squared")},
-                **{name: getattr(fit, name) for name in ("curvature", "curvature_low", "curvature_high")},
+                **{name: getattr(fit, name) for name in about},
                 "counted_exponent": power_law(neurons, points["multiply_adds"].to_numpy(float)).exponent,
                 "straight_from_neurons": start,
                 "straight_exponent": tail.exponent if tail else np.nan,

@@ -20,13 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_sweep(parser)
     add_contenders(parser)
-    parser.add_argument(
-        "--rounds",
-        type=whole(1, 1000),
-        default=7,
-        metavar="N",
-        help="rounds of runs that lack a part (default: 7)",
-    )
+    what = "rounds of the runs that lack a part (default: 7)"
+    parser.add_argument("--rounds", type=whole(1, 1000), default=7, metavar="N", help=what)
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:

@@ -39,13 +39,9 @@ _LONGEST_LABEL = 30
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_results(parser)
+    takes = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
     for name, text in (("before", "the earlier sweep"), ("after", "the later one (default: latest)")):
-        parser.add_argument(
-            name,
-            metavar=name.upper(),
-            nargs="?",
-            help=f"{text}: latest, latest~1, the beginning of a name that `sweeps` lists, or a folder",
-        )
+        parser.add_argument(name, metavar=name.upper(), nargs="?", help=f"{text}: {takes}")
     parser.add_argument(
         "--reference", metavar="NAME", help="the yardstick (default: the earlier sweep's reference)"
     )

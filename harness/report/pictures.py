@@ -28,6 +28,7 @@ from harness.report.style import (
     duration_tick,
     error_bars,
     framed,
+    label_values,
     log_ticks,
     mark,
     number_tick,
@@ -88,9 +89,7 @@ def scaling(results: Results, footer: str) -> Figure:
         )
         said = "\n".join(notes[method])
         axes.annotate(said, (0.0, 0.0), (0, -40), "axes fraction", "offset points", fontsize=8, va="top")
-    first, *_ = panels.values()
-    first.set_ylabel("training time per step (median, 95% interval)")
-    log_ticks(first.yaxis, duration_tick)
+    label_values(panels.values(), "training time per step (median, 95% interval)", duration_tick)
     return figure
 
 
@@ -221,9 +220,7 @@ def speedup(results: Results, footer: str) -> Figure:
         if own["ratio"].min() < 2.0:
             axes.axhline(1.0, color="black", linewidth=0.8)
         against_neurons(axes, own["neurons"])
-    first, *_ = panels.values()
-    first.set_ylabel(f"times as fast as {results.reference} (median of rounds)")
-    log_ticks(first.yaxis, ratio_tick)
+    label_values(panels.values(), f"times as fast as {results.reference} (median of rounds)", ratio_tick)
     return figure
 
 
@@ -295,9 +292,7 @@ def memory(results: Results, footer: str) -> Figure:
     )
     for method, axes in panels.items():
         _curves(axes, results, table[table["method"] == method])
-    first, *_ = panels.values()
-    first.set_ylabel("peak memory, MiB (median, 95% interval)")
-    log_ticks(first.yaxis, number_tick)
+    label_values(panels.values(), "peak memory, MiB (median, 95% interval)", number_tick)
     return figure
 
 
@@ -325,9 +320,7 @@ def loss(results: Results, footer: str) -> Figure:
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-    left, *_ = panels.values()
-    left.set_ylabel("overall loss (mean squared difference)")
-    log_ticks(left.yaxis, number_tick)
+    label_values(panels.values(), "overall loss (mean squared difference)", number_tick)
     return figure
 
 

@@ -3,7 +3,6 @@
 Contenders have their colours as elsewhere; what is no contender, a machine or a part of a run, has a shade.
 """
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +26,7 @@ from harness.report.style import (
     duration_tick,
     error_bars,
     framed,
+    label_values,
     log_ticks,
     mark,
     number_tick,
@@ -35,8 +35,6 @@ from harness.report.style import (
     styles_of,
 )
 
-_MOST_NAMED = 12
-"""Of more machines none has a shade of its own."""
 _MOST_RIVALS = 3
 _MEAN = "mean of the machines, 95% interval"
 _RATIO, _STEP = ("ratio", "low", "high"), ("step_s", "step_low", "step_high")
@@ -55,12 +53,11 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     references = list(dict.fromkeys(training["contender"][training["counts"] == "reference"]))
     rows = [*((_RATIO, name) for name in rivals), *((_STEP, name) for name in [*references, *rivals])]
     names = list(dict.fromkeys(table["machine"]))
-    is_named = len(names) <= _MOST_NAMED
     looks = {
-        name: {"color": shade, "marker": MARKERS[place % len(MARKERS)]} if is_named else {}
+        name: {"color": shade, "marker": MARKERS[place % len(MARKERS)]}
         for place, (name, shade) in enumerate(zip(names, shades(len(names)), strict=True))
     }
-    legend: list[Artist] = [mark(name, **look) for name, look in looks.items()] if is_named else []
+    legend: list[Artist] = [mark(name, **look) for name, look in looks.items()]
     if not training[~training["counts"].isin(["yes", "reference"])].empty:
         legend.append(mark("circled: not in the mean", marker="o", markersize=10, fillstyle="none"))
     if summed["low"].notna().any():
@@ -89,22 +86,18 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
         what = (
             f"times as fast as {' or '.join(references)}" if columns == _RATIO else "training time per step"
         )
-        panels[0].set_ylabel(f"{contender}\n{what}")
-        log_ticks(panels[0].yaxis, ratio_tick if columns == _RATIO else duration_tick, most=7)
+        label_values(panels, f"{contender}\n{what}", ratio_tick if columns == _RATIO else duration_tick)
     for axes, method in zip(grid[0], present, strict=True):
         axes.set_title(method)
     return figure
 
 
-def _line(axes: Axes, own: pd.DataFrame, columns: tuple[str, str, str], look: Mapping[str, Any]) -> None:
-    """Draw a machine's values; thin, grey and without intervals if it has no look of its own."""
-    if look:
-        error_bars(axes, own["neurons"], own, columns, **look)
-    else:
-        axes.plot(own["neurons"], own[columns[0]], color=GREY, linewidth=0.5)
+def _line(axes: Axes, own: pd.DataFrame, columns: tuple[str, str, str], look: dict[str, Any]) -> None:
+    """Draw a machine's values, with circles around those that are not in the summary."""
+    error_bars(axes, own["neurons"], own, columns, **look)
     left_out = own[~own["counts"].isin(["yes", "reference"])]
-    circle = {"marker": "o", "markersize": 10, "fillstyle": "none", "color": look.get("color", GREY)}
-    axes.plot(left_out["neurons"], left_out[columns[0]], linestyle="", **circle)
+    circles = {**look, "marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": ""}
+    axes.plot(left_out["neurons"], left_out[columns[0]], **circles)
 
 
 def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None:

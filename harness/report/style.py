@@ -36,6 +36,7 @@ GREY = "#777777"
 DPI = 192
 """Pixels per inch, twice as many as a page has: text stays sharp on a phone and on paper."""
 _NARROWEST = 8.5
+_MOST_PROGRAMS = 4
 
 
 class Margins(NamedTuple):
@@ -131,14 +132,12 @@ def caption(results: Results) -> str:
     """Return the line below every picture: machine, versions, when, how often."""
     runs, machine = results.runs, results.environment
     versions = dict(zip(runs["contender"], runs["version"], strict=True))
-    where = (
-        f"{machine['cpu']}, usable cores: {machine.get('usable_cores', 'unknown')}"
-        if machine.get("cpu")
-        else "unknown machine"
-    )
-    programs = ", ".join(f"{name}: {version}" for name, version in versions.items())
-    text = f"{where}; {programs}; {rounds(results)}; {results.sweep}"
-    return text if len(text) <= 180 else f"{text[:130]} ... {rounds(results)}; {results.sweep}"
+    cores = f"usable cores: {machine.get('usable_cores', 'unknown')}"
+    where = f"{machine['cpu']}, {cores}" if machine.get("cpu") else "unknown machine"
+    told = [f"{name}: {version}" for name, version in versions.items()]
+    if len(told) > _MOST_PROGRAMS:
+        told[_MOST_PROGRAMS:] = [f"{len(told) - _MOST_PROGRAMS} others"]
+    return f"{where}; {', '.join(told)}; {rounds(results)}; {results.sweep}"
 
 
 def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -194,6 +193,13 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
     axis.set_major_locator(LogLocator(subs=steps, numticks=most) if span > 2 else MaxNLocator(4))
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     axis.set_minor_locator(NullLocator())
+
+
+def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
+    """Label the logarithmic axis of values that panels beside one another share."""
+    first, *_ = panels
+    first.set_ylabel(label)
+    log_ticks(first.yaxis, write)
 
 
 def number_tick(value: float) -> str:

@@ -1,6 +1,6 @@
 //! The parts of a training run, each timed by itself: one group a kernel, one parameter a shape.
 //!
-//! Run with `cargo bench --bench kernels`; the results are in `target/criterion/<kernel>/<shape>/new`.
+//! Run with `cargo bench --features bench`; the results are in `target/criterion/<kernel>/<shape>/new`.
 //! `step-..` is one training step, gradient and update. The learning rate is 0.0, so that every step does
 //! the same work on the same numbers and none runs off to infinity. The throughput of `step-incremental`
 //! and of the peaks is additions and multiplications, so their rates can be divided.

@@ -1,0 +1,110 @@
+"""Times of each contender on each case, and how many times as fast as the reference it is. Pure."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.frames import CASE, LANE
+from harness.analysis.intervals import Numbers, median_interval, verdict
+from harness.rows import WITH_LOSSES
+
+MEASURES = {"training_s": "training", "wall_s": "process"}
+"""What ratios are made of: a column of a frame of runs, and the word for it."""
+Lane = tuple[str, str, str, bool]
+"""Whose runs: method, shape, contender, control."""
+SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
+_OUTLIER = 3.5
+"""Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
+_MAD_TO_SIGMA = 1.4826
+COLUMNS = [
+    *CASE,
+    *("contender", "reference", "control", "measure", "rounds", "effective_rounds", "lag1"),
+    *("ratio", "low", "high", "level", "floor", "floor_layers", "verdict", "parity"),
+]
+
+
+def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
+    """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
+
+    Who never had the right losses on a case stays visible, marked, with the times of the wrong ones.
+    """
+    lines = []
+    for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
+        own = rounds[one["method"], one["layers"], one["contender"], False]
+        about = {name: one[name] for name in (*CASE, "contender")}
+        for measure in SUMMARISED:
+            values = own[measure].dropna().to_numpy()
+            if values.size:
+                lines.append({**about, "measure": measure, "status": one["status"], **spread(values)})
+    return pd.DataFrame(lines, columns=[*CASE, "contender", "measure", "status", *spread(np.zeros(1))])
+
+
+def spread(values: Numbers) -> dict[str, float]:
+    """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
+    median = float(np.median(values))
+    distances = np.abs(values - median)
+    mad = float(np.median(distances))
+    far = distances > _OUTLIER * _MAD_TO_SIGMA * mad
+    lower, upper = np.percentile(values, [25, 75])
+    return {
+        "n": int(values.size),
+        "median": median,
+        **median_interval(values)._asdict(),
+        "mad": mad,
+        "minimum": float(values.min()),
+        "lower_quartile": float(lower),
+        "upper_quartile": float(upper),
+        "outliers": int(far.sum()) if mad > 0 else 0,
+    }
+
+
+def speedups(
+    rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
+) -> pd.DataFrame:
+    """Return how many times as fast as the reference each contender is, per case and measure.
+
+    The ratio is the median of the ratios within each round, reference over contender, with an interval over
+    the rounds. A control line holds who ran twice a round against itself. ``floor`` is the factor of 1 within
+    which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
+    there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
+    """
+    lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
+    right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
+    none = pd.DataFrame(columns=[*MEASURES], dtype=float)
+    lines: list[dict[Any, Any]] = []
+    for one in became.to_dict("records"):
+        name, control = one["contender"], one["control"]
+        against = name if control else reference
+        if name == against and not control:
+            continue
+        case = one["method"], one["layers"]
+        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
+        for word, values in zip(MEASURES.values(), ratios.to_numpy().T, strict=True):
+            lines.append(
+                {
+                    **one,
+                    "reference": against,
+                    "measure": word,
+                    "rounds": values.size,
+                    "ratio": float(np.median(values)) if values.size else np.nan,
+                    **median_interval(values)._asdict(),
+                }
+            )
+    floors = [line for line in lines if line["control"] and line["rounds"] > 1]
+    for line in lines:
+        kind = line["method"], line["measure"]
+        own = [floor for floor in floors if (floor["method"], floor["measure"]) == kind]
+        nearest = min(own, key=lambda floor: _distance(floor, line), default=None)
+        line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else np.nan
+        line["floor_layers"] = nearest["layers"] if nearest else ""
+        word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
+        line["verdict"] = word if line["status"] == "ok" else line["status"]
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool})
+
+
+def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
+    """Return how far apart two cases are in size, as a factor's logarithm."""
+    return abs(math.log(one["neurons"] / other["neurons"]))
