@@ -322,7 +322,7 @@ def test_what_a_contender_cannot_afford_is_left_to_the_others(ran: list[tuple[st
     # times as many: 0.1527 s a step are expected, which is more than ten times 0.015 s.
     options = replace(ONE, shapes=shapes("4-2-1", "16-8-1"), run_s=0.015)
     plan = made(options, "slow", "quick")
-    assert list(map(str, plan.left_out)) == ["slow naive 16-8-1: one training step takes about 0.15 s"]
+    assert list(map(str, plan.left_out)) == ["slow naive 16-8-1: one training step takes about 153 ms"]
     assert [tuple(planned.run_s) for planned in plan.cases] == [("slow", "quick"), ("quick",)]
     assert ("slow 16-8-1", 1) not in ran
 

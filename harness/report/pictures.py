@@ -99,6 +99,9 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
     Return who is drawn, in the order in which the curves end, from the highest down.
     """
     styles, ends = styles_of(results.contenders), {}
+    if ARTICLE.neurons in set(table["neurons"]):
+        # Before the axes are logarithmic: if all values are equal, they then have no extent.
+        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
     for name, group in table.sort_values("neurons", kind="stable").groupby("contender", sort=False):
         contender, method = str(name), str(group["method"].iloc[0])
         look = {**styles[contender], "linestyle": "none" if contender in modelled else LINES[method]}
@@ -107,8 +110,6 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
         axes.plot(wrong["neurons"], wrong["median"], "x", color="black", markersize=11, zorder=3)
         ends[contender] = float(group["median"].iloc[-1])
     against_neurons(axes, results.outcomes["neurons"])
-    if ARTICLE.neurons in set(table["neurons"]):
-        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
     return sorted(ends, key=lambda name: ends[name], reverse=True)
 
 

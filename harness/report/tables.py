@@ -108,7 +108,9 @@ def by_case(results: Results, *methods: str) -> Table:
         row[name] = found.columns["step"].cell(one)
         for measure in _RATIOS:
             cell = found.columns[measure].cell(one)
-            row[f"{name}, {measure}"] = cell if cell.text or one["status"] == "ok" else Cell(one["status"])
+            row[f"{name}, {measure}"] = (
+                cell if cell.text or one["status"] in ("ok", LEFT_OUT) else Cell(one["status"])
+            )
         losses.setdefault(case, {})[name] = one["losses"]
     lines = [
         {**row, "losses": _together(losses[case])}
