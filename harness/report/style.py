@@ -198,10 +198,10 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
 def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
     """Label the logarithmic axis of values that panels beside one another share."""
     first, *others = panels
-    low, high = np.array([axes.dataLim.intervaly for axes in (first, *others)]).T
-    if low.min() == high.max():
+    ends = np.array([axes.dataLim.intervaly for axes in (first, *others)])
+    if ends.max() < 1.001 * ends.min():
         # Of a single value a logarithmic axis has no extent of its own.
-        first.set_ylim(low.min() / 1.3, high.max() * 1.3)
+        first.set_ylim(ends.min() / 1.3, ends.max() * 1.3)
     first.set_ylabel(label)
     log_ticks(first.yaxis, write)
 
