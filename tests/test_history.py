@@ -9,10 +9,12 @@ import pytest
 
 from harness import cli
 from harness.across.history import history, overview
+from harness.analysis.results import understand
 from harness.archive import Archive
 from harness.case import Shape
 from harness.errors import NothingMeasured
 from harness.records import ENVIRONMENT, RUNS, SweepFolder
+from harness.report import sentences
 from harness.report.pictures_across import history as picture
 from tests import sweeps
 
@@ -84,7 +86,7 @@ def test_what_a_list_says(tmp_path: Path) -> None:
         "host": "box",
         "commit": "1111111",
         "cases": 2,
-        "runs": 40,
+        "runs": "40",
         "failed": 0,
         "contenders": ("python", "rust"),
     }
@@ -128,3 +130,11 @@ def test_what_is_refused(
 ) -> None:
     assert cli.main(["sweeps", "--results", str(tmp_path), "--case", *words]) != 0
     assert line in capsys.readouterr().err
+
+
+def test_an_unfinished_sweep_does_not_look_finished(tmp_path: Path) -> None:
+    """Two contenders and a control in three rounds and a warm-up: 12 runs."""
+    rows = [sweeps.row("python", number) for number in (0, 1)]
+    folder = sweeps.write(tmp_path, rows, sweeps.plan(("python", "rust")))
+    assert overview(folder)["runs"] == "2 of 12"
+    assert sentences.unfinished(understand(folder)) == "unfinished: 2 of 12 runs"

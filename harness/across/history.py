@@ -11,7 +11,7 @@ from harness.analysis.results import understand
 from harness.case import Shape
 from harness.errors import NothingMeasured
 from harness.records import SweepFolder
-from harness.rows import Row
+from harness.rows import Row, pending
 
 COLUMNS = [
     *("sweep", "host", "cpu", "commit", "uncommitted_changes", "contender", "reference"),
@@ -29,13 +29,14 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 def overview(sweep: SweepFolder) -> dict[str, Any]:
     """Return what a list says of a sweep; ``floor`` is the factor of 1 within which the first control is."""
     rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
+    left = len(pending(plan, rows)) if plan else 0
     names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
     return {
         "sweep": sweep.name,
         "host": str(machine.get("host", "")),
         "commit": short_commit(machine.get("commit"), machine.get("uncommitted_changes")),
         "cases": len({str(row.run.case) for row in rows}),
-        "runs": len(rows),
+        "runs": f"{plan.runs - left} of {plan.runs}" if plan and left else str(len(rows)),
         "failed": sum(row.status not in ("ok", "paused") for row in rows),
         "floor": _floor(sweep, rows),
         "contenders": tuple(names),

@@ -18,7 +18,7 @@ from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
 from harness.records import SweepFolder
-from harness.rows import FAILED, WITH_LOSSES, Row
+from harness.rows import FAILED, WITH_LOSSES, Row, pending
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
 """The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
@@ -43,6 +43,10 @@ class Results:
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
+    planned: int
+    """Runs that the plan has; 0 if there is no plan."""
+    left: int
+    """Those that are still to be made."""
     runs: pd.DataFrame
     """One line a run."""
     outcomes: pd.DataFrame
@@ -190,6 +194,8 @@ def understand(
         margin=margin,
         contenders=contenders,
         environment=folder.environment(),
+        planned=plan.runs if plan else 0,
+        left=len(pending(plan, rows)) if plan else 0,
         runs=runs_frame(rows),
         outcomes=outcomes(rows, plan),
     )

@@ -62,6 +62,7 @@ def page(results: Results, plan: Plan | None, found: Beside, pictures: Mapping[s
     return template.render(
         results=results,
         title=_title(results.contenders),
+        unfinished=sentences.unfinished(results),
         rivals=list(sentences.rivals(results)),
         overtakings=sentences.overtakings(results.crossovers),
         rounds=sentences.rounds(results),

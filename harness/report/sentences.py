@@ -57,9 +57,9 @@ def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
     return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
 
 
-def unfinished(results: Results) -> str:  # noqa: ARG001
+def unfinished(results: Results) -> str:
     """Say that runs of the plan are still to be made; '' if none is."""
-    return ""
+    return f"unfinished: {results.planned - results.left} of {results.planned} runs" if results.left else ""
 
 
 def marks(verdicts: Iterable[str]) -> Iterator[str]:
