@@ -291,8 +291,7 @@ def test_a_machine_that_comes_back_with_other_files(tmp_path: Path) -> None:
     fleet(crowd, own).carry_out()
     assert keys(tmp_path, "a") == []
     assert own[0].failure == (
-        "came back changed: its tree differs from what is here now; environment.json has it all;"
-        " change that back, or start anew with --fresh"
+        "came back changed: its environment.json has another tree; change that back, or use --fresh"
     )
 
 

@@ -1,4 +1,4 @@
-"""Measures: makes a sweep, or goes on with one, and shows what it found."""
+"""Measures: makes a sweep, or resumes one, and shows what it found."""
 
 import argparse
 from dataclasses import replace
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         asked = None if arguments.resume else options
         sweep = None if arguments.fresh else resumed(archive, asked, here, terminal)
         if sweep is None and arguments.resume:
-            raise UsageError("--resume: there is no sweep to go on with; leave the option out")
+            raise UsageError("--resume: there is nothing to resume; leave the option out")
         sweep = sweep or begin(archive, options, here, terminal)
         terminal.plan(sweep.plan)
         interrupted = carry_out([sweep], terminal)

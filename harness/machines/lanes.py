@@ -203,7 +203,7 @@ class Fleet:
         elif what == "look":
             progress = lane.progress
             if difference := differs(progress.folder, progress.plan, None, machine_of(reply)):
-                why = f"came back changed: {difference}; change that back, or start anew with --fresh"
+                why = f"came back changed: {difference}; change that back, or use --fresh"
                 self._give_up(lane, why)
             else:
                 self._begin(lane)
