@@ -35,7 +35,8 @@ def look(name: str, tree: str = "same") -> dict[str, Any]:
     """Return what a station says of its machine."""
     environment = {"host": name, "tree": tree}
     versions = {"a": "1.0", "b": "1.0"}
-    return {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    about = {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    return {"machine": about}
 
 
 class Machine:
@@ -143,7 +144,7 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         folder = SweepFolder(path / name)
         if not folder.path.exists():
             folder.path.mkdir(parents=True)
-            folder.begin(own, look(name)["environment"])
+            folder.begin(own, look(name)["machine"]["environment"])
         machine = crowd.machines[name]
         found.append(
             Lane(

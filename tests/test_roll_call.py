@@ -126,7 +126,7 @@ def test_other_files_are_noted_between_machines_of_one_processor() -> None:
         (Access(address="tls://127.0.0.1:1"), "tls takes --tls-ca-file, --tls-cert and --tls-key"),
         (
             Access(address="tls://127.0.0.1:1", ca_file="/nowhere", cert="/nowhere", key="/nowhere"),
-            "no use can be made of these certificates: [Errno 2] No such file or directory",
+            "these certificates cannot be used: [Errno 2] No such file or directory",
         ),
     ],
 )

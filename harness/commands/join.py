@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Join folders of sweeps; one folder of them all is joined where it is."""
-    archive = archive_of(arguments)
-    if len(arguments.folders) == 1 and (found := folders_in(Path(arguments.folders[0]))):
-        return join(found, Path(arguments.folders[0]), terminal)
+    archive, into = archive_of(arguments), Path(arguments.folders[0])
+    if len(arguments.folders) == 1 and (found := folders_in(into)):
+        return join(found, into, terminal)
     folders = [archive.find(word) for word in arguments.folders]
     with archive.locked():
         into = archive.path / MACHINES / archive.new_name()
@@ -62,15 +62,18 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         summed = machines.summary(table)
         about = f"{len(found)} machines" if len(found) > 1 else next(iter(found))
         picture = pictures_across.machines(table, summed, f"{about}; {into.name}")
-        replace_file(into / "joined.csv", csv(table))
-        replace_file(into / "pooled.csv", csv(summed))
-        replace_file(into / "machines.png", png(picture))
+        for name, content in (
+            ("joined.csv", csv(table)),
+            ("pooled.csv", csv(summed)),
+            ("machines.png", png(picture)),
+        ):
+            replace_file(into / name, content)
     terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
         unlike = machines.unlike(found)
-        terminal.show(_judged(unlike))
+        terminal.show(sentences.alike(unlike))
         whole = SweepFolder(into / WHOLE)
         if not unlike and put_together(folders, whole):
             terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
@@ -94,7 +97,7 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
         terminal.note(str(nothing))
         return None
     if results.medians.empty:
-        terminal.note(f"{folder.path}: what was measured there was measured anew elsewhere, and counts there")
+        terminal.note(f"{folder.path}: all that it had was measured anew elsewhere, and counts there")
         return None
     return results
 
@@ -102,18 +105,7 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
 def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
     """Return what a machine is called, with its folder's name if another machine is called so."""
     host = str(results.environment.get("host") or folder.name)
-    name = next((name for name in (host, f"{host} ({folder.name})") if name not in taken), None)
-    if name is None:
-        raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")
-    return name
-
-
-def _judged(unlike: Sequence[str]) -> str:
-    """Return whether machines that shared a sweep may be called equal, in words."""
-    if not unlike:
-        return (
-            "The machines may be called equal: on the cases that all have measured, neither ratios nor"
-            " steps differ by more than intervals and floors."
-        )
-    more = f", and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-    return f"The machines may not be called equal: {unlike[0]}{more}. Compare within a machine only."
+    for name in (host, f"{host} ({folder.name})"):
+        if name not in taken:
+            return name
+    raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")

@@ -1,4 +1,4 @@
-"""What goes from one machine to another, in types that JSON has."""
+"""What goes from one machine to another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who is there to measure, and whether all can measure the same: found out before anything is measured."""
+"""Which machines are there, and whether all can measure the same: checked before anything is measured."""
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
         if not worker.machine:
             raise FlatnetError(
                 f"the worker at {worker.address} runs Python {worker.python}, here is"
-                f" {platform.python_version()}; start it by the same"
+                f" {platform.python_version()}; start it with the same version"
             )
     chosen: dict[str, Worker] = {}
     for worker in sorted(present, key=lambda one: (one.machine, not one.offers, one.address)):
@@ -44,11 +44,10 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
 def checked_out() -> tuple[str, str]:
     """Return the ids of the commit and of the tree of files that are here; raise UsageError without git."""
     try:
-        return revisions.commit_of("HEAD"), revisions.tree_of(revisions.UNCOMMITTED)
+        return revisions.object_id("HEAD^{commit}"), revisions.tree_of(revisions.UNCOMMITTED)
     except UsageError as error:
         raise UsageError(
-            "--scheduler: this is no git checkout, so nobody can tell whether workers have the same files;"
-            " clone the project with git"
+            "--scheduler: this is no git checkout, which workers' files are compared with; clone the project"
         ) from error
 
 
@@ -59,36 +58,20 @@ def looked_at(
     here: tuple[str, str],
     terminal: "Terminal",
 ) -> dict[str, Machine]:
-    """Return what each machine says of itself; raise FlatnetError unless all can measure what is ``here``.
-
-    ``look`` has the contenders that each is asked for.
-    """
+    """Return what each machine says of itself; raise FlatnetError unless all can measure what is ``here``."""
     with terminal.doing(f"looking at {len(workers)} machines, and building there"):
         replies = answers(cluster, workers, {name: {"do": "look", **look} for name in workers})
     refusals = [f"{name}: {reply['error']}" for name, reply in replies.items() if "error" in reply]
-    machines = {name: machine_of(reply) for name, reply in replies.items() if "error" not in reply}
+    machines = {name: Machine(**reply["machine"]) for name, reply in replies.items() if "error" not in reply}
     refusals += differences(machines, *here)
     for line in refusals:
         terminal.error(line)
     if refusals:
-        reasons = "reason" if len(refusals) == 1 else "reasons"
-        raise FlatnetError(f"nothing was measured, for the above {reasons}")
-    for name, reply in replies.items():
-        for line in reply["notes"]:
-            terminal.note(f"{name}: {line}")
-    for line in other_files(machines):
+        raise FlatnetError("nothing was measured; the lines above say why")
+    notes = [f"{name}: {line}" for name, reply in replies.items() for line in reply["notes"]]
+    for line in (*notes, *other_files(machines)):
         terminal.note(line)
     return machines
-
-
-def machine_of(reply: Mapping[str, Any]) -> Machine:
-    """Return what a station's answer to a look says of its machine."""
-    return Machine(
-        environment=reply["environment"],
-        versions=reply["versions"],
-        reference=reply["reference"],
-        memory_bytes=reply["memory_bytes"],
-    )
 
 
 def answers(
@@ -100,11 +83,10 @@ def answers(
     while whose:
         for ticket, reply in cluster.replies(1.0):
             if ticket in whose:
-                again = {"error": reply["again"]} if "again" in reply else {}
-                found[whose.pop(ticket)] = {**reply, **again}
-        here = {worker.key for worker in cluster.present()} if whose else set()
+                found[whose.pop(ticket)] = {"error": reply["again"]} if "again" in reply else reply
+        here = cluster.present() if whose else []
         for ticket, name in list(whose.items()):
-            if workers[name].key not in here:
+            if workers[name] not in here:
                 cluster.forget([ticket])
                 found[whose.pop(ticket)] = {"error": "its worker is gone; start it again"}
     return {name: found[name] for name in requests}
@@ -131,7 +113,7 @@ def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> list
 
 
 def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
-    """Yield a note for each machine whose programs differ from those of another with the same processor."""
+    """Yield a note for each machine whose built programs differ from another's with the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
         built = machine.environment.get("built", {})

@@ -1,7 +1,7 @@
 """A sweep on each of several machines, or one that they share: what bench does with --scheduler."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from harness.machines.lanes import Fleet, Lane
 from harness.machines.roll_call import answers, checked_out, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.machine import Machine
-from harness.measure.sweep import Progress, differs
+from harness.measure.sweep import OTHER_OPTIONS, Progress, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder
 
@@ -30,21 +30,21 @@ class Wanted:
     """What bench was asked for."""
 
     options: Options
-    """Of each sweep, or of the one that the machines share."""
+    """Of each sweep, or of the shared one."""
     access: Access
     """The scheduler."""
     command: list[str]
     """The words typed after bench."""
     look: Mapping[str, Any]
-    """The manifest's text and the contenders chosen from it, as a station takes them."""
+    """The manifest's text and the contenders chosen from it."""
     split: bool
     """Whether the machines share one sweep."""
     same_work: bool
     """Whether all have one plan even if their processors differ."""
     fresh: bool
-    """Whether an unfinished sweep is left alone."""
+    """Whether to leave an unfinished sweep alone."""
     resume: bool
-    """Whether the latest one is finished whatever ``options`` and ``split`` say."""
+    """Whether to finish the latest one whatever ``options`` and ``split`` say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +56,19 @@ class Outcome:
     given_up: list[str]
     """A line for each machine that was given up, with the reason."""
     status: int
-    """1 if runs failed, or are missing that no other machine made; INTERRUPTED if somebody did that."""
+    """1 if runs failed, or are missing that no other machine made; INTERRUPTED after Ctrl-C."""
 
 
 def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
-    Raises FlatnetError if not all can measure what is here.
+    Raises FlatnetError unless all can measure what is here.
     """
     access, here = wanted.access, checked_out()
     if access.is_open:
         terminal.note(
-            f"{access.address} is not encrypted: whoever reaches it can run programs on all machines;"
-            " docs/machines.md says how to use TLS"
+            f"{access.address} is not encrypted: anyone who reaches it can run programs on all machines; for"
+            " TLS see docs/machines.md"
         )
     with connected(access) as cluster:
         workers = one_a_machine(cluster.present(), access.address)
@@ -82,7 +82,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
             terminal.say(f"{name}: {shared} {', '.join(plans)}")
             for plan in {id(plan): plan for plan in plans.values()}.values():
                 terminal.plan(plan)
-    # Those who are not there may come back.
+    # A machine that is not there may come back.
     lanes = [
         Lane(machine=folder.name, progress=progress, worker=workers.get(folder.name))
         for folder in folders_in(path)
@@ -102,42 +102,40 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
 def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
-    """Return the folder of the latest sweeps if they are to be resumed, None if there shall be new ones."""
+    """Return the folder of the latest sweeps if they are to be resumed, None if new ones are to begin."""
     latest = next((path for path in reversed(archive.of_machines()) if (path / ABOUT).exists()), None)
     if latest is not None and not wanted.fresh:
-        is_unfinished, obstacle = _obstacle(wanted, latest, machines, terminal)
-        if is_unfinished and not obstacle:
-            terminal.note(f"resuming {latest.name}")
-            return latest
-        if is_unfinished:
+        folders = folders_in(latest)
+        sweeps = [Progress.of(folder) for folder in folders]
+        if not all(sweep and sweep.is_finished for sweep in sweeps):
+            obstacle = next(_obstacles(wanted, latest, machines), "")
+            if not obstacle:
+                for folder in folders:
+                    for name in folder.set_half_lines_aside():
+                        terminal.note(f"{folder.path / name} ended in half a line: it is in {name}.half")
+                terminal.note(f"resuming {latest.name}")
+                return latest
             terminal.note(f"{latest.name} stays unfinished: {obstacle}")
     if wanted.resume:
         raise UsageError("--resume: there is nothing to resume; leave the option out")
     return None
 
 
-def _obstacle(
-    wanted: Wanted, path: Path, machines: Mapping[str, Machine], terminal: "Terminal"
-) -> tuple[bool, str]:
-    """Return whether sweeps in ``path`` are unfinished, and the first reason not to resume them, or ''."""
-    about = SweepFolder(path).read_json(ABOUT) or {}
-    is_unfinished, reasons = False, []
+def _obstacles(wanted: Wanted, path: Path, machines: Mapping[str, Machine]) -> Iterator[str]:
+    """Yield the reasons not to resume the sweeps in ``path``."""
     for folder in folders_in(path):
-        for name in folder.set_half_lines_aside():
-            terminal.note(f"the last line of {folder.name}'s {name} was incomplete: it is in {name}.half")
-        progress = Progress.of(folder)
-        if progress is None:
-            return True, f"the {PLAN} of {folder.name} is gone"
-        is_unfinished = is_unfinished or not progress.is_finished
-        if machine := machines.get(folder.name):
+        plan = folder.plan()
+        if plan is None:
+            yield f"the {PLAN} of {folder.name} is gone"
+        elif machine := machines.get(folder.name):
             options = None if wanted.resume else wanted.options
-            if difference := differs(folder, progress.plan, options, machine):
-                reasons.append(f"{folder.name}: {difference}")
+            if difference := differs(folder, plan, options, machine):
+                yield f"{folder.name}: {difference}"
+    about = SweepFolder(path).read_json(ABOUT) or {}
     if about.get("split") != wanted.split and not wanted.resume:
-        reasons.append("it was started with other options; --resume finishes it with those")
+        yield OTHER_OPTIONS
     if strangers := [name for name in machines if name not in about.get("machines", ())]:
-        reasons.append(f"{', '.join(strangers)} had no part in it")
-    return is_unfinished, next(iter(reasons), "")
+        yield f"{', '.join(strangers)} had no part in it"
 
 
 def _plans(
@@ -151,21 +149,15 @@ def _plans(
     """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
     processors = {machine.environment["cpu"] for machine in machines.values()}
     if wanted.split and len(processors) > 1:
-        raise UsageError(
-            f"--split: takes machines of one kind, here are {' and '.join(map(str, processors))}"
-        )
+        kinds = " and ".join(map(str, processors))
+        raise UsageError(f"--split: takes machines of one kind, here are {kinds}")
     is_shared = wanted.split or wanted.same_work or len(processors) == 1
     limits = {one: machine.memory_bytes for one, machine in machines.items()}
     if is_shared:
         least = min((limit for limit in limits.values() if limit is not None), default=None)
         limits = {next(iter(machines)): least}
     requests = {
-        one: {
-            "do": "plan",
-            "options": encode(wanted.options),
-            "sweep": name,
-            "memory_bytes": limit,
-        }
+        one: {"do": "plan", "options": encode(wanted.options), "sweep": name, "memory_bytes": limit}
         for one, limit in limits.items()
     }
     with terminal.doing(f"pilot runs on {', '.join(requests)}"):
@@ -195,7 +187,7 @@ def _begun(
 
 
 def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Terminal") -> bool:
-    """Measure on all machines, and look for a scheduler that is gone; return whether that was interrupted."""
+    """Measure on all machines, and look for a scheduler that is gone; return whether it was interrupted."""
     is_split = (SweepFolder(path).read_json(ABOUT) or {}).get("split")
     until_s: float | None = None
     try:
