@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.codec import decode
 from harness.machines.cluster import Cluster, Worker
 from harness.machines.lanes import GRACE_S, Fleet, Lane
-from harness.machines.parcel import Parcel
+from harness.machines.parcel import packed, unpacked
 from harness.machines.split import hand_over, shares
 from harness.measure.sweep import Progress
 from harness.plan import Options, Plan, RunKey
@@ -74,10 +74,10 @@ class Machine:
             return look(self.name)
         if request["do"] == "begin":
             self._plan = decode(Plan, request["plan"])
-            theirs = {row.run.key: row for row in Parcel.unpacked(request["has"]).rows}
+            theirs = {row.run.key: row for row in unpacked(request["has"])[0]}
             mine = [row for key, row in self.journal.items() if key not in theirs]
             self.journal |= theirs
-            return Parcel(rows=tuple(mine), losses={}).packed()
+            return packed(mine, {})
         if self._plan is None:
             return {"again": "has not begun"}
         of_round = [
@@ -91,8 +91,8 @@ class Machine:
             self.measured[run.key] += 1
             row = sweeps.row(run.contender, run.round, of=run.case, control=run.control)
             self.journal[run.key] = replace(row, run=run, status=self._status)
-        rows = tuple(self.journal[run.key] for run in of_round if run.key in self.journal)
-        return Parcel(rows=rows, losses={("a", "naive", "4-2-1"): LOSSES}).packed()
+        rows = [self.journal[run.key] for run in of_round if run.key in self.journal]
+        return packed(rows, {("a", "naive", "4-2-1"): LOSSES})
 
 
 class Crowd(Cluster):

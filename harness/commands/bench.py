@@ -110,16 +110,14 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
     )
     archive = archive_of(arguments)
     with archive.locked():
-        outcome = measure(wanted, archive, terminal)
+        path, status = measure(wanted, archive, terminal)
         try:
-            join(folders_in(outcome.path), outcome.path, terminal)
+            join(folders_in(path), path, terminal)
         except NothingMeasured as nothing:
             terminal.note(str(nothing))
-    for line in outcome.given_up:
-        terminal.error(line)
-    if outcome.status == INTERRUPTED:
+    if status == INTERRUPTED:
         terminal.note("interrupted; the same command goes on from here")
-    return outcome.status
+    return status
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:

@@ -1,4 +1,4 @@
-"""The workers of a Dask scheduler: who is there, what they are asked, what they answer. All of Dask is here.
+"""The workers of a Dask scheduler, and requests to them. All of Dask is here.
 
 A request is a task that takes a worker's one `measurement`, so a worker does one thing at a time. Dask never
 retries a task: the caller decides what to do if a worker is gone.
@@ -100,7 +100,7 @@ def connected(access: Access) -> Iterator["Cluster"]:
         import distributed
     except ImportError as error:
         raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
-    # The caller says in one line what goes wrong; Dask would log a traceback.
+    # Dask would log tracebacks of what the caller says in one line.
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -111,9 +111,8 @@ def connected(access: Access) -> Iterator["Cluster"]:
             access.address, timeout=_TIMEOUT_S, security=security, set_as_default=False
         )
     except Exception as error:
-        raise SchedulerGone(
-            f"no scheduler can be reached at {access.address}: {shown_error(error)}"
-        ) from error
+        why = shown_error(error)
+        raise SchedulerGone(f"no scheduler can be reached at {access.address}: {why}") from error
     try:
         yield Cluster(client)
     finally:
@@ -122,8 +121,7 @@ def connected(access: Access) -> Iterator["Cluster"]:
 
 
 def _by_value(function: Any) -> Any:
-    """Return a function that is sent with its code: the worker may have another version of this project."""
-    # Dask sends what can be imported by its name; a lambda it cannot.
+    """Return a function that Dask sends with its code, not by its name: the worker may have another."""
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
@@ -140,10 +138,7 @@ def _security(access: Access) -> Any:
         raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
     # A client that cannot even try would end with a traceback as well.
     if access.address.startswith("tls://") and not has_certificates:
-        raise UsageError(
-            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or all three in Dask's own"
-            " configuration"
-        )
+        raise UsageError("--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key")
     return security
 
 
@@ -216,17 +211,16 @@ class Cluster:
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
         future = self._futures.pop(ticket)
-        if future.status == "error":
-            error = future.exception(timeout=_TIMEOUT_S)
-            if type(error).__name__ == "KilledWorker":
-                return {"again": "its workers were killed"}
-            return {"error": f"its worker failed: {type(error).__name__}: {shown_error(error)}"}
-        if future.status != "finished":
-            return {"again": f"its reply was {future.status}"}
+        status = future.status
+        if status not in ("finished", "error"):
+            return {"again": f"its reply was {status}"}
         try:
             return dict(future.result(timeout=_TIMEOUT_S))
         except Exception as error:
-            return {"again": f"its reply was lost: {type(error).__name__}"}
+            kind = type(error).__name__
+            if status == "finished" or kind == "KilledWorker":
+                return {"again": f"its reply was lost: {kind}"}
+            return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a round that has begun is finished, and kept in the journal."""

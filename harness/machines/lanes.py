@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.codec import encode
 from harness.machines.cluster import Cluster, Worker
-from harness.machines.parcel import Parcel
+from harness.machines.parcel import packed, unpacked
 from harness.measure.machine import Machine
 from harness.measure.sweep import Progress, differs
 
@@ -134,8 +134,8 @@ class Fleet:
                 lane.failure = "is gone"
                 if not self.hand_over:
                     lane.failure += "; the same command resumes its sweep when it is back"
+        others = [lane for lane in self.lanes if lane.worker is not None and not lane.failure]
         for lane in self.lanes:
-            others = [other for other in self.lanes if other.worker is not None and not other.failure]
             if self.hand_over and lane.failure and others and not lane.is_through:
                 self.hand_over(lane, others)
                 lane.is_through = True
@@ -179,7 +179,7 @@ class Fleet:
         """Let a lane's station take up the sweep as it is in the folder here."""
         lane.rounds = None
         progress = lane.progress
-        has = Parcel(rows=tuple(progress.rows.values()), losses=progress.losses).packed()
+        has = packed(progress.rows.values(), progress.losses)
         environment = progress.folder.environment()
         self._ask(lane, "begin", plan=encode(progress.plan), environment=environment, has=has)
 
@@ -200,8 +200,7 @@ class Fleet:
             else:
                 self._begin(lane)
         else:
-            parcel = Parcel.unpacked(reply)
-            for row in progress.take(parcel.rows, parcel.losses):
+            for row in progress.take(*unpacked(reply)):
                 lane.in_vain = 0
                 self.advance(lane.machine, str(row.run), progress.plan.estimate_of(row.run))
             if what == "begin":

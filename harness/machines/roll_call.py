@@ -92,34 +92,29 @@ def answers(
     return {name: found[name] for name in requests}
 
 
-def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> list[str]:
-    """Return a line for each machine that would not measure what is here, with what to do about it."""
-    lines = []
+def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iterator[str]:
+    """Yield a line for each machine that would not measure what is here, with what to do about it."""
     first = next(iter(machines), "")
     for name, machine in machines.items():
         there, here = str(machine.environment["commit"] or "no commit")[:10], commit[:10]
-        if machine.environment["tree"] != tree:
-            lines.append(
-                f"{name}: has other uncommitted changes than are here; commit or stash them"
-                if there == here
-                else f"{name}: has {there}, here is {here}; there type git fetch && git checkout {here}"
-            )
-        elif machine.versions != machines[first].versions:
-            lines.append(
-                f"{name}: has {listed(machine.versions)}, but {first} has"
-                f" {listed(machines[first].versions)}; install the same, or choose by --contenders"
-            )
-    return lines
+        if machine.environment["tree"] == tree:
+            its, firsts = listed(machine.versions), listed(machines[first].versions)
+            if its != firsts:
+                yield f"{name}: has {its}, but {first} has {firsts}; install the same, or use --contenders"
+        elif there == here:
+            yield f"{name}: has other uncommitted changes than are here; commit or stash them"
+        else:
+            yield f"{name}: has {there}, here is {here}; there type git fetch && git checkout {here}"
 
 
 def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
     """Yield a note for each machine whose built programs differ from another's with the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
-        built = machine.environment.get("built", {})
+        built = machine.environment["built"]
         other, files = first.setdefault(machine.environment["cpu"], (name, built))
         if differing := sorted(one for one in built if files.get(one) != built[one]):
             yield (
-                f"{name}: the file of {', '.join(differing)} is not the same as on {other}: another compiler,"
-                " or only the path in it"
+                f"{name}: the file of {', '.join(differing)} differs from that on {other}: another compiler,"
+                " or another path in it"
             )

@@ -19,13 +19,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 from harness.archive import STATIONS, SWEEPS, Archive
 from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.errand import machine_name
-from harness.machines.parcel import Parcel
+from harness.machines.parcel import packed, unpacked
 from harness.measure import environment, revisions
 from harness.measure.contenders import Contender, build, load_manifest, select
 from harness.measure.guard import end_leftovers
@@ -137,15 +137,15 @@ class Station:
         self, here: Here, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
     ) -> dict[str, Any]:
         what: Plan = decode(Plan, plan)
-        theirs = Parcel.unpacked(has)
+        rows, losses = unpacked(has)
         folder = SweepFolder(self._archive.path / SWEEPS / what.sweep)
         if folder.plan() is None:
             self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
         sweep = self._load(what, folder, here)
-        sweep.take(theirs.rows, theirs.losses)
-        self._told = set(theirs.losses)
-        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in theirs.rows})
+        sweep.take(rows, losses)
+        self._told = set(losses)
+        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in rows})
 
     def _round(self, here: Here, sweep: str, case: str, number: int) -> dict[str, Any]:
         current = self._sweep
@@ -171,8 +171,7 @@ class Station:
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
         self._size = _size(sweep.folder)
-        rows = (row for key, row in sweep.rows.items() if key in keys)
-        return Parcel(rows=tuple(rows), losses=new).packed()
+        return packed((row for key, row in sweep.rows.items() if key in keys), new)
 
 
 def _size(folder: SweepFolder) -> int:
@@ -198,18 +197,18 @@ def main() -> None:
     os.dup2(2, 1)
     station = Station("".join(sys.argv[1:]))
     lines: SimpleQueue[bytes | None] = SimpleQueue()
-    threading.Thread(target=_read, args=(requests, lines, station.has_ended), daemon=True).start()
+
+    def read() -> None:
+        for line in requests:
+            lines.put(line)
+        station.has_ended.set()
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
     with guarded(), suppress(BrokenPipeError):
         while (line := lines.get()) is not None:
             replies.write(json.dumps(station.answer(line)).encode() + b"\n")
             replies.flush()
-
-
-def _read(requests: IO[bytes], lines: "SimpleQueue[bytes | None]", ended: threading.Event) -> None:
-    for line in requests:
-        lines.put(line)
-    ended.set()
-    lines.put(None)
 
 
 if __name__ == "__main__":

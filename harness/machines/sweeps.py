@@ -47,22 +47,11 @@ class Wanted:
     """Whether to finish the latest one whatever ``options`` and ``split`` say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What there is after measuring."""
-
-    path: Path
-    """The folder that has a sweep's folder for each machine."""
-    given_up: list[str]
-    """A line for each machine that was given up, with the reason."""
-    status: int
-    """1 if runs failed, or are missing that no other machine made; INTERRUPTED after Ctrl-C."""
-
-
-def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
+def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Path, int]:
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
-    Raises FlatnetError unless all can measure what is here.
+    Return the folder that has a sweep's folder for each machine, and the exit status: 1 if runs failed or are
+    missing. Raises FlatnetError unless all machines can measure what is here.
     """
     access, here = wanted.access, checked_out()
     if access.is_open:
@@ -91,12 +80,10 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     interrupted = _carry_out(wanted, path, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
+        if lane.failure:
+            terminal.error(f"{lane.machine}: {lane.failure}")
     has_failed = any(lane.progress.failed or not lane.is_through for lane in lanes)
-    return Outcome(
-        path=path,
-        given_up=[f"{lane.machine}: {lane.failure}" for lane in lanes if lane.failure],
-        status=INTERRUPTED if interrupted else int(has_failed),
-    )
+    return path, INTERRUPTED if interrupted else int(has_failed)
 
 
 def _unfinished(
