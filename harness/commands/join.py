@@ -1,4 +1,4 @@
-"""Joins the sweeps of several machines: one table, one picture, and what they say together."""
+"""Joins the sweeps of several machines: one table, one picture, one summary."""
 
 import argparse
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.analysis.results import Results
     from harness.terminal import Terminal
 
-HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
+HELP = "join the sweeps of several machines: one table, one picture, one summary"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folders",
         nargs="+",
         metavar="FOLDER",
-        help="the folder of a machine's sweep, copied from wherever it was made, a name that `sweeps` lists,"
-        " or a folder in results/machines, which is joined again",
+        help="the folder of a machine's sweep, a name that `sweeps` lists, or a folder in results/machines,"
+        " which is joined again",
     )
 
 

@@ -1,7 +1,7 @@
 """The workers of a Dask scheduler, and requests to them. All of Dask is here.
 
-A request is a task that takes a worker's one `measurement`, so a worker does one thing at a time. Dask never
-retries a task: the caller decides what to do if a worker is gone.
+A request is a task that takes a worker's one `measurement`, so a worker does one thing at a time. The caller
+decides what to do if a worker is gone: Dask never retries a task.
 """
 
 import json
@@ -40,11 +40,11 @@ class Worker:
     python: str
     """Its version of Python."""
     machine: str
-    """What it calls its machine; empty if it has another Python, so it was not asked."""
+    """The name of its machine; empty if its Python is another."""
     boot: str
     """The id of the machine's latest boot; empty if unknown."""
     process: int
-    """Its process id: another worker may take over an address."""
+    """Its process id."""
     offers: bool
     """Whether it has the resource that a measurement takes."""
 
@@ -64,7 +64,7 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether others may reach the scheduler and do what they like: unencrypted, and not this machine."""
+        """Whether others can use the scheduler: it is not encrypted, and not on this machine."""
         parts = urlsplit(self.address)
         try:
             is_here = ip_address(parts.hostname or "").is_loopback
@@ -138,7 +138,9 @@ def _security(access: Access) -> Any:
         raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
     # A client that cannot even try would end with a traceback as well.
     if access.address.startswith("tls://") and not has_certificates:
-        raise UsageError("--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key")
+        raise UsageError(
+            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration"
+        )
     return security
 
 
@@ -152,7 +154,7 @@ class Cluster:
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
-        """Return the workers that are there, each asked once who it is, without those that do not answer."""
+        """Return the workers that are there and have answered who they are; each is asked once."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
         ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
@@ -198,7 +200,7 @@ class Cluster:
     def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
         """Return the replies that have come, with their tickets; wait so many seconds for the first.
 
-        A reply has ``again`` if the request came to nothing, ``error`` if it never can.
+        A reply has ``again`` if it was lost, ``error`` if asking again cannot help.
         """
         tickets = []
         with suppress(Empty):
@@ -223,7 +225,7 @@ class Cluster:
             return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
-        """Take requests back; a round that has begun is finished, and kept in the journal."""
+        """Take requests back; a station finishes the round that it has begun."""
         futures = [future for ticket in tickets if (future := self._futures.pop(ticket, None))]
         if futures:
             with suppress(Exception):

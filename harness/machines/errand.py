@@ -1,7 +1,7 @@
 """What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-Arguments and results are of JSON's types. Functions import what they need, because Dask sends them by value:
-a worker in a checkout of another version runs those of the client.
+Arguments and results are of JSON's types. Dask sends the functions by value, so a worker in a checkout of
+another version runs those of the client; they import what they need.
 """
 
 import re
@@ -22,7 +22,7 @@ def machine_name(name: str) -> str:
 
 
 def hello() -> dict[str, Any]:
-    """Return what this worker calls its machine, the id of its latest boot, and the process id."""
+    """Return the name of this worker's machine, the id of its latest boot, and the process id."""
     import os
     import socket
     from contextlib import suppress
@@ -54,8 +54,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
         process = kept["process"]
         if process is None or process.poll() is not None:
             if not Path("harness/machines/station.py").is_file():
-                where = Path.cwd()
-                return {"error": f"{where} is no checkout with this version of the project: use one"}
+                return {"error": f"{Path.cwd()} is no checkout with this version of the project: use one"}
             process = kept["process"] = subprocess.Popen(
                 [sys.executable, "-m", "harness.machines.station", hello()["machine"]],
                 stdin=subprocess.PIPE,

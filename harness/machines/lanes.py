@@ -1,8 +1,7 @@
 """A sweep on each of several machines: which rounds each is asked for, and what to do if one is gone.
 
-A machine is a lane. Each request asks a worker of that machine for one round, and the rows of its reply go
-into the machine's folder here. If a worker is gone, the lane waits for another one of the same machine, and
-resumes there with what the folder and the machine's journal have.
+A machine is a lane. A request asks its worker for one round, and the rows of the reply go into the machine's
+folder here. If the worker is gone, the lane resumes with another one of the same machine.
 """
 
 import time
@@ -17,13 +16,13 @@ from harness.measure.machine import Machine
 from harness.measure.sweep import Progress, differs
 
 WINDOW = 2
-"""Rounds that a machine is asked for at a time: when it has finished one, it has the next."""
+"""Rounds that a machine is asked for at a time, so that it need not wait for the next."""
 GRACE_S = 30.0
-"""How long a machine may be gone before others take over, or the command ends without it."""
+"""After so long without a machine others take over, or the command ends without it."""
 _CHECK_S = 1.0
 """How often to look up which workers are there."""
 _MOST_IN_VAIN = 10
-"""A machine is given up after being asked anew so many times in a row without a new row."""
+"""After being asked anew so often without a new row, a machine is given up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,19 +38,19 @@ class Lane:
     asked: dict[str, str] = field(default_factory=dict)
     """What it is asked for, by ticket: look, begin or round."""
     rounds: Iterator[tuple[str, int]] | None = None
-    """Rounds that it was not asked for yet; None until its station has taken up the sweep."""
+    """Rounds to ask for; None until its station has taken up the sweep."""
     gone_since_s: float | None = None
     """Since when there is no worker, by the clock."""
     in_vain: int = 0
     """How often it was asked anew since the latest new row."""
     is_through: bool = False
-    """Whether nothing is left to be measured there."""
+    """Whether nothing is left to measure there."""
     failure: str = ""
     """Why it was given up; empty if it was not."""
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to be measured, and may be."""
+        """Whether it still measures."""
         return not (self.is_through or self.failure)
 
     @property
@@ -75,19 +74,16 @@ class Fleet:
     workers: Cluster
     """The workers that can be asked."""
     look: Mapping[str, Any]
-    """The arguments of the request with which a station gets to know its contenders."""
+    """The arguments of a request to look."""
     advance: Callable[[str, str, float], None]
-    """Told a machine, a run that was made there, and its planned seconds."""
+    """Called with a machine, a run that it has made, and its planned seconds."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
     """Gives the unfinished cases of a lane that was given up to others; None: they stay unfinished."""
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
 
     def carry_out(self) -> None:
-        """Measure until all lanes are through or given up; raise SchedulerGone if the scheduler is.
-
-        An interrupt takes back what has not begun.
-        """
+        """Measure until all lanes are through or given up; raise SchedulerGone if the scheduler is."""
         for lane in self.lanes:
             lane.is_through = lane.progress.is_finished
             if not lane.is_through:
@@ -125,7 +121,7 @@ class Fleet:
                     lane.gone_since_s = now_s
 
     def _goes_on(self) -> bool:
-        """Whether anything is still measured, or waited for; give up machines that are gone for too long."""
+        """Give up machines that are gone for too long; return whether any lane is open."""
         now_s = self.clock()
         still = [lane for lane in self.lanes if lane.is_open]
         late = [one for one in still if one.gone_since_s is not None and now_s - one.gone_since_s >= GRACE_S]
@@ -149,7 +145,7 @@ class Fleet:
         """Count that a lane is asked anew; give it up if that never helps."""
         lane.in_vain += 1
         if lane.in_vain > _MOST_IN_VAIN:
-            why = f"was asked {_MOST_IN_VAIN} times and measured nothing; its worker may have said why"
+            why = f"was asked {_MOST_IN_VAIN} times and measured nothing; see what its worker printed"
             self._let_go(lane, why)
         return bool(lane.failure)
 

@@ -16,8 +16,7 @@ from harness.rows import Row
 def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
     """Return a part of ``plan`` for each machine, of about equally many seconds.
 
-    To see whether the machines are equal, all measure one case of each method that has a control: the
-    article's if possible.
+    All measure one case of each method with a control, if possible the article's: are the machines equal?
     """
     common: dict[str, PlannedCase] = {}
     for case in plan.cases:
@@ -76,7 +75,7 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
 def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
     """Let others measure the unfinished cases of ``lane``, each from its beginning; its rows are kept.
 
-    Their plans are written first: an interruption in between leaves a case planned twice, but loses none.
+    Their plans are written first: an interruption may leave a case in two plans, but never in none.
     """
     plan = lane.progress.plan
     names = {str(run.case) for run in lane.progress.pending()}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 _RECONNECT_S = 60.0
-"""For how long a scheduler that is gone is looked for."""
+"""How long to look for a scheduler that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ class Wanted:
 def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Path, int]:
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
-    Return the folder that has a sweep's folder for each machine, and the exit status: 1 if runs failed or are
-    missing. Raises FlatnetError unless all machines can measure what is here.
+    Return the folder of all their sweeps, and the exit status: 1 if runs failed or are missing. Raises
+    FlatnetError unless all machines can measure what is here.
     """
     access, here = wanted.access, checked_out()
     if access.is_open:
         terminal.note(
-            f"{access.address} is not encrypted: anyone who reaches it can run programs on all machines; for"
-            " TLS see docs/machines.md"
+            f"{access.address} is not encrypted: anyone there can run programs on all machines; for TLS see"
+            " docs/machines.md"
         )
     with connected(access) as cluster:
         workers = one_a_machine(cluster.present(), access.address)
@@ -110,14 +110,13 @@ def _unfinished(
 
 def _obstacles(wanted: Wanted, path: Path, machines: Mapping[str, Machine]) -> Iterator[str]:
     """Yield the reasons not to resume the sweeps in ``path``."""
+    options = None if wanted.resume else wanted.options
     for folder in folders_in(path):
-        plan = folder.plan()
+        plan, machine = folder.plan(), machines.get(folder.name)
         if plan is None:
             yield f"the {PLAN} of {folder.name} is gone"
-        elif machine := machines.get(folder.name):
-            options = None if wanted.resume else wanted.options
-            if difference := differs(folder, plan, options, machine):
-                yield f"{folder.name}: {difference}"
+        elif machine and (difference := differs(folder, plan, options, machine)):
+            yield f"{folder.name}: {difference}"
     about = SweepFolder(path).read_json(ABOUT) or {}
     if about.get("split") != wanted.split and not wanted.resume:
         yield OTHER_OPTIONS

@@ -20,11 +20,11 @@ OTHER_OPTIONS = "it was started with other options; --resume finishes it with th
 class Progress:
     """How far a plan is carried out, by what its folder has.
 
-    After a run that failed its contender is spared that case, and larger shapes of its method.
+    A contender whose run failed is spared that case, and larger shapes of its method.
     """
 
     def __init__(self, plan: Plan, folder: SweepFolder) -> None:
-        """Read what ``folder`` has of ``plan``; raise ResultsError if that cannot be understood."""
+        """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         self.plan = plan
         self.folder = folder
         self.spared: dict[tuple[str, str], Case] = {}
@@ -57,11 +57,11 @@ class Progress:
 
     @property
     def left_s(self) -> float:
-        """The planned seconds of the runs that are still to be made."""
+        """The planned seconds of the runs to be made."""
         return sum(map(self.plan.estimate_of, self.pending()))
 
     def pending(self) -> Iterator[Run]:
-        """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
+        """Yield the runs to be made, each as late as possible: a failure spares others."""
         return filter(self.is_pending, self.plan.schedule())
 
     def is_pending(self, run: Run) -> bool:
