@@ -89,8 +89,7 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
 
     progress = Progress.of(folder)
     if progress and not progress.is_finished:
-        made = f"{len(progress.rows)} of {progress.plan.runs} runs"
-        terminal.note(f"{folder.path}: unfinished: {made}")
+        terminal.note(f"{folder.path}: unfinished: {len(progress.rows)} of {progress.plan.runs} runs")
     try:
         results = planned(understand(folder), progress.plan if progress else None)
     except NothingMeasured as nothing:

@@ -159,20 +159,19 @@ class Cluster:
         # Another worker at the same address has another folder to spill to.
         ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
         self._known = {one: worker for one, worker in self._known.items() if one in ids}
-        pythons = self._run(
-            platform.python_version, [at for one, at in ids.items() if one not in self._known]
-        )
+        new = {one: at for one, at in ids.items() if one not in self._known}
+        pythons = self._run(platform.python_version, list(new.values()))
         # Code that is sent by value runs in the same minor version only.
         minor = platform.python_version().rpartition(".")[0]
         same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
-        for one, address in ids.items():
-            if address in pythons:
+        for one, at in new.items():
+            if at in pythons:
                 self._known[one] = Worker(
-                    address=address,
-                    python=pythons[address],
-                    offers=found[address].get("resources", {}).get(RESOURCE, 0) >= 1,
-                    **told.get(address, {"machine": "", "boot": "", "process": 0}),
+                    address=at,
+                    python=pythons[at],
+                    offers=found[at].get("resources", {}).get(RESOURCE, 0) >= 1,
+                    **told.get(at, {"machine": "", "boot": "", "process": 0}),
                 )
         return list(self._known.values())
 
@@ -227,9 +226,8 @@ class Cluster:
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a station finishes the round that it has begun."""
         futures = [future for ticket in tickets if (future := self._futures.pop(ticket, None))]
-        if futures:
-            with suppress(Exception):
-                self._client.cancel(futures)
+        with suppress(Exception):
+            self._client.cancel(futures)
 
     def _reached(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:

@@ -21,49 +21,41 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
         raise FlatnetError(f"no worker is at {address}; on each machine: make worker SCHEDULER={address}")
     for worker in present:
         if not worker.machine:
+            here = platform.python_version()
             raise FlatnetError(
-                f"the worker at {worker.address} runs Python {worker.python}, here is"
-                f" {platform.python_version()}; start it with the same version"
+                f"the worker at {worker.address} runs Python {worker.python}, here is {here}; use the same"
             )
     chosen: dict[str, Worker] = {}
     for worker in sorted(present, key=lambda one: (one.machine, not one.offers, one.address)):
         known = chosen.setdefault(machine_name(worker.machine), worker)
         if known.boot != worker.boot:
             raise FlatnetError(
-                f"two machines are called {worker.machine}; start the worker of one of them with another"
-                f" {VARIABLE}"
+                f"two machines are called {worker.machine}; start one's worker with another {VARIABLE}"
             )
-    if unable := [name for name, worker in chosen.items() if not worker.offers]:
+    if unable := ", ".join(name for name, worker in chosen.items() if not worker.offers):
         raise FlatnetError(
-            f"no worker of {', '.join(unable)} offers a measurement; start it by make worker"
-            f" SCHEDULER={address}, or add --resources {RESOURCE}=1 to its command"
+            f"no worker of {unable} offers a measurement; start it by make worker SCHEDULER={address}, or"
+            f" with --resources {RESOURCE}=1"
         )
     return chosen
 
 
-def checked_out() -> tuple[str, str]:
-    """Return the ids of the commit and of the tree of files that are here; raise UsageError without git."""
+def looked_at(
+    cluster: Cluster, workers: Mapping[str, Worker], look: Mapping[str, Any], terminal: "Terminal"
+) -> dict[str, Machine]:
+    """Return what each machine says of itself; raise FlatnetError unless all can measure what is here."""
     try:
-        return revisions.object_id("HEAD^{commit}"), revisions.tree_of(revisions.UNCOMMITTED)
+        commit = revisions.object_id("HEAD^{commit}")
+        tree = revisions.tree_of(revisions.UNCOMMITTED)
     except UsageError as error:
         raise UsageError(
             "--scheduler: this is no git checkout, which workers' files are compared with; clone the project"
         ) from error
-
-
-def looked_at(
-    cluster: Cluster,
-    workers: Mapping[str, Worker],
-    look: Mapping[str, Any],
-    here: tuple[str, str],
-    terminal: "Terminal",
-) -> dict[str, Machine]:
-    """Return what each machine says of itself; raise FlatnetError unless all can measure what is ``here``."""
     with terminal.doing(f"looking at {len(workers)} machines, and building there"):
         replies = answers(cluster, workers, {name: {"do": "look", **look} for name in workers})
     refusals = [f"{name}: {reply['error']}" for name, reply in replies.items() if "error" in reply]
     machines = {name: Machine(**reply["machine"]) for name, reply in replies.items() if "error" not in reply}
-    refusals += differences(machines, *here)
+    refusals += differences(machines, commit, tree)
     for line in refusals:
         terminal.error(line)
     if refusals:
@@ -77,7 +69,7 @@ def looked_at(
 def answers(
     cluster: Cluster, workers: Mapping[str, Worker], requests: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the replies to requests, by machine; that of a worker that is gone is an error."""
+    """Return the replies to requests, by machine; a worker that is gone is an error."""
     whose = {cluster.ask(workers[name], request): name for name, request in requests.items()}
     found: dict[str, dict[str, Any]] = {}
     while whose:
@@ -93,7 +85,7 @@ def answers(
 
 
 def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iterator[str]:
-    """Yield a line for each machine that would not measure what is here, with what to do about it."""
+    """Yield a line for each machine that would not measure what is here, and what to do about it."""
     first = next(iter(machines), "")
     for name, machine in machines.items():
         there, here = str(machine.environment["commit"] or "no commit")[:10], commit[:10]

@@ -43,7 +43,7 @@ def _dealt(
 
 def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
     """Return ``plan`` with these cases instead, by method, then by size."""
-    methods = list(dict.fromkeys(case.case.method for case in (*plan.cases, *cases)))
+    methods = plan.options.methods
     ranked = sorted(cases, key=lambda case: (methods.index(case.case.method), case.case.shape.size))
     return replace(plan, cases=tuple(ranked))
 

@@ -110,11 +110,10 @@ class Station:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        hashes = {one.name: digest for one in here.contenders if (digest := _hash(one))}
-        about = {**here.environment, "host": self._machine, "tree": tree, "built": hashes}
+        built = {one.name: _hash(one) for one in here.contenders if one.build}
         return {
             "machine": {
-                "environment": about,
+                "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
                 "versions": dict(here.versions),
                 "reference": here.reference,
                 "memory_bytes": here.memory_bytes,
@@ -152,7 +151,7 @@ class Station:
         if current is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
         # Another worker of this machine may have written since.
-        if _size(current.folder) != self._size:
+        if (current.folder.path / RUNS).stat().st_size != self._size:
             current = self._load(current.plan, current.folder, here)
         runs = [run for run in current.plan.schedule() if run.round == number and str(run.case) == case]
         for run in runs:
@@ -170,23 +169,15 @@ class Station:
         """Pack the rows that there are of some runs, and the losses that were not sent yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
-        self._size = _size(sweep.folder)
+        self._size = (sweep.folder.path / RUNS).stat().st_size
         return packed((row for key, row in sweep.rows.items() if key in keys), new)
 
 
-def _size(folder: SweepFolder) -> int:
-    try:
-        return (folder.path / RUNS).stat().st_size
-    except FileNotFoundError:
-        return -1
-
-
 def _hash(contender: Contender) -> str:
-    """Return the SHA-256 of the project's files in a built contender's command, or '' if there is none."""
+    """Return the SHA-256 of the project's files in a contender's command."""
     paths = [ROOT / word for word in contender.command]
     files = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
-    content = b"".join(path.read_bytes() for path in files)
-    return hashlib.sha256(content).hexdigest() if contender.build and files else ""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from harness.codec import decode, encode
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, connected
 from harness.machines.lanes import Fleet, Lane
-from harness.machines.roll_call import answers, checked_out, looked_at, one_a_machine
+from harness.machines.roll_call import answers, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.machine import Machine
 from harness.measure.sweep import OTHER_OPTIONS, Progress, differs
@@ -53,7 +53,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
     Return the folder of all their sweeps, and the exit status: 1 if runs failed or are missing. Raises
     FlatnetError unless all machines can measure what is here.
     """
-    access, here = wanted.access, checked_out()
+    access = wanted.access
     if access.is_open:
         terminal.note(
             f"{access.address} is not encrypted: anyone there can run programs on all machines; for TLS see"
@@ -61,7 +61,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
         )
     with connected(access) as cluster:
         workers = one_a_machine(cluster.present(), access.address)
-        machines = looked_at(cluster, workers, wanted.look, here, terminal)
+        machines = looked_at(cluster, workers, wanted.look, terminal)
         path = _unfinished(wanted, archive, machines, terminal)
         if path is None:
             name = archive.new_name()
@@ -140,8 +140,7 @@ def _plans(
     is_shared = wanted.split or wanted.same_work or len(processors) == 1
     limits = {one: machine.memory_bytes for one, machine in machines.items()}
     if is_shared:
-        least = min((limit for limit in limits.values() if limit is not None), default=None)
-        limits = {next(iter(machines)): least}
+        limits = {next(iter(machines)): min(filter(None, limits.values()), default=None)}
     requests = {
         one: {"do": "plan", "options": encode(wanted.options), "sweep": name, "memory_bytes": limit}
         for one, limit in limits.items()
