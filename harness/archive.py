@@ -30,12 +30,12 @@ WHOLE = "whole/sweep"
 COMPARED, PREDICTED, SELFCHECK = "compared", "predicted", "selfcheck"
 """The results folders of other commands, within bench's."""
 STATIONS = "stations"
-"""The folder within the results folder where each of several machines keeps what it measures."""
+"""Where a machine that others ask keeps what it measures, within the results folder."""
 _ELSEWHERE = "name another folder with --results"
 
 
 class Archive:
-    """A results folder. Every method raises ResultsError if the folder cannot be read or written."""
+    """A results folder. Methods raise ResultsError if it cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -92,7 +92,7 @@ class Archive:
         )
 
     def new_name(self) -> str:
-        """Return the id for a sweep that begins now: later than all others, whatever the clock says."""
+        """Return the id of a sweep that begins now: after all others, whatever the clock says."""
         moment = datetime.now(UTC)
         for path in [*(sweep.path for sweep in self.sweeps()), *self.of_machines()]:
             with suppress(ValueError):
@@ -142,7 +142,7 @@ class Archive:
 
 
 def folders_in(path: Path) -> list[SweepFolder]:
-    """Return the sweeps whose folders stand directly in ``path``, one for each machine."""
+    """Return the sweeps in the folders of ``path``, one for each machine."""
     return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
 
 

@@ -62,12 +62,9 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         summed = machines.summary(table)
         about = f"{len(found)} machines" if len(found) > 1 else next(iter(found))
         picture = pictures_across.machines(table, summed, f"{about}; {into.name}")
-        for name, content in (
-            ("joined.csv", csv(table)),
-            ("pooled.csv", csv(summed)),
-            ("machines.png", png(picture)),
-        ):
-            replace_file(into / name, content)
+        replace_file(into / "joined.csv", csv(table))
+        replace_file(into / "pooled.csv", csv(summed))
+        replace_file(into / "machines.png", png(picture))
     terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)
@@ -83,7 +80,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
 
 
 def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
-    """Return what a machine's sweep shows, without the cases that were measured anew elsewhere."""
+    """Return a machine's results, without the cases that were measured anew elsewhere."""
     from harness.across.machines import planned
     from harness.analysis.results import understand
 
@@ -102,7 +99,7 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
 
 
 def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
-    """Return what a machine is called, with its folder's name if another machine is called so."""
+    """Return a machine's name, with its folder's if another machine has the same."""
     host = str(results.environment.get("host") or folder.name)
     for name in (host, f"{host} ({folder.name})"):
         if name not in taken:

@@ -24,11 +24,11 @@ from harness.machines import errand
 RESOURCE = "measurement"
 _GONE = "the scheduler is gone"
 _TIMEOUT_S = 10.0
-"""For connecting, for a worker to say who it is, and for fetching a reply."""
+"""For connecting, and for fetching a reply."""
 
 
 class SchedulerGone(FlatnetError):
-    """The scheduler does not answer, or no longer."""
+    """The scheduler does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def checked_address(text: str) -> str:
 
 
 def address_in(path: Path) -> str:
-    """Return the address that a scheduler wrote into ``path``; raise UsageError if there is none."""
+    """Return the address that a scheduler wrote into a file; raise UsageError if there is none."""
     try:
         return str(json.loads(path.read_bytes())["address"])
     except OSError as error:
@@ -121,12 +121,12 @@ def connected(access: Access) -> Iterator["Cluster"]:
 
 
 def _by_value(function: Any) -> Any:
-    """Return a function that Dask sends with its code, not by its name: the worker may have another."""
+    """Return a function that Dask sends with its code, not by its name."""
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
 def _security(access: Access) -> Any:
-    """Return what Dask is to use for TLS; raise UsageError if that cannot be used."""
+    """Return Dask's settings for TLS; raise UsageError if they cannot be used."""
     import distributed
 
     files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
@@ -136,7 +136,7 @@ def _security(access: Access) -> Any:
         has_certificates = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # an error of ssl is an OSError
         raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
-    # A client that cannot even try would end with a traceback as well.
+    # Without them a client would print a traceback.
     if access.address.startswith("tls://") and not has_certificates:
         raise UsageError(
             "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration"
@@ -154,7 +154,7 @@ class Cluster:
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
-        """Return the workers that are there and have answered who they are; each is asked once."""
+        """Return the workers that are there; each is asked once who it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
         ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}

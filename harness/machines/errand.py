@@ -1,7 +1,7 @@
 """What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-Arguments and results are of JSON's types. Dask sends the functions by value, so a worker in a checkout of
-another version runs those of the client; they import what they need.
+Arguments and results are of JSON's types. A worker may have another version of this project, so Dask sends the
+functions by value, and they import what they need.
 """
 
 import re
@@ -36,10 +36,7 @@ def hello() -> dict[str, Any]:
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer of this worker's station to ``request``; start one if there is none.
-
-    It runs in the worker's folder, and ends when the worker does, however that ends.
-    """
+    """Return the answer of this worker's station; start one if there is none, which ends with the worker."""
     import json
     import subprocess
     import sys
@@ -48,7 +45,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
 
     from distributed import get_worker
 
-    # Another thread of the worker may still be busy with a request of a client that is gone.
+    # Another thread may be busy with a request of a client that is gone.
     kept = vars(get_worker()).setdefault("flatnet_station", {"lock": threading.Lock(), "process": None})
     with kept["lock"]:
         process = kept["process"]

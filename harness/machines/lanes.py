@@ -1,4 +1,4 @@
-"""A sweep on each of several machines: which rounds each is asked for, and what to do if one is gone.
+"""A sweep on each of several machines, a round at a time.
 
 A machine is a lane. A request asks its worker for one round, and the rows of the reply go into the machine's
 folder here. If the worker is gone, the lane resumes with another one of the same machine.
@@ -78,7 +78,7 @@ class Fleet:
     advance: Callable[[str, str, float], None]
     """Called with a machine, a run that it has made, and its planned seconds."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
-    """Gives the unfinished cases of a lane that was given up to others; None: they stay unfinished."""
+    """Gives unfinished cases of a lane that was given up to others; None: they stay unfinished."""
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
 
@@ -145,8 +145,7 @@ class Fleet:
         """Count that a lane is asked anew; give it up if that never helps."""
         lane.in_vain += 1
         if lane.in_vain > _MOST_IN_VAIN:
-            why = f"was asked {_MOST_IN_VAIN} times and measured nothing; see what its worker printed"
-            self._let_go(lane, why)
+            self._let_go(lane, f"was asked {_MOST_IN_VAIN} times and measured nothing; see its worker")
         return bool(lane.failure)
 
     def _let_go(self, lane: Lane, failure: str = "") -> None:
@@ -172,12 +171,11 @@ class Fleet:
             lane.rounds = lane.progress.rounds()
 
     def _begin(self, lane: Lane) -> None:
-        """Let a lane's station take up the sweep as it is in the folder here."""
+        """Let a lane's station take up the sweep as it is here."""
         lane.rounds = None
-        progress = lane.progress
-        has = packed(progress.rows.values(), progress.losses)
-        environment = progress.folder.environment()
-        self._ask(lane, "begin", plan=encode(progress.plan), environment=environment, has=has)
+        own = lane.progress
+        has = packed(own.rows.values(), own.losses)
+        self._ask(lane, "begin", plan=encode(own.plan), environment=own.folder.environment(), has=has)
 
     def _ask(self, lane: Lane, do: str, **arguments: Any) -> None:
         if lane.worker is not None:
@@ -185,11 +183,9 @@ class Fleet:
 
     def _heard(self, lane: Lane, what: str, reply: Mapping[str, Any]) -> None:
         progress = lane.progress
-        if "error" in reply:
-            self._let_go(lane, str(reply["error"]))
-        elif "again" in reply:
+        if "error" in reply or "again" in reply:
             # The next look-up may find the same worker, which is then asked from the start.
-            self._let_go(lane)
+            self._let_go(lane, reply.get("error", ""))
         elif what == "look":
             if difference := differs(progress.folder, progress.plan, None, Machine(**reply["machine"])):
                 self._let_go(lane, f"came back changed: {difference}; change that back, or use --fresh")

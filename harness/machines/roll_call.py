@@ -1,4 +1,4 @@
-"""Which machines are there, and whether all can measure the same: checked before anything is measured."""
+"""Which machines are there, and whether all can measure the same."""
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,9 +48,7 @@ def looked_at(
         commit = revisions.object_id("HEAD^{commit}")
         tree = revisions.tree_of(revisions.UNCOMMITTED)
     except UsageError as error:
-        raise UsageError(
-            "--scheduler: this is no git checkout, which workers' files are compared with; clone the project"
-        ) from error
+        raise UsageError("--scheduler: takes a git checkout, to compare workers' files; clone one") from error
     with terminal.doing(f"looking at {len(workers)} machines, and building there"):
         replies = answers(cluster, workers, {name: {"do": "look", **look} for name in workers})
     refusals = [f"{name}: {reply['error']}" for name, reply in replies.items() if "error" in reply]
@@ -85,7 +83,7 @@ def answers(
 
 
 def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iterator[str]:
-    """Yield a line for each machine that would not measure what is here, and what to do about it."""
+    """Yield a line for each machine that would measure something else, with what to do about it."""
     first = next(iter(machines), "")
     for name, machine in machines.items():
         there, here = str(machine.environment["commit"] or "no commit")[:10], commit[:10]
@@ -100,13 +98,11 @@ def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iter
 
 
 def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
-    """Yield a note for each machine whose built programs differ from another's with the same processor."""
+    """Yield a note for each machine whose built programs differ from another's of the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
         built = machine.environment["built"]
         other, files = first.setdefault(machine.environment["cpu"], (name, built))
         if differing := sorted(one for one in built if files.get(one) != built[one]):
-            yield (
-                f"{name}: the file of {', '.join(differing)} differs from that on {other}: another compiler,"
-                " or another path in it"
-            )
+            what = ", ".join(differing)
+            yield f"{name}: the file of {what} differs from that on {other}: another compiler, or only a path"

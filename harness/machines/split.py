@@ -30,7 +30,7 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
 def _dealt(
     plan: Plan, cases: Sequence[PlannedCase], seconds: Mapping[str, float]
 ) -> dict[str, list[PlannedCase]]:
-    """Share cases out, the longest first, each to the machine that has the fewest seconds to measure."""
+    """Share cases out, the longest first, each to the machine with the fewest seconds to measure."""
     left_s = dict(seconds)
     parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
     lengths_s = [(case.round_s(plan.reference) * (case.rounds + 1), case) for case in cases]
@@ -49,9 +49,9 @@ def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
 
 
 def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
-    """Write one sweep that has the cases of all machines, if these are finished; return whether they are.
+    """Write one sweep with the cases of all machines, if these are finished; return whether they are.
 
-    A case that all have measured is taken from the first of them.
+    A case that several have measured is the first one's.
     """
     sweeps = [sweep for folder in folders if (sweep := Progress.of(folder)) and sweep.is_finished]
     if len(sweeps) < len(folders):

@@ -1,10 +1,9 @@
-"""The process that measures on a machine of its own: requests come in on standard input, replies go out.
+"""The process that measures on a machine: requests come in on standard input, replies go out.
 
     python -m harness.machines.station MACHINE    one JSON object a line, both ways; ends when its input ends
 
-It is small, so that no program is timed as the child of a large one, and measures with the tree in which it
-was started. It records each process as it ends, in a journal on the machine's own disk: the sweep's folder in
-results/stations. A run that is in there is not made again: whatever is killed, nothing is lost or made twice.
+It is small, so that no program is timed as the child of a large one. It records each run as it ends in a
+journal, the sweep's folder in results/stations: whatever is killed, no run is lost or made twice.
 """
 
 import fcntl
@@ -166,7 +165,7 @@ class Station:
         return self._sweep
 
     def _parcel(self, sweep: Sweep, keys: Set[RunKey]) -> dict[str, Any]:
-        """Pack the rows that there are of some runs, and the losses that were not sent yet."""
+        """Pack the rows of some runs, and the losses that were not sent yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
         self._size = (sweep.folder.path / RUNS).stat().st_size
@@ -182,7 +181,7 @@ def _hash(contender: Contender) -> str:
 
 def main() -> None:
     """Answer until standard input ends, which stops a round after the current run."""
-    # Builders and programs must not use the two pipes to the client.
+    # Keep the pipes to the client from builders and programs.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

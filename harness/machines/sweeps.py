@@ -71,7 +71,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
             terminal.say(f"{name}: {shared} {', '.join(plans)}")
             for plan in {id(plan): plan for plan in plans.values()}.values():
                 terminal.plan(plan)
-    # A machine that is not there may come back.
+    # A machine without a worker may come back.
     lanes = [
         Lane(machine=folder.name, progress=progress, worker=workers.get(folder.name))
         for folder in folders_in(path)
@@ -89,7 +89,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
 def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
-    """Return the folder of the latest sweeps if they are to be resumed, None if new ones are to begin."""
+    """Return the folder of the latest sweeps if they are to be resumed, else None."""
     latest = next((path for path in reversed(archive.of_machines()) if (path / ABOUT).exists()), None)
     if latest is not None and not wanted.fresh:
         folders = folders_in(latest)
@@ -133,18 +133,15 @@ def _plans(
     terminal: "Terminal",
 ) -> dict[str, Plan]:
     """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
-    processors = {machine.environment["cpu"] for machine in machines.values()}
-    if wanted.split and len(processors) > 1:
-        kinds = " and ".join(map(str, processors))
-        raise UsageError(f"--split: takes machines of one kind, here are {kinds}")
-    is_shared = wanted.split or wanted.same_work or len(processors) == 1
+    kinds = {str(machine.environment["cpu"]) for machine in machines.values()}
+    if wanted.split and len(kinds) > 1:
+        raise UsageError(f"--split: takes machines of one kind, here are {' and '.join(kinds)}")
+    is_shared = wanted.split or wanted.same_work or len(kinds) == 1
     limits = {one: machine.memory_bytes for one, machine in machines.items()}
     if is_shared:
         limits = {next(iter(machines)): min(filter(None, limits.values()), default=None)}
-    requests = {
-        one: {"do": "plan", "options": encode(wanted.options), "sweep": name, "memory_bytes": limit}
-        for one, limit in limits.items()
-    }
+    ask = {"do": "plan", "options": encode(wanted.options), "sweep": name}
+    requests = {one: {**ask, "memory_bytes": limit} for one, limit in limits.items()}
     with terminal.doing(f"pilot runs on {', '.join(requests)}"):
         replies = answers(cluster, workers, requests)
     if failed := [f"{one}: {reply['error']}" for one, reply in replies.items() if "error" in reply]:
@@ -159,7 +156,7 @@ def _plans(
 def _begun(
     wanted: Wanted, archive: Archive, name: str, plans: Mapping[str, Plan], machines: Mapping[str, Machine]
 ) -> Path:
-    """Make the folder of new sweeps, with what is asked of each machine, and return it."""
+    """Make the folder of new sweeps, and return it."""
 
     def fill(new: SweepFolder) -> None:
         for machine, plan in plans.items():
@@ -172,7 +169,7 @@ def _begun(
 
 
 def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Terminal") -> bool:
-    """Measure on all machines, and look for a scheduler that is gone; return whether it was interrupted."""
+    """Measure on all machines, whose scheduler may be gone a while; return whether it was interrupted."""
     is_split = (SweepFolder(path).read_json(ABOUT) or {}).get("split")
     until_s: float | None = None
     try:
@@ -183,12 +180,9 @@ def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Termina
                     terminal.progress({lane.machine: lane.seconds for lane in lanes}) as advance,
                 ):
                     until_s = None
+                    to_others = hand_over if is_split else None
                     Fleet(
-                        lanes=lanes,
-                        workers=cluster,
-                        look=wanted.look,
-                        advance=advance,
-                        hand_over=hand_over if is_split else None,
+                        lanes=lanes, workers=cluster, look=wanted.look, advance=advance, hand_over=to_others
                     ).carry_out()
                     return False
             except SchedulerGone as gone:

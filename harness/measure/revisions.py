@@ -49,7 +49,7 @@ def object_id(name: str) -> str:
 
 @contextmanager
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
-    """Write the files of each tree into a folder of its own within ``folder``, which is removed in the end.
+    """Write each tree into a folder of its own within ``folder``, which is removed in the end.
 
     All paths are equally long, because where a program's arguments and variables lie in memory affects its
     speed (Mytkowicz et al., Producing wrong data without doing anything obviously wrong, ASPLOS 2009).
@@ -69,14 +69,14 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
 
 
 def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
-    """Return the names of the contenders whose folders differ between two trees; of all if none's do."""
+    """Return the names of the contenders whose folders differ between two trees; all if none do."""
     changed = {Path(path).parts[:1] for path in _git("diff", "--name-only", before, after).splitlines()}
     named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
 
 
 def entered(manifest: Manifest, copies: Mapping[str, Path]) -> Manifest:
-    """Return a manifest with each contender once a copy, called name@label; the reference is the first."""
+    """Return a manifest with each contender from each copy, as name@label, the reference first."""
 
     def within(copy: Path, words: tuple[str, ...]) -> tuple[str, ...]:
         # Commands name the project's files from its root.

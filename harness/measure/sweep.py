@@ -46,7 +46,7 @@ class Progress:
 
     @staticmethod
     def of(folder: SweepFolder) -> "Progress | None":
-        """Return how far the sweep in ``folder`` is, None if its plan is gone."""
+        """Return the progress of the sweep in ``folder``, None if its plan is gone."""
         plan = folder.plan()
         return Progress(plan, folder) if plan else None
 
@@ -151,7 +151,7 @@ class Sweep(Progress):
         return row
 
     def _check(self, run: Run, contender: Contender, output: Output) -> tuple[bool, str]:
-        """Compare with the reference's losses on this case, or keep these as the ones to compare with."""
+        """Compare with the losses of the reference on this case, else of the first that has any."""
         case = run.case.method, str(run.case.shape)
         names = [self.plan.reference, *self._contenders]
         other = next((name for name in names if (name, *case) in self.losses), None)
