@@ -1,6 +1,6 @@
 """What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-Arguments and results are of JSON's types. A worker may have another version of this project, so Dask sends the
+Arguments and results are of JSON's types. A worker may have another version of this project, so Dask sends
 functions by value, and they import what they need.
 """
 
