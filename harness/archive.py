@@ -1,12 +1,12 @@
-"""The results folder: every sweep whole in a folder of its own, and what people open linked to the latest.
+"""The results folder: a folder for each sweep, and links to the latest one's files.
 
     results/sweeps/2026-11-24T03-32-52.123Z/   runs.csv, plan.json, summary.csv, scaling.png, ...
     results/latest -> sweeps/2026-11-24T03-32-52.123Z
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
-    results/compared/sweeps/...                the sweeps of compare; those of predict, selfcheck and machines
+    results/compared/sweeps/...                the sweeps of compare; so for predict, selfcheck and machines
 
-One link is replaced, at once, when a new sweep takes over, so that what stands in the folder is never of two
-sweeps. Whoever is killed on the way leaves links that the next ``publish`` puts right.
+A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps. If that is
+interrupted, the next ``publish`` repairs the links.
 """
 
 import re
@@ -22,46 +22,44 @@ from harness.records import RUNS, SweepFolder, explained
 
 SWEEPS, LATEST = "sweeps", "latest"
 MACHINES = "machines"
-"""Where the sweeps of several machines are, in the results folder: a folder for each time."""
+"""The folder within the results folder for the sweeps of several machines."""
 ABOUT = "machines.json"
-"""What was asked of all these machines."""
+"""What was asked of these machines."""
 WHOLE = "whole/sweep"
 """The sweep that machines shared, put together."""
 COMPARED, PREDICTED, SELFCHECK = "compared", "predicted", "selfcheck"
-"""Within a results folder, the results folders with the sweeps of other commands than bench."""
+"""The results folders of other commands, within bench's."""
 STATIONS = "stations"
-"""Where each of several machines keeps what it measures, in the results folder."""
-_NAME = "%Y-%m-%dT%H-%M-%S"
+"""Where a machine that others ask keeps what it measures, within the results folder."""
+_ELSEWHERE = "name another folder with --results"
 
 
 class Archive:
-    """A results folder. Every method raises ResultsError if the folder cannot be read or written."""
+    """A results folder. Methods raise ResultsError if it cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder, if there is none, and keep other benches out of it meanwhile."""
+        """Make the folder if there is none, and keep other benches out of it."""
         from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a sweep needs no lock
 
-        with explained(self.path, "cannot be created", "name another folder with --results"):
-            (self.path / SWEEPS).mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise ResultsError(
-                f"{self.path}: another bench is writing there; wait, or use --results"
-            ) from None
-        except OSError as error:
-            raise ResultsError(f"{self.path}: cannot be written: {error.strerror}; use --results") from error
-        with lock:
+        with explained(self.path, "cannot be written", _ELSEWHERE):
+            (self.path / SWEEPS).mkdir(parents=True, exist_ok=True)
+            try:
+                held = lock.acquire(timeout=0)
+            except Timeout:
+                raise ResultsError(
+                    f"{self.path}: another bench is writing there; wait, or use --results"
+                ) from None
+        with held:
             yield
 
     def sweeps(self) -> list[SweepFolder]:
         """Return all sweeps, the latest last."""
-        with explained(self.path, "cannot be read", "name another folder with --results"):
+        with explained(self.path, "cannot be read", _ELSEWHERE):
             try:
                 names = sorted(path.name for path in (self.path / SWEEPS).iterdir() if path.is_dir())
             except (FileNotFoundError, NotADirectoryError):
@@ -94,13 +92,13 @@ class Archive:
         )
 
     def new_name(self) -> str:
-        """Return the id for a sweep that begins now: later than all others, whatever the clock says."""
+        """Return the id of a sweep that begins now: after all others, whatever the clock says."""
         moment = datetime.now(UTC)
-        for known in [*[sweep.path for sweep in self.sweeps()[-1:]], *self.of_machines()[-1:]]:
+        for path in [*(sweep.path for sweep in self.sweeps()), *self.of_machines()]:
             with suppress(ValueError):
-                latest = datetime.strptime(f"{known.name}+0000", f"{_NAME}.%fZ%z")
-                moment = max(moment, latest + timedelta(milliseconds=1))
-        return sweep_name(moment)
+                known = datetime.strptime(f"{path.name}+0000", "%Y-%m-%dT%H-%M-%S.%fZ%z")
+                moment = max(moment, known + timedelta(milliseconds=1))
+        return f"{moment:%Y-%m-%dT%H-%M-%S}.{moment.microsecond // 1000:03d}Z"
 
     def add(self, plan: Plan, environment: Mapping[str, object]) -> SweepFolder:
         """Make the folder of a new sweep, with its plan and its environment, and publish it."""
@@ -109,9 +107,9 @@ class Archive:
         return folder
 
     def filled(self, name: str, fill: Callable[[SweepFolder], None], within: str = SWEEPS) -> SweepFolder:
-        """Make the folder of a sweep so that, killed at any moment, it is there with all its files or not."""
+        """Make the folder of a sweep in one step: if interrupted, it is complete or absent."""
         new, path = self.path / within / ".new", self.path / within / name
-        with explained(path, "cannot be written", "name another folder with --results"):
+        with explained(path, "cannot be written", _ELSEWHERE):
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
             fill(SweepFolder(new))
@@ -119,24 +117,21 @@ class Archive:
         return SweepFolder(path)
 
     def publish(self) -> None:
-        """Let what stands directly in the folder be the latest sweep's."""
+        """Link the folder's files to those of the latest sweep."""
         sweeps = self.sweeps()
         if not sweeps:
             return
-        latest = sweeps[-1]
         with explained(
             self.path, "cannot be linked", "use --results with a file system that has symbolic links"
         ):
-            names = {path.name for path in latest.path.iterdir() if not path.name.startswith(".")}
-            ours = {path.name for path in self.path.iterdir() if _is_ours(path)}
+            names = {path.name for path in sweeps[-1].path.iterdir() if not path.name.startswith(".")}
+            ours = {path.name for path in self.path.iterdir() if _is_link_of_ours(path)}
             for name in ours - names:
                 (self.path / name).unlink()
-            target = f"{SWEEPS}/{latest.name}"
-            if not _leads_to(self.path / LATEST, target):
-                new = self.path / f".{LATEST}.new"
-                new.unlink(missing_ok=True)
-                new.symlink_to(target)
-                new.replace(self.path / LATEST)
+            new = self.path / f".{LATEST}.new"
+            new.unlink(missing_ok=True)
+            new.symlink_to(f"{SWEEPS}/{sweeps[-1].name}")
+            new.replace(self.path / LATEST)
             for name in sorted(names - ours):
                 try:
                     (self.path / name).symlink_to(f"{LATEST}/{name}")
@@ -147,20 +142,9 @@ class Archive:
 
 
 def folders_in(path: Path) -> list[SweepFolder]:
-    """Return the sweeps whose folders stand directly in ``path``, one for each machine."""
+    """Return the sweeps in the folders of ``path``, one for each machine."""
     return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
 
 
-def sweep_name(moment: datetime) -> str:
-    """Return the id of a sweep that is planned at ``moment``: sortable, and fit for a file name."""
-    return f"{moment:{_NAME}}.{moment.microsecond // 1000:03d}Z"
-
-
-def _is_ours(path: Path) -> bool:
-    return _leads_to(path, f"{LATEST}/{path.name}")
-
-
-def _leads_to(path: Path, target: str) -> bool:
-    with suppress(OSError):
-        return str(path.readlink()) == target
-    return False
+def _is_link_of_ours(path: Path) -> bool:
+    return path.is_symlink() and str(path.readlink()) == f"{LATEST}/{path.name}"

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from harness.case import Case, Shape
 from harness.codec import shown
-from harness.plan import Plan, Run, RunKey
+from harness.plan import Run
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
 """The status of a run after which its contender is spared that case and larger shapes."""
@@ -70,25 +70,6 @@ class Row:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
         if not self.training_s and self.status in WITH_LOSSES:
             raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
-
-
-def pending(plan: Plan, rows: Iterable[Row]) -> list[Run]:
-    """Return the runs of ``plan`` that are still to be made after ``rows``.
-
-    After a run that failed its contender is spared that case, and larger shapes of its method.
-    """
-    made, spared = set[RunKey](), dict[tuple[str, str], int]()
-    for row in rows:
-        made.add(row.run.key)
-        if row.status in FAILED:
-            lane, size = (row.run.contender, row.run.case.method), row.run.case.shape.size
-            spared[lane] = min(size, spared.get(lane, size))
-    return [
-        run
-        for run in plan.schedule()
-        if run.key not in made
-        and run.case.shape.size < spared.get((run.contender, run.case.method), math.inf)
-    ]
 
 
 _CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")

@@ -126,7 +126,7 @@ def test_missing_results(tmp_path: Path, command: Command) -> None:
 def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "results"
-    error = f"error: {path}: cannot be created: Not a directory; name another folder with --results\n"
+    error = f"error: {path}: cannot be written: Not a directory; name another folder with --results\n"
     assert command("bench", "--results", str(path)) == (1, "", error)
 
 
@@ -285,7 +285,7 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path, command: Command) ->
     # Another sweep with --resume: there is nothing to finish.
     status, _, err = command(*bench(folder, manifest), *shapes, "--resume")
     assert status == 2
-    assert err.splitlines()[-1] == "error: --resume: there is no sweep to go on with; leave the option out"
+    assert err.splitlines()[-1] == "error: --resume: there is nothing to resume; leave the option out"
 
 
 def test_a_new_sweep_leaves_the_earlier_one_whole(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_killed_and_resumed(tmp_path: Path, command: Command, passed: int) -> No
             process.wait()
     status, _, err = command(*words)
     assert status == 0
-    assert "note: going on with sweep " in err
+    assert "note: resuming " in err
     assert (folder / "runs.csv").read_bytes().startswith(before)
     found = keys(folder)
     assert len({key[0] for key in found}) == 1
@@ -454,7 +454,7 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
         path.write_text(whole, encoding="utf-8")
         *_, note, error = err.splitlines()
         assert status == 2
-        assert error == "error: --resume: there is no sweep to go on with; leave the option out"
+        assert error == "error: --resume: there is nothing to resume; leave the option out"
         start = f"note: sweep {sweep.name} stays unfinished: "
         assert note.startswith(start)
         return note.removeprefix(start)
@@ -462,7 +462,7 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
     for name in ("host", "commit"):
         text = json.dumps(json.loads(environment) | {name: "another"})
         reason = refused_because("environment.json", text)
-        assert reason.startswith(f"its {name} differs from what is here now")
+        assert reason == f"its environment.json has another {name}"
     assert refused_because("plan.json", plan.replace("fake honest", "fake 2")) == (
         "it is of a (fake 2), compared with a; here are a (fake honest), compared with a"
     )

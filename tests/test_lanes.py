@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.codec import decode
 from harness.machines.cluster import Cluster, Worker
 from harness.machines.lanes import GRACE_S, Fleet, Lane
-from harness.machines.parcel import Parcel
+from harness.machines.parcel import packed, unpacked
 from harness.machines.split import hand_over, shares
 from harness.measure.sweep import Progress
 from harness.plan import Options, Plan, RunKey
@@ -35,7 +35,8 @@ def look(name: str, tree: str = "same") -> dict[str, Any]:
     """Return what a station says of its machine."""
     environment = {"host": name, "tree": tree}
     versions = {"a": "1.0", "b": "1.0"}
-    return {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    about = {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    return {"machine": about}
 
 
 class Machine:
@@ -73,10 +74,10 @@ class Machine:
             return look(self.name)
         if request["do"] == "begin":
             self._plan = decode(Plan, request["plan"])
-            theirs = {row.run.key: row for row in Parcel.unpacked(request["has"]).rows}
+            theirs = {row.run.key: row for row in unpacked(request["has"])[0]}
             mine = [row for key, row in self.journal.items() if key not in theirs]
             self.journal |= theirs
-            return Parcel(rows=tuple(mine), losses={}).packed()
+            return packed(mine, {})
         if self._plan is None:
             return {"again": "has not begun"}
         of_round = [
@@ -90,8 +91,8 @@ class Machine:
             self.measured[run.key] += 1
             row = sweeps.row(run.contender, run.round, of=run.case, control=run.control)
             self.journal[run.key] = replace(row, run=run, status=self._status)
-        rows = tuple(self.journal[run.key] for run in of_round if run.key in self.journal)
-        return Parcel(rows=rows, losses={("a", "naive", "4-2-1"): LOSSES}).packed()
+        rows = [self.journal[run.key] for run in of_round if run.key in self.journal]
+        return packed(rows, {("a", "naive", "4-2-1"): LOSSES})
 
 
 class Crowd(Cluster):
@@ -143,7 +144,7 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         folder = SweepFolder(path / name)
         if not folder.path.exists():
             folder.path.mkdir(parents=True)
-            folder.begin(own, look(name)["environment"])
+            folder.begin(own, look(name)["machine"]["environment"])
         machine = crowd.machines[name]
         found.append(
             Lane(
@@ -291,8 +292,7 @@ def test_a_machine_that_comes_back_with_other_files(tmp_path: Path) -> None:
     fleet(crowd, own).carry_out()
     assert keys(tmp_path, "a") == []
     assert own[0].failure == (
-        "came back changed: its tree differs from what is here now; environment.json has it all;"
-        " change that back, or start anew with --fresh"
+        "came back changed: its environment.json has another tree; change that back, or use --fresh"
     )
 
 

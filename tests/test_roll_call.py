@@ -102,11 +102,11 @@ def test_what_must_be_the_same() -> None:
         "d": machine(tree=None, commit=None),
         "e": machine("2"),
     }
-    assert differences(machines, "0123456789abcdef", "t") == [
+    assert list(differences(machines, "0123456789abcdef", "t")) == [
         "b: has fedcba9876, here is 0123456789; there type git fetch && git checkout 0123456789",
         "c: has other uncommitted changes than are here; commit or stash them",
         "d: has no commit, here is 0123456789; there type git fetch && git checkout 0123456789",
-        "e: has rust (2), but a has rust (1); install the same, or choose by --contenders",
+        "e: has rust (2), but a has rust (1); install the same, or use --contenders",
     ]
 
 
@@ -117,7 +117,7 @@ def test_other_files_are_noted_between_machines_of_one_processor() -> None:
         "c": machine(built={"rust": "third"}, cpu="arm"),
     }
     (note,) = other_files(machines)
-    assert note.startswith("b: the file of rust is not the same as on a")
+    assert note.startswith("b: the file of rust differs from that on a")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_other_files_are_noted_between_machines_of_one_processor() -> None:
         (Access(address="tls://127.0.0.1:1"), "tls takes --tls-ca-file, --tls-cert and --tls-key"),
         (
             Access(address="tls://127.0.0.1:1", ca_file="/nowhere", cert="/nowhere", key="/nowhere"),
-            "no use can be made of these certificates: [Errno 2] No such file or directory",
+            "these certificates cannot be used: [Errno 2] No such file or directory",
         ),
     ],
 )

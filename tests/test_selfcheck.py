@@ -82,7 +82,7 @@ def test_a_check_that_was_cut_off_goes_on(tmp_path: Path, capfd: pytest.CaptureF
     (sweep.path / RUNS).write_bytes(runs[: len(runs) // 2])  # in the midst of a line
     capfd.readouterr()
     assert cli.main(words(tmp_path)) == 0
-    assert f"note: going on with sweep {sweep.name}" in capfd.readouterr().err
+    assert f"note: resuming {sweep.name}" in capfd.readouterr().err
     assert len(archive.sweeps()) == 1
     assert len(sweep.rows()) == 40
     # Another number of rounds is another check, and so is a fresh one.

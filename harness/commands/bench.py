@@ -1,4 +1,4 @@
-"""Measures: makes a sweep, or goes on with one, and shows what it found."""
+"""Measures: makes a sweep, or resumes one, and shows what it found."""
 
 import argparse
 from dataclasses import replace
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         asked = None if arguments.resume else options
         sweep = None if arguments.fresh else resumed(archive, asked, here, terminal)
         if sweep is None and arguments.resume:
-            raise UsageError("--resume: there is no sweep to go on with; leave the option out")
+            raise UsageError("--resume: there is nothing to resume; leave the option out")
         sweep = sweep or begin(archive, options, here, terminal)
         terminal.plan(sweep.plan)
         interrupted = carry_out([sweep], terminal)
@@ -110,16 +110,14 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
     )
     archive = archive_of(arguments)
     with archive.locked():
-        outcome = measure(wanted, archive, terminal)
+        path, status = measure(wanted, archive, terminal)
         try:
-            join(folders_in(outcome.path), outcome.path, terminal)
+            join(folders_in(path), path, terminal)
         except NothingMeasured as nothing:
             terminal.note(str(nothing))
-    for line in outcome.given_up:
-        terminal.error(line)
-    if outcome.status == INTERRUPTED:
+    if status == INTERRUPTED:
         terminal.note("interrupted; the same command goes on from here")
-    return outcome.status
+    return status
 
 
 def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:

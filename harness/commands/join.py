@@ -1,4 +1,4 @@
-"""Joins the sweeps of several machines: one table, one picture, and what they say together."""
+"""Joins the sweeps of several machines: one table, one picture, one summary."""
 
 import argparse
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.analysis.results import Results
     from harness.terminal import Terminal
 
-HELP = "join the sweeps of several machines: one table, one picture, and what they say together"
+HELP = "join the sweeps of several machines: one table, one picture, one summary"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folders",
         nargs="+",
         metavar="FOLDER",
-        help="the folder of a machine's sweep, copied from wherever it was made, a name that `sweeps` lists,"
-        " or a folder in results/machines, which is joined again",
+        help="the folder of a machine's sweep, a name that `sweeps` lists, or a folder in results/machines,"
+        " which is joined again",
     )
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Join folders of sweeps; one folder of them all is joined where it is."""
-    archive = archive_of(arguments)
-    if len(arguments.folders) == 1 and (found := folders_in(Path(arguments.folders[0]))):
-        return join(found, Path(arguments.folders[0]), terminal)
+    archive, into = archive_of(arguments), Path(arguments.folders[0])
+    if len(arguments.folders) == 1 and (found := folders_in(into)):
+        return join(found, into, terminal)
     folders = [archive.find(word) for word in arguments.folders]
     with archive.locked():
         into = archive.path / MACHINES / archive.new_name()
@@ -70,7 +70,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         terminal.note(line)
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
         unlike = machines.unlike(found)
-        terminal.show(_judged(unlike))
+        terminal.show(sentences.alike(unlike))
         whole = SweepFolder(into / WHOLE)
         if not unlike and put_together(folders, whole):
             terminal.say(f"As one sweep, for make show and make plot: {whole.path}")
@@ -80,40 +80,28 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
 
 
 def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
-    """Return what a machine's sweep shows, without the cases that were measured anew elsewhere."""
+    """Return a machine's results, without the cases that were measured anew elsewhere."""
     from harness.across.machines import planned
     from harness.analysis.results import understand
 
     progress = Progress.of(folder)
     if progress and not progress.is_finished:
-        made = f"{len(progress.rows)} of {progress.plan.runs} runs"
-        terminal.note(f"{folder.path}: unfinished: {made}")
+        terminal.note(f"{folder.path}: unfinished: {len(progress.rows)} of {progress.plan.runs} runs")
     try:
         results = planned(understand(folder), progress.plan if progress else None)
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
         return None
     if results.medians.empty:
-        terminal.note(f"{folder.path}: what was measured there was measured anew elsewhere, and counts there")
+        terminal.note(f"{folder.path}: all that it had was measured anew elsewhere, and counts there")
         return None
     return results
 
 
 def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
-    """Return what a machine is called, with its folder's name if another machine is called so."""
+    """Return a machine's name, with its folder's if another machine has the same."""
     host = str(results.environment.get("host") or folder.name)
-    name = next((name for name in (host, f"{host} ({folder.name})") if name not in taken), None)
-    if name is None:
-        raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")
-    return name
-
-
-def _judged(unlike: Sequence[str]) -> str:
-    """Return whether machines that shared a sweep may be called equal, in words."""
-    if not unlike:
-        return (
-            "The machines may be called equal: on the cases that all have measured, neither ratios nor"
-            " steps differ by more than intervals and floors."
-        )
-    more = f", and {len(unlike) - 1} more" if len(unlike) > 1 else ""
-    return f"The machines may not be called equal: {unlike[0]}{more}. Compare within a machine only."
+    for name in (host, f"{host} ({folder.name})"):
+        if name not in taken:
+            return name
+    raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")

@@ -1,7 +1,7 @@
-"""The workers of a Dask scheduler: who is there, what they are asked, what they answer. All of Dask is here.
+"""The workers of a Dask scheduler, and requests to them. All of Dask is here.
 
-A request is a task for one worker, which has one `measurement` to give: so it does one thing at a time. Dask
-is told never to try anything again: what to do if a worker is gone is up to whoever asked.
+A request is a task that takes a worker's one `measurement`, so a worker does one thing at a time. The caller
+decides what to do if a worker is gone: Dask never retries a task.
 """
 
 import json
@@ -22,15 +22,13 @@ from harness.errors import FlatnetError, UsageError
 from harness.machines import errand
 
 RESOURCE = "measurement"
-_PROTOCOLS = ("tcp", "tls", "ws", "wss")
 _GONE = "the scheduler is gone"
-_CONNECT_S = 10.0
-_ANSWER_S = 10.0
-"""How long a worker may take to say who it is, and a reply to arrive."""
+_TIMEOUT_S = 10.0
+"""For connecting, and for fetching a reply."""
 
 
 class SchedulerGone(FlatnetError):
-    """The scheduler does not answer, or no longer."""
+    """The scheduler does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +40,13 @@ class Worker:
     python: str
     """Its version of Python."""
     machine: str
-    """What it calls its machine; empty if it was not asked, for its Python is another."""
+    """The name of its machine; empty if its Python is another."""
     boot: str
-    """What is unique to the machine since it was started; empty if unknown."""
+    """The id of the machine's latest boot; empty if unknown."""
     process: int
-    """Its process id: another worker may take over an address."""
+    """Its process id."""
     offers: bool
     """Whether it has the resource that a measurement takes."""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Its unique key among all workers that ever were."""
-        return self.address, self.process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +64,7 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether others may reach the scheduler and do what they like: unencrypted, and not this machine."""
+        """Whether others can use the scheduler: it is not encrypted, and not on this machine."""
         parts = urlsplit(self.address)
         try:
             is_here = ip_address(parts.hostname or "").is_loopback
@@ -82,18 +75,15 @@ class Access:
 
 def checked_address(text: str) -> str:
     """Return the address of a scheduler; raise UsageError if it cannot be one."""
-    parts = urlsplit(text)
-    try:
-        is_whole = parts.scheme in _PROTOCOLS and parts.hostname and parts.port
-    except ValueError:
-        is_whole = False
-    if not is_whole:
-        raise UsageError(f"--scheduler: got {text[:60]!r}, takes an address such as tcp://host:8786")
-    return text
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.scheme in ("tcp", "tls", "ws", "wss") and parts.hostname and parts.port:
+            return text
+    raise UsageError(f"--scheduler: got {text[:60]!r}, takes an address such as tcp://host:8786")
 
 
 def address_in(path: Path) -> str:
-    """Return the address that a scheduler wrote into ``path``; raise UsageError if there is none."""
+    """Return the address that a scheduler wrote into a file; raise UsageError if there is none."""
     try:
         return str(json.loads(path.read_bytes())["address"])
     except OSError as error:
@@ -104,13 +94,13 @@ def address_in(path: Path) -> str:
 
 @contextmanager
 def connected(access: Access) -> Iterator["Cluster"]:
-    """Connect to a scheduler; raise UsageError without Dask, and SchedulerGone if nobody answers."""
+    """Connect to a scheduler; raise UsageError without Dask, and SchedulerGone if there is no answer."""
     try:
         import cloudpickle
         import distributed
     except ImportError as error:
         raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
-    # What goes wrong is said in one line, by whoever asked, and not by Dask in a traceback.
+    # Dask would log tracebacks of what the caller says in one line.
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -118,31 +108,25 @@ def connected(access: Access) -> Iterator["Cluster"]:
     security = _security(access)
     try:
         client = distributed.Client(
-            access.address, timeout=_CONNECT_S, security=security, set_as_default=False
+            access.address, timeout=_TIMEOUT_S, security=security, set_as_default=False
         )
     except Exception as error:
-        raise SchedulerGone(
-            f"no scheduler can be reached at {access.address}: {shown_error(error)}"
-        ) from error
+        why = shown_error(error)
+        raise SchedulerGone(f"no scheduler can be reached at {access.address}: {why}") from error
     try:
         yield Cluster(client)
     finally:
         with suppress(Exception):
-            client.close(timeout=_ANSWER_S)
+            client.close(timeout=_TIMEOUT_S)
 
 
 def _by_value(function: Any) -> Any:
-    """Return a function that is sent with its code: the worker may have another version of this project."""
-    # What can be imported is sent by its name; this cannot.
+    """Return a function that Dask sends with its code, not by its name."""
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
-def _minor(python: str) -> list[str]:
-    return python.split(".")[:2]
-
-
 def _security(access: Access) -> Any:
-    """Return what Dask is to use for TLS; raise UsageError if that will not do."""
+    """Return Dask's settings for TLS; raise UsageError if they cannot be used."""
     import distributed
 
     files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
@@ -151,12 +135,11 @@ def _security(access: Access) -> Any:
     try:
         has_certificates = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # an error of ssl is an OSError
-        raise UsageError(f"--tls-cert: no use can be made of these certificates: {error}") from error
-    # A client that cannot even try would complain at its end as well, in a traceback.
+        raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
+    # Without them a client would print a traceback.
     if access.address.startswith("tls://") and not has_certificates:
         raise UsageError(
-            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration of"
-            " all three"
+            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration"
         )
     return security
 
@@ -171,24 +154,24 @@ class Cluster:
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
-        """Return who is there, each asked once who it is; who does not answer is left out."""
+        """Return the workers that are there; each is asked once who it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
-        # Another worker at the same address has another folder for what it spills.
+        # Another worker at the same address has another folder to spill to.
         ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
-        self._known = {number: worker for number, worker in self._known.items() if number in ids}
-        pythons = self._run(
-            platform.python_version, [at for one, at in ids.items() if one not in self._known]
-        )
-        # What is sent by value is code of this Python.
-        same = [at for at, python in pythons.items() if _minor(python) == _minor(platform.python_version())]
+        self._known = {one: worker for one, worker in self._known.items() if one in ids}
+        new = {one: at for one, at in ids.items() if one not in self._known}
+        pythons = self._run(platform.python_version, list(new.values()))
+        # Code that is sent by value runs in the same minor version only.
+        minor = platform.python_version().rpartition(".")[0]
+        same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
-        for number, address in ids.items():
-            if address in pythons:
-                self._known[number] = Worker(
-                    address=address,
-                    python=pythons[address],
-                    offers=found[address].get("resources", {}).get(RESOURCE, 0) >= 1,
-                    **told.get(address, {"machine": "", "boot": "", "process": 0}),
+        for one, at in new.items():
+            if at in pythons:
+                self._known[one] = Worker(
+                    address=at,
+                    python=pythons[at],
+                    offers=found[at].get("resources", {}).get(RESOURCE, 0) >= 1,
+                    **told.get(at, {"machine": "", "boot": "", "process": 0}),
                 )
         return list(self._known.values())
 
@@ -216,7 +199,7 @@ class Cluster:
     def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
         """Return the replies that have come, with their tickets; wait so many seconds for the first.
 
-        A reply has ``again`` if the request came to nothing, ``error`` if it never can.
+        A reply has ``again`` if it was lost, ``error`` if asking again cannot help.
         """
         tickets = []
         with suppress(Empty):
@@ -229,24 +212,22 @@ class Cluster:
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
         future = self._futures.pop(ticket)
-        if future.status not in ("finished", "error"):
-            return {"again": f"its reply was {future.status}"}
-        if future.status == "error":
-            error = future.exception(timeout=_ANSWER_S)
-            if type(error).__name__ == "KilledWorker":
-                return {"again": "its workers were killed"}
-            return {"error": f"its worker failed: {type(error).__name__}: {shown_error(error)}"}
+        status = future.status
+        if status not in ("finished", "error"):
+            return {"again": f"its reply was {status}"}
         try:
-            return dict(future.result(timeout=_ANSWER_S))
+            return dict(future.result(timeout=_TIMEOUT_S))
         except Exception as error:
-            return {"again": f"its reply was lost: {type(error).__name__}"}
+            kind = type(error).__name__
+            if status == "finished" or kind == "KilledWorker":
+                return {"again": f"its reply was lost: {kind}"}
+            return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
-        """Take requests back; a round that has begun goes on to its end, and into the journal."""
+        """Take requests back; a station finishes the round that it has begun."""
         futures = [future for ticket in tickets if (future := self._futures.pop(ticket, None))]
-        if futures:
-            with suppress(Exception):
-                self._client.cancel(futures)
+        with suppress(Exception):
+            self._client.cancel(futures)
 
     def _reached(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:

@@ -1,7 +1,7 @@
-"""What runs within a Dask worker: it hands requests to a station, which it starts, and brings back replies.
+"""What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-Arguments and results are of JSON's types. Functions import what they need, for Dask sends them by value: a
-worker in a checkout of another version runs those of the client.
+Arguments and results are of JSON's types. A worker may have another version of this project, so Dask sends
+functions by value, and they import what they need.
 """
 
 import re
@@ -11,18 +11,18 @@ from harness.codec import shown
 from harness.errors import UsageError
 
 VARIABLE = "FLATNET_MACHINE"
-"""Names the machine, if its host name will not do."""
+"""Names the machine in place of its host name."""
 
 
 def machine_name(name: str) -> str:
-    """Return the name of a machine; raise UsageError if no folder can be called so."""
+    """Return ``name``; raise UsageError if no folder can have it."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}", name):
         raise UsageError(f"{VARIABLE}: got {shown(name)}, takes letters, digits, '.', '_' and '-'")
     return name
 
 
 def hello() -> dict[str, Any]:
-    """Return what this worker calls its machine, what is unique to that, and its process id."""
+    """Return the name of this worker's machine, the id of its latest boot, and the process id."""
     import os
     import socket
     from contextlib import suppress
@@ -36,11 +36,7 @@ def hello() -> dict[str, Any]:
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer of this worker's station to ``request``; start one if there is none.
-
-    It runs in the folder in which the worker was started, and ends by itself when the worker does, however
-    that ends.
-    """
+    """Return the answer of this worker's station; start one if there is none, which ends with the worker."""
     import json
     import subprocess
     import sys
@@ -49,21 +45,18 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
 
     from distributed import get_worker
 
-    # A worker with several threads may be asked while a request of a client that is gone is still at work.
+    # Another thread may be busy with a request of a client that is gone.
     kept = vars(get_worker()).setdefault("flatnet_station", {"lock": threading.Lock(), "process": None})
     with kept["lock"]:
         process = kept["process"]
         if process is None or process.poll() is not None:
             if not Path("harness/machines/station.py").is_file():
-                return {
-                    "error": f"{Path.cwd()} is no checkout with this version of the project: start the worker"
-                    " in one"
-                }
+                return {"error": f"{Path.cwd()} is no checkout with this version of the project: use one"}
             process = kept["process"] = subprocess.Popen(
                 [sys.executable, "-m", "harness.machines.station", hello()["machine"]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # Ctrl-C at the worker must not cut a run: the station ends after it.
+                # Ctrl-C at the worker lets the station finish its run.
                 start_new_session=True,
             )
         try:

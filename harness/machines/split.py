@@ -1,4 +1,4 @@
-"""One sweep shared out by cases over machines of one kind, and what becomes of the cases of who is gone."""
+"""One sweep shared out by cases over machines of one kind, and again if a machine is gone."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,9 @@ from harness.rows import Row
 
 
 def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
-    """Return a part of ``plan`` for each machine: of about equally many seconds, the longest cases first.
+    """Return a part of ``plan`` for each machine, of about equally many seconds.
 
-    One case of each method with a control, the article's if there is one, is measured by all, to see whether
-    the machines are equal.
+    All measure one case of each method with a control, if possible the article's: are the machines equal?
     """
     common: dict[str, PlannedCase] = {}
     for case in plan.cases:
@@ -31,31 +30,30 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
 def _dealt(
     plan: Plan, cases: Sequence[PlannedCase], seconds: Mapping[str, float]
 ) -> dict[str, list[PlannedCase]]:
-    """Share cases out, the longest first, each to the machine that has the fewest seconds to measure."""
+    """Share cases out, the longest first, each to the machine with the fewest seconds to measure."""
     left_s = dict(seconds)
     parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
-    lengths_s = {str(case.case): case.round_s(plan.reference) * (case.rounds + 1) for case in cases}
-    for case in sorted(cases, key=lambda case: -lengths_s[str(case.case)]):
-        machine = min(left_s, key=lambda name: left_s[name])
+    lengths_s = [(case.round_s(plan.reference) * (case.rounds + 1), case) for case in cases]
+    for length_s, case in sorted(lengths_s, key=lambda pair: -pair[0]):
+        machine = min(left_s, key=left_s.__getitem__)
         parts[machine].append(case)
-        left_s[machine] += lengths_s[str(case.case)]
+        left_s[machine] += length_s
     return parts
 
 
 def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
-    """Return ``plan`` with these cases, sorted by method and size as any plan has them."""
-    methods = list(dict.fromkeys(case.case.method for case in (*plan.cases, *cases)))
+    """Return ``plan`` with these cases instead, by method, then by size."""
+    methods = plan.options.methods
     ranked = sorted(cases, key=lambda case: (methods.index(case.case.method), case.case.shape.size))
     return replace(plan, cases=tuple(ranked))
 
 
 def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
-    """Write one sweep that has the cases of all machines, if these are finished; return whether they are.
+    """Write one sweep with the cases of all machines, if these are finished; return whether they are.
 
-    What all have measured, to see whether they are equal, is taken from the first of them.
+    A case that several have measured is the first one's.
     """
-    found = [Progress.of(folder) for folder in folders]
-    sweeps = [sweep for sweep in found if sweep and sweep.is_finished]
+    sweeps = [sweep for folder in folders if (sweep := Progress.of(folder)) and sweep.is_finished]
     if len(sweeps) < len(folders):
         return False
     taken: dict[str, PlannedCase] = {}
@@ -68,10 +66,8 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
         losses |= {key: values for key, values in sweep.losses.items() if f"{key[1]} {key[2]}" in own}
     shutil.rmtree(into.path, ignore_errors=True)
     into.path.mkdir(parents=True)
-    machines = [folder.name for folder in folders]
-    about = {**folders[0].environment(), "machines": machines}
     whole = _with_cases(sweeps[0].plan, list(taken.values()))
-    into.begin(whole, about)
+    into.begin(whole, {**folders[0].environment(), "machines": [folder.name for folder in folders]})
     Progress(whole, into).take(rows, losses)
     return True
 
@@ -79,33 +75,29 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
 def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
     """Let others measure the unfinished cases of ``lane``, each from its beginning; its rows are kept.
 
-    Their plans are written first: whoever is killed in between has a case twice, and none is forgotten.
+    Their plans are written first: an interruption may leave a case in two plans, but never in none.
     """
     plan = lane.progress.plan
-    unfinished = {str(run.case) for run in lane.progress.pending()}
+    names = {str(run.case) for run in lane.progress.pending()}
+    unfinished = [case for case in plan.cases if str(case.case) in names]
     known = [one.case for other in others for one in other.progress.plan.cases]
     given = _dealt(
         plan,
-        [case for case in plan.cases if str(case.case) in unfinished and case.case not in known],
+        [case for case in unfinished if case.case not in known],
         {other.machine: other.progress.left_s for other in others},
     )
     for other in others:
-        if given[other.machine]:
+        if cases := given[other.machine]:
             own = other.progress.plan
-            _change_plan(other, _with_cases(own, [*own.cases, *given[other.machine]]))
-    names = " and ".join(name for name, cases in given.items() if cases)
-    left_out = [
-        LeftOut(
-            method=case.case.method,
-            shape=case.case.shape,
-            contender=None,
-            reason=f"its machine was gone; measured anew on {names}" if names else "its machine was gone",
-        )
-        for case in plan.cases
-        if str(case.case) in unfinished
-    ]
-    finished = [case for case in plan.cases if str(case.case) not in unfinished]
-    _change_plan(lane, replace(plan, cases=tuple(finished), left_out=(*plan.left_out, *left_out)))
+            _change_plan(other, _with_cases(own, [*own.cases, *cases]))
+    takers = " and ".join(name for name, cases in given.items() if cases)
+    reason = "its machine was gone" + (f"; measured anew on {takers}" if takers else "")
+    left_out = (
+        LeftOut(method=case.case.method, shape=case.case.shape, contender=None, reason=reason)
+        for case in unfinished
+    )
+    finished = tuple(case for case in plan.cases if case not in unfinished)
+    _change_plan(lane, replace(plan, cases=finished, left_out=(*plan.left_out, *left_out)))
 
 
 def _change_plan(lane: Lane, plan: Plan) -> None:

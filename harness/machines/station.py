@@ -1,11 +1,9 @@
-"""The process that measures on a machine of its own: requests come in on standard input, replies go out.
+"""The process that measures on a machine: requests come in on standard input, replies go out.
 
     python -m harness.machines.station MACHINE    one JSON object a line, both ways; ends when its input ends
 
-It is small and stands alone, so that no program is timed as the child of a large one, and it measures with
-the tree in which it was started. What it measures it keeps, as each process ends, in a journal on the
-machine's own disk: the sweep's folder in results/stations. A run that is in there is not made again, so
-whoever is killed, nothing is lost and nothing is measured twice.
+It is small, so that no program is timed as the child of a large one. It records each run as it ends in a
+journal, the sweep's folder in results/stations: whatever is killed, no run is lost or made twice.
 """
 
 import fcntl
@@ -20,13 +18,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 from harness.archive import STATIONS, SWEEPS, Archive
-from harness.codec import decode, encode, shown, shown_error
+from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.errand import machine_name
-from harness.machines.parcel import Parcel
+from harness.machines.parcel import packed, unpacked
 from harness.measure import environment, revisions
 from harness.measure.contenders import Contender, build, load_manifest, select
 from harness.measure.guard import end_leftovers
@@ -38,15 +36,13 @@ from harness.paths import RESULTS, ROOT
 from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
 
-_NOT_YET = {"again": "nobody has looked at this machine yet"}
-
 
 @contextmanager
 def machine_locked(machine: str) -> Iterator[None]:
-    """Wait until nobody else measures on this machine, and keep others out meanwhile."""
+    """Wait until nothing else measures on this machine, and keep others out."""
     path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
     try:
-        # Whose file it is does not matter: to lock it, reading is enough.
+        # It may be another user's file: reading is enough to lock it.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644))
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -60,20 +56,19 @@ def machine_locked(machine: str) -> Iterator[None]:
 
 
 class Station:
-    """Answers requests one after the other. What is asked for is named by ``do``; the rest are arguments.
+    """Answers requests one after the other. ``do`` names what is asked for; the rest are arguments.
 
-    look    build the contenders, and tell who is here, and what the machine is
+    look    build the contenders, and describe them and the machine
     plan    make pilot runs and a plan
-    begin   take up a sweep, with what the client has of it; tell what the journal has besides
-    round   make what is missing of a round of a case; tell what there is of it now
+    begin   take up a sweep, with what the client has of it; return what else the journal has
+    round   make the missing runs of a round of a case; return all of its rows
 
-    A reply has ``error`` if the request cannot be fulfilled, or ``again`` if that would need a ``look`` and a
-    ``begin`` first.
+    A reply has ``error`` if that fails, ``again`` if it takes a ``look`` and a ``begin`` first.
     """
 
     def __init__(self, machine: str) -> None:
         self.has_ended = threading.Event()
-        """Set when nobody is there any more who would hear an answer."""
+        """Set when the client is gone."""
         self._machine = machine
         self._archive = Archive(RESULTS / STATIONS / machine)
         self._here: Here | None = None
@@ -83,25 +78,20 @@ class Station:
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Return the reply to a request, which is a JSON object."""
-        requests: dict[str, Callable[..., dict[str, Any]]] = {
-            "look": self._look,
-            "plan": self._plan,
-            "begin": self._begin,
-            "round": self._round,
-        }
         try:
             request = json.loads(line)
-            do = requests[request.pop("do")]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {
-                "error": f"got {shown(line.decode(errors='replace'))}, takes a JSON object with a known 'do'"
-            }
-        try:
+            do = request.pop("do")
             with machine_locked(self._machine):
-                return do(**request)
+                if do == "look":
+                    return self._look(**request)
+                if self._here is None:
+                    return {"again": "nobody has looked at this machine yet"}
+                known: dict[str, Callable[..., dict[str, Any]]]
+                known = {"plan": self._plan, "begin": self._begin, "round": self._round}
+                return known[do](self._here, **request)
         except FlatnetError as error:
             return {"error": str(error)}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return {"error": f"cannot understand the request: {shown_error(error)}"}
         except OSError as error:
             return {"error": f"cannot measure: {error.strerror}"}
@@ -119,12 +109,14 @@ class Station:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        hashes = {one.name: digest for one in here.contenders if (digest := _hash(one))}
+        built = {one.name: _hash(one) for one in here.contenders if one.build}
         return {
-            "environment": {**here.environment, "host": self._machine, "tree": tree, "built": hashes},
-            "versions": dict(here.versions),
-            "reference": here.reference,
-            "memory_bytes": here.memory_bytes,
+            "machine": {
+                "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
+                "versions": dict(here.versions),
+                "reference": here.reference,
+                "memory_bytes": here.memory_bytes,
+            },
             "notes": [
                 *(f"ended a program that an interrupted bench had left running: {line}" for line in ended),
                 *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
@@ -132,40 +124,34 @@ class Station:
             ],
         }
 
-    def _plan(self, options: dict[str, Any], sweep: str, memory_bytes: int | None) -> dict[str, Any]:
-        if self._here is None:
-            return _NOT_YET
-        plan = make_plan(
-            decode(Options, options),
-            replace(self._here, memory_bytes=memory_bytes),
-            sweep=sweep,
-            on_pilot=lambda _: None,
-        )
+    def _plan(
+        self, here: Here, options: dict[str, Any], sweep: str, memory_bytes: int | None
+    ) -> dict[str, Any]:
+        here = replace(here, memory_bytes=memory_bytes)
+        plan = make_plan(decode(Options, options), here, sweep=sweep, on_pilot=lambda _: None)
         return {"plan": encode(plan)}
 
     def _begin(
-        self, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
+        self, here: Here, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
     ) -> dict[str, Any]:
-        if self._here is None:
-            return _NOT_YET
         what: Plan = decode(Plan, plan)
-        theirs = Parcel.unpacked(has)
+        rows, losses = unpacked(has)
         folder = SweepFolder(self._archive.path / SWEEPS / what.sweep)
         if folder.plan() is None:
             self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
-        sweep = self._load(what, folder, self._here)
-        sweep.take(theirs.rows, theirs.losses)
-        self._told = set(theirs.losses)
-        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in theirs.rows})
+        sweep = self._load(what, folder, here)
+        sweep.take(rows, losses)
+        self._told = set(losses)
+        return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in rows})
 
-    def _round(self, sweep: str, case: str, number: int) -> dict[str, Any]:
+    def _round(self, here: Here, sweep: str, case: str, number: int) -> dict[str, Any]:
         current = self._sweep
-        if current is None or self._here is None or current.plan.sweep != sweep:
+        if current is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
-        # Another worker of this machine may have written meanwhile.
-        if _size(current.folder) != self._size:
-            current = self._load(current.plan, current.folder, self._here)
+        # Another worker of this machine may have written since.
+        if (current.folder.path / RUNS).stat().st_size != self._size:
+            current = self._load(current.plan, current.folder, here)
         runs = [run for run in current.plan.schedule() if run.round == number and str(run.case) == case]
         for run in runs:
             # A run that fails spares the contender's others.
@@ -179,49 +165,40 @@ class Station:
         return self._sweep
 
     def _parcel(self, sweep: Sweep, keys: Set[RunKey]) -> dict[str, Any]:
-        """Pack the rows that there are of some runs, and the losses that were not told yet."""
+        """Pack the rows of some runs, and the losses that were not sent yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
-        self._size = _size(sweep.folder)
-        rows = (row for key, row in sweep.rows.items() if key in keys)
-        return Parcel(rows=tuple(rows), losses=new).packed()
-
-
-def _size(folder: SweepFolder) -> int:
-    try:
-        return (folder.path / RUNS).stat().st_size
-    except FileNotFoundError:
-        return -1
+        self._size = (sweep.folder.path / RUNS).stat().st_size
+        return packed((row for key, row in sweep.rows.items() if key in keys), new)
 
 
 def _hash(contender: Contender) -> str:
-    """Return the SHA-256 of the project's files that the command of a built contender names, or ''."""
+    """Return the SHA-256 of the project's files in a contender's command."""
     paths = [ROOT / word for word in contender.command]
     files = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
-    content = b"".join(path.read_bytes() for path in files)
-    return hashlib.sha256(content).hexdigest() if contender.build and files else ""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def main() -> None:
-    """Answer until standard input ends; a round that is being made then stops after the run at hand."""
-    # What builders and programs read and write is not ours to talk to the client with.
+    """Answer until standard input ends, which stops a round after the current run."""
+    # Keep the pipes to the client from builders and programs.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     station = Station("".join(sys.argv[1:]))
     lines: SimpleQueue[bytes | None] = SimpleQueue()
-    threading.Thread(target=_read, args=(requests, lines, station.has_ended), daemon=True).start()
+
+    def read() -> None:
+        for line in requests:
+            lines.put(line)
+        station.has_ended.set()
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
     with guarded(), suppress(BrokenPipeError):
         while (line := lines.get()) is not None:
             replies.write(json.dumps(station.answer(line)).encode() + b"\n")
             replies.flush()
-
-
-def _read(requests: IO[bytes], lines: "SimpleQueue[bytes | None]", ended: threading.Event) -> None:
-    for line in requests:
-        lines.put(line)
-    ended.set()
-    lines.put(None)
 
 
 if __name__ == "__main__":

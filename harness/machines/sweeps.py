@@ -1,7 +1,7 @@
 """A sweep on each of several machines, or one that they share: what bench does with --scheduler."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from harness.codec import decode, encode
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, connected
 from harness.machines.lanes import Fleet, Lane
-from harness.machines.roll_call import answers, checked_out, looked_at, one_a_machine
+from harness.machines.roll_call import answers, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.machine import Machine
-from harness.measure.sweep import Progress, differs
+from harness.measure.sweep import OTHER_OPTIONS, Progress, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 _RECONNECT_S = 60.0
-"""For how long a scheduler that is gone is looked for."""
+"""How long to look for a scheduler that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,49 +30,38 @@ class Wanted:
     """What bench was asked for."""
 
     options: Options
-    """Of each sweep, or of the one that the machines share."""
+    """Of each sweep, or of the shared one."""
     access: Access
     """The scheduler."""
     command: list[str]
     """The words typed after bench."""
     look: Mapping[str, Any]
-    """The manifest's text and the contenders chosen from it, as a station takes them."""
+    """The manifest's text and the contenders chosen from it."""
     split: bool
     """Whether the machines share one sweep."""
     same_work: bool
     """Whether all have one plan even if their processors differ."""
     fresh: bool
-    """Whether an unfinished sweep is left alone."""
+    """Whether to leave an unfinished sweep alone."""
     resume: bool
-    """Whether the latest one is finished whatever ``options`` and ``split`` say."""
+    """Whether to finish the latest one whatever ``options`` and ``split`` say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What there is after measuring."""
-
-    path: Path
-    """The folder that has a sweep's folder for each machine."""
-    given_up: list[str]
-    """A line for each machine that was given up, with the reason."""
-    status: int
-    """1 if runs failed, or are missing that no other machine made; INTERRUPTED if somebody did that."""
-
-
-def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
+def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Path, int]:
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
-    Raises FlatnetError if not all can measure what is here.
+    Return the folder of all their sweeps, and the exit status: 1 if runs failed or are missing. Raises
+    FlatnetError unless all machines can measure what is here.
     """
-    access, here = wanted.access, checked_out()
+    access = wanted.access
     if access.is_open:
         terminal.note(
-            f"{access.address} is not encrypted: whoever reaches it can run programs on all machines;"
-            " docs/machines.md says how to use TLS"
+            f"{access.address} is not encrypted: anyone there can run programs on all machines; for TLS see"
+            " docs/machines.md"
         )
     with connected(access) as cluster:
         workers = one_a_machine(cluster.present(), access.address)
-        machines = looked_at(cluster, workers, wanted.look, here, terminal)
+        machines = looked_at(cluster, workers, wanted.look, terminal)
         path = _unfinished(wanted, archive, machines, terminal)
         if path is None:
             name = archive.new_name()
@@ -82,7 +71,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
             terminal.say(f"{name}: {shared} {', '.join(plans)}")
             for plan in {id(plan): plan for plan in plans.values()}.values():
                 terminal.plan(plan)
-    # Those who are not there may come back.
+    # A machine without a worker may come back.
     lanes = [
         Lane(machine=folder.name, progress=progress, worker=workers.get(folder.name))
         for folder in folders_in(path)
@@ -91,53 +80,48 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> Outcome:
     interrupted = _carry_out(wanted, path, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
+        if lane.failure:
+            terminal.error(f"{lane.machine}: {lane.failure}")
     has_failed = any(lane.progress.failed or not lane.is_through for lane in lanes)
-    return Outcome(
-        path=path,
-        given_up=[f"{lane.machine}: {lane.failure}" for lane in lanes if lane.failure],
-        status=INTERRUPTED if interrupted else int(has_failed),
-    )
+    return path, INTERRUPTED if interrupted else int(has_failed)
 
 
 def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
-    """Return the folder of the latest sweeps if they are to be resumed, None if there shall be new ones."""
+    """Return the folder of the latest sweeps if they are to be resumed, else None."""
     latest = next((path for path in reversed(archive.of_machines()) if (path / ABOUT).exists()), None)
     if latest is not None and not wanted.fresh:
-        is_unfinished, obstacle = _obstacle(wanted, latest, machines, terminal)
-        if is_unfinished and not obstacle:
-            terminal.note(f"resuming {latest.name}")
-            return latest
-        if is_unfinished:
+        folders = folders_in(latest)
+        sweeps = [Progress.of(folder) for folder in folders]
+        if not all(sweep and sweep.is_finished for sweep in sweeps):
+            obstacle = next(_obstacles(wanted, latest, machines), "")
+            if not obstacle:
+                for folder in folders:
+                    for name in folder.set_half_lines_aside():
+                        terminal.note(f"{folder.path / name} ended in half a line: it is in {name}.half")
+                terminal.note(f"resuming {latest.name}")
+                return latest
             terminal.note(f"{latest.name} stays unfinished: {obstacle}")
     if wanted.resume:
         raise UsageError("--resume: there is nothing to resume; leave the option out")
     return None
 
 
-def _obstacle(
-    wanted: Wanted, path: Path, machines: Mapping[str, Machine], terminal: "Terminal"
-) -> tuple[bool, str]:
-    """Return whether sweeps in ``path`` are unfinished, and the first reason not to resume them, or ''."""
-    about = SweepFolder(path).read_json(ABOUT) or {}
-    is_unfinished, reasons = False, []
+def _obstacles(wanted: Wanted, path: Path, machines: Mapping[str, Machine]) -> Iterator[str]:
+    """Yield the reasons not to resume the sweeps in ``path``."""
+    options = None if wanted.resume else wanted.options
     for folder in folders_in(path):
-        for name in folder.set_half_lines_aside():
-            terminal.note(f"the last line of {folder.name}'s {name} was incomplete: it is in {name}.half")
-        progress = Progress.of(folder)
-        if progress is None:
-            return True, f"the {PLAN} of {folder.name} is gone"
-        is_unfinished = is_unfinished or not progress.is_finished
-        if machine := machines.get(folder.name):
-            options = None if wanted.resume else wanted.options
-            if difference := differs(folder, progress.plan, options, machine):
-                reasons.append(f"{folder.name}: {difference}")
+        plan, machine = folder.plan(), machines.get(folder.name)
+        if plan is None:
+            yield f"the {PLAN} of {folder.name} is gone"
+        elif machine and (difference := differs(folder, plan, options, machine)):
+            yield f"{folder.name}: {difference}"
+    about = SweepFolder(path).read_json(ABOUT) or {}
     if about.get("split") != wanted.split and not wanted.resume:
-        reasons.append("it was started with other options; --resume finishes it with those")
+        yield OTHER_OPTIONS
     if strangers := [name for name in machines if name not in about.get("machines", ())]:
-        reasons.append(f"{', '.join(strangers)} had no part in it")
-    return is_unfinished, next(iter(reasons), "")
+        yield f"{', '.join(strangers)} had no part in it"
 
 
 def _plans(
@@ -149,25 +133,15 @@ def _plans(
     terminal: "Terminal",
 ) -> dict[str, Plan]:
     """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
-    processors = {machine.environment["cpu"] for machine in machines.values()}
-    if wanted.split and len(processors) > 1:
-        raise UsageError(
-            f"--split: takes machines of one kind, here are {' and '.join(map(str, processors))}"
-        )
-    is_shared = wanted.split or wanted.same_work or len(processors) == 1
+    kinds = {str(machine.environment["cpu"]) for machine in machines.values()}
+    if wanted.split and len(kinds) > 1:
+        raise UsageError(f"--split: takes machines of one kind, here are {' and '.join(kinds)}")
+    is_shared = wanted.split or wanted.same_work or len(kinds) == 1
     limits = {one: machine.memory_bytes for one, machine in machines.items()}
     if is_shared:
-        least = min((limit for limit in limits.values() if limit is not None), default=None)
-        limits = {next(iter(machines)): least}
-    requests = {
-        one: {
-            "do": "plan",
-            "options": encode(wanted.options),
-            "sweep": name,
-            "memory_bytes": limit,
-        }
-        for one, limit in limits.items()
-    }
+        limits = {next(iter(machines)): min(filter(None, limits.values()), default=None)}
+    ask = {"do": "plan", "options": encode(wanted.options), "sweep": name}
+    requests = {one: {**ask, "memory_bytes": limit} for one, limit in limits.items()}
     with terminal.doing(f"pilot runs on {', '.join(requests)}"):
         replies = answers(cluster, workers, requests)
     if failed := [f"{one}: {reply['error']}" for one, reply in replies.items() if "error" in reply]:
@@ -182,7 +156,7 @@ def _plans(
 def _begun(
     wanted: Wanted, archive: Archive, name: str, plans: Mapping[str, Plan], machines: Mapping[str, Machine]
 ) -> Path:
-    """Make the folder of new sweeps, with what is asked of each machine, and return it."""
+    """Make the folder of new sweeps, and return it."""
 
     def fill(new: SweepFolder) -> None:
         for machine, plan in plans.items():
@@ -195,7 +169,7 @@ def _begun(
 
 
 def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Terminal") -> bool:
-    """Measure on all machines, and look for a scheduler that is gone; return whether that was interrupted."""
+    """Measure on all machines, whose scheduler may be gone a while; return whether it was interrupted."""
     is_split = (SweepFolder(path).read_json(ABOUT) or {}).get("split")
     until_s: float | None = None
     try:
@@ -206,12 +180,9 @@ def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Termina
                     terminal.progress({lane.machine: lane.seconds for lane in lanes}) as advance,
                 ):
                     until_s = None
+                    to_others = hand_over if is_split else None
                     Fleet(
-                        lanes=lanes,
-                        workers=cluster,
-                        look=wanted.look,
-                        advance=advance,
-                        hand_over=hand_over if is_split else None,
+                        lanes=lanes, workers=cluster, look=wanted.look, advance=advance, hand_over=to_others
                     ).carry_out()
                     return False
             except SchedulerGone as gone:

@@ -1,7 +1,6 @@
 """Revisions of the project as contenders: each is unpacked and built in a copy of its own.
 
-The copies come from `git archive`, so the working tree is not touched, and git registers nothing that would
-have to be taken back.
+The copies come from `git archive`, which leaves the working tree and the repository as they are.
 """
 
 import io
@@ -10,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,73 +19,64 @@ from harness.measure.contenders import Contender, Manifest
 from harness.paths import ROOT
 
 UNCOMMITTED = "HEAD+"
-"""What the project would be, were all that is not committed."""
+"""HEAD with all uncommitted changes."""
 
 
 def default() -> str:
-    """Return the revision that one most likely means: what is here."""
+    """Return the revision that is here."""
     return UNCOMMITTED if _git("status", "--porcelain") else "HEAD"
 
 
 def tree_of(revision: str) -> str:
     """Return the id of the tree of files that a revision has; raise UsageError if there is none."""
     if revision == UNCOMMITTED:
-        return _tree_of_what_is_here()
+        # An index of our own leaves what is staged as it is.
+        with tempfile.TemporaryDirectory() as folder:
+            index = Path(folder) / "index"
+            _git("read-tree", "HEAD", index=index)
+            _git("add", "--all", ".", index=index)
+            return _git("write-tree", index=index)
     try:
-        return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}")
+        return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
         raise UsageError(f"{error}; got {revision!r}, takes a revision or {UNCOMMITTED}") from None
 
 
-def commit_of(revision: str) -> str:
-    """Return the id of the commit that a revision names; raise UsageError if it names none."""
-    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-
-
-def _tree_of_what_is_here() -> str:
-    # An index of our own: what somebody has staged stays as it is.
-    with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder) / "index"
-        _git("read-tree", "HEAD", index=index)
-        _git("add", "--all", ".", index=index)
-        return _git("write-tree", index=index)
+def object_id(name: str) -> str:
+    """Return the id of what ``name`` means to git; raise UsageError if that is nothing."""
+    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
 
 
 @contextmanager
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
-    """Write the files of trees into ``folder``, each into one of its own, and remove it in the end.
+    """Write each tree into a folder of its own within ``folder``, which is removed in the end.
 
-    What is there from somebody who was killed goes first. All paths are equally long, for where a program's
-    arguments and variables lie in memory has an effect on its speed (Mytkowicz et al., Producing wrong data
-    without doing anything obviously wrong, ASPLOS 2009).
+    All paths are equally long, because where a program's arguments and variables lie in memory affects its
+    speed (Mytkowicz et al., Producing wrong data without doing anything obviously wrong, ASPLOS 2009).
     """
+    # An interrupted comparison may have left it.
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        copies = [folder / str(number) for number, _ in enumerate(trees, start=1)]
-        for tree, copy in zip(trees, copies, strict=True):
-            copy.mkdir(parents=True)
+        copies = []
+        for number, tree in enumerate(trees, start=1):
+            copies.append(folder / str(number))
+            copies[-1].mkdir(parents=True)
             with tarfile.open(fileobj=io.BytesIO(_run("archive", tree))) as archive:
-                archive.extractall(copy, filter="data")
+                archive.extractall(copies[-1], filter="data")
         yield copies
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def affected(contenders: Iterable[Contender], before: str, after: str) -> list[str]:
-    """Return the names of those whose files two trees have differently; of all if it is none's."""
-    changed = {Path(path).parts[0] for path in _git("diff", "--name-only", before, after).splitlines()}
-    contenders = list(contenders)
-    named = [
-        one.name for one in contenders if changed & {Path(word).parts[0] for word in one.command if word}
-    ]
+def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
+    """Return the names of the contenders whose folders differ between two trees; all if none do."""
+    changed = {Path(path).parts[:1] for path in _git("diff", "--name-only", before, after).splitlines()}
+    named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
 
 
 def entered(manifest: Manifest, copies: Mapping[str, Path]) -> Manifest:
-    """Return a manifest with each contender once for each copy, called name@label.
-
-    The reference is that of ``manifest``, out of the first copy.
-    """
+    """Return a manifest with each contender from each copy, as name@label, the reference first."""
 
     def within(copy: Path, words: tuple[str, ...]) -> tuple[str, ...]:
         # Commands name the project's files from its root.

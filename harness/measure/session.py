@@ -61,7 +61,7 @@ def resumed(
             for name in folder.set_half_lines_aside():
                 terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
             if is_unfinished:
-                terminal.note(f"going on with sweep {folder.name}")
+                terminal.note(f"resuming {folder.name}")
             return Sweep(plan, here.contenders, folder, here.host)
         if since is None:
             if is_unfinished:

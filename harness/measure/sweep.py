@@ -14,26 +14,26 @@ from harness.plan import Options, Plan, Run, RunKey
 from harness.records import RUNS, LossKey, SweepFolder
 from harness.rows import FAILED, Row
 
+OTHER_OPTIONS = "it was started with other options; --resume finishes it with those"
+
 
 class Progress:
     """How far a plan is carried out, by what its folder has.
 
-    After a run that failed its contender is spared that case, and larger shapes of its method.
+    A contender whose run failed is spared that case, and larger shapes of its method.
     """
 
     def __init__(self, plan: Plan, folder: SweepFolder) -> None:
-        """Read what ``folder`` has of ``plan``; raise ResultsError if that cannot be understood."""
+        """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         self.plan = plan
         self.folder = folder
         self.spared: dict[tuple[str, str], Case] = {}
         """The smallest case that a contender is spared, by contender and method."""
         self.failed: list[Row] = []
         """The runs that failed or had other losses."""
-        epochs = {
-            (planned.case.method, str(planned.case.shape)): planned.case.epochs for planned in plan.cases
-        }
+        epochs = {(one.case.method, str(one.case.shape)): one.case.epochs for one in plan.cases}
+        # There are fewer if their writer was killed.
         self.losses: dict[LossKey, tuple[float, ...]] = {
-            # Fewer were being written when somebody was killed.
             key: losses
             for key, losses in folder.losses().items()
             if len(losses) == epochs.get(key[1:], -1) + 1
@@ -46,7 +46,7 @@ class Progress:
 
     @staticmethod
     def of(folder: SweepFolder) -> "Progress | None":
-        """Return how far the sweep in ``folder`` is, None if its plan is gone."""
+        """Return the progress of the sweep in ``folder``, None if its plan is gone."""
         plan = folder.plan()
         return Progress(plan, folder) if plan else None
 
@@ -57,24 +57,24 @@ class Progress:
 
     @property
     def left_s(self) -> float:
-        """The planned seconds of the runs that are still to be made."""
+        """The planned seconds of the runs to be made."""
         return sum(map(self.plan.estimate_of, self.pending()))
 
     def pending(self) -> Iterator[Run]:
-        """Yield the runs that are still to be made, each as late as possible: a failure spares others."""
-        for run in self.plan.schedule():
-            if self.is_pending(run):
-                yield run
+        """Yield the runs to be made, each as late as possible: a failure spares others."""
+        return filter(self.is_pending, self.plan.schedule())
 
     def is_pending(self, run: Run) -> bool:
         """Whether ``run`` is still to be made."""
-        failed = self.spared.get((run.contender, run.case.method))
-        return run.key not in self.rows and (failed is None or run.case.shape.size < failed.shape.size)
+        return run.key not in self.rows and self._is_below_the_spared(run)
+
+    def _is_below_the_spared(self, run: Run) -> bool:
+        spared = self.spared.get((run.contender, run.case.method))
+        return spared is None or run.case.shape.size < spared.shape.size
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
-        for case_and_round, _ in groupby(self.pending(), key=lambda run: (str(run.case), run.round)):
-            yield case_and_round
+        return (found for found, _ in groupby(self.pending(), key=lambda run: (str(run.case), run.round)))
 
     def take(self, rows: Iterable[Row], losses: Mapping[LossKey, Sequence[float]]) -> list[Row]:
         """Record what was measured elsewhere, and return the rows that are new here."""
@@ -86,7 +86,7 @@ class Progress:
         return new
 
     def lost(self) -> list[Run]:
-        """Return the runs that were made and have no row: somebody else must have been at the file."""
+        """Return the runs that were made and have no row: something else has changed the file."""
         kept = {row.run.key for row in self.folder.rows()}
         return [run for run in self.plan.schedule() if run.key in self.rows and run.key not in kept]
 
@@ -104,49 +104,41 @@ class Progress:
         self.rows[run.key] = row
         if row.status not in ("ok", "paused"):
             self.failed.append(row)
-        if row.status in FAILED:
-            lane = run.contender, run.case.method
-            known = self.spared.get(lane)
-            if known is None or run.case.shape.size < known.shape.size:
-                self.spared[lane] = run.case
+        if row.status in FAILED and self._is_below_the_spared(run):
+            self.spared[run.contender, run.case.method] = run.case
 
 
 class Sweep(Progress):
     """A plan being carried out, from wherever an earlier session left it."""
 
     def __init__(self, plan: Plan, contenders: Sequence[Contender], folder: SweepFolder, host: str) -> None:
-        """Take up what ``folder`` has of ``plan``; raise ResultsError if that cannot be understood."""
         super().__init__(plan, folder)
-        self._contenders: Mapping[str, Contender] = {contender.name: contender for contender in contenders}
+        self._contenders = {contender.name: contender for contender in contenders}
         self._host = host
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""
-        contender = self._contenders[run.contender]
+        contender, plan = self._contenders[run.contender], self.plan
         started = datetime.now(UTC)
-        tried = attempt(
-            contender,
-            run.case,
-            timeout_s=self.plan.options.timeout_s,
-            memory_bytes=self.plan.memory_bytes,
-        )
-        status, parity, output = tried.failure, "", tried.output
+        tried = attempt(contender, run.case, timeout_s=plan.options.timeout_s, memory_bytes=plan.memory_bytes)
+        process, output = tried.process, tried.output
+        status, parity = tried.failure, ""
         if output:
             holds, parity = self._check(run, contender, output)
             status = "ok" if holds else "mismatch"
         row = Row(
-            sweep=self.plan.sweep,
+            sweep=plan.sweep,
             started_utc=started.isoformat(timespec="milliseconds"),
             host=self._host,
-            version=self.plan.versions[run.contender],
+            version=plan.versions[run.contender],
             run=run,
             threads=contender.threads,
             status=status,
-            wall_s=tried.process.wall_s,
-            user_s=tried.process.user_s,
-            system_s=tried.process.system_s,
-            involuntary_switches=tried.process.involuntary_switches,
-            stolen_s=tried.process.stolen_s,
+            wall_s=process.wall_s,
+            user_s=process.user_s,
+            system_s=process.system_s,
+            involuntary_switches=process.involuntary_switches,
+            stolen_s=process.stolen_s,
             training_s=output.training_s if output else None,
             compile_s=output.compile_s if output else None,
             peak_memory_bytes=output.peak_memory_bytes if output else None,
@@ -159,7 +151,7 @@ class Sweep(Progress):
         return row
 
     def _check(self, run: Run, contender: Contender, output: Output) -> tuple[bool, str]:
-        """Compare with the reference's losses on this case, or keep these as the ones to compare with."""
+        """Compare with the losses of the reference on this case, else of the first that has any."""
         case = run.case.method, str(run.case.shape)
         names = [self.plan.reference, *self._contenders]
         other = next((name for name in names if (name, *case) in self.losses), None)
@@ -173,17 +165,15 @@ class Sweep(Progress):
 
 def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: Machine) -> str:
     """Return how the sweep in ``folder`` differs from one that would be planned now, or ''."""
-    before, now = folder.environment(), machine.environment
-    changed = [name for name in ("host", "commit", "tree", "contenders") if before.get(name) != now.get(name)]
     if options is not None and plan.options != options:
-        return "it was started with other options; --resume finishes it with those"
-    if plan.versions != machine.versions or plan.reference != machine.reference:
-        return f"it is of {listed(plan.versions)}, compared with {plan.reference};" + (
-            f" here are {listed(machine.versions)}, compared with {machine.reference}"
-        )
-    if changed:
-        differ = "differs" if len(changed) == 1 else "differ"
-        return f"its {' and '.join(changed)} {differ} from what is here now; environment.json has it all"
+        return OTHER_OPTIONS
+    if (plan.versions, plan.reference) != (machine.versions, machine.reference):
+        its, ours = (f"{listed(one.versions)}, compared with {one.reference}" for one in (plan, machine))
+        return f"it is of {its}; here are {ours}"
+    before, now = folder.environment(), machine.environment
+    names = ("host", "commit", "tree", "contenders")
+    if changed := " and ".join(name for name in names if before.get(name) != now.get(name)):
+        return f"its environment.json has another {changed}"
     if not folder.can_grow():
         return f"another version of the harness wrote its {RUNS}"
     return ""

@@ -1,7 +1,7 @@
 """What a sweep says, in sentences. Pure."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -266,6 +266,17 @@ def machines(summed: pd.DataFrame) -> Iterator[str]:
                 f" to {three_digits(one['high'])}; {apart}, from"
                 f" {times(one['least'])} to {times(one['most'])})."
             )
+
+
+def alike(unlike: Sequence[str]) -> str:
+    """Return whether machines that shared a sweep may be called equal, given how they differ."""
+    if not unlike:
+        return (
+            "The machines may be called equal: on the cases that all have measured, neither ratios nor"
+            " steps differ by more than intervals and floors."
+        )
+    more = f", and {len(unlike) - 1} more" if len(unlike) > 1 else ""
+    return f"The machines may not be called equal: {unlike[0]}{more}. Compare within a machine only."
 
 
 def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
