@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from harness.case import Case, Shape
 from harness.codec import shown
-from harness.plan import Run
+from harness.plan import Plan, Run, RunKey
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
 """The status of a run after which its contender is spared that case and larger shapes."""
@@ -70,6 +70,45 @@ class Row:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds of at least 0")
         if not self.training_s and self.status in WITH_LOSSES:
             raise ValueError(f"training_s is empty or zero, and the status is {self.status}")
+
+
+class Made:
+    """Which runs of a plan are made.
+
+    A contender whose run failed is spared that case, and larger shapes of its method.
+    """
+
+    def __init__(self, plan: Plan, rows: Iterable[Row]) -> None:
+        self.plan = plan
+        self.rows: dict[RunKey, Row] = {}
+        """The runs that are made."""
+        self.failed: list[Row] = []
+        """Those that failed or had other losses."""
+        self.spared: dict[tuple[str, str], Case] = {}
+        """The smallest case that a contender is spared, by contender and method."""
+        for row in rows:
+            self.note(row)
+
+    def note(self, row: Row) -> None:
+        """Count ``row`` among the runs that are made."""
+        run = row.run
+        self.rows[run.key] = row
+        if row.status not in ("ok", "paused"):
+            self.failed.append(row)
+        if row.status in FAILED and self._is_below_the_spared(run):
+            self.spared[run.contender, run.case.method] = run.case
+
+    def is_pending(self, run: Run) -> bool:
+        """Whether ``run`` is still to be made."""
+        return run.key not in self.rows and self._is_below_the_spared(run)
+
+    def pending(self) -> Iterator[Run]:
+        """Yield the runs to be made, each as late as possible: a failure spares others."""
+        return filter(self.is_pending, self.plan.schedule())
+
+    def _is_below_the_spared(self, run: Run) -> bool:
+        spared = self.spared.get((run.contender, run.case.method))
+        return spared is None or run.case.shape.size < spared.shape.size
 
 
 _CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")

@@ -14,7 +14,8 @@ from harness.codec import decode, encode
 from harness.measure.contract import arguments
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 from harness.records import SweepFolder
-from tests import fakes
+from harness.rows import Made, Row
+from tests import fakes, sweeps
 
 PLAN = Plan(
     sweep="2026-01-01T00-00-00.000Z",
@@ -55,6 +56,22 @@ def test_the_rounds_of_each_case_are_spread_evenly_over_the_sweep() -> None:
 def test_how_many_runs_there_are() -> None:
     # Three turns in each of 3 rounds and the warm-up, one in 1 round and the warm-up.
     assert PLAN.runs == 4 * 3 + 2 == len(list(PLAN.schedule()))
+
+
+def test_what_is_still_to_be_made() -> None:
+    def pending(rows: list[Row]) -> list[Run]:
+        return list(Made(PLAN, rows).pending())
+
+    # Three turns in each of 3 rounds and the warm-up, one in 1 round and the warm-up.
+    assert PLAN.runs == 4 * 3 + 2 == len(pending([]))
+    made = [replace(sweeps.row(), run=run) for run in PLAN.schedule()]
+    assert pending(made[2:]) == [row.run for row in made[:2]]
+    assert pending(made) == []
+    failed = next(row for row in made if (row.run.contender, row.run.case.method) == ("b", "naive"))
+    left = pending([replace(failed, status="crash", training_s=None)])
+    # b is spared three more runs of that case, and keeps its other method.
+    assert len(left) == PLAN.runs - 1 - 3
+    assert {run.case.method for run in left if run.contender == "b"} == {"backprop"}
 
 
 def changed(**changes: object) -> dict[str, Any]:

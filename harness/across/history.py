@@ -11,7 +11,7 @@ from harness.analysis.results import understand
 from harness.case import Shape
 from harness.errors import NothingMeasured
 from harness.records import SweepFolder
-from harness.rows import Row, pending
+from harness.rows import Made, Row
 
 COLUMNS = [
     *("sweep", "host", "cpu", "commit", "uncommitted_changes", "contender", "reference"),
@@ -29,7 +29,7 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 def overview(sweep: SweepFolder) -> dict[str, Any]:
     """Return what a list says of a sweep; ``floor`` is the factor of 1 within which the first control is."""
     rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
-    left = len(pending(plan, rows)) if plan else 0
+    left = len(list(Made(plan, rows).pending())) if plan else 0
     names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
     return {
         "sweep": sweep.name,

@@ -18,7 +18,7 @@ from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
 from harness.records import SweepFolder
-from harness.rows import FAILED, WITH_LOSSES, Row, pending
+from harness.rows import FAILED, WITH_LOSSES, Made, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
 """The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
@@ -195,7 +195,7 @@ def understand(
         contenders=contenders,
         environment=folder.environment(),
         planned=plan.runs if plan else 0,
-        left=len(pending(plan, rows)) if plan else 0,
+        left=len(list(Made(plan, rows).pending())) if plan else 0,
         runs=runs_frame(rows),
         outcomes=outcomes(rows, plan),
     )

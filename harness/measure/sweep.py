@@ -4,33 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
-from harness.case import Case
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
 from harness.measure.contract import Output
 from harness.measure.machine import Machine
 from harness.parity import compare
-from harness.plan import Options, Plan, Run, RunKey
+from harness.plan import Options, Plan, Run
 from harness.records import RUNS, LossKey, SweepFolder
-from harness.rows import FAILED, Row
+from harness.rows import Made, Row
 
 OTHER_OPTIONS = "it was started with other options; --resume finishes it with those"
 
 
-class Progress:
-    """How far a plan is carried out, by what its folder has.
-
-    A contender whose run failed is spared that case, and larger shapes of its method.
-    """
+class Progress(Made):
+    """How far a plan is carried out, by what its folder has."""
 
     def __init__(self, plan: Plan, folder: SweepFolder) -> None:
         """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
-        self.plan = plan
+        super().__init__(plan, folder.rows())
         self.folder = folder
-        self.spared: dict[tuple[str, str], Case] = {}
-        """The smallest case that a contender is spared, by contender and method."""
-        self.failed: list[Row] = []
-        """The runs that failed or had other losses."""
         epochs = {(one.case.method, str(one.case.shape)): one.case.epochs for one in plan.cases}
         # There are fewer if their writer was killed.
         self.losses: dict[LossKey, tuple[float, ...]] = {
@@ -39,10 +31,6 @@ class Progress:
             if len(losses) == epochs.get(key[1:], -1) + 1
         }
         """The losses of each contender on each case."""
-        self.rows: dict[RunKey, Row] = {}
-        """The runs that are made."""
-        for row in folder.rows():
-            self._note(row)
 
     @staticmethod
     def of(folder: SweepFolder) -> "Progress | None":
@@ -59,18 +47,6 @@ class Progress:
     def left_s(self) -> float:
         """The planned seconds of the runs to be made."""
         return sum(map(self.plan.estimate_of, self.pending()))
-
-    def pending(self) -> Iterator[Run]:
-        """Yield the runs to be made, each as late as possible: a failure spares others."""
-        return filter(self.is_pending, self.plan.schedule())
-
-    def is_pending(self, run: Run) -> bool:
-        """Whether ``run`` is still to be made."""
-        return run.key not in self.rows and self._is_below_the_spared(run)
-
-    def _is_below_the_spared(self, run: Run) -> bool:
-        spared = self.spared.get((run.contender, run.case.method))
-        return spared is None or run.case.shape.size < spared.shape.size
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
@@ -97,15 +73,7 @@ class Progress:
 
     def _record(self, row: Row) -> None:
         self.folder.append_row(row)
-        self._note(row)
-
-    def _note(self, row: Row) -> None:
-        run = row.run
-        self.rows[run.key] = row
-        if row.status not in ("ok", "paused"):
-            self.failed.append(row)
-        if row.status in FAILED and self._is_below_the_spared(run):
-            self.spared[run.contender, run.case.method] = run.case
+        self.note(row)
 
 
 class Sweep(Progress):
