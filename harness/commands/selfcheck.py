@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Make a sweep or go on with one, then write selfcheck.csv and selfcheck.png."""
     archive = Archive(arguments.results / SELFCHECK)
     manifest = selfcheck.with_copies(manifest_of(arguments))
-    method = next(method for method in METHODS if method in manifest.contenders[0].methods)
+    method = next(method for method in METHODS if method in manifest[0].methods)
     options = options_of(arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / PARTS)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)

@@ -39,15 +39,13 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         differing = alone = fewer = 0
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in verify.random_cases(arguments.cases, arguments.seed):
-                asked = sum(case.method in contender.methods for contender in manifest.contenders)
-                checked = verify.check(case, present.present, arguments.timeout)
-                differing += bool(checked.differences)
-                alone += checked.compared < 2 and not checked.differences
-                fewer += 2 <= checked.compared < asked
-                for difference in checked.differences:
-                    terminal.say(f"{difference.contender}: {difference.text}")
-                    for command in difference.commands:
-                        terminal.say(f"    {command}")
+                asked = sum(case.method in contender.methods for contender in manifest)
+                compared, differences = verify.check(case, present.present, arguments.timeout)
+                differing += bool(differences)
+                alone += compared < 2 and not differences
+                fewer += 2 <= compared < asked
+                for difference in differences:
+                    terminal.say(difference)
                 advance()
     names = ", ".join(contender.name for contender in present.present)
     same = arguments.cases - differing - alone

@@ -1,4 +1,4 @@
-"""Measures what the article needs besides a sweep: losses with other seeds, storages, parts of its run."""
+"""Measures what the article needs besides a sweep: losses of other seeds, storages, parts of its run."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,26 +20,25 @@ def losses(
     advance: Callable[[], None],
     failed: Callable[[str], None],
 ) -> Iterator[tuple[str, int, str, float, float]]:
-    """Yield name, seed, contender, initial and final loss: each of ``runs`` once for every seed.
+    """Yield name, seed, contender, initial and final loss of each run with every seed.
 
-    The quickest of ``contenders`` makes them, for their losses are the same.
+    The quickest contender makes them, because the losses of all are the same.
     """
     quickest = min(contenders, key=lambda contender: _seconds(contender, runs[0]))
     for published in runs:
         for seed in range(1, claims.SEEDS + 1):
             case = replace(published.case, seed=seed)
-            made = attempt(quickest, case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-            if made.output:
-                first, *_, last = made.output.losses
-                yield published.name, seed, quickest.name, first, last
+            process, output = attempt(quickest, case, timeout_s=_TIMEOUT_S)
+            if output:
+                yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
             else:
-                failed(f"{quickest.name}, seed {seed}: {made.error}")
+                failed(f"{quickest.name}, seed {seed}: {process.error}")
             advance()
 
 
 def _seconds(contender: Contender, published: Published) -> float:
-    made = attempt(contender, published.case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-    return made.process.wall_s if made.output else _TIMEOUT_S
+    process, output = attempt(contender, published.case, timeout_s=_TIMEOUT_S)
+    return process.wall_s if output else _TIMEOUT_S
 
 
 def storages(
@@ -47,7 +46,7 @@ def storages(
 ) -> Iterator[tuple[str, str, int, float, float]]:
     """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights.
 
-    The programs take turns, a process each in every round. One that fails is not run again.
+    Each program runs once a round, until it fails.
     """
     broken: set[str] = set()
     for number in range(1, claims.ROUNDS + 1):
@@ -80,7 +79,7 @@ def _line(text: str) -> tuple[str, float, float]:
 
 
 def runs_of_parts(contenders: Sequence[Contender]) -> list[tuple[Contender, str, Case]]:
-    """Return the article's run and three that lack a part of it, by each contender: who, what, the case."""
+    """Return who runs what: the article's run, and three that lack a part of it, by each contender."""
     run = ARTICLE_RUN
     cases = {
         "whole": run,
@@ -105,14 +104,14 @@ def parts(
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    All of ``runs`` in each round, every other time in reverse, after a round that warms up.
+    A round has all runs, in reverse every other time; the first is a warm-up.
     """
     for number in range(rounds + 1):
         for contender, what, case in runs[::-1] if number % 2 else runs:
-            made = attempt(contender, case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-            if made.failure:
-                failed(f"{contender.name} {case}: {made.error}")
-            elif made.output and number:
-                seconds = made.process.wall_s, made.output.training_s, made.output.compile_s or 0.0
+            process, output = attempt(contender, case, timeout_s=_TIMEOUT_S)
+            if not output:
+                failed(f"{contender.name} {case}: {process.error}")
+            elif number:
+                seconds = process.wall_s, output.training_s, output.compile_s or 0.0
                 yield contender.name, case.method, what, number, *seconds
             advance()

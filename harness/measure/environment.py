@@ -1,4 +1,4 @@
-"""What this machine is, and what about it makes measurements noisy. Nothing is changed, only looked at."""
+"""What this machine is, and what makes measurements on it noisy. Nothing is changed."""
 
 import os
 import platform
@@ -8,31 +8,32 @@ import sysconfig
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from harness import __version__
 from harness.measure import runner
 from harness.measure.contenders import Lineup
 from harness.paths import ROOT
 
-_T = TypeVar("_T")
-_CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_CPU = Path("/sys/devices/system/cpu")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
+_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
 
 
 def describe(lineup: Lineup) -> dict[str, object]:
-    """Return what belongs beside the numbers, ready for JSON; what cannot be known is None."""
+    """Return what belongs beside the numbers, ready for JSON; None: unknown."""
+    status = _output("git", "status", "--porcelain")
     return {
         "harness": __version__,
         "commit": _output("git", "rev-parse", "HEAD"),
-        "uncommitted_changes": _has_changes(),
+        "uncommitted_changes": None if status is None else bool(status),
         "host": socket.gethostname(),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "usable_cores": _known(lambda: len(os.sched_getaffinity(0))) or os.cpu_count(),
         "measuring_core": runner.measuring_core(),
-        "governor": _read(_CPUFREQ / "scaling_governor"),
+        "governor": _read(_CPU / "cpu0" / "cpufreq" / "scaling_governor"),
         "turbo": _turbo(),
         "load_1min": _known(lambda: os.getloadavg()[0]),
         "memory_bytes": _known(lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
@@ -59,47 +60,44 @@ def describe(lineup: Lineup) -> dict[str, object]:
 
 
 def _build_options() -> str | None:
-    """Return what this Python was configured with, without the places of this machine."""
+    """Return what this Python was configured with, without the paths of this machine."""
     options = sysconfig.get_config_var("CONFIG_ARGS")
     if not isinstance(options, str):
         return None
     return " ".join(option for option in shlex.split(options) if option.startswith(("--enable", "--with")))
 
 
-_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
-
-
-def warnings(environment: Mapping[str, object]) -> list[str]:
+def warnings(environment: Mapping[str, Any]) -> list[str]:
     """Return one line of advice for each thing that makes measurements here noisy or unusual."""
-    advice = []
-    load = environment["load_1min"]
-    if isinstance(load, float) and load > 0.5:
-        advice.append(
-            f"the last minute's load was {load:.1f}: if that was no build, close what runs and start again"
-        )
-    governor = environment["governor"]
-    if governor is not None and governor != "performance":
-        advice.append(
-            f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier"
-        )
-    if environment["turbo"] is True:
-        advice.append(
-            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not"
-        )
-    if environment["usable_cores"] == 1:
-        advice.append("one core only: whatever else runs takes its time from the programs measured")
-    options = environment["python_build_options"]
-    if isinstance(options, str) and options and "--enable-optimizations" not in options:
-        advice.append("this Python was built without --enable-optimizations: others are faster")
-    if environment["uncommitted_changes"]:
-        advice.append("there are uncommitted changes: the commit does not tell what was measured")
-    return advice
+    load = environment["load_1min"] or 0.0
+    governor = environment["governor"] or "performance"
+    options = environment["python_build_options"] or "--enable-optimizations"
+    advice = {
+        f"the last minute's load was {load:.1f}: if that was no build, close what runs and start again": (
+            load > 0.5
+        ),
+        f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier": (
+            governor != "performance"
+        ),
+        "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not": (
+            environment["turbo"]
+        ),
+        "one core only: whatever else runs takes its time from the programs measured": (
+            environment["usable_cores"] == 1
+        ),
+        "this Python was built without --enable-optimizations: others are faster": (
+            "--enable-optimizations" not in options
+        ),
+        "there are uncommitted changes: the commit does not tell what was measured": (
+            environment["uncommitted_changes"]
+        ),
+    }
+    return [line for line, applies in advice.items() if applies]
 
 
 def cpu_model() -> str | None:
     """Return the processor's name."""
-    text = _read(Path("/proc/cpuinfo")) or ""
-    for line in text.splitlines():
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
             return value.strip()
@@ -107,7 +105,7 @@ def cpu_model() -> str | None:
 
 
 def memory_limit() -> int | None:
-    """Return the memory that a run may take if nobody says otherwise: most of what is free now."""
+    """Return the memory that a run may take by default: most of what is free now."""
     for line in (_read(Path("/proc/meminfo")) or "").splitlines():
         # What programs can still take without swapping.
         if line.startswith("MemAvailable:"):
@@ -116,16 +114,10 @@ def memory_limit() -> int | None:
 
 
 def _turbo() -> bool | None:
-    no_turbo = _read(Path("/sys/devices/system/cpu/intel_pstate/no_turbo"))
-    if no_turbo is not None:
+    if no_turbo := _read(_CPU / "intel_pstate" / "no_turbo"):
         return no_turbo == "0"
-    boost = _read(Path("/sys/devices/system/cpu/cpufreq/boost"))
-    return None if boost is None else boost == "1"
-
-
-def _has_changes() -> bool | None:
-    status = _output("git", "status", "--porcelain")
-    return None if status is None else bool(status)
+    boost = _read(_CPU / "cpufreq" / "boost")
+    return boost == "1" if boost else None
 
 
 def _portable(command: tuple[str, ...]) -> str:
@@ -134,11 +126,13 @@ def _portable(command: tuple[str, ...]) -> str:
 
 
 def _read(path: Path) -> str | None:
-    return _known(lambda: path.read_text(encoding="utf-8", errors="replace").strip())
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    return None
 
 
-def _known(tell: Callable[[], _T]) -> _T | None:
-    """Return what the system tells, None if it does not."""
+def _known(tell: Callable[[], Any]) -> Any:
+    """Return what the system tells, or None."""
     with suppress(AttributeError, ValueError, OSError):
         return tell()
     return None

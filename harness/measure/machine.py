@@ -1,11 +1,11 @@
 """What a machine says of itself: a sweep is resumed only if that is unchanged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.measure import environment
-from harness.measure.contenders import Contender, Manifest, lineup
+from harness.measure.contenders import Contender, lineup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class Machine:
     """What a machine says of itself."""
 
     environment: Mapping[str, Any]
-    """What it is, as environment.json has it."""
+    """What environment.json says of it."""
     versions: Mapping[str, str]
     """The versions of its contenders, by name."""
     reference: str
@@ -24,10 +24,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here(Machine):
-    """This machine, and who can be run on it."""
+    """This machine, and its contenders."""
 
     contenders: tuple[Contender, ...]
-    """Those whose version command worked, in the manifest's order."""
+    """Those that can be run, the reference first."""
     missing: Mapping[str, str]
     """Why each of the others is skipped, by name."""
 
@@ -37,13 +37,13 @@ class Here(Machine):
         return str(self.environment["host"])
 
 
-def look_around(manifest: Manifest) -> Here:
-    """Return this machine and the contenders that it has; raise UsageError if it has none."""
-    found = lineup(manifest)
+def look_around(contenders: Sequence[Contender]) -> Here:
+    """Return this machine and which contenders it has; raise UsageError if it has none."""
+    found = lineup(contenders)
     return Here(
         environment=environment.describe(found),
         versions=found.versions,
-        reference=manifest.reference if manifest.reference in found.versions else found.present[0].name,
+        reference=found.present[0].name,
         memory_bytes=environment.memory_limit(),
         contenders=found.present,
         missing=found.missing,

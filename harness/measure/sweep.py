@@ -124,13 +124,13 @@ class Sweep(Progress):
         """Make ``run``, record it, and return its record."""
         contender = self._contenders[run.contender]
         started = datetime.now(UTC)
-        tried = attempt(
+        process, output = attempt(
             contender,
             run.case,
             timeout_s=self.plan.options.timeout_s,
             memory_bytes=self.plan.memory_bytes,
         )
-        status, parity, output = tried.failure, "", tried.output
+        status, parity = process.failure, ""
         if output:
             holds, parity = self._check(run, contender, output)
             status = "ok" if holds else "mismatch"
@@ -142,18 +142,18 @@ class Sweep(Progress):
             run=run,
             threads=contender.threads,
             status=status,
-            wall_s=tried.process.wall_s,
-            user_s=tried.process.user_s,
-            system_s=tried.process.system_s,
-            involuntary_switches=tried.process.involuntary_switches,
-            stolen_s=tried.process.stolen_s,
+            wall_s=process.wall_s,
+            user_s=process.user_s,
+            system_s=process.system_s,
+            involuntary_switches=process.involuntary_switches,
+            stolen_s=process.stolen_s,
             training_s=output.training_s if output else None,
             compile_s=output.compile_s if output else None,
             peak_memory_bytes=output.peak_memory_bytes if output else None,
             initial_loss=output.losses[0] if output else None,
             final_loss=output.losses[-1] if output else None,
             parity=parity,
-            error=tried.error,
+            error=process.error,
         )
         self._record(row)
         return row
