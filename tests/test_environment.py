@@ -38,17 +38,8 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
     found = environment.describe(lineup())
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        *(
-            "harness",
-            "commit",
-            "uncommitted_changes",
-            "host",
-            "cpu",
-            "cores",
-            "usable_cores",
-            "measuring_core",
-        ),
-        *("governor", "turbo", "load_1min", "memory_bytes", "system"),
+        *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
+        *("measuring_core", "governor", "turbo", "load_1min", "memory_bytes", "system"),
         *("python", "python_compiler", "python_build_options", "variables", "contenders", "missing"),
     ]
     assert found["harness"] == __version__
@@ -82,7 +73,7 @@ def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("commit", "uncommitted_changes", "governor", "turbo"):
         assert found[name] is None
     assert environment.warnings({**found, "load_1min": None, "python_build_options": None}) == (
-        ["one core only: whatever else runs takes its time from the programs measured"]
+        ["one core only: other programs take its time from the measured ones"]
         if found["usable_cores"] == 1
         else []
     )
@@ -115,36 +106,12 @@ def test_nothing_to_warn_of() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        (
-            "load_1min",
-            0.56,
-            "the last minute's load was 0.6: if that was no build, close what runs and start again",
-        ),
-        (
-            "governor",
-            "powersave",
-            "the CPU governor is 'powersave': the clock varies with load; 'performance' is steadier",
-        ),
-        (
-            "turbo",
-            True,
-            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not",
-        ),
-        (
-            "usable_cores",
-            1,
-            "one core only: whatever else runs takes its time from the programs measured",
-        ),
-        (
-            "python_build_options",
-            "'--with-lto'",
-            "this Python was built without --enable-optimizations: others are faster",
-        ),
-        (
-            "uncommitted_changes",
-            True,
-            "there are uncommitted changes: the commit does not tell what was measured",
-        ),
+        ("load_1min", 0.56, "the last minute's load was 0.6: unless that was a build, close other programs"),
+        ("governor", "powersave", "the CPU governor is 'powersave': 'performance' has a steadier clock"),
+        ("turbo", True, "turbo is on: the clock varies with heat; ratios tolerate that"),
+        ("usable_cores", 1, "one core only: other programs take its time from the measured ones"),
+        ("python_build_options", "'--with-lto'", "this Python is slow: built without --enable-optimizations"),
+        ("uncommitted_changes", True, "uncommitted changes: the commit does not tell what is measured"),
     ],
 )
 def test_each_warning(name: str, value: object, line: str) -> None:

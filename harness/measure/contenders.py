@@ -78,9 +78,9 @@ class Lineup:
 
     present: tuple[Contender, ...]
     """Those whose version command worked, in their order."""
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str]
     """What each version command said, by contender name."""
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str]
     """Why each of the others is skipped, by contender name."""
 
 
@@ -102,8 +102,7 @@ class _File:
             folded = _folded(contender.name)
             if folded in names:
                 raise ValueError(
-                    f"the names {names[folded]!r} and {contender.name!r} are too much alike;"
-                    " give each its own"
+                    f"{names[folded]!r} and {contender.name!r} are too much alike; rename one of them"
                 )
             names[folded] = contender.name
         if self.reference is not None and self.reference not in names.values():

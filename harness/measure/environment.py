@@ -73,24 +73,13 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
     governor = environment["governor"] or "performance"
     options = environment["python_build_options"] or "--enable-optimizations"
     advice = {
-        f"the last minute's load was {load:.1f}: if that was no build, close what runs and start again": (
-            load > 0.5
-        ),
-        f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier": (
-            governor != "performance"
-        ),
-        "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not": (
-            environment["turbo"]
-        ),
-        "one core only: whatever else runs takes its time from the programs measured": (
-            environment["usable_cores"] == 1
-        ),
-        "this Python was built without --enable-optimizations: others are faster": (
-            "--enable-optimizations" not in options
-        ),
-        "there are uncommitted changes: the commit does not tell what was measured": (
-            environment["uncommitted_changes"]
-        ),
+        f"the last minute's load was {load:.1f}: unless that was a build, close other programs": load > 0.5,
+        f"the CPU governor is {governor!r}: 'performance' has a steadier clock": governor != "performance",
+        "turbo is on: the clock varies with heat; ratios tolerate that": environment["turbo"],
+        "one core only: other programs take its time from the measured ones": environment["usable_cores"]
+        == 1,
+        "this Python is slow: built without --enable-optimizations": "--enable-optimizations" not in options,
+        "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
     }
     return [line for line, applies in advice.items() if applies]
 

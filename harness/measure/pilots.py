@@ -132,9 +132,9 @@ class _Pilot:
         expected_s = self.expected_s(case)
         steps = _clamp(_PILOT_S / 2.0 / expected_s) if expected_s else 1
         shorter = self._seconds(case, steps)
-        growth = _PILOT_S / max(shorter[0], _PILOT_S / 1000.0) if shorter else 0.0
+        growth = max(2.0, _PILOT_S / max(shorter[0], _PILOT_S / 1000.0)) if shorter else 0.0
         while shorter:
-            more = _clamp(steps * max(2.0, growth))
+            more = _clamp(steps * growth)
             longer = self._seconds(case, more)
             if not longer:
                 break
