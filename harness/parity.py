@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_UP, Context
 
 DIVERGED = 1e6
 """A loss so many times the initial one shows nothing: training multiplies every rounding."""
@@ -57,6 +58,5 @@ def distance(wanted: float, got: float, initial: float) -> float:
 
 def _share(apart: float) -> str:
     """Write a distance with one digit, rounded up."""
-    digit, _, exponent = f"{apart:.17e}".partition("e")
-    up = math.ceil(float(digit))
-    return f"{up if up < 10 else 1}e{int(exponent) + (up > 9):+03d} of the initial loss"
+    rounded = Context(prec=1, rounding=ROUND_UP).create_decimal(apart)
+    return f"{rounded:e} of the initial loss"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from harness.case import METHODS
 from harness.errors import ManifestError, UsageError
 from harness.measure import contenders, runner
-from harness.measure.contenders import Contender, lineup, load_manifest, probe, select
+from harness.measure.contenders import Contender, load_manifest, probe, select
 from harness.measure.contract import arguments
+from harness.measure.environment import look_around
 from tests import fakes
 
 GOOD = """
@@ -190,7 +191,7 @@ def with_version(name: str, *version: str, build: tuple[str, ...] = ()) -> Conte
 
 def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
     fails = ("-I", "-S", "-c", "import sys; print('no', file=sys.stderr); sys.exit('broken: x')")
-    found = probe(
+    versions, missing = probe(
         [
             with_version("good", sys.executable, "-c", "print('good 1'); print('more')"),
             with_version("mute", sys.executable, "-c", ""),
@@ -200,9 +201,8 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
             with_version("silent", "false"),
         ]
     )
-    assert [contender.name for contender in found.present] == ["good", "mute", "loud"]
-    assert found.versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
-    assert found.missing == {
+    assert versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
+    assert missing == {
         "absent": "/nowhere/absent: cannot be started: No such file or directory; to have it: make absent",
         "broken": f"{' '.join((sys.executable, *fails))}: exit status 1: broken: x",
         "silent": "false: exit status 1",
@@ -211,19 +211,19 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
 
 def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_PROBE_TIMEOUT_S", 0.05)
-    found = probe([with_version("a", "sleep", "1000")])
-    assert found.missing == {"a": "sleep 1000: ended after 0.05 s"}
+    _, missing = probe([with_version("a", "sleep", "1000")])
+    assert missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
 def test_a_version_of_endless_length_is_cut() -> None:
     # A cell of more than 131072 characters would make runs.csv unreadable to the csv module.
     endless = with_version("a", sys.executable, "-I", "-S", "-c", "print('v' * 1000000)")
-    assert probe([endless]).versions == {"a": "v" * 200}
+    assert probe([endless])[0] == {"a": "v" * 200}
 
 
 def test_nobody_is_there() -> None:
     with pytest.raises(UsageError, match=r"no contender can be run \(a: /nowhere/a: cannot be started: "):
-        lineup([with_version("a", "/nowhere/a")])
+        look_around([with_version("a", "/nowhere/a")])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from harness import __version__
 from harness.case import METHODS
 from harness.measure import environment
-from harness.measure.contenders import Contender, Lineup
+from harness.measure.contenders import Contender
 from harness.paths import ROOT
 
 QUIET: dict[str, object] = {
@@ -21,21 +21,22 @@ QUIET: dict[str, object] = {
 }
 
 
-def lineup() -> Lineup:
-    present = Contender(
+def here() -> environment.Here:
+    a = Contender(
         name="a",
         command=(f"{ROOT}/bin/a", "x"),
-        version=("a",),
+        version=("echo", "a 1"),
         methods=METHODS,
         build=("make", f"{ROOT}/a"),
         toolchain=("echo", "cc 1.0"),
         threads=2,
     )
-    return Lineup(present=(present,), versions={"a": "a 1"}, missing={"b": "no such file"})
+    b = Contender(name="b", command=("b",), version=("/no/b",), methods=METHODS)
+    return environment.look_around([a, b])
 
 
 def test_everything_is_told_and_can_be_written_as_json() -> None:
-    found = environment.describe(lineup())
+    found = here().environment
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
         *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
@@ -55,7 +56,7 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
             "extra_epochs": 0.0,
         }
     }
-    assert found["missing"] == {"b": "no such file"}
+    assert found["missing"] == {"b": "/no/b: cannot be started: No such file or directory"}
     assert str(ROOT) not in json.dumps({**found, "python_build_options": None})
 
 
@@ -63,13 +64,13 @@ def test_variables_that_change_what_is_built_or_run(monkeypatch: pytest.MonkeyPa
     for name in environment._VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RUSTFLAGS", "-C target-cpu=native")
-    assert environment.describe(lineup())["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
+    assert here().environment["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
 
 
 def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_read", lambda _: None)
     monkeypatch.setattr(environment, "_output", lambda *_: None)
-    found = environment.describe(lineup())
+    found = here().environment
     for name in ("commit", "uncommitted_changes", "governor", "turbo"):
         assert found[name] is None
     assert environment.warnings({**found, "load_1min": None, "python_build_options": None}) == (
@@ -94,7 +95,7 @@ def test_turbo_of_others(monkeypatch: pytest.MonkeyPatch, text: str, turbo: bool
 def test_the_name_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "processor\t: 0\nmodel name\t: Fast: 9000 @ 3 GHz\nmodel name\t: other\n"
     monkeypatch.setattr(environment, "_read", lambda path: text if path == Path("/proc/cpuinfo") else None)
-    assert environment.cpu_model() == "Fast: 9000 @ 3 GHz"
+    assert environment._cpu_model() == "Fast: 9000 @ 3 GHz"
 
 
 def test_nothing_to_warn_of() -> None:

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.measure import pilots, runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
-from harness.measure.machine import Here
+from harness.measure.environment import Here
 from harness.measure.pilots import make_plan, stable_learning_rate
 from harness.measure.runner import Process
 from harness.paths import ROOT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from harness import claims
 from harness.commands.arguments import add_contenders, add_sweep, archive_of, manifest_of, whole
 from harness.measure import article
-from harness.measure.contenders import lineup
+from harness.measure.environment import look_around
 from harness.measure.runner import guarded
 from harness.records import explained, replace_file
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with explained(archive.path, "cannot be created", "name another folder with --results"):
         archive.path.mkdir(parents=True, exist_ok=True)
     with guarded():
-        present = lineup(manifest_of(arguments)).present
+        present = look_around(manifest_of(arguments)).contenders
         measured: dict[str, list[Any]] = {
             "seeds.csv": list(article.losses(present, said.run, terminal)),
             "storage.csv": list(article.storages(said.storage, terminal)),

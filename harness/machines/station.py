@@ -29,8 +29,8 @@ from harness.machines.errand import machine_name
 from harness.machines.parcel import Parcel
 from harness.measure import environment, revisions
 from harness.measure.contenders import Contender, build, load_manifest, select
+from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
-from harness.measure.machine import Here, look_around
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep

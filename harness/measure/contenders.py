@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
 from harness.codec import read_toml, shown
-from harness.errors import ManifestError, UsageError
+from harness.errors import ManifestError
 from harness.measure import runner
 from harness.measure.contract import arguments, printable
 from harness.paths import MANIFEST, ROOT
@@ -73,18 +73,6 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineup:
-    """Which contenders can be run on this machine."""
-
-    present: tuple[Contender, ...]
-    """Those whose version command worked, in their order."""
-    versions: Mapping[str, str]
-    """What each version command said, by contender name."""
-    missing: Mapping[str, str]
-    """Why each of the others is skipped, by contender name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     """A manifest as it is written."""
 
@@ -144,15 +132,6 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
     return tuple(contender for contender in contenders if contender.name in (names or known))
 
 
-def lineup(contenders: Sequence[Contender]) -> Lineup:
-    """Return which contenders are here; raise UsageError if none is."""
-    found = probe(contenders)
-    if not found.present:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.missing.items())
-        raise UsageError(f"no contender can be run ({reasons})")
-    return found
-
-
 def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
@@ -171,15 +150,14 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     return failures
 
 
-def probe(contenders: Sequence[Contender]) -> Lineup:
-    """Run every version command to find out which contenders are here."""
-    present, versions, missing = [], {}, {}
+def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, str]]:
+    """Run every version command; return the versions, and why the others cannot be run, by name."""
+    versions, missing = {}, {}
     for contender in contenders:
         said, reason = runner.ask(contender.version)
         if reason:
             hint = contender.hint or " ".join(contender.build)
             missing[contender.name] = reason + (f"; to have it: {printable(hint)}" if hint else "")
         else:
-            present.append(contender)
             versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])
-    return Lineup(present=tuple(present), versions=versions, missing=missing)
+    return versions, missing

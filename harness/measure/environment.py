@@ -1,18 +1,20 @@
-"""What this machine is, and what makes measurements on it noisy. Nothing is changed."""
+"""What this machine is, who can be run on it, and what makes it noisy. Nothing is changed."""
 
 import os
 import platform
 import shlex
 import socket
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.errors import UsageError
 from harness.measure import runner
-from harness.measure.contenders import Lineup
+from harness.measure.contenders import Contender, probe
 from harness.paths import ROOT
 
 _CPU = Path("/sys/devices/system/cpu")
@@ -21,7 +23,55 @@ _OF_FREE_MEMORY = 0.9
 _VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
 
 
-def describe(lineup: Lineup) -> dict[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a machine says of itself: a sweep is resumed only if that is unchanged."""
+
+    environment: Mapping[str, Any]
+    """What environment.json says of it."""
+    versions: Mapping[str, str]
+    """The versions of its contenders, by name."""
+    reference: str
+    """The contender that the others are compared with."""
+    memory_bytes: int | None
+    """The memory that a run may take there; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here(Machine):
+    """This machine, and its contenders."""
+
+    contenders: tuple[Contender, ...]
+    """Those that can be run, the reference first."""
+    missing: Mapping[str, str]
+    """Why each of the others is skipped, by name."""
+
+    @property
+    def host(self) -> str:
+        """The machine's name."""
+        return str(self.environment["host"])
+
+
+def look_around(contenders: Sequence[Contender]) -> Here:
+    """Return this machine and which contenders it has; raise UsageError if it has none."""
+    versions, missing = probe(contenders)
+    if not versions:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise UsageError(f"no contender can be run ({reasons})")
+    present = tuple(contender for contender in contenders if contender.name in versions)
+    return Here(
+        environment=_describe(present, versions, missing),
+        versions=versions,
+        reference=present[0].name,
+        memory_bytes=_memory_limit(),
+        contenders=present,
+        missing=missing,
+    )
+
+
+def _describe(
+    contenders: Sequence[Contender], versions: Mapping[str, str], missing: Mapping[str, str]
+) -> dict[str, object]:
     """Return what belongs beside the numbers, ready for JSON; None: unknown."""
     status = _output("git", "status", "--porcelain")
     return {
@@ -29,7 +79,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "commit": _output("git", "rev-parse", "HEAD"),
         "uncommitted_changes": None if status is None else bool(status),
         "host": socket.gethostname(),
-        "cpu": cpu_model(),
+        "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "usable_cores": _known(lambda: len(os.sched_getaffinity(0))) or os.cpu_count(),
         "measuring_core": runner.measuring_core(),
@@ -44,7 +94,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "contenders": {
             contender.name: {
-                "version": lineup.versions[contender.name],
+                "version": versions[contender.name],
                 "command": _portable(contender.command),
                 "build": _portable(contender.build),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
@@ -53,9 +103,9 @@ def describe(lineup: Lineup) -> dict[str, object]:
                 "tolerance": contender.tolerance,
                 "extra_epochs": contender.extra_epochs,
             }
-            for contender in lineup.present
+            for contender in contenders
         },
-        "missing": dict(lineup.missing),
+        "missing": missing,
     }
 
 
@@ -84,7 +134,7 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
     return [line for line, applies in advice.items() if applies]
 
 
-def cpu_model() -> str | None:
+def _cpu_model() -> str | None:
     """Return the processor's name."""
     for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
         name, _, value = line.partition(":")
@@ -93,7 +143,7 @@ def cpu_model() -> str | None:
     return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
 
 
-def memory_limit() -> int | None:
+def _memory_limit() -> int | None:
     """Return the memory that a run may take by default: most of what is free now."""
     for line in (_read(Path("/proc/meminfo")) or "").splitlines():
         # What programs can still take without swapping.

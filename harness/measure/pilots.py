@@ -14,7 +14,7 @@ from harness.digits import duration
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
-from harness.measure.machine import Here
+from harness.measure.environment import Here
 from harness.plan import LeftOut, Options, Plan, PlannedCase
 
 _MOST_STEPS = ARTICLE_RUN.training_steps

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import FlatnetError
-from harness.measure import environment, machine
+from harness.measure import environment
 from harness.measure.contenders import Contender, build
+from harness.measure.environment import Here
 from harness.measure.guard import end_leftovers
-from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Progress, Sweep, differs
@@ -36,7 +36,7 @@ def measuring(archive: Archive, contenders: Sequence[Contender], terminal: "Term
 def look_around(contenders: Sequence[Contender], terminal: "Terminal") -> Here:
     """Return this machine and the contenders that it has, with notes; raise UsageError if it has none."""
     with terminal.doing("looking at the machine and the contenders"):
-        here = machine.look_around(contenders)
+        here = environment.look_around(contenders)
     terminal.missing(here.missing)
     for line in environment.warnings(here.environment):
         terminal.note(line)

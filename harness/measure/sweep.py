@@ -8,7 +8,7 @@ from harness.case import Case
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
 from harness.measure.contract import Output
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 from harness.parity import compare
 from harness.plan import Options, Plan, Run, RunKey
 from harness.records import RUNS, LossKey, SweepFolder
