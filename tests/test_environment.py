@@ -95,7 +95,7 @@ def test_turbo_of_others(monkeypatch: pytest.MonkeyPatch, text: str, turbo: bool
 def test_the_name_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "processor\t: 0\nmodel name\t: Fast: 9000 @ 3 GHz\nmodel name\t: other\n"
     monkeypatch.setattr(environment, "_read", lambda path: text if path == Path("/proc/cpuinfo") else None)
-    assert environment._cpu_model() == "Fast: 9000 @ 3 GHz"
+    assert environment._cpu() == "Fast: 9000 @ 3 GHz"
 
 
 def test_nothing_to_warn_of() -> None:

@@ -126,7 +126,7 @@ class Station:
             "reference": here.reference,
             "memory_bytes": here.memory_bytes,
             "notes": [
-                *(f"ended a program that an interrupted bench had left running: {line}" for line in ended),
+                *(f"killed a program left over from an interrupted bench: {line}" for line in ended),
                 *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
                 *environment.warnings(here.environment),
             ],

@@ -1,4 +1,4 @@
-"""Measures what the article needs besides a sweep: losses of other seeds, storages, parts of its run."""
+"""Measures what the article needs besides a sweep: losses, storages, parts of its run."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -84,8 +84,8 @@ def parts(
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    A round has the article's run and three that lack a part of it, by each contender. Every other round is in
-    reverse; the first is a warm-up.
+    A round has the article's run and three that lack a part of it, by each contender. Every other one is in
+    reverse, and the first is a warm-up.
     """
     run = ARTICLE_RUN
     cases = {

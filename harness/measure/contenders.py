@@ -1,4 +1,4 @@
-"""The manifest: which programs are compared, how they are started, and which of them are there."""
+"""The manifest: which programs are compared, how they are started, and which can be run."""
 
 import re
 import subprocess
@@ -44,7 +44,7 @@ class Contender:
     hint: str = ""
     """How to get it."""
     extra_epochs: float = 0.0
-    """Epochs that it trains beyond those of a case, as a share of them: a difference known beforehand."""
+    """Epochs that it trains beyond those of a case, as a share of them, to check the harness."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if this is no contender."""
@@ -89,9 +89,7 @@ class _File:
         for contender in self.contender:
             folded = _folded(contender.name)
             if folded in names:
-                raise ValueError(
-                    f"{names[folded]!r} and {contender.name!r} are too much alike; rename one of them"
-                )
+                raise ValueError(f"{names[folded]!r} and {contender.name!r} are too alike; rename one")
             names[folded] = contender.name
         if self.reference is not None and self.reference not in names.values():
             known = ", ".join(names.values())
@@ -99,7 +97,7 @@ class _File:
 
 
 def load_manifest(path: Path = MANIFEST) -> tuple[Contender, ...]:
-    """Return the contenders of a manifest, the reference first; raise ManifestError with what is wrong."""
+    """Return the contenders, the reference first; raise ManifestError with what is wrong."""
     file = read_toml(_File, path)
     reference = file.reference or file.contender[0].name
     return tuple(
@@ -120,7 +118,7 @@ def with_python(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _folded(name: str) -> str:
-    """Return what two names share that people, or file systems, would take for one."""
+    """Return what names share that people, or file systems, take for one."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -136,17 +134,16 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for contender in contenders:
-        if contender.build:
-            program = contender.build[0]
-            try:
+        try:
+            if contender.build:
                 subprocess.run(contender.build, cwd=ROOT, check=True)
-            except OSError as error:
-                reason = f"{program}: {error.strerror}; install {program} and try again"
-            except subprocess.CalledProcessError as error:
-                reason = f"exit status {error.returncode}: {' '.join(contender.build)}"
-            else:
-                continue
-            failures.append(f"{contender.name} cannot be built: {reason}")
+            continue
+        except OSError as error:
+            program = contender.build[0]
+            reason = f"{program}: {error.strerror}; install {program} and try again"
+        except subprocess.CalledProcessError as error:
+            reason = f"exit status {error.returncode}: {' '.join(contender.build)}"
+        failures.append(f"{contender.name} cannot be built: {reason}")
     return failures
 
 

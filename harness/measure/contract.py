@@ -1,8 +1,7 @@
 """The contract between the harness and the programs that it times: arguments in, losses out.
 
-A program is told its case by command-line arguments. It writes the losses, and nothing else, to standard
-output, and what varies from run to run as ``Name: value`` lines to standard error. Only this module knows
-both formats.
+Command-line arguments tell a program its case. It writes the losses, and nothing else, to standard output,
+and what varies from run to run as ``Name: value`` lines to standard error.
 """
 
 import re

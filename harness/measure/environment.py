@@ -5,7 +5,7 @@ import platform
 import shlex
 import socket
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +79,14 @@ def _describe(
         "commit": _output("git", "rev-parse", "HEAD"),
         "uncommitted_changes": None if status is None else bool(status),
         "host": socket.gethostname(),
-        "cpu": _cpu_model(),
+        "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "usable_cores": _known(lambda: len(os.sched_getaffinity(0))) or os.cpu_count(),
+        "usable_cores": len(runner.usable_cores()) or os.cpu_count(),
         "measuring_core": runner.measuring_core(),
         "governor": _read(_CPU / "cpu0" / "cpufreq" / "scaling_governor"),
         "turbo": _turbo(),
-        "load_1min": _known(lambda: os.getloadavg()[0]),
-        "memory_bytes": _known(lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        "load_1min": os.getloadavg()[0],
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
@@ -109,16 +109,14 @@ def _describe(
     }
 
 
-def _build_options() -> str | None:
+def _build_options() -> str:
     """Return what this Python was configured with, without the paths of this machine."""
-    options = sysconfig.get_config_var("CONFIG_ARGS")
-    if not isinstance(options, str):
-        return None
-    return " ".join(option for option in shlex.split(options) if option.startswith(("--enable", "--with")))
+    options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return " ".join(option for option in options if option.startswith(("--enable", "--with")))
 
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
-    """Return one line of advice for each thing that makes measurements here noisy or unusual."""
+    """Return advice, a line for each thing that makes measurements here noisy or unusual."""
     load = environment["load_1min"] or 0.0
     governor = environment["governor"] or "performance"
     options = environment["python_build_options"] or "--enable-optimizations"
@@ -134,21 +132,23 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
     return [line for line, applies in advice.items() if applies]
 
 
-def _cpu_model() -> str | None:
-    """Return the processor's name."""
-    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
+def _cpu() -> str | None:
+    model = _told("cpuinfo", "model name") or _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return model or platform.processor() or None
 
 
 def _memory_limit() -> int | None:
-    """Return the memory that a run may take by default: most of what is free now."""
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        # What programs can still take without swapping.
-        if line.startswith("MemAvailable:"):
-            return int(int(line.split()[1]) * 1024 * _OF_FREE_MEMORY)
+    """Return the memory that a run may take by default: most of what it could take without swapping."""
+    free = _told("meminfo", "MemAvailable")
+    return int(int(free.split()[0]) * 1024 * _OF_FREE_MEMORY) if free else None
+
+
+def _told(file: str, name: str) -> str | None:
+    """Return what is told of ``name`` in a file of /proc."""
+    for line in (_read(Path("/proc") / file) or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
     return None
 
 
@@ -160,20 +160,13 @@ def _turbo() -> bool | None:
 
 
 def _portable(command: tuple[str, ...]) -> str:
-    """Return ``command`` without the place of the project on this machine."""
+    """Return ``command`` without the path of the project."""
     return " ".join(command).replace(f"{ROOT}{os.sep}", "")
 
 
 def _read(path: Path) -> str | None:
     with suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace").strip()
-    return None
-
-
-def _known(tell: Callable[[], Any]) -> Any:
-    """Return what the system tells, or None."""
-    with suppress(AttributeError, ValueError, OSError):
-        return tell()
     return None
 
 

@@ -1,13 +1,11 @@
 """Ends what a bench has started if the bench itself no longer can.
 
-Every program of a bench has an environment variable that names the bench, and hands it on to whatever it
-starts. So all that is left of a bench can be found, even outside the process group. Only Linux shows the
-environments, in /proc; elsewhere nothing is found.
+All programs of a bench inherit an environment variable that names the bench. So all that it leaves can be
+found, even outside the process group: on Linux, where /proc shows environments. Elsewhere nothing is found.
 
 As a program, ``guard.py TAG`` waits for the end of its standard input, which is the end of the bench. If the
-bench has not written anything before, it ends what the bench has left. A signal to each child at its parent's
-death (PR_SET_PDEATHSIG) would end the child alone, and setting it between fork and exec made starting a
-process take 2.3 times as long.
+bench has not written anything before, it ends what the bench has left. A signal at the parent's death
+(PR_SET_PDEATHSIG) would end the child alone, and made starting a process take 2.3 times as long.
 """
 
 import os
@@ -20,12 +18,12 @@ VARIABLE = "FLATNET_BENCH"
 
 
 def tag(pid: int | str) -> str:
-    """Return what is unique to a process among all that run: namespace, id, and start in ticks since boot."""
+    """Return what is unique to a process: namespace, id, and start in ticks since boot."""
     return f"{_namespace()}-{pid}-{b''.join(state(pid)[19:20]).decode()}"
 
 
 def end_leftovers(only: str = "") -> list[str]:
-    """End all programs whose bench is no more, or those of the bench ``only``; return their command lines."""
+    """End the programs of benches that are no more, or of the bench ``only``; return their command lines."""
     ended = []
     start = f"{VARIABLE}=".encode()
     for pid in processes():
@@ -50,7 +48,7 @@ def processes() -> Iterator[int]:
 
 
 def state(pid: int | str) -> list[bytes]:
-    """Return what the system tells of a process: state, parent, group, ...; nothing if it is no more."""
+    """Return what /proc tells of a process: state, parent, group, ...; nothing if it is no more."""
     with suppress(OSError):
         # The second field, a name in brackets, may hold anything.
         return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
@@ -58,7 +56,7 @@ def state(pid: int | str) -> list[bytes]:
 
 
 def _namespace() -> str:
-    """Return the number of the namespace in which process ids are counted, or ''."""
+    """Return the number of the namespace of process ids, or ''."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
     return ""

@@ -1,12 +1,13 @@
 """Makes the plan of a sweep.
 
-Pilot runs find the seconds of a training step. From those follows how much work fits into the seconds of a
-run, and how many rounds of each case fit into the seconds of the sweep.
+Pilot runs find the seconds of a training step. They tell how much work fits into a run, and how many rounds
+of each case fit into the sweep.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 
 from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
@@ -20,7 +21,7 @@ from harness.plan import LeftOut, Options, Plan, PlannedCase
 _MOST_STEPS = ARTICLE_RUN.training_steps
 _PILOT_S = 0.05
 _CLEAR = 0.1
-"""The longer of two pilots must take so much longer than the shorter, as a share of that."""
+"""By how much the longer of two pilots must exceed the shorter, as a share of that."""
 _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 101
 _AFFORDABLE = 10.0
 """A contender is left out of a case if one training step takes this many times a run's seconds."""
@@ -32,8 +33,8 @@ def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
     Gradient descent on a quadratic loss is stable below 2 / c, c being the largest curvature. At the
     optimum that is at most 2 / nL times the squared length of the outputs' gradient, summed over the nL
     outputs. With weights and biases from uniform(-1, 1), whose mean square is 1/3, the expected squared
-    length of layer k's part is that of its inputs times that of the signal sent back to its outputs; one
-    for the signal itself is the bias's part. The result has two significant digits.
+    length of layer k's part is that of its inputs, plus 1 for the bias, times that of the signal sent back
+    to its outputs. The result has two digits.
     """
     layers = shape.layers
     mean_square = (low * low + low * high + high * high) / 3.0
@@ -117,9 +118,7 @@ class _Pilot:
     """Finds the speed of one contender with one method, from the smallest shape up."""
 
     def __init__(self, contender: Contender, options: Options, memory_bytes: int | None) -> None:
-        self._contender = contender
-        self._options = options
-        self._memory_bytes = memory_bytes
+        self._attempt = partial(attempt, contender, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
         self._per_multiply_add_s = 0.0
         self._broken = False
 
@@ -128,7 +127,7 @@ class _Pilot:
         return self._per_multiply_add_s * case.multiply_adds
 
     def speed(self, case: Case) -> _Speed | None:
-        """Return the speed on ``case``; None if the contender fails, which belongs into the records."""
+        """Return the speed on ``case``; None if the contender fails."""
         expected_s = self.expected_s(case)
         steps = _clamp(_PILOT_S / 2.0 / expected_s) if expected_s else 1
         shorter = self._seconds(case, steps)
@@ -150,15 +149,10 @@ class _Pilot:
         return None
 
     def _seconds(self, case: Case, steps: int) -> tuple[float, float] | None:
-        """Return the seconds of training and of the whole process for so many steps; None if that failed."""
+        """Return the seconds of training and of the process for so many steps; None if that failed."""
         if self._broken:
             return None
-        process, output = attempt(
-            self._contender,
-            replace(case, samples=steps),
-            timeout_s=self._options.timeout_s,
-            memory_bytes=self._memory_bytes,
-        )
+        process, output = self._attempt(replace(case, samples=steps))
         return (output.training_s, process.wall_s) if output else None
 
 
@@ -169,7 +163,7 @@ def _clamp(steps: float) -> int:
 def _fit(
     speeds: Sequence[tuple[Case, _Speeds]], options: Options, reference: str, left_out: list[LeftOut]
 ) -> list[PlannedCase]:
-    """Choose samples, epochs and rounds; if they do not fit shorten the runs, then drop the dearest case."""
+    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the dearest case."""
     kept = list(speeds)
     run_s = options.run_s
     fewest = options.rounds or _FEWEST_ROUNDS
@@ -192,9 +186,9 @@ def _fit(
 
 
 def _controls(cases: Sequence[Case]) -> list[Case]:
-    """Return where the reference runs twice: a case in each decade of neurons, for each method.
+    """Return where the reference runs twice: a case for each method and decade of neurons.
 
-    It is the article's shape, or else the smallest of the decade.
+    It is the article's shape, or else the smallest.
     """
     chosen: dict[tuple[str, int], Case] = {}
     for case in cases:
@@ -205,10 +199,10 @@ def _controls(cases: Sequence[Case]) -> list[Case]:
 
 
 def _planned(case: Case, found: _Speeds, run_s: float, *, rounds: int, control: bool) -> PlannedCase:
-    # A step that is too short to be timed does not limit the work.
+    # A step too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in found.values() if speed), default=run_s)
     steps = _round(_clamp(run_s / slowest_s)) if slowest_s else _MOST_STEPS
-    # The article's 100 x 100 where that fits: first epochs shrink, then samples.
+    # At most the article's: first epochs shrink, then samples.
     samples = min(ARTICLE_RUN.samples, steps)
     sized = replace(case, samples=samples, epochs=max(1, steps // samples))
     return PlannedCase(
@@ -234,9 +228,9 @@ def _round(steps: int) -> int:
 def _with_rounds(cases: Sequence[PlannedCase], reference: str, left_s: float) -> list[PlannedCase]:
     """Spend ``left_s`` seconds on further rounds, one after the other, until the next does not fit.
 
-    The variance of a case's median falls as 1 / rounds. The least sum of weight * variance for a total of
-    seconds has rounds in proportion to the square root of weight / seconds of a round: Neyman's allocation
-    with costs (Cochran, Sampling Techniques, 1977, chapter 5.5).
+    The variance of a case's median falls as 1 / rounds. The sum of weight * variance is least if rounds are
+    in proportion to the square root of weight / seconds: Neyman's allocation with costs (Cochran, Sampling
+    Techniques, 1977, chapter 5.5).
     """
     seconds = [planned.round_s(reference) for planned in cases]
     costs = [s / _weight(planned) for planned, s in zip(cases, seconds, strict=True)]
@@ -251,7 +245,7 @@ def _with_rounds(cases: Sequence[PlannedCase], reference: str, left_s: float) ->
 
 
 def _weight(planned: PlannedCase) -> float:
-    """Return what the precision of a case is worth: the article's is quoted, one contender makes no ratio."""
+    """Return what precision is worth: the article's case is quoted, one contender makes no ratio."""
     if len(planned.run_s) == 1 and not planned.control:
         return 0.25
     return 4.0 if planned.case.shape == ARTICLE else 1.0

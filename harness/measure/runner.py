@@ -25,7 +25,7 @@ from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept: the csv module must be able to read the row."""
+"""Characters of a program's last line that are kept: the csv module must read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
@@ -54,7 +54,7 @@ class Process:
     involuntary_switches: int = 0
     """How often it, or a child of its, had to leave a core to others."""
     stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores; None: the system does not tell."""
+    """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
     failure: str = ""
     """Why it counts as failed: timeout, crash, memory, flood, stray, paused, garbled; or ''."""
     error: str = ""
@@ -80,7 +80,7 @@ def guarded() -> Iterator[None]:
 
 
 def _adopt(value: int) -> None:
-    """Let descendants whose parents have ended become our children, or with 0 no longer; only on Linux."""
+    """Begin, or with 0 cease, to adopt descendants whose parents have ended; only on Linux."""
     _adopting.clear()
     # 36 is PR_SET_CHILD_SUBREAPER.
     if sys.platform == "linux" and ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0 and value:
@@ -99,13 +99,13 @@ def run(
     """Run ``command`` for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
-    timed. A descendant that outlives it is ended, and the run has failed. ``env`` is added to the variables
-    of the harness. ``memory_bytes`` is what it may allocate, if the system can limit that. With ``one_core``
-    it stays on the measuring core and the harness on the others, if there is such a choice.
+    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to our
+    variables. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
+    measuring core and the harness the others, if there is such a choice.
     """
     core = measuring_core() if one_core else None
     cores = set() if core is None else {core}
-    with _on(os.sched_getaffinity(0) - cores if cores else cores):
+    with _on(usable_cores() - cores if cores else cores):
         stolen_s, start = _stolen_s(), time.perf_counter()
         try:
             with _on(cores):
@@ -125,15 +125,20 @@ def run(
 
 
 def ask(command: Sequence[str]) -> tuple[str, str]:
-    """Run ``command`` and return its standard output, and the reason if it failed."""
+    """Run ``command``; return its standard output, and the reason if it failed."""
     process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
     said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
     return process.stdout, f"{said}{process.error}" if process.failure else ""
 
 
+def usable_cores() -> set[int]:
+    """Return the cores that we may use; none if the system does not tell."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
 def measuring_core() -> int | None:
     """Return the core that is kept for the programs; None if there is no choice."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
+    cores = usable_cores()
     return max(cores) if len(cores) > 1 else None
 
 
@@ -160,7 +165,7 @@ def _ended(
 ) -> Process:
     """Wait for a process and end all that it leaves; ``start`` and ``stolen_s`` are clocks at its start."""
     assert child.stdout is not None and child.stderr is not None
-    # The leader's process id is the group's too, and stays taken until we have waited for the leader.
+    # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
     if memory_bytes is not None and sys.platform == "linux":
         # Not the address space, of which some runtimes reserve much more than they use.
@@ -174,7 +179,7 @@ def _ended(
         stolen_s = _stolen_s() - stolen_s
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
-        # The harness was interrupted; the leader must be waited for while its group is being ended.
+        # Interrupted: the leader must be waited for while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
         ender.start()
         child.wait()
@@ -199,7 +204,7 @@ def _ended(
         if child.returncode < 0:
             names = {number.value: number.name for number in signal.Signals}
             error = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
-        # Its peak would tell nothing: the system counts that from the peak of the harness on.
+        # Its peak tells nothing: the system counts it from the peak of the harness on.
         if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
             failure, error = "memory", f"{error}, and may take {memory_bytes} B of memory"
     elif stray:
@@ -267,7 +272,7 @@ def _end_group(group: int) -> None:
 
 
 def _end_adopted() -> None:
-    """End the descendants that have left the group and come to us, and what they leave in turn."""
+    """End the descendants that have come to us, and what they leave in turn."""
     while _has_adopted():
         for pid in guard.processes():
             if guard.state(pid)[1:2] == [b"%d" % os.getpid()]:
@@ -298,8 +303,8 @@ def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
 def _group_is_alive(group: int) -> bool:
     """Whether ``group`` has a process that has not ended.
 
-    A zombie still takes signals; only /proc tells it from a process that runs. In a container without a real
-    init an orphan may stay a zombie for long.
+    A zombie still takes signals; only /proc tells it from a process that runs. Without a real init, as in
+    many containers, an orphan may stay one for long.
     """
     if not _signal_group(group, 0):
         return False
@@ -337,6 +342,6 @@ class _Reader:
                     _signal_group(group, signal.SIGKILL)
 
     def text(self) -> str:
-        """Return what was read, without waiting for ever for an unseen process that holds the pipe."""
+        """Return what was read; do not wait for ever for an unseen process that holds the pipe."""
         self._thread.join(_GRACE_S)
         return b"".join(self._chunks).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What the commands that measure have in common: the machine made ready, a sweep carried out."""
+"""What commands that measure share: the machine made ready, a sweep carried out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,13 +28,13 @@ def measuring(archive: Archive, contenders: Sequence[Contender], terminal: "Term
     if failures := build(contenders):
         raise FlatnetError("; ".join(failures))
     for command in end_leftovers():
-        terminal.note(f"ended a program that an interrupted bench had left running: {command}")
+        terminal.note(f"killed a program left over from an interrupted bench: {command}")
     with guarded():
         yield
 
 
 def look_around(contenders: Sequence[Contender], terminal: "Terminal") -> Here:
-    """Return this machine and the contenders that it has, with notes; raise UsageError if it has none."""
+    """Return this machine and its contenders, with notes; raise UsageError if it has none."""
     with terminal.doing("looking at the machine and the contenders"):
         here = environment.look_around(contenders)
     terminal.missing(here.missing)
@@ -59,7 +59,7 @@ def resumed(
         obstacle = differs(folder, plan, options, here) if plan else f"its {PLAN} is gone"
         if plan and not obstacle and (is_unfinished or since is not None):
             for name in folder.set_half_lines_aside():
-                terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
+                terminal.note(f"{name} ended in an incomplete line, moved to {name}.half")
             if is_unfinished:
                 terminal.note(f"going on with sweep {folder.name}")
             return Sweep(plan, here.contenders, folder, here.host)
@@ -83,7 +83,7 @@ def begin(
 
 
 def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
-    """Make all runs that are still to be made, say what failed; return whether Ctrl-C interrupted it.
+    """Make all runs that are still to be made, say what failed; return whether that was interrupted.
 
     Sweeps take turns, a round each, so that the machine is the same for all.
     """
