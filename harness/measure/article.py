@@ -29,8 +29,7 @@ def losses(
     with terminal.counting("seeds", claims.SEEDS * len(runs)) as advance:
         for published in runs:
             for seed in range(1, claims.SEEDS + 1):
-                case = replace(published.case, seed=seed)
-                process, output = attempt(quickest, case, timeout_s=_TIMEOUT_S)
+                process, output = attempt(quickest, replace(published.case, seed=seed), timeout_s=_TIMEOUT_S)
                 if output:
                     yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
                 else:

@@ -16,7 +16,7 @@ from harness.measure.contract import arguments, printable
 from harness.paths import MANIFEST, ROOT
 
 _LONGEST_VERSION = 200
-"""Characters; the rest of the line is cut off, because a cell of a row has a limit."""
+"""Characters of it that are kept, because a cell of a row has a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

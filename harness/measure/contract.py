@@ -94,7 +94,7 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
 
 
 def _told(line: str, stderr: str) -> str | None:
-    """Return the number in the only line like ``line``, a regular expression; None if there is none."""
+    """Return the number in the line that matches ``line``, of which there may be one, or None."""
     found = re.findall(f"^{line}$", stderr, re.MULTILINE)
     if len(found) > 1:
         raise ContractError(f"printed {len(found)} lines '{line.partition(':')[0]}: ...' to standard error")

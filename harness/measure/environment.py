@@ -46,11 +46,6 @@ class Here(Machine):
     missing: Mapping[str, str]
     """Why each of the others is skipped, by name."""
 
-    @property
-    def host(self) -> str:
-        """The machine's name."""
-        return str(self.environment["host"])
-
 
 def look_around(contenders: Sequence[Contender]) -> Here:
     """Return this machine and which contenders it has; raise UsageError if it has none."""

@@ -3,8 +3,8 @@
 All programs of a bench inherit an environment variable that names the bench. So all that it leaves can be
 found, even outside the process group: on Linux, where /proc shows environments. Elsewhere nothing is found.
 
-As a program, ``guard.py TAG`` waits for the end of its standard input, which is the end of the bench. If the
-bench has not written anything before, it ends what the bench has left. A signal at the parent's death
+As a program, ``guard.py TAG`` waits for the end of its standard input, which is the end of the bench. Unless
+the bench has written something, it ends what is left of it. A signal at the parent's death
 (PR_SET_PDEATHSIG) would end the child alone, and made starting a process take 2.3 times as long.
 """
 

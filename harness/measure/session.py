@@ -62,7 +62,7 @@ def resumed(
                 terminal.note(f"{name} ended in an incomplete line, moved to {name}.half")
             if is_unfinished:
                 terminal.note(f"going on with sweep {folder.name}")
-            return Sweep(plan, here.contenders, folder, here.host)
+            return Sweep(plan, here.contenders, folder, here.environment["host"])
         if is_unfinished and since is None:
             terminal.note(f"sweep {folder.name} stays unfinished: {obstacle}")
     return None
@@ -79,7 +79,7 @@ def begin(
     """Make pilot runs, a plan, which ``adapted`` may change, and the sweep's folder."""
     with terminal.counting("pilot runs", None) as advance:
         plan = adapted(make_plan(options, here, sweep=archive.new_name(), on_pilot=advance))
-    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
+    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.environment["host"])
 
 
 def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
