@@ -1,4 +1,4 @@
-"""What this machine is, who can be run on it, and what makes it noisy. Nothing is changed."""
+"""What this machine is, who can be run on it, and what makes it noisy; nothing is changed."""
 
 import os
 import platform
@@ -39,7 +39,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here(Machine):
-    """This machine, and its contenders."""
+    """This machine and its contenders."""
 
     contenders: tuple[Contender, ...]
     """Those that can be run, the reference first."""
@@ -155,7 +155,7 @@ def _turbo() -> bool | None:
 
 
 def _portable(command: tuple[str, ...]) -> str:
-    """Return ``command`` without the path of the project."""
+    """Return ``command`` without the project's path."""
     return " ".join(command).replace(f"{ROOT}{os.sep}", "")
 
 
