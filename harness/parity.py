@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_UP, Context
 
 DIVERGED = 1e6
-"""A loss that is so many times the initial one shows nothing any more: training multiplies every rounding."""
+"""A loss so many times the initial one shows nothing: training multiplies every rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,17 +14,16 @@ class Verdict:
     """The outcome of a comparison."""
 
     holds: bool
-    """Whether the losses are identical, or differ by no more than the contender declares."""
+    """Whether the losses are identical, or within the tolerance."""
     text: str
-    """The outcome in words, for records and messages."""
+    """The outcome in words."""
 
 
 def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float = 0.0) -> Verdict:
     """Compare the losses of two runs of one case; index 0 is the loss before training.
 
-    A contender that cannot keep the order of sums declares a ``tolerance``, which no ``distance`` may exceed.
-    Its losses are compared up to the epoch before the expected one is ``DIVERGED`` times the initial one.
-    The first epoch that differs by more is the one that is reported.
+    No ``distance`` may exceed ``tolerance``, which a contender that sums in another order declares. With one,
+    losses are compared only until the expected one is ``DIVERGED`` times the initial one.
     """
     if len(expected) != len(actual):
         return Verdict(holds=False, text=f"{len(actual)} losses instead of {len(expected)}")
@@ -31,9 +31,8 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
     largest = 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
         if tolerance and epoch and not wanted <= DIVERGED * initial:
-            return Verdict(
-                holds=True, text=f"within {_share(largest)} up to epoch {epoch - 1}, then it diverges"
-            )
+            text = f"within {_share(largest)} up to epoch {epoch - 1}, then it diverges"
+            return Verdict(holds=True, text=text)
         apart = distance(wanted, got, initial)
         if apart > tolerance:
             by = f" (off by {_share(apart)})" if apart < math.inf else ""
@@ -45,20 +44,19 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
 def distance(wanted: float, got: float, initial: float) -> float:
     """Return how far two losses are apart, relative to the larger of them plus the initial loss.
 
-    Not to the loss alone: one that has fallen to nothing is a sum of roundings. 0 for the same bits, and for
-    nan against nan; inf where only one is finite.
+    Not to the loss alone: one that has fallen to nothing is a sum of roundings. 0 for the same bits or two
+    nans; inf if only one is finite.
     """
     if repr(wanted) == repr(got):
         return 0.0
     if not (math.isfinite(wanted) and math.isfinite(got)):
         return math.inf
-    # The two zeros, and what is apart by too little for a float, are different bits as well.
+    # Above 0 for different bits, as of the two zeros.
     scale = max(abs(wanted), abs(got)) + abs(initial)
     return max(abs(wanted - got) / scale if scale else 0.0, 5e-324)
 
 
 def _share(apart: float) -> str:
     """Write a distance with one digit, rounded up."""
-    digit, _, exponent = f"{apart:.17e}".partition("e")
-    up = math.ceil(float(digit))
-    return f"{up if up < 10 else 1}e{int(exponent) + (up > 9):+03d} of the initial loss"
+    rounded = Context(prec=1, rounding=ROUND_UP).create_decimal(apart)
+    return f"{rounded:e} of the initial loss"

@@ -20,7 +20,7 @@ from harness.parity import compare
 from harness.paths import ROOT
 
 MANIFEST = load_manifest(ROOT / "peers" / "peers.toml")
-PEERS = MANIFEST.contenders[2:]
+PEERS = MANIFEST[2:]
 PROGRAMS = [peer for peer in PEERS if "naive" in peer.methods]
 """Without those that are another's program with another option."""
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*.out"))
@@ -43,8 +43,8 @@ def peer(request: pytest.FixtureRequest) -> Contender:
 
 
 def test_the_twins_are_those_of_the_harness() -> None:
-    assert MANIFEST.contenders[:2] == load_manifest().contenders
-    assert MANIFEST.reference == "python"
+    assert MANIFEST[:2] == load_manifest()
+    assert MANIFEST[0].name == "python"
 
 
 def test_who_has_to_be_exact_is(peer: Contender) -> None:
@@ -62,18 +62,18 @@ def test_known_losses(peer: Contender, path: Path) -> None:
     case = Case(shape=Shape(tuple(map(int, words))), method="naive", **options)  # type: ignore[arg-type]
     texts = path.read_bytes().replace(b"\r", b"\n").split()
     numbers = [float(text) for label, text in pairwise(texts) if label.endswith(b"oss:")]
-    tried = attempt(peer, case, timeout_s=LONG_S, memory_bytes=None)
-    assert tried.output is not None, tried.error
-    verdict = compare(numbers[:-1], tried.output.losses, peer.tolerance)
+    process, output = attempt(peer, case, timeout_s=LONG_S)
+    assert output is not None, process.error
+    verdict = compare(numbers[:-1], output.losses, peer.tolerance)
     assert verdict.holds, verdict.text
 
 
 def test_losses_of_random_cases(peer: Contender) -> None:
     cases = [case for case in CASES if case.method in peer.methods]
     assert len(cases) > 60
-    rust = MANIFEST.contenders[1]
+    rust = MANIFEST[1]
     for case, losses in zip(cases, losses_of(peer, cases), strict=True):
-        expected = attempt(rust, case, timeout_s=LONG_S, memory_bytes=None).output
+        _, expected = attempt(rust, case, timeout_s=LONG_S)
         assert expected is not None
         verdict = compare(expected.losses, losses, peer.tolerance)
         assert verdict.holds, f"{case}: {verdict.text}: {peer.command_line(case)}"
@@ -84,9 +84,9 @@ def losses_of(peer: Contender, cases: Sequence[Case]) -> Iterator[tuple[float, .
     program = next((place for place, word in enumerate(peer.command) if word.endswith(".py")), None)
     if program is None:
         for case in cases:
-            tried = attempt(peer, case, timeout_s=LONG_S, memory_bytes=None)
-            assert tried.output is not None, tried.error
-            yield tried.output.losses
+            process, output = attempt(peer, case, timeout_s=LONG_S)
+            assert output is not None, process.error
+            yield output.losses
         return
     python, path, *words = peer.command
     ended = subprocess.run(
@@ -121,11 +121,11 @@ def test_bad_arguments_are_one_line(peer: Contender, words: list[str], message: 
 
 
 def test_a_wrong_order_of_sums_would_be_seen() -> None:
-    rust = MANIFEST.contenders[1]
+    rust = MANIFEST[1]
     case = replace(
         CASES[0], shape=Shape((12, 5, 1)), method="backprop", epochs=5, samples=5, learning_rate=0.01
     )
-    output = attempt(rust, case, timeout_s=LONG_S, memory_bytes=None).output
+    _, output = attempt(rust, case, timeout_s=LONG_S)
     assert output is not None
     off = [loss * (1.0 + 1e-11) for loss in output.losses]
     assert not compare(output.losses, off, 1e-12).holds

@@ -15,6 +15,7 @@ from harness.errors import ManifestError, NothingMeasured
 from harness.measure import article
 from harness.paths import ROOT
 from harness.report import pictures_across, style
+from harness.terminal import Terminal
 from tests import fakes, sweeps
 from tests.sweeps import pairs, understood
 
@@ -199,7 +200,7 @@ def test_the_programs_that_time_the_storages(name: str, monkeypatch: pytest.Monk
     if not (ROOT / program.command[0]).exists() and "{python}" not in program.command:
         pytest.skip(f"{program.command[0]} is not built; make article builds it")
     monkeypatch.setattr("harness.claims.ROUNDS", 1)
-    lines = list(article.storages([program], lambda: None, pytest.fail))
+    lines = list(article.storages([program], Terminal()))
     assert [line[1] for line in lines[:4]] == ["10-5-1", "32-16-1", "64-32-1", "256-128-1"]
     assert all(1e-9 < seconds < 1.0 for line in lines for seconds in line[3:])
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from harness.case import METHODS
 from harness.errors import ManifestError, UsageError
 from harness.measure import contenders, runner
-from harness.measure.contenders import Contender, Manifest, lineup, load_manifest, probe, select
+from harness.measure.contenders import Contender, load_manifest, probe, select
 from harness.measure.contract import arguments
+from harness.measure.environment import look_around
 from tests import fakes
 
 GOOD = """
@@ -22,6 +23,9 @@ command = ["{python}", "a.py"]
 version = ["{python}", "-V"]
 methods = ["naive"]
 """
+
+
+NAMES = "takes up to 60 printable characters without / and \\, the first none of = + - @ and no space"
 
 
 def refusal(folder: Path, text: str | bytes) -> str:
@@ -47,10 +51,9 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
         + 'env = { A = "b" }\n',
         encoding="utf-8",
     )
-    manifest = load_manifest(path)
-    assert manifest.reference == "b"
-    assert [contender.name for contender in manifest.contenders] == ["b", "a"]
-    assert manifest.contenders[0] == Contender(
+    loaded = load_manifest(path)
+    assert [contender.name for contender in loaded] == ["b", "a"]
+    assert loaded[0] == Contender(
         name="b",
         command=(sys.executable, "a.py"),
         version=(sys.executable, "-V"),
@@ -66,7 +69,7 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
 def test_the_first_contender_is_the_reference_where_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "contenders.toml"
     path.write_text(GOOD + GOOD.replace('"a"', '"b"'), encoding="utf-8")
-    assert load_manifest(path).reference == "a"
+    assert load_manifest(path)[0].name == "a"
 
 
 def test_threads_stand_on_the_command_line_only_where_there_are_several() -> None:
@@ -97,7 +100,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (GOOD.replace('name = "a"', ""), "contender[0]: has no 'name'"),
         (GOOD.replace('version = ["{python}", "-V"]', ""), "contender 'a': has no 'version'"),
         (GOOD.replace('methods = ["naive"]', ""), "contender 'a': has no 'methods'"),
-        (GOOD + GOOD, "the names 'a' and 'a' are too much alike; give each its own"),
+        (GOOD + GOOD, "'a' and 'a' are too alike; rename one"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
         ("reference = 3\n" + GOOD, "reference: got 3, takes a text"),
         ("reference = []\n" + GOOD, "reference: got [], takes a text"),
@@ -105,20 +108,20 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (GOOD.replace('"a"', "1"), "contender[0].name: got 1, takes a text"),
         (
             GOOD.replace('"a"', '""'),
-            "contender '': name is '', takes up to 60 printable characters without / and \\",
+            f"contender '': name is '', {NAMES}",
         ),
         (
             GOOD.replace('"a"', '"a\\nb"'),
-            "contender 'a\\nb': name is 'a\\nb', takes up to 60 printable characters without / and \\",
+            f"contender 'a\\nb': name is 'a\\nb', {NAMES}",
         ),
         (GOOD.replace('["naive"]', '"naive"'), "contender 'a'.methods: got 'naive', takes a list"),
         (
             GOOD.replace('["naive"]', "[]"),
-            "contender 'a': methods is [], takes some of naive, incremental, backprop",
+            "contender 'a': methods is (), takes some of naive, incremental, backprop",
         ),
         (
             GOOD.replace('["naive"]', '["naive", "magic"]'),
-            "contender 'a': methods is ['naive', 'magic'], takes some of naive, incremental, backprop",
+            "contender 'a': methods is ('naive', 'magic'), takes some of naive, incremental, backprop",
         ),
         (
             GOOD.replace('["{python}", "a.py"]', '"./a"'),
@@ -138,7 +141,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (GOOD + "threads = 1.5\n", "contender 'a'.threads: got 1.5, takes an integer"),
         (GOOD + "tolerance = -1\n", "contender 'a': tolerance is -1.0, takes a number from 0 to below 1"),
         (GOOD + "tolerance = 1\n", "contender 'a': tolerance is 1.0, takes a number from 0 to below 1"),
-        (GOOD + 'env = { "A=B" = "c" }\n', "contender 'a': env has 'A=B', takes names of variables"),
+        (GOOD + 'env = { "A=B" = "c" }\n', "contender 'a': env is {'A=B': 'c'}, takes names of variables"),
         (GOOD + "env = { A = 1 }\n", "contender 'a'.env.A: got 1, takes a text"),
     ],
 )
@@ -161,23 +164,20 @@ def test_an_unreadable_manifest(tmp_path: Path) -> None:
 
 
 def test_the_manifest_that_is_shipped() -> None:
-    manifest = load_manifest()
-    assert manifest.contenders[0].name == manifest.reference
-    assert len(manifest.contenders) >= 2
-    assert all(contender.methods == METHODS for contender in manifest.contenders)
-    assert all(contender.tolerance == 0.0 for contender in manifest.contenders)
+    shipped = load_manifest()
+    assert len(shipped) >= 2
+    assert all(contender.methods == METHODS for contender in shipped)
+    assert all(contender.tolerance == 0.0 for contender in shipped)
 
 
-def three() -> Manifest:
-    return Manifest(reference="a", contenders=tuple(fakes.contender(name) for name in "abc"))
+def three() -> tuple[Contender, ...]:
+    return tuple(map(fakes.contender, "abc"))
 
 
 def test_select_keeps_the_order_of_the_manifest() -> None:
     assert select(three(), []) == three()
-    chosen = select(three(), ["c", "a", "c"])
-    assert ([c.name for c in chosen.contenders], chosen.reference) == (["a", "c"], "a")
-    without = select(three(), ["c", "b"])
-    assert ([c.name for c in without.contenders], without.reference) == (["b", "c"], "b")
+    assert [one.name for one in select(three(), ["c", "a", "c"])] == ["a", "c"]
+    assert [one.name for one in select(three(), ["c", "b"])] == ["b", "c"]
 
 
 def test_select_refuses_a_stranger() -> None:
@@ -191,22 +191,18 @@ def with_version(name: str, *version: str, build: tuple[str, ...] = ()) -> Conte
 
 def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
     fails = ("-I", "-S", "-c", "import sys; print('no', file=sys.stderr); sys.exit('broken: x')")
-    found = probe(
-        Manifest(
-            reference="good",
-            contenders=(
-                with_version("good", sys.executable, "-c", "print('good 1'); print('more')"),
-                with_version("mute", sys.executable, "-c", ""),
-                with_version("loud", sys.executable, "-c", r"print('\x1b[2J\x9b v1')"),
-                with_version("absent", "/nowhere/absent", build=("make", "absent")),
-                with_version("broken", sys.executable, *fails),
-                with_version("silent", "false"),
-            ),
-        )
+    versions, missing = probe(
+        [
+            with_version("good", sys.executable, "-c", "print('good 1'); print('more')"),
+            with_version("mute", sys.executable, "-c", ""),
+            with_version("loud", sys.executable, "-c", r"print('\x1b[2J\x9b v1')"),
+            with_version("absent", "/nowhere/absent", build=("make", "absent")),
+            with_version("broken", sys.executable, *fails),
+            with_version("silent", "false"),
+        ]
     )
-    assert [contender.name for contender in found.present] == ["good", "mute", "loud"]
-    assert found.versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
-    assert found.missing == {
+    assert versions == {"good": "good 1", "mute": "", "loud": r"\x1b[2J\x9b v1"}
+    assert missing == {
         "absent": "/nowhere/absent: cannot be started: No such file or directory; to have it: make absent",
         "broken": f"{' '.join((sys.executable, *fails))}: exit status 1: broken: x",
         "silent": "false: exit status 1",
@@ -215,19 +211,19 @@ def test_probe_tells_who_is_there_and_why_the_others_are_not() -> None:
 
 def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_PROBE_TIMEOUT_S", 0.05)
-    found = probe(Manifest(reference="a", contenders=(with_version("a", "sleep", "1000"),)))
-    assert found.missing == {"a": "sleep 1000: ended after 0.05 s"}
+    _, missing = probe([with_version("a", "sleep", "1000")])
+    assert missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
 def test_a_version_of_endless_length_is_cut() -> None:
     # A cell of more than 131072 characters would make runs.csv unreadable to the csv module.
     endless = with_version("a", sys.executable, "-I", "-S", "-c", "print('v' * 1000000)")
-    assert probe(Manifest(reference="a", contenders=(endless,))).versions == {"a": "v" * 200}
+    assert probe([endless])[0] == {"a": "v" * 200}
 
 
 def test_nobody_is_there() -> None:
     with pytest.raises(UsageError, match=r"no contender can be run \(a: /nowhere/a: cannot be started: "):
-        lineup(Manifest(reference="a", contenders=(with_version("a", "/nowhere/a"),)))
+        look_around([with_version("a", "/nowhere/a")])
 
 
 @pytest.mark.parametrize(
@@ -237,7 +233,7 @@ def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str
     text = GOOD.replace('"a"', json.dumps(one, ensure_ascii=False)) + GOOD.replace(
         '"a"', json.dumps(other, ensure_ascii=False)
     )
-    assert "are too much alike; give each its own" in refusal(tmp_path, text)
+    assert "are too alike; rename one" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
@@ -257,7 +253,7 @@ def test_many_contenders_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(contenders, "_folded", counted)
     path = tmp_path / "contenders.toml"
     path.write_text("".join(GOOD.replace('"a"', f'"a{number}"') for number in range(500)), encoding="utf-8")
-    assert len(load_manifest(path).contenders) == len(looked) == 500
+    assert len(load_manifest(path)) == len(looked) == 500
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

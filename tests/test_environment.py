@@ -8,7 +8,7 @@ import pytest
 from harness import __version__
 from harness.case import METHODS
 from harness.measure import environment
-from harness.measure.contenders import Contender, Lineup
+from harness.measure.contenders import Contender
 from harness.paths import ROOT
 
 QUIET: dict[str, object] = {
@@ -21,34 +21,26 @@ QUIET: dict[str, object] = {
 }
 
 
-def lineup() -> Lineup:
-    present = Contender(
+def here() -> environment.Here:
+    a = Contender(
         name="a",
         command=(f"{ROOT}/bin/a", "x"),
-        version=("a",),
+        version=("echo", "a 1"),
         methods=METHODS,
         build=("make", f"{ROOT}/a"),
         toolchain=("echo", "cc 1.0"),
         threads=2,
     )
-    return Lineup(present=(present,), versions={"a": "a 1"}, missing={"b": "no such file"})
+    b = Contender(name="b", command=("b",), version=("/no/b",), methods=METHODS)
+    return environment.look_around([a, b])
 
 
 def test_everything_is_told_and_can_be_written_as_json() -> None:
-    found = environment.describe(lineup())
+    found = here().environment
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        *(
-            "harness",
-            "commit",
-            "uncommitted_changes",
-            "host",
-            "cpu",
-            "cores",
-            "usable_cores",
-            "measuring_core",
-        ),
-        *("governor", "turbo", "load_1min", "memory_bytes", "system"),
+        *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
+        *("measuring_core", "governor", "turbo", "load_1min", "memory_bytes", "system"),
         *("python", "python_compiler", "python_build_options", "variables", "contenders", "missing"),
     ]
     assert found["harness"] == __version__
@@ -64,7 +56,7 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
             "extra_epochs": 0.0,
         }
     }
-    assert found["missing"] == {"b": "no such file"}
+    assert found["missing"] == {"b": "/no/b: cannot be started: No such file or directory"}
     assert str(ROOT) not in json.dumps({**found, "python_build_options": None})
 
 
@@ -72,17 +64,17 @@ def test_variables_that_change_what_is_built_or_run(monkeypatch: pytest.MonkeyPa
     for name in environment._VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RUSTFLAGS", "-C target-cpu=native")
-    assert environment.describe(lineup())["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
+    assert here().environment["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
 
 
 def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_read", lambda _: None)
     monkeypatch.setattr(environment, "_output", lambda *_: None)
-    found = environment.describe(lineup())
+    found = here().environment
     for name in ("commit", "uncommitted_changes", "governor", "turbo"):
         assert found[name] is None
     assert environment.warnings({**found, "load_1min": None, "python_build_options": None}) == (
-        ["one core only: whatever else runs takes its time from the programs measured"]
+        ["one core only: other programs take its time from the measured ones"]
         if found["usable_cores"] == 1
         else []
     )
@@ -103,7 +95,7 @@ def test_turbo_of_others(monkeypatch: pytest.MonkeyPatch, text: str, turbo: bool
 def test_the_name_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "processor\t: 0\nmodel name\t: Fast: 9000 @ 3 GHz\nmodel name\t: other\n"
     monkeypatch.setattr(environment, "_read", lambda path: text if path == Path("/proc/cpuinfo") else None)
-    assert environment.cpu_model() == "Fast: 9000 @ 3 GHz"
+    assert environment._cpu() == "Fast: 9000 @ 3 GHz"
 
 
 def test_nothing_to_warn_of() -> None:
@@ -115,36 +107,12 @@ def test_nothing_to_warn_of() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        (
-            "load_1min",
-            0.56,
-            "the last minute's load was 0.6: if that was no build, close what runs and start again",
-        ),
-        (
-            "governor",
-            "powersave",
-            "the CPU governor is 'powersave': the clock varies with load; 'performance' is steadier",
-        ),
-        (
-            "turbo",
-            True,
-            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not",
-        ),
-        (
-            "usable_cores",
-            1,
-            "one core only: whatever else runs takes its time from the programs measured",
-        ),
-        (
-            "python_build_options",
-            "'--with-lto'",
-            "this Python was built without --enable-optimizations: others are faster",
-        ),
-        (
-            "uncommitted_changes",
-            True,
-            "there are uncommitted changes: the commit does not tell what was measured",
-        ),
+        ("load_1min", 0.56, "the last minute's load was 0.6: unless that was a build, close other programs"),
+        ("governor", "powersave", "the CPU governor is 'powersave': 'performance' has a steadier clock"),
+        ("turbo", True, "turbo is on: the clock varies with heat; ratios tolerate that"),
+        ("usable_cores", 1, "one core only: other programs take its time from the measured ones"),
+        ("python_build_options", "'--with-lto'", "this Python is slow: built without --enable-optimizations"),
+        ("uncommitted_changes", True, "uncommitted changes: the commit does not tell what is measured"),
     ],
 )
 def test_each_warning(name: str, value: object, line: str) -> None:

@@ -61,9 +61,9 @@ def test_what_leaves_the_group_is_stray_and_ended(tmp_path: Path) -> None:
     assert run("honest").failure == ""
 
 
-def test_without_the_guard_it_would_be_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_guard_it_would_be_left(tmp_path: Path) -> None:
     """So that the test above shows something."""
-    monkeypatch.setattr(runner._Adoption, "is_on", False)
+    runner._adopting.clear()
     pid = tmp_path / "pid"
     assert run(f"daemon:{pid}").failure == ""
     os.kill(int(pid.read_text(encoding="ascii")), signal.SIGKILL)
@@ -152,21 +152,21 @@ def test_a_harness_that_was_stopped_makes_no_false_timeout(monkeypatch: pytest.M
 
     monkeypatch.setattr(threading, "Event", Event)
     monkeypatch.setattr(time, "monotonic", lambda: real() + jump[0])
-    tried = attempt(fakes.contender(), fakes.case(), timeout_s=60.0, memory_bytes=None)
-    assert tried.failure == "paused"
-    assert tried.error.startswith("the harness was stopped for ")
-    assert tried.output is None
+    process, output = attempt(fakes.contender(), fakes.case(), timeout_s=60.0)
+    assert process.failure == "paused"
+    assert process.error.startswith("the harness was stopped for ")
+    assert output is None
 
 
 @pytest.mark.parametrize(
     ("behaviour", "failure"), [("honest", ""), ("garbled", "garbled"), ("crash:2", "crash")]
 )
 def test_an_attempt_names_what_went_wrong(behaviour: str, failure: str) -> None:
-    tried = attempt(fakes.contender("a", behaviour), fakes.case(), timeout_s=60.0, memory_bytes=None)
-    assert (tried.failure, bool(tried.error), tried.output is None) == (failure, bool(failure), bool(failure))
+    process, output = attempt(fakes.contender("a", behaviour), fakes.case(), timeout_s=60.0)
+    assert (process.failure, bool(process.error), output is None) == (failure, bool(failure), bool(failure))
 
 
 def test_who_claims_more_than_it_lived_is_garbled() -> None:
-    tried = attempt(fakes.contender("a", "honest:10"), fakes.case(), timeout_s=60.0, memory_bytes=None)
-    assert tried.failure == "garbled"
-    assert tried.error.startswith("printed a training time of 160.000000000 s, but ended after 0.")
+    process, _ = attempt(fakes.contender("a", "honest:10"), fakes.case(), timeout_s=60.0)
+    assert process.failure == "garbled"
+    assert process.error.startswith("printed a training time of 160.000000000 s, but ended after 0.")

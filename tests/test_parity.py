@@ -47,9 +47,9 @@ def test_the_two_zeros_are_different_bits() -> None:
     ("expected", "actual", "holds", "text"),
     [
         # 2^-10 / (1 + 1) = 0.00048828125.
-        ([1.0, 1.0], [1.0, 1.0 - 2**-10], True, "within 5e-04 of the initial loss"),
+        ([1.0, 1.0], [1.0, 1.0 - 2**-10], True, "within 5e-4 of the initial loss"),
         # 2^-9 / (1 + 1) = 0.0009765625: one digit, rounded up, is the next power of ten.
-        ([1.0, 1.0], [1.0, 1.0 - 2**-9], True, "within 1e-03 of the initial loss"),
+        ([1.0, 1.0], [1.0, 1.0 - 2**-9], True, "within 1e-3 of the initial loss"),
         # A loss that fell to nothing may be anything that is little beside the initial one.
         ([2.0, 1e-20], [2.0, 1e-10], True, "within 5e-11 of the initial loss"),
         # 2^-8 / 2 = 0.00195 is more than is allowed.
@@ -57,26 +57,26 @@ def test_the_two_zeros_are_different_bits() -> None:
             [1.0, 1.0],
             [1.0, 1.0 - 2**-8],
             False,
-            "epoch 1: 0.99609375 instead of 1.0 (off by 2e-03 of the initial loss)",
+            "epoch 1: 0.99609375 instead of 1.0 (off by 2e-3 of the initial loss)",
         ),
         # From the epoch on in which the loss is a million times the initial one nothing is compared.
         (
             [1.0, 1e6, 2e6],
             [1.0, 1e6, 9e9],
             True,
-            "within 0e+00 of the initial loss up to epoch 1, then it diverges",
+            "within 0e+0 of the initial loss up to epoch 1, then it diverges",
         ),
         (
             [1.0, math.nan],
             [1.0, math.inf],
             True,
-            "within 0e+00 of the initial loss up to epoch 0, then it diverges",
+            "within 0e+0 of the initial loss up to epoch 0, then it diverges",
         ),
         (
             [1.0, 9e5, 2e6],
             [1.0, 1e5, 2e6],
             False,
-            "epoch 1: 100000.0 instead of 900000.0 (off by 9e-01 of the initial loss)",
+            "epoch 1: 100000.0 instead of 900000.0 (off by 9e-1 of the initial loss)",
         ),
     ],
 )

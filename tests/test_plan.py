@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from harness.case import LARGEST_INTEGER, METHODS, Shape
 from harness.codec import decode, encode
 from harness.measure.contract import arguments
-from harness.plan import LeftOut, Options, Plan, PlannedCase
+from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.records import SweepFolder
 from harness.rows import Made, Row
 from tests import fakes, sweeps

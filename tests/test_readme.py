@@ -144,7 +144,7 @@ def test_the_manifest_of_the_recipe(tmp_path: Path) -> None:
     shipped = (ROOT / "harness" / "contenders.toml").read_text(encoding="utf-8")
     python = another_python()
     path.write_text(shipped + block.replace('["python3.13"', f'["{python}"'), encoding="utf-8")
-    contender = load_manifest(path).contenders[-1]
+    contender = load_manifest(path)[-1]
     assert (contender.name, contender.command[0]) == ("python3.13", python)
     assert (
         main(["verify", "--manifest", str(path), "--cases", "2", "--contenders", "python", "python3.13"]) == 0

@@ -11,7 +11,7 @@ from harness import cli
 from harness.errors import FlatnetError, UsageError
 from harness.machines.cluster import Access, Worker, address_in, checked_address, connected
 from harness.machines.roll_call import differences, one_a_machine, other_files
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 
 
 @pytest.mark.parametrize(

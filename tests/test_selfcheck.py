@@ -36,14 +36,13 @@ def words(path: Path, rounds: int = 2) -> list[str]:
 
 def test_extra_epochs_are_work_that_is_not_compared() -> None:
     case = fakes.case(epochs=8, samples=2)
-    plain = attempt(fakes.contender(), case, timeout_s=60.0, memory_bytes=None).output
-    more = replace(fakes.contender(), extra_epochs=0.25)
-    tried = attempt(more, case, timeout_s=60.0, memory_bytes=None)
-    assert plain is not None and tried.output is not None
-    assert tried.output.losses == plain.losses
+    _, plain = attempt(fakes.contender(), case, timeout_s=60.0)
+    _, more = attempt(replace(fakes.contender(), extra_epochs=0.25), case, timeout_s=60.0)
+    assert plain is not None and more is not None
+    assert more.losses == plain.losses
     assert len(plain.losses) == 9
     # The fake says so many seconds a step: ten epochs instead of eight.
-    assert tried.output.training_s == pytest.approx(1.25 * plain.training_s, rel=1e-6)
+    assert more.training_s == pytest.approx(1.25 * plain.training_s, rel=1e-6)
 
 
 def test_a_check_from_start_to_end_and_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

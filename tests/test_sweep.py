@@ -12,7 +12,7 @@ from harness.case import Case
 from harness.errors import ResultsError
 from harness.measure import runner
 from harness.measure.contenders import Contender
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 from harness.measure.runner import Process
 from harness.measure.sweep import Sweep, differs
 from harness.plan import Options, Plan, Run

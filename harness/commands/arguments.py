@@ -11,7 +11,7 @@ from harness.case import LARGEST_INTEGER, METHODS, Shape
 from harness.codec import shown
 from harness.errors import UsageError
 from harness.machines.cluster import Access, address_in, checked_address
-from harness.measure.contenders import Manifest, load_manifest, select
+from harness.measure.contenders import Contender, load_manifest, select
 from harness.paths import MANIFEST, RESULTS
 from harness.plan import MOST_ROUNDS, Options
 
@@ -149,8 +149,8 @@ def access_of(arguments: argparse.Namespace) -> Access | None:
     return None
 
 
-def manifest_of(arguments: argparse.Namespace) -> Manifest:
-    """Return what --manifest and --contenders say."""
+def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
+    """Return what --manifest and --contenders say, the reference first."""
     return select(load_manifest(arguments.manifest), arguments.contenders)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from harness import claims
 from harness.commands.arguments import add_contenders, add_sweep, archive_of, manifest_of, whole
 from harness.measure import article
-from harness.measure.contenders import lineup
+from harness.measure.environment import look_around
 from harness.measure.runner import guarded
 from harness.records import explained, replace_file
 
@@ -32,14 +32,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with explained(archive.path, "cannot be created", "name another folder with --results"):
         archive.path.mkdir(parents=True, exist_ok=True)
     with guarded():
-        present = lineup(manifest_of(arguments)).present
-        runs = article.runs_of_parts(present)
-        with terminal.counting("seeds", claims.SEEDS * len(said.run)) as advance:
-            seeds = list(article.losses(present, said.run, advance, terminal.note))
-        with terminal.counting("flat and nested weights", claims.ROUNDS * len(said.storage)) as advance:
-            storages = list(article.storages(said.storage, advance, terminal.note))
-        with terminal.counting("parts of a run", len(runs) * (arguments.rounds + 1)) as advance:
-            of_parts = list(article.parts(runs, arguments.rounds, advance, terminal.note))
+        present = look_around(manifest_of(arguments)).contenders
+        measured: dict[str, list[Any]] = {
+            "seeds.csv": list(article.losses(present, said.run, terminal)),
+            "storage.csv": list(article.storages(said.storage, terminal)),
+            "parts.csv": list(article.parts(present, arguments.rounds, terminal)),
+        }
     import pandas as pd
 
     from harness.analysis import article as reader
@@ -47,7 +45,6 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     from harness.report import pictures_across, style, tables_across
     from harness.report.files import csv
 
-    measured: dict[str, list[Any]] = {"seeds.csv": seeds, "storage.csv": storages, "parts.csv": of_parts}
     tables = {name: pd.DataFrame(lines, columns=reader.FILES[name]) for name, lines in measured.items()}
     results = understand(folder, arguments.reference, arguments.margin)
     judged = reader.judged(said, results, tables["storage.csv"], tables["seeds.csv"])

@@ -19,8 +19,8 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     failures = build(manifest)
     for line in failures:
         terminal.error(line)
-    found = probe(manifest)
-    for name, version in found.versions.items():
+    versions, missing = probe(manifest)
+    for name, version in versions.items():
         terminal.say(f"{name}: {version}")
-    terminal.missing(found.missing)
+    terminal.missing(missing)
     return int(bool(failures))

@@ -106,7 +106,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     manifest = manifest_of(arguments)
     trees = [revisions.tree_of(base), revisions.tree_of(head)]
     if not arguments.contenders:
-        manifest = select(manifest, revisions.affected(manifest.contenders, *trees))
+        manifest = select(manifest, revisions.affected(manifest, *trees))
     labels = [_label(base), _label(head) + ("'" if _label(head) == _label(base) else "")]
     archive = Archive(arguments.results / COMPARED)
     with archive.locked(), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
@@ -129,7 +129,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     from harness.across import comparison
     from harness.analysis.results import understand
 
-    pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest.contenders]
+    pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest]
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")

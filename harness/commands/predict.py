@@ -20,7 +20,7 @@ from harness.commands.arguments import (
     whole,
 )
 from harness.errors import INTERRUPTED, UsageError
-from harness.measure.machine import Here
+from harness.measure.environment import Here
 from harness.measure.session import begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import Options, shapes

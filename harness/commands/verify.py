@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, amount, manifest_of, whole
 from harness.measure import verify
-from harness.measure.contenders import lineup
+from harness.measure.environment import look_around
 from harness.measure.runner import guarded
 
 if TYPE_CHECKING:
@@ -34,24 +34,22 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Check every case; nothing compared, or one difference, is a failure."""
     manifest = manifest_of(arguments)
     with guarded():
-        present = lineup(manifest)
-        terminal.missing(present.missing)
+        here = look_around(manifest)
+        terminal.missing(here.missing)
         differing = alone = fewer = 0
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in verify.random_cases(arguments.cases, arguments.seed):
-                asked = sum(case.method in contender.methods for contender in manifest.contenders)
-                checked = verify.check(case, present.present, arguments.timeout)
-                differing += bool(checked.differences)
-                alone += checked.compared < 2 and not checked.differences
-                fewer += 2 <= checked.compared < asked
-                for difference in checked.differences:
-                    terminal.say(f"{difference.contender}: {difference.text}")
-                    for command in difference.commands:
-                        terminal.say(f"    {command}")
+                asked = sum(case.method in contender.methods for contender in manifest)
+                compared, differences = verify.check(case, here.contenders, arguments.timeout)
+                differing += bool(differences)
+                alone += compared < 2 and not differences
+                fewer += 2 <= compared < asked
+                for difference in differences:
+                    terminal.say(difference)
                 advance()
-    names = ", ".join(contender.name for contender in present.present)
+    names = ", ".join(contender.name for contender in here.contenders)
     same = arguments.cases - differing - alone
-    lax = ", ".join(contender.name for contender in present.present if contender.tolerance)
+    lax = ", ".join(contender.name for contender in here.contenders if contender.tolerance)
     terminal.say(
         f"{arguments.cases} random cases, {names}: {same} identical"
         + (f" ({lax}: within the tolerance)" if lax else "")

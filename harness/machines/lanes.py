@@ -12,7 +12,7 @@ from typing import Any
 from harness.codec import encode
 from harness.machines.cluster import Cluster, Worker
 from harness.machines.parcel import packed, unpacked
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 from harness.measure.sweep import Progress, differs
 
 WINDOW = 2

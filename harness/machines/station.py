@@ -27,8 +27,8 @@ from harness.machines.errand import machine_name
 from harness.machines.parcel import packed, unpacked
 from harness.measure import environment, revisions
 from harness.measure.contenders import Contender, build, load_manifest, select
+from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
-from harness.measure.machine import Here, look_around
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
@@ -118,7 +118,7 @@ class Station:
                 "memory_bytes": here.memory_bytes,
             },
             "notes": [
-                *(f"ended a program that an interrupted bench had left running: {line}" for line in ended),
+                *(f"killed a program left over from an interrupted bench: {line}" for line in ended),
                 *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
                 *environment.warnings(here.environment),
             ],

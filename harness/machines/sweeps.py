@@ -13,7 +13,7 @@ from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, con
 from harness.machines.lanes import Fleet, Lane
 from harness.machines.roll_call import answers, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 from harness.measure.sweep import OTHER_OPTIONS, Progress, differs
 from harness.plan import Options, Plan
 from harness.records import PLAN, SweepFolder

@@ -1,86 +1,91 @@
-"""Measures what the article needs besides a sweep: losses with other seeds, storages, parts of its run."""
+"""Measures what the article needs besides a sweep: losses, storages, parts of its run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness import claims
-from harness.case import ARTICLE_RUN, METHODS, Case, Shape
+from harness.case import ARTICLE_RUN, METHODS, Shape
 from harness.claims import Published, Storage
 from harness.measure import runner
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender, with_python
 from harness.paths import ROOT
 
+if TYPE_CHECKING:
+    from harness.terminal import Terminal
+
 _TIMEOUT_S = 120.0
 
 
 def losses(
-    contenders: Sequence[Contender],
-    runs: Sequence[Published],
-    advance: Callable[[], None],
-    failed: Callable[[str], None],
+    contenders: Sequence[Contender], runs: Sequence[Published], terminal: "Terminal"
 ) -> Iterator[tuple[str, int, str, float, float]]:
-    """Yield name, seed, contender, initial and final loss: each of ``runs`` once for every seed.
+    """Yield name, seed, contender, initial and final loss of each run with every seed.
 
-    The quickest of ``contenders`` makes them, for their losses are the same.
+    The quickest contender makes them, because the losses of all are the same.
     """
     quickest = min(contenders, key=lambda contender: _seconds(contender, runs[0]))
-    for published in runs:
-        for seed in range(1, claims.SEEDS + 1):
-            case = replace(published.case, seed=seed)
-            made = attempt(quickest, case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-            if made.output:
-                first, *_, last = made.output.losses
-                yield published.name, seed, quickest.name, first, last
-            else:
-                failed(f"{quickest.name}, seed {seed}: {made.error}")
-            advance()
+    with terminal.counting("seeds", claims.SEEDS * len(runs)) as advance:
+        for published in runs:
+            for seed in range(1, claims.SEEDS + 1):
+                process, output = attempt(quickest, replace(published.case, seed=seed), timeout_s=_TIMEOUT_S)
+                if output:
+                    yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
+                else:
+                    terminal.note(f"{quickest.name}, seed {seed}: {process.error}")
+                advance()
 
 
 def _seconds(contender: Contender, published: Published) -> float:
-    made = attempt(contender, published.case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-    return made.process.wall_s if made.output else _TIMEOUT_S
+    process, output = attempt(contender, published.case, timeout_s=_TIMEOUT_S)
+    return process.wall_s if output else _TIMEOUT_S
 
 
 def storages(
-    programs: Sequence[Storage], advance: Callable[[], None], failed: Callable[[str], None]
+    programs: Sequence[Storage], terminal: "Terminal"
 ) -> Iterator[tuple[str, str, int, float, float]]:
     """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights.
 
-    The programs take turns, a process each in every round. One that fails is not run again.
+    Each program runs once a round, until it fails.
     """
     broken: set[str] = set()
-    for number in range(1, claims.ROUNDS + 1):
-        for program in programs:
-            if program.contender not in broken:
-                done = runner.run(
-                    with_python(program.command),
-                    cwd=ROOT,
-                    env=program.env,
-                    timeout_s=_TIMEOUT_S,
-                    one_core=True,
-                )
-                try:
-                    if done.failure:
-                        raise ValueError(done.error)
-                    for shape, flat_s, nested_s in map(_line, done.stdout.splitlines()):
-                        yield program.contender, shape, number, flat_s, nested_s
-                except ValueError as error:
-                    broken.add(program.contender)
-                    failed(f"flat and nested weights of {program.contender} cannot be timed: {error}")
-            advance()
+    with terminal.counting("flat and nested weights", claims.ROUNDS * len(programs)) as advance:
+        for number in range(1, claims.ROUNDS + 1):
+            for program in programs:
+                if program.contender not in broken:
+                    try:
+                        for shape, flat_s, nested_s in _passes(program):
+                            yield program.contender, shape, number, flat_s, nested_s
+                    except ValueError as error:
+                        broken.add(program.contender)
+                        who = f"flat and nested weights of {program.contender}"
+                        terminal.note(f"{who} cannot be timed: {error}")
+                advance()
 
 
-def _line(text: str) -> tuple[str, float, float]:
-    shape, *seconds = text.split()
-    flat_s, nested_s = map(float, seconds)
-    if not min(flat_s, nested_s) > 0.0:
-        raise ValueError(f"printed {text[:60]!r} where a shape and two times belong")
-    return str(Shape.parse(shape)), flat_s, nested_s
+def _passes(program: Storage) -> Iterator[tuple[str, float, float]]:
+    """Yield shape and seconds, with flat and with nested weights; raise ValueError if that fails."""
+    command = with_python(program.command)
+    done = runner.run(command, cwd=ROOT, env=program.env, timeout_s=_TIMEOUT_S, one_core=True)
+    if done.failure:
+        raise ValueError(done.error)
+    for line in done.stdout.splitlines():
+        shape, *seconds = line.split()
+        flat_s, nested_s = map(float, seconds)
+        if not min(flat_s, nested_s) > 0.0:
+            raise ValueError(f"printed {line[:60]!r} where a shape and two times belong")
+        yield str(Shape.parse(shape)), flat_s, nested_s
 
 
-def runs_of_parts(contenders: Sequence[Contender]) -> list[tuple[Contender, str, Case]]:
-    """Return the article's run and three that lack a part of it, by each contender: who, what, the case."""
+def parts(
+    contenders: Sequence[Contender], rounds: int, terminal: "Terminal"
+) -> Iterator[tuple[str, str, str, int, float, float, float]]:
+    """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
+
+    A round has the article's run and three that lack a part of it, by each contender. Every other one is in
+    reverse, and the first is a warm-up.
+    """
     run = ARTICLE_RUN
     cases = {
         "whole": run,
@@ -88,31 +93,20 @@ def runs_of_parts(contenders: Sequence[Contender]) -> list[tuple[Contender, str,
         "no epoch": replace(run, epochs=0),
         "one sample": replace(run, samples=1, epochs=0),
     }
-    return [
+    runs = [
         (contender, what, replace(case, method=method))
         for method in (METHODS[0], METHODS[-1])
         for contender in contenders
         if method in contender.methods
         for what, case in cases.items()
     ]
-
-
-def parts(
-    runs: Sequence[tuple[Contender, str, Case]],
-    rounds: int,
-    advance: Callable[[], None],
-    failed: Callable[[str], None],
-) -> Iterator[tuple[str, str, str, int, float, float, float]]:
-    """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
-
-    All of ``runs`` in each round, every other time in reverse, after a round that warms up.
-    """
-    for number in range(rounds + 1):
-        for contender, what, case in runs[::-1] if number % 2 else runs:
-            made = attempt(contender, case, timeout_s=_TIMEOUT_S, memory_bytes=None)
-            if made.failure:
-                failed(f"{contender.name} {case}: {made.error}")
-            elif made.output and number:
-                seconds = made.process.wall_s, made.output.training_s, made.output.compile_s or 0.0
-                yield contender.name, case.method, what, number, *seconds
-            advance()
+    with terminal.counting("parts of a run", len(runs) * (rounds + 1)) as advance:
+        for number in range(rounds + 1):
+            for contender, what, case in runs[::-1] if number % 2 else runs:
+                process, output = attempt(contender, case, timeout_s=_TIMEOUT_S)
+                if not output:
+                    terminal.note(f"{contender.name} {case}: {process.error}")
+                elif number:
+                    seconds = process.wall_s, output.training_s, output.compile_s or 0.0
+                    yield contender.name, case.method, what, number, *seconds
+                advance()

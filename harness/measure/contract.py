@@ -1,8 +1,7 @@
 """The contract between the harness and the programs that it times: arguments in, losses out.
 
-A program is told its case by command-line arguments. It writes the losses, and nothing else, to standard
-output, and what varies from run to run as ``Name: value`` lines to standard error. This module is the one
-place that knows both formats.
+Command-line arguments tell a program its case. It writes the losses, and nothing else, to standard output,
+and what varies from run to run as ``Name: value`` lines to standard error.
 """
 
 import re
@@ -12,21 +11,21 @@ from harness.case import Case
 from harness.errors import ContractError
 
 _EPOCH = re.compile(r"(\d+)/(\d+): loss: (\S+)")
-_TRAINING_TIME = re.compile(r"^Training Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s$", re.MULTILINE)
-_PEAK_MEMORY = re.compile(r"^Peak Memory: ([0-9]{1,18}) B$", re.MULTILINE)
-_COMPILE_TIME = re.compile(r"^Compile Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s$", re.MULTILINE)
+_TRAINING_TIME = r"Training Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s"
+_COMPILE_TIME = _TRAINING_TIME.replace("Training", "Compile")
+_PEAK_MEMORY = r"Peak Memory: ([0-9]{1,18}) B"
 _LEAST_STEP_S = 1e-9
-"""Less than this no training step can take: the shortest is a chain of some ten operations."""
+"""No training step can take less: the shortest is a chain of some ten operations."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters written out, so that a terminal shows them and obeys none."""
+    """Return ``text`` with control characters escaped, so that a terminal does not obey them."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def arguments(case: Case) -> list[str]:
-    """Return the command-line arguments of ``case``; numbers are written so that they read back exactly."""
+    """Return the command-line arguments of ``case``; its numbers read back exactly."""
     return [
         f"--method={case.method}",
         f"--samples={case.samples}",
@@ -49,23 +48,21 @@ class Output:
     training_s: float
     """Seconds of the training loop by the program's own monotonic clock."""
     compile_s: float | None
-    """Seconds that it compiled at run time, outside of the training; None if it does not."""
+    """Seconds that it compiled at run time, outside of the training; None: not told."""
     peak_memory_bytes: int | None
-    """The program's own high-water mark; None if it did not tell."""
+    """The program's own high-water mark; None: not told."""
 
 
 def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
-    """Return what a run of ``case`` said that lived for ``wall_s`` seconds.
+    """Return what a run of ``case`` said that took ``wall_s`` seconds.
 
-    Raises ContractError with the first thing that is not as agreed, a training time that cannot be true
-    included.
+    Raises ContractError with the first thing that is not as agreed, or cannot be true.
     """
-    head, line_break, rest = stdout.partition("\n")
-    body, tail = "", rest
+    head, line_break, tail = stdout.partition("\n")
+    body = ""
     if case.epochs:
-        body, _, tail = rest.partition("\n")
-    initial = _labelled_loss(head + line_break, "Initial Loss")
-    losses = [initial]
+        body, _, tail = tail.partition("\n")
+    losses = [_labelled_loss(head + line_break, "Initial Loss")]
     chunks = body.split("\r")[1:] if body.startswith("\r") else []
     if len(chunks) != case.epochs:
         raise ContractError(f"printed {len(chunks)} epochs instead of {case.epochs}")
@@ -77,46 +74,41 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
     final = _labelled_loss(tail, "Final Loss")
     if repr(final) != repr(losses[-1]):
         raise ContractError(f"printed the final loss {final!r}, the last epoch's is {losses[-1]!r}")
-    training = _only_line(_TRAINING_TIME, stderr, "Training Time")
+    training = _told(_TRAINING_TIME, stderr)
     if training is None:
         raise ContractError("printed no line 'Training Time: SECONDS s' to standard error")
-    training_s = float(training)
-    if training_s < case.training_steps * _LEAST_STEP_S:
-        raise ContractError(
-            f"printed a training time of {training} s, too short for {case.training_steps} training steps"
-        )
-    compiling = _only_line(_COMPILE_TIME, stderr, "Compile Time")
-    compile_s = float(compiling) if compiling else None
-    if training_s + (compile_s or 0.0) > wall_s:
-        both = f"a training time of {training} s" + (
-            f" and a compile time of {compiling} s" if compiling else ""
-        )
-        raise ContractError(f"printed {both}, but ended after {wall_s:.9f} s")
-    peak = _only_line(_PEAK_MEMORY, stderr, "Peak Memory")
+    printed = f"printed a training time of {training} s"
+    if float(training) < case.training_steps * _LEAST_STEP_S:
+        raise ContractError(f"{printed}, too short for {case.training_steps} training steps")
+    compiling = _told(_COMPILE_TIME, stderr)
+    if float(training) + float(compiling or 0) > wall_s:
+        printed += f" and a compile time of {compiling} s" if compiling else ""
+        raise ContractError(f"{printed}, but ended after {wall_s:.9f} s")
+    peak = _told(_PEAK_MEMORY, stderr)
     return Output(
         losses=tuple(losses),
-        training_s=training_s,
-        compile_s=compile_s,
+        training_s=float(training),
+        compile_s=float(compiling) if compiling else None,
         peak_memory_bytes=int(peak) if peak else None,
     )
 
 
-def _only_line(pattern: "re.Pattern[str]", stderr: str, name: str) -> str | None:
-    found = pattern.findall(stderr)
+def _told(line: str, stderr: str) -> str | None:
+    """Return the number in the line that matches ``line``, of which there may be one, or None."""
+    found = re.findall(f"^{line}$", stderr, re.MULTILINE)
     if len(found) > 1:
-        raise ContractError(f"printed {len(found)} lines '{name}: ...' to standard error")
+        raise ContractError(f"printed {len(found)} lines '{line.partition(':')[0]}: ...' to standard error")
     return str(found[0]) if found else None
 
 
 def _labelled_loss(text: str, label: str) -> float:
-    start, end = f"{label}: ", "\n"
-    if not (text.startswith(start) and text.endswith(end)):
+    if not (text.startswith(f"{label}: ") and text.endswith("\n")):
         raise ContractError(f"printed {text[:60]!r} where a line '{label}: NUMBER' belongs")
-    return _loss(text[len(start) : -len(end)])
+    return _loss(text[len(label) + 2 : -1])
 
 
 def _loss(text: str) -> float:
-    """Read a number that must be written as ``repr`` writes it, so that equal bits are equal bytes."""
+    """Read a number that is written as ``repr`` does, so that equal bits are equal bytes."""
     try:
         value = float(text)
     except ValueError:

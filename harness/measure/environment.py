@@ -1,41 +1,87 @@
-"""What this machine is, and what about it makes measurements noisy. Nothing is changed, only looked at."""
+"""What this machine is, who can be run on it, and what makes it noisy; nothing is changed."""
 
 import os
 import platform
 import shlex
 import socket
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from harness import __version__
+from harness.errors import UsageError
 from harness.measure import runner
-from harness.measure.contenders import Lineup
+from harness.measure.contenders import Contender, probe
 from harness.paths import ROOT
 
-_T = TypeVar("_T")
-_CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_CPU = Path("/sys/devices/system/cpu")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
+_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
 
 
-def describe(lineup: Lineup) -> dict[str, object]:
-    """Return what belongs beside the numbers, ready for JSON; what cannot be known is None."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a machine says of itself: a sweep is resumed only if that is unchanged."""
+
+    environment: Mapping[str, Any]
+    """What environment.json says of it."""
+    versions: Mapping[str, str]
+    """The versions of its contenders, by name."""
+    reference: str
+    """The contender that the others are compared with."""
+    memory_bytes: int | None
+    """The memory that a run may take there; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here(Machine):
+    """This machine and its contenders."""
+
+    contenders: tuple[Contender, ...]
+    """Those that can be run, the reference first."""
+    missing: Mapping[str, str]
+    """Why each of the others is skipped, by name."""
+
+
+def look_around(contenders: Sequence[Contender]) -> Here:
+    """Return this machine and which contenders it has; raise UsageError if it has none."""
+    versions, missing = probe(contenders)
+    if not versions:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise UsageError(f"no contender can be run ({reasons})")
+    present = tuple(contender for contender in contenders if contender.name in versions)
+    return Here(
+        environment=_describe(present, versions, missing),
+        versions=versions,
+        reference=present[0].name,
+        memory_bytes=_memory_limit(),
+        contenders=present,
+        missing=missing,
+    )
+
+
+def _describe(
+    contenders: Sequence[Contender], versions: Mapping[str, str], missing: Mapping[str, str]
+) -> dict[str, object]:
+    """Return what belongs beside the numbers, ready for JSON; None: unknown."""
+    status = _output("git", "status", "--porcelain")
     return {
         "harness": __version__,
         "commit": _output("git", "rev-parse", "HEAD"),
-        "uncommitted_changes": _has_changes(),
+        "uncommitted_changes": None if status is None else bool(status),
         "host": socket.gethostname(),
-        "cpu": cpu_model(),
+        "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "usable_cores": _known(lambda: len(os.sched_getaffinity(0))) or os.cpu_count(),
+        "usable_cores": len(runner.usable_cores()) or os.cpu_count(),
         "measuring_core": runner.measuring_core(),
-        "governor": _read(_CPUFREQ / "scaling_governor"),
+        "governor": _read(_CPU / "cpu0" / "cpufreq" / "scaling_governor"),
         "turbo": _turbo(),
-        "load_1min": _known(lambda: os.getloadavg()[0]),
-        "memory_bytes": _known(lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        "load_1min": os.getloadavg()[0],
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
@@ -43,7 +89,7 @@ def describe(lineup: Lineup) -> dict[str, object]:
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "contenders": {
             contender.name: {
-                "version": lineup.versions[contender.name],
+                "version": versions[contender.name],
                 "command": _portable(contender.command),
                 "build": _portable(contender.build),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
@@ -52,95 +98,70 @@ def describe(lineup: Lineup) -> dict[str, object]:
                 "tolerance": contender.tolerance,
                 "extra_epochs": contender.extra_epochs,
             }
-            for contender in lineup.present
+            for contender in contenders
         },
-        "missing": dict(lineup.missing),
+        "missing": missing,
     }
 
 
-def _build_options() -> str | None:
-    """Return what this Python was configured with, without the places of this machine."""
-    options = sysconfig.get_config_var("CONFIG_ARGS")
-    if not isinstance(options, str):
-        return None
-    return " ".join(option for option in shlex.split(options) if option.startswith(("--enable", "--with")))
+def _build_options() -> str:
+    """Return what this Python was configured with, without the paths of this machine."""
+    options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return " ".join(option for option in options if option.startswith(("--enable", "--with")))
 
 
-_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
+def warnings(environment: Mapping[str, Any]) -> list[str]:
+    """Return advice, a line for each thing that makes measurements here noisy or unusual."""
+    load = environment["load_1min"] or 0.0
+    governor = environment["governor"] or "performance"
+    options = environment["python_build_options"] or "--enable-optimizations"
+    advice = {
+        f"the last minute's load was {load:.1f}: unless that was a build, close other programs": load > 0.5,
+        f"the CPU governor is {governor!r}: 'performance' has a steadier clock": governor != "performance",
+        "turbo is on: the clock varies with heat; ratios tolerate that": environment["turbo"],
+        "one core only: other programs take its time from the measured ones": environment["usable_cores"]
+        == 1,
+        "this Python is slow: built without --enable-optimizations": "--enable-optimizations" not in options,
+        "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
+    }
+    return [line for line, applies in advice.items() if applies]
 
 
-def warnings(environment: Mapping[str, object]) -> list[str]:
-    """Return one line of advice for each thing that makes measurements here noisy or unusual."""
-    advice = []
-    load = environment["load_1min"]
-    if isinstance(load, float) and load > 0.5:
-        advice.append(
-            f"the last minute's load was {load:.1f}: if that was no build, close what runs and start again"
-        )
-    governor = environment["governor"]
-    if governor is not None and governor != "performance":
-        advice.append(
-            f"the CPU governor is {governor!r}: the clock varies with load; 'performance' is steadier"
-        )
-    if environment["turbo"] is True:
-        advice.append(
-            "turbo is on: the clock varies with heat; the paired ratios bear that, single times do not"
-        )
-    if environment["usable_cores"] == 1:
-        advice.append("one core only: whatever else runs takes its time from the programs measured")
-    options = environment["python_build_options"]
-    if isinstance(options, str) and options and "--enable-optimizations" not in options:
-        advice.append("this Python was built without --enable-optimizations: others are faster")
-    if environment["uncommitted_changes"]:
-        advice.append("there are uncommitted changes: the commit does not tell what was measured")
-    return advice
+def _cpu() -> str | None:
+    model = _told("cpuinfo", "model name") or _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return model or platform.processor() or None
 
 
-def cpu_model() -> str | None:
-    """Return the processor's name."""
-    text = _read(Path("/proc/cpuinfo")) or ""
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
+def _memory_limit() -> int | None:
+    """Return the memory that a run may take by default: most of what it could take without swapping."""
+    free = _told("meminfo", "MemAvailable")
+    return int(int(free.split()[0]) * 1024 * _OF_FREE_MEMORY) if free else None
+
+
+def _told(file: str, name: str) -> str | None:
+    """Return what is told of ``name`` in a file of /proc."""
+    for line in (_read(Path("/proc") / file) or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
             return value.strip()
-    return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
-
-
-def memory_limit() -> int | None:
-    """Return the memory that a run may take if nobody says otherwise: most of what is free now."""
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        # What programs can still take without swapping.
-        if line.startswith("MemAvailable:"):
-            return int(int(line.split()[1]) * 1024 * _OF_FREE_MEMORY)
     return None
 
 
 def _turbo() -> bool | None:
-    no_turbo = _read(Path("/sys/devices/system/cpu/intel_pstate/no_turbo"))
-    if no_turbo is not None:
+    if no_turbo := _read(_CPU / "intel_pstate" / "no_turbo"):
         return no_turbo == "0"
-    boost = _read(Path("/sys/devices/system/cpu/cpufreq/boost"))
-    return None if boost is None else boost == "1"
-
-
-def _has_changes() -> bool | None:
-    status = _output("git", "status", "--porcelain")
-    return None if status is None else bool(status)
+    boost = _read(_CPU / "cpufreq" / "boost")
+    return boost == "1" if boost else None
 
 
 def _portable(command: tuple[str, ...]) -> str:
-    """Return ``command`` without the place of the project on this machine."""
+    """Return ``command`` without the project's path."""
     return " ".join(command).replace(f"{ROOT}{os.sep}", "")
 
 
 def _read(path: Path) -> str | None:
-    return _known(lambda: path.read_text(encoding="utf-8", errors="replace").strip())
-
-
-def _known(tell: Callable[[], _T]) -> _T | None:
-    """Return what the system tells, None if it does not."""
-    with suppress(AttributeError, ValueError, OSError):
-        return tell()
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     return None
 
 

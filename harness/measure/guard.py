@@ -1,13 +1,11 @@
 """Ends what a bench has started if the bench itself no longer can.
 
-Every program of a bench has a variable in its environment that names the bench, and hands it on to whatever
-it starts. So all that is left of a bench can be found, even what has left the process group: on Linux, where
-/proc shows the environments. Elsewhere nothing is found.
+All programs of a bench inherit an environment variable that names the bench. So all that it leaves can be
+found, even outside the process group: on Linux, where /proc shows environments. Elsewhere nothing is found.
 
-As a program, ``guard.py TAG`` waits until its standard input ends, which it does when the bench has ended in
-whatever way. If the bench has not written anything before, it ends what the bench has left. A signal to each
-child at its parent's death (PR_SET_PDEATHSIG) would do for the child alone, and only if set between fork and
-exec; with that, starting a process took 2.3 times as long.
+As a program, ``guard.py TAG`` waits for the end of its standard input, which is the end of the bench. Unless
+the bench has written something, it ends what is left of it. A signal at the parent's death
+(PR_SET_PDEATHSIG) would end the child alone, and made starting a process take 2.3 times as long.
 """
 
 import os
@@ -19,36 +17,27 @@ from contextlib import suppress
 VARIABLE = "FLATNET_BENCH"
 
 
-def tag() -> str:
-    """Return the value of the variable for this process: what is unique to it among all that run."""
-    return f"{_namespace()}-{os.getpid()}-{_beginning(os.getpid())}"
+def tag(pid: int | str) -> str:
+    """Return what is unique to a process: namespace, id, and start in ticks since boot."""
+    return f"{_namespace()}-{pid}-{b''.join(state(pid)[19:20]).decode()}"
 
 
 def end_leftovers(only: str = "") -> list[str]:
-    """End all programs whose bench is no more, or those of the bench ``only``; return their command lines."""
+    """End the programs of benches that are no more, or of the bench ``only``; return their command lines."""
     ended = []
-    for pid, its_tag in _tagged():
-        # In another namespace, as that of a container, its bench may well be running.
-        namespace, _, owner = its_tag.partition("-")
-        pid_of_owner, _, beginning = owner.partition("-")
-        is_orphan = namespace == _namespace() and _beginning(pid_of_owner) != beginning
-        if its_tag == only or (not only and is_orphan):
-            with suppress(OSError):
+    start = f"{VARIABLE}=".encode()
+    for pid in processes():
+        with suppress(OSError):
+            entries = _read(f"/proc/{pid}/environ").split(b"\0")
+            values = [entry.removeprefix(start) for entry in entries if entry.startswith(start)]
+            its_tag = b"".join(values[:1]).decode(errors="replace")
+            # In another namespace, such as a container's, its bench may well be running.
+            is_orphan = its_tag.startswith(f"{_namespace()}-") and tag(its_tag.split("-")[1]) != its_tag
+            if pid != os.getpid() and (its_tag == only if only else is_orphan):
                 command = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
                 os.kill(pid, signal.SIGKILL)
                 ended.append(command)
     return ended
-
-
-def _tagged() -> Iterator[tuple[int, str]]:
-    """Yield the processes that have the variable, but for this one, and its value."""
-    start = f"{VARIABLE}=".encode()
-    for pid in processes():
-        if pid != os.getpid():
-            with suppress(OSError):
-                for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
-                    if entry.startswith(start):
-                        yield pid, entry[len(start) :].decode(errors="replace")
 
 
 def processes() -> Iterator[int]:
@@ -59,7 +48,7 @@ def processes() -> Iterator[int]:
 
 
 def state(pid: int | str) -> list[bytes]:
-    """Return what the system tells of a process: state, parent, group, ...; nothing if it is no more."""
+    """Return what /proc tells of a process: state, parent, group, ...; nothing if it is no more."""
     with suppress(OSError):
         # The second field, a name in brackets, may hold anything.
         return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
@@ -67,15 +56,10 @@ def state(pid: int | str) -> list[bytes]:
 
 
 def _namespace() -> str:
-    """Return the number of the namespace in which process ids are counted; nothing if there is none."""
+    """Return the number of the namespace of process ids, or ''."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
     return ""
-
-
-def _beginning(pid: int | str) -> str:
-    """Return when a process began, in ticks since the system did; nothing if it is no more."""
-    return b"".join(state(pid)[19:20]).decode()
 
 
 def _read(path: str) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.measure.contenders import Contender, Manifest
+from harness.measure.contenders import Contender
 from harness.paths import ROOT
 
 UNCOMMITTED = "HEAD+"
@@ -75,14 +75,14 @@ def affected(contenders: Sequence[Contender], before: str, after: str) -> list[s
     return named or [one.name for one in contenders]
 
 
-def entered(manifest: Manifest, copies: Mapping[str, Path]) -> Manifest:
-    """Return a manifest with each contender from each copy, as name@label, the reference first."""
+def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list[Contender]:
+    """Return each contender once for each copy, called name@label, the reference's first copy first."""
 
     def within(copy: Path, words: tuple[str, ...]) -> tuple[str, ...]:
         # Commands name the project's files from its root.
         return tuple(str(copy / word) if "/" in word and not word.startswith("/") else word for word in words)
 
-    contenders = [
+    return [
         replace(
             one,
             name=f"{one.name}@{label}",
@@ -90,10 +90,9 @@ def entered(manifest: Manifest, copies: Mapping[str, Path]) -> Manifest:
             version=within(copy, one.version),
             build=within(copy, one.build),
         )
-        for one in manifest.contenders
+        for one in contenders
         for label, copy in copies.items()
     ]
-    return Manifest(reference=contenders[0].name, contenders=tuple(contenders))
 
 
 def _git(*words: str, index: Path | None = None) -> str:

@@ -1,7 +1,7 @@
 """One process from start to end: its output, what it cost, and how it ended.
 
-The child leads a process group of its own. Whatever happens, nothing that it started is left when ``run``
-returns or raises: it is asked to end, then made to.
+The child leads a process group of its own. When ``run`` returns or raises, nothing that the child started is
+left: it was asked to end, then killed.
 """
 
 import ctypes
@@ -25,14 +25,16 @@ from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept: a row must stay one that the csv module reads back."""
+"""Characters of a program's last line that are kept: the csv module must read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
 _SLICE_S = 1.0
-"""How long the timer sleeps at a time; if that lasts longer by as much again, the harness was stopped."""
-_TAG = guard.tag()
+"""How long the timer sleeps at a time; if that takes twice as long, the harness was stopped."""
+_TAG = guard.tag(os.getpid())
+_adopting = threading.Event()
+"""Set while descendants whose parents have ended become our children."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,48 +48,43 @@ class Process:
     wall_s: float = 0.0
     """Seconds from before it was started until its end was known."""
     user_s: float = 0.0
-    """CPU seconds in user mode, of it and of those of its children that it waited for."""
+    """CPU seconds in user mode, of it and of the children that it waited for."""
     system_s: float = 0.0
     """CPU seconds in the kernel, likewise."""
     involuntary_switches: int = 0
-    """How often it, or a child of its, had to leave a core to somebody else."""
+    """How often it, or a child of its, had to leave a core to others."""
     stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores; None: the system does not tell."""
+    """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
     failure: str = ""
-    """Why it counts as failed: timeout, crash, memory, flood, stray, paused; empty if it does not."""
+    """Why it counts as failed: timeout, crash, memory, flood, stray, paused, garbled; or ''."""
     error: str = ""
-    """The failure in words, with its last line of standard error; empty without failure."""
+    """The failure in words, with its last line of standard error."""
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Make sure that what ``run`` starts meanwhile is seen, and ended, whatever becomes of it or of us."""
+    """Make sure that all that ``run`` starts meanwhile is seen, and ended even if we are killed."""
     read, write = os.pipe()
-    # Started before orphans come to us, it is adopted by somebody else as soon as it has forked.
+    # It starts before we adopt orphans, so that it does not become our child when it has forked.
     command = [sys.executable, "-I", "-S", guard.__file__, _TAG]
     subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     os.close(read)
-    _Adoption.set(True)
+    _adopt(1)
     try:
         yield
     finally:
-        _Adoption.set(False)
+        _adopt(0)
         with suppress(BrokenPipeError):
             os.write(write, b"done")
         os.close(write)
 
 
-class _Adoption:
-    """Whether descendants whose parents have ended become our children: on Linux only, if asked for."""
-
-    is_on = False
-
-    @classmethod
-    def set(cls, on: bool) -> None:
-        """Ask for it, or no longer."""
-        if sys.platform == "linux":
-            # 36 is PR_SET_CHILD_SUBREAPER.
-            cls.is_on = ctypes.CDLL(None).prctl(36, int(on), 0, 0, 0) == 0 and on
+def _adopt(value: int) -> None:
+    """Begin, or with 0 cease, to adopt descendants whose parents have ended; only on Linux."""
+    _adopting.clear()
+    # 36 is PR_SET_CHILD_SUBREAPER.
+    if sys.platform == "linux" and ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0 and value:
+        _adopting.set()
 
 
 def run(
@@ -99,17 +96,16 @@ def run(
     memory_bytes: int | None = None,
     one_core: bool = False,
 ) -> Process:
-    """Run ``command`` to its end, or to the end of ``timeout_s`` seconds.
+    """Run ``command`` for at most ``timeout_s`` seconds.
 
-    A command that cannot be started counts as a crash. Only the process itself is timed: output is read
-    by threads, and a descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
-    the variables of the harness. ``memory_bytes`` is what it may allocate, if the system can hold it to that.
-    With ``one_core`` it stays on the measuring core and the harness on the others, if there are any and the
-    system lets us choose.
+    A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
+    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to our
+    variables. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
+    measuring core and the harness the others, if there is such a choice.
     """
     core = measuring_core() if one_core else None
     cores = set() if core is None else {core}
-    with _on(os.sched_getaffinity(0) - cores if cores else cores):
+    with _on(usable_cores() - cores if cores else cores):
         stolen_s, start = _stolen_s(), time.perf_counter()
         try:
             with _on(cores):
@@ -129,21 +125,26 @@ def run(
 
 
 def ask(command: Sequence[str]) -> tuple[str, str]:
-    """Run ``command`` and return its standard output, and the reason if it failed."""
+    """Run ``command``; return its standard output, and the reason if it failed."""
     process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
     said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
     return process.stdout, f"{said}{process.error}" if process.failure else ""
 
 
+def usable_cores() -> set[int]:
+    """Return the cores that we may use; none if the system does not tell."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
 def measuring_core() -> int | None:
-    """Return the core that is kept for the programs; None if there is only one, or no choice."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
+    """Return the core that is kept for the programs; None if there is no choice."""
+    cores = usable_cores()
     return max(cores) if len(cores) > 1 else None
 
 
 @contextmanager
 def _on(cores: set[int]) -> Iterator[None]:
-    """Keep this thread, and what it starts meanwhile, on these cores; where it was if there are none."""
+    """Keep this thread, and what it starts meanwhile, on these cores, if there are any."""
     if not cores:
         yield
         return
@@ -164,10 +165,10 @@ def _ended(
 ) -> Process:
     """Wait for a process and end all that it leaves; ``start`` and ``stolen_s`` are clocks at its start."""
     assert child.stdout is not None and child.stderr is not None
-    # The leader's process id is the group's too, and stays taken until the leader has been waited for.
+    # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
     if memory_bytes is not None and sys.platform == "linux":
-        # What it can write to; of their address space some runtimes reserve much more than they use.
+        # Not the address space, of which some runtimes reserve much more than they use.
         with suppress(OSError, ValueError):
             resource.prlimit(group, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     stdout, stderr = _Reader(child.stdout, group), _Reader(child.stderr, group)
@@ -178,7 +179,7 @@ def _ended(
         stolen_s = _stolen_s() - stolen_s
         child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
-        # An interrupted harness: the leader must be waited for while its group is being ended.
+        # Interrupted: the leader must be waited for while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
         ender.start()
         child.wait()
@@ -191,43 +192,40 @@ def _ended(
     if stray:
         _end_group(group)
         _end_adopted()
-    texts = stdout.text(), stderr.text()
-    last_line = printable("".join(line[:_LONGEST_LINE] for line in texts[1].strip().splitlines()[-1:]))
-    failure, error_text = "", ""
+    output, errors = stdout.text(), stderr.text()
+    last_line = printable("".join(errors.strip().splitlines()[-1:])[:_LONGEST_LINE])
+    failure = error = ""
     if timer.is_over:
-        failure, error_text = "timeout", f"ended after {timeout_s:g} s"
+        failure, error = "timeout", f"ended after {timeout_s:g} s"
     elif stdout.flooded or stderr.flooded:
-        failure, error_text = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
+        failure, error = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
     elif child.returncode != 0:
-        failure, error_text = "crash", f"exit status {child.returncode}"
+        failure, error = "crash", f"exit status {child.returncode}"
         if child.returncode < 0:
             names = {number.value: number.name for number in signal.Signals}
-            error_text = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
-        # Its peak would tell nothing: the system counts that from the peak of the harness on.
+            error = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
+        # Its peak tells nothing: the system counts it from the peak of the harness on.
         if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
-            failure, error_text = "memory", f"{error_text}, and may take {memory_bytes} B of memory"
+            failure, error = "memory", f"{error}, and may take {memory_bytes} B of memory"
     elif stray:
-        failure, error_text = "stray", "left a process of its own running"
+        failure, error = "stray", "left a process of its own running"
     elif timer.missed_s:
-        failure, error_text = "paused", f"the harness was stopped for {timer.missed_s:.1f} s of it"
+        failure, error = "paused", f"the harness was stopped for {timer.missed_s:.1f} s of it"
     return Process(
-        stdout=texts[0],
-        stderr=texts[1],
+        stdout=output,
+        stderr=errors,
         wall_s=wall_s,
         user_s=usage.ru_utime,
         system_s=usage.ru_stime,
         involuntary_switches=usage.ru_nivcsw,
         stolen_s=None if math.isnan(stolen_s) else stolen_s,
         failure=failure,
-        error=": ".join(filter(None, (error_text, last_line))) if failure else "",
+        error=": ".join(filter(None, (error, last_line))) if failure else "",
     )
 
 
 def _stolen_s() -> float:
-    """Return the CPU seconds that the host has given to others so far, over all cores.
-
-    Linux alone tells, in ticks of about a hundredth of a second; elsewhere it is nan.
-    """
+    """Return the CPU seconds that the host has given to others so far, over all cores; nan but on Linux."""
     with suppress(OSError, IndexError, ValueError), Path("/proc/stat").open("rb") as file:
         # cpu user nice system idle iowait irq softirq steal
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
@@ -235,7 +233,7 @@ def _stolen_s() -> float:
 
 
 class _Timer:
-    """Ends a process group when its time is over. Time in which the harness is stopped does not count."""
+    """Ends a process group when its time is over, not counting time in which the harness is stopped."""
 
     def __init__(self, group: int, timeout_s: float) -> None:
         self.is_over = False
@@ -266,7 +264,7 @@ class _Timer:
 def _end_group(group: int) -> None:
     """End every process of ``group``: by SIGTERM, and after a grace period by SIGKILL.
 
-    A leader that has not been waited for still counts, so some other thread must be waiting for it.
+    Another thread must be waiting for the leader, which counts as running until then.
     """
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if not _signal_group(group, sign) or not _outlasts(_GRACE_S, lambda: _group_is_alive(group)):
@@ -274,7 +272,7 @@ def _end_group(group: int) -> None:
 
 
 def _end_adopted() -> None:
-    """End the descendants that have left the group and come to us, and what they leave in turn."""
+    """End the descendants that have come to us, and what they leave in turn."""
     while _has_adopted():
         for pid in guard.processes():
             if guard.state(pid)[1:2] == [b"%d" % os.getpid()]:
@@ -284,16 +282,16 @@ def _end_adopted() -> None:
 
 
 def _has_adopted() -> bool:
-    """Whether a descendant has come to us, and still runs; while ``run`` is at it, we have no other child."""
+    """Whether a descendant has come to us, and still runs; meanwhile we have no other children."""
     with suppress(ChildProcessError):
-        while _Adoption.is_on and os.waitpid(-1, os.WNOHANG)[0]:
+        while _adopting.is_set() and os.waitpid(-1, os.WNOHANG)[0]:
             pass
-        return _Adoption.is_on
+        return _adopting.is_set()
     return False
 
 
 def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
-    """Whether something is still there after so many ``seconds``."""
+    """Whether something is still there after ``seconds``."""
     deadline = time.monotonic() + seconds
     while is_there():
         if time.monotonic() >= deadline:
@@ -305,8 +303,8 @@ def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
 def _group_is_alive(group: int) -> bool:
     """Whether ``group`` has a process that has not ended.
 
-    One that has ended but was not waited for still takes signals. If process 1 is no real init, as in
-    many containers, an orphan may stay so for long; only /proc tells it from one that runs.
+    A zombie still takes signals; only /proc tells it from a process that runs. Without a real init, as in
+    many containers, an orphan may stay one for long.
     """
     if not _signal_group(group, 0):
         return False
@@ -316,7 +314,7 @@ def _group_is_alive(group: int) -> bool:
 
 def _signal_group(group: int, sign: int) -> bool:
     """Send ``sign``, 0 for none, to every process of ``group``; whether there was one."""
-    # macOS denies permission for a group that holds only processes which have ended.
+    # macOS denies permission for a group of zombies.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, sign)
         return True
@@ -344,6 +342,6 @@ class _Reader:
                     _signal_group(group, signal.SIGKILL)
 
     def text(self) -> str:
-        """Return what was read; not waiting for ever for a process that holds the pipe unseen."""
+        """Return what was read; do not wait for ever for an unseen process that holds the pipe."""
         self._thread.join(_GRACE_S)
         return b"".join(self._chunks).decode(errors="replace")

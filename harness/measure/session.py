@@ -1,4 +1,4 @@
-"""What the commands that measure have in common: the machine made ready, a sweep carried out."""
+"""What commands that measure share: the machine made ready, a sweep carried out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import FlatnetError
-from harness.measure import environment, machine
-from harness.measure.contenders import Manifest, build
+from harness.measure import environment
+from harness.measure.contenders import Contender, build
+from harness.measure.environment import Here
 from harness.measure.guard import end_leftovers
-from harness.measure.machine import Here
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Progress, Sweep, differs
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def measuring(archive: Archive, manifest: Manifest, terminal: "Terminal") -> Iterator[None]:
-    """Build everything, for a sweep in ``archive``, which is locked, and let nothing started outlive us."""
+def measuring(archive: Archive, contenders: Sequence[Contender], terminal: "Terminal") -> Iterator[None]:
+    """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us."""
     archive.publish()
-    if failures := build(manifest):
+    if failures := build(contenders):
         raise FlatnetError("; ".join(failures))
     for command in end_leftovers():
-        terminal.note(f"ended a program that an interrupted bench had left running: {command}")
+        terminal.note(f"killed a program left over from an interrupted bench: {command}")
     with guarded():
         yield
 
 
-def look_around(manifest: Manifest, terminal: "Terminal") -> Here:
-    """Find out who can be run and on what machine; raise UsageError if nobody can."""
+def look_around(contenders: Sequence[Contender], terminal: "Terminal") -> Here:
+    """Return this machine and its contenders, with notes; raise UsageError if it has none."""
     with terminal.doing("looking at the machine and the contenders"):
-        here = machine.look_around(manifest)
+        here = environment.look_around(contenders)
     terminal.missing(here.missing)
     for line in environment.warnings(here.environment):
         terminal.note(line)
@@ -48,21 +48,21 @@ def resumed(
 ) -> Sweep | None:
     """Return the latest sweep of ``archive`` if it is unfinished and was asked for in these words.
 
-    None in place of options stands for any words. If what is here is not what the sweep began with, that is
-    said, and None returned. With ``since``, it is the latest sweep after that one that fits, finished or not.
+    Options None stands for any words. If it does not fit what is here, a note says so. With ``since``, it is
+    the latest sweep after that one that fits, finished or not.
     """
-    for folder in reversed(archive.sweeps()):
-        if since is not None and folder.name <= since:
-            break
+    folders = archive.sweeps()
+    later = folders[-1:] if since is None else [folder for folder in folders if folder.name > since]
+    for folder in reversed(later):
         plan = folder.plan()
         is_unfinished = plan is None or not Progress(plan, folder).is_finished
         obstacle = differs(folder, plan, options, here) if plan else f"its {PLAN} is gone"
         if plan and not obstacle and (is_unfinished or since is not None):
             for name in folder.set_half_lines_aside():
-                terminal.note(f"the last line of {name} was only half written: it is now in {name}.half")
+                terminal.note(f"{name} ended in an incomplete line, moved to {name}.half")
             if is_unfinished:
                 terminal.note(f"resuming {folder.name}")
-            return Sweep(plan, here.contenders, folder, here.host)
+            return Sweep(plan, here.contenders, folder, here.environment["host"])
         if since is None:
             if is_unfinished:
                 terminal.note(f"sweep {folder.name} stays unfinished: {obstacle}")
@@ -78,21 +78,21 @@ def begin(
     *,
     adapted: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Sweep:
-    """Plan a sweep of who is here, after pilot runs, and make its folder; ``adapted`` may change the plan."""
+    """Make pilot runs, a plan, which ``adapted`` may change, and the sweep's folder."""
     with terminal.counting("pilot runs", None) as advance:
         plan = adapted(make_plan(options, here, sweep=archive.new_name(), on_pilot=advance))
-    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.host)
+    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.environment["host"])
 
 
 def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
-    """Make all runs that are still to be made, say what failed; return whether somebody interrupted it.
+    """Make all runs that are still to be made, say what failed; return whether that was interrupted.
 
-    Several sweeps take turns, a round each, so that they see the same hour of the machine.
+    Sweeps take turns, a round each, so that the machine is the same for all.
     """
     planned_s = [sweep.left_s or 1.0 for sweep in sweeps]
     made_s = [0.0] * len(sweeps)
     interrupted = False
-    # A run is taken out of its iterator when the one before it is through: a failure spares others.
+    # A run leaves its iterator after the one before it has ended, because a failure spares others.
     rounds = {
         place: groupby(sweep.pending(), key=lambda run: (run.case, run.round))
         for place, sweep in enumerate(sweeps)

@@ -7,7 +7,7 @@ from itertools import groupby
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
 from harness.measure.contract import Output
-from harness.measure.machine import Machine
+from harness.measure.environment import Machine
 from harness.parity import compare
 from harness.plan import Options, Plan, Run
 from harness.records import RUNS, LossKey, SweepFolder
@@ -88,9 +88,10 @@ class Sweep(Progress):
         """Make ``run``, record it, and return its record."""
         contender, plan = self._contenders[run.contender], self.plan
         started = datetime.now(UTC)
-        tried = attempt(contender, run.case, timeout_s=plan.options.timeout_s, memory_bytes=plan.memory_bytes)
-        process, output = tried.process, tried.output
-        status, parity = tried.failure, ""
+        process, output = attempt(
+            contender, run.case, timeout_s=plan.options.timeout_s, memory_bytes=plan.memory_bytes
+        )
+        status, parity = process.failure, ""
         if output:
             holds, parity = self._check(run, contender, output)
             status = "ok" if holds else "mismatch"
@@ -113,7 +114,7 @@ class Sweep(Progress):
             initial_loss=output.losses[0] if output else None,
             final_loss=output.losses[-1] if output else None,
             parity=parity,
-            error=tried.error,
+            error=process.error,
         )
         self._record(row)
         return row

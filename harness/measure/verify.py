@@ -3,24 +3,11 @@
 import random
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.case import METHODS, Case, Shape
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
 from harness.parity import compare
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A case on which a contender does not have the reference's losses."""
-
-    contender: str
-    """Who differs."""
-    text: str
-    """How."""
-    commands: tuple[str, str]
-    """The command lines of the reference and of the contender, to be run from the project's root."""
 
 
 def random_cases(count: int, seed: int) -> Iterator[Case]:
@@ -41,39 +28,24 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """The outcome of one case."""
+def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> tuple[int, list[str]]:
+    """Compare the losses of every contender that has the method with those of the first that ends well.
 
-    compared: int
-    """How many contenders ended well; fewer than two show nothing."""
-    differences: tuple[Difference, ...]
-    """Who differs from the first that ended well, or failed."""
-
-
-def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> Checked:
-    """Run ``case`` with every contender that has its method, and hold their losses against the first's."""
+    Returns how many ended well, and for each that differs or failed a text: how, and two command lines to be
+    run from the project's root, the reference's and its own.
+    """
     able = [contender for contender in contenders if case.method in contender.methods]
     first: tuple[tuple[float, ...], float] | None = None
-    differences = []
-    compared = 0
+    compared, differences = 0, []
     for contender in able:
-        tried = attempt(contender, case, timeout_s=timeout_s, memory_bytes=None)
-        problem = tried.error
-        if tried.output:
+        process, output = attempt(contender, case, timeout_s=timeout_s)
+        problem = process.error
+        if output:
             compared += 1
-            expected, tolerance = first = first or (tried.output.losses, contender.tolerance)
-            verdict = compare(expected, tried.output.losses, max(tolerance, contender.tolerance))
+            expected, tolerance = first = first or (output.losses, contender.tolerance)
+            verdict = compare(expected, output.losses, max(tolerance, contender.tolerance))
             problem = "" if verdict.holds else verdict.text
         if problem:
-            differences.append(
-                Difference(
-                    contender=contender.name,
-                    text=f"{case}: {problem}",
-                    commands=(
-                        shlex.join(able[0].command_line(case)),
-                        shlex.join(contender.command_line(case)),
-                    ),
-                )
-            )
-    return Checked(compared=compared, differences=tuple(differences))
+            commands = (shlex.join(one.command_line(case)) for one in (able[0], contender))
+            differences.append("\n    ".join((f"{contender.name}: {case}: {problem}", *commands)))
+    return compared, differences
