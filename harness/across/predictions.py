@@ -54,9 +54,8 @@ def predicted(
 ) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is how many times the multiply-adds of the largest measured size a step takes, or the smallest
-    measured size those of a step; 1 within. The speedup is that of a training step; it is empty where the
-    reference has no model, or one of sizes too far away.
+    ``beyond`` is how far outside the measured sizes a step is, as a factor of multiply-adds; 1 within. The
+    speedup is that of a training step; it is empty if the reference has no model, or only far smaller sizes.
     """
     layers = shape.layers
     lines: list[dict[str, Any]] = []
@@ -99,22 +98,19 @@ def read(path: Path) -> pd.DataFrame:
 
 def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
     """Return predictions with what a later sweep measured, where it did."""
-    table = table.copy()
-    right = truth.medians[truth.medians["status"] == "ok"]
-    measured = right.set_index(["contender", "method", "layers"])["median"].to_dict()
-    for place, one in table.iterrows():
-        seconds = measured.get((one["contender"], one["method"], one["layers"]))
-        if seconds is not None and not one["checked_by"]:
-            is_hit = one["step_low"] <= seconds <= one["step_high"]
-            table.loc[place, ["checked_by", "hit"]] = [truth.sweep, "yes" if is_hit else "no"]
-            table.loc[place, ["measured_step_s", "ratio"]] = [seconds, one["step_s"] / seconds]
-    return table
+    medians = truth.medians[truth.medians["status"] == "ok"].set_index(KEY[1:])["median"]
+    seconds = table.join(medians, on=KEY[1:])["median"]
+    held = seconds.between(table["step_low"], table["step_high"]).map({True: "yes", False: "no"})
+    found = {"checked_by": truth.sweep, "hit": held, "measured_step_s": seconds}
+    found["ratio"] = table["step_s"] / seconds
+    is_new = seconds.notna() & (table["checked_by"] == "")
+    return table.assign(**{name: table[name].mask(is_new, value) for name, value in found.items()})
 
 
 def limit(record: pd.DataFrame, contender: str, method: str) -> float:
-    """Return how far beyond the measured sizes predictions are supported by those that were checked.
+    """Return how far beyond the measured sizes the checks support predictions; FARTHEST without a record.
 
-    So far that of all checks up to there enough were hits; FARTHEST without a record.
+    Of all checks up to there enough were hits.
     """
     own = record[(record["contender"] == contender) & (record["method"] == method) & (record["hit"] != "")]
     if len(own) < _FEWEST:
@@ -128,17 +124,14 @@ def limit(record: pd.DataFrame, contender: str, method: str) -> float:
 def hits(table: pd.DataFrame) -> pd.DataFrame:
     """Return by contender and method: checks, hits, the interval of their share, median error, distance."""
     lines = []
-    done = table[table["hit"] != ""]
-    for (contender, method), own in done.groupby(["contender", "method"], sort=False):
+    for (contender, method), own in table[table["hit"] != ""].groupby(["contender", "method"], sort=False):
         count = int((own["hit"] == "yes").sum())
-        interval = share_interval(count, len(own))
-        lines.append(
-            (contender, method, len(own), count, *interval, median_error(own), float(own["beyond"].max()))
-        )
+        about = *share_interval(count, len(own)), median_error(own), own["beyond"].max()
+        lines.append((contender, method, len(own), count, *about))
     names = ["contender", "method", "checks", "hits", "low", "high", "median_error", "farthest"]
     return pd.DataFrame(lines, columns=names)
 
 
 def median_error(own: pd.DataFrame) -> float:
-    """Return by how much predictions are wrong, as a share: the median."""
+    """Return the median error of predictions, as a share."""
     return float(np.expm1(np.median(np.abs(np.log(own["ratio"].astype(float))))))

@@ -1,8 +1,8 @@
 """What a training step costs: so many seconds for each thing that is done, which is counted. Pure.
 
-The terms follow from the definition of the methods and from what processors do, not from the times. The
-seconds of each are never negative, and a term without support in the sizes that were measured is dropped. So
-a size that was not measured can be predicted, and the errors at sizes that are left out say how well.
+The terms follow from the methods and from what processors do, not from the times. None takes negative
+seconds, and one without support in the measured sizes is dropped. So sizes that were not measured can be
+predicted, and the errors at sizes that are left out say how well.
 """
 
 import math
@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
-from scipy.special import stdtrit
 
-from harness.analysis.intervals import BLOCKS_FOR_ONE, CONFIDENCE, Numbers, medians_by_block
+from harness.analysis.intervals import BLOCKS_FOR_ONE, Numbers, medians_by_block, student_t
 from harness.case import Shape
 
 FEWEST_SIZES = 5
@@ -42,12 +40,8 @@ COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_startup_s", "startup_per_sample_weight_ns"),
 ]
-
-
 Layers = tuple[float, ...]
 """Sizes of layers, input first; they need not be whole."""
-Real = float | Numbers
-"""A number, or one for each of a list of shapes."""
 
 
 @lru_cache(maxsize=4096)
@@ -65,49 +59,65 @@ def counted(layers: Layers, method: str) -> Numbers:
     additions, of rows or perturbed networks side by side, and those that the parameters fill, row by row; the
     terms of sums beyond a length; multiply-adds and additions for which the parameters are beyond a cache.
     """
-    columns, rows = list(layers[:-1]), list(layers[1:])
-    weights = [c * r for c, r in zip(columns, rows, strict=True)]
-    depth, total, parameters = len(rows), sum(weights), sum(weights) + len(rows)
-    additions = 0.0
-    vectors = sum(c * _vectors(r) for c, r in zip(columns, rows, strict=True))
-    vector_parameters = sum(r * _vectors(c) for c, r in zip(columns, rows, strict=True))
+    columns, rows = np.array(layers[:-1], float), np.array(layers[1:], float)
+    weights, depth, outputs = columns * rows, len(rows), rows[-1]
+    parameters = weights.sum() + depth
+    by_row, by_column = rows * _vectors(columns), columns * _vectors(rows)
+    work = dict.fromkeys(TERMS, 0.0)
+    work |= {"parameters": parameters, "later_parameters": parameters - weights[0]}
+    passes = 1.0
     if method == "naive":
-        times = 2 * parameters
-        passes, sums, differences, products = (times * n for n in (depth, sum(rows), rows[-1], total))
-        chain, vectors, vector_parameters = times * sum(columns), 0.0, 0.0
+        passes = 2.0 * parameters
+        work |= {
+            "layers": passes * depth,
+            "sums": passes * rows.sum(),
+            "differences": passes * outputs,
+            "multiply_adds": passes * weights.sum(),
+            "chain": passes * columns.sum(),
+        }
     elif method == "backprop":
-        times = 1
-        passes, sums, differences = 2 * depth - 1, 2 * sum(rows) - rows[-1], rows[-1]
-        products, chain = 2 * total - weights[0], sum(columns) + sum(rows[1:])
-        vectors += sum(r * _vectors(c) for c, r in zip(columns[1:], rows[1:], strict=True))
+        work |= {
+            "layers": 2 * depth - 1,
+            "sums": 2 * rows.sum() - outputs,
+            "differences": outputs,
+            "multiply_adds": 2 * weights.sum() - weights[0],
+            "chain": columns.sum() + rows[1:].sum(),
+            "vectors": by_column.sum() + by_row[1:].sum(),
+            "vector_parameters": by_row.sum(),
+        }
     else:
-        times = 1
-        passes, sums, differences = depth, 2 * sum(rows), 2 * parameters * rows[-1]
-        products, chain = total, sum(columns)
-        for k, (c, r) in enumerate(zip(columns, rows, strict=True)):
-            later, after = rows[k + 1] if k + 1 < depth else 0.0, sum(rows[k + 1 :])
-            in_full = sum(weights[k + 2 :])
-            passes += 2 * weights[k] * max(0, depth - k - 2) + 2 * (depth - k - 1)
-            sums += 2 * (weights[k] * (1 + after) + after)
-            additions += 2 * (r * c * (c + 1) / 2 + c * later * r * (r + 1) / 2)
-            products += 2 * (weights[k] * in_full + sum(weights[k + 1 :]))
-            chain += r * sum(layers[k:-1])
-            vectors += 2 * _vectors(c) * (r * (c + 1) / 2 + later * r * (r + 1) / 2 + r * in_full)
-    long_sums = (
-        times * sum(r * max(0.0, c - most) for c, r in zip(columns, rows, strict=True)) for most in _LONG_SUMS
-    )
-    touched = products + additions
-    outside = (max(0.0, 1.0 - size * 128.0 / parameters) * touched for size in _CACHES_KIB)
-    later_parameters = parameters - weights[0]
-    work = np.array(
-        [
-            *(passes, parameters, later_parameters, sums, differences, additions, products),
-            *(chain, vectors, vector_parameters, *long_sums, *outside),
-        ],
-        float,
-    )
-    work.setflags(write=False)  # All who ask get the same array.
-    return work
+        layers_after, rows_after, weights_after = map(_after, (np.ones(depth), rows, weights))
+        in_full = weights_after - np.append(weights[1:], 0.0)
+        # The terms from a weight's own on, in its row and in every row of the next layer, twice the average.
+        known = columns + 1.0 + np.append(rows[1:], 0.0) * (rows + 1.0)
+        work |= {
+            "layers": depth + 2 * (weights * np.maximum(layers_after - 1.0, 0.0) + layers_after).sum(),
+            "sums": 2 * (rows + weights * (1.0 + rows_after) + rows_after).sum(),
+            "differences": 2 * parameters * outputs,
+            "additions": (weights * known).sum(),
+            "multiply_adds": (weights + 2 * (weights * in_full + weights_after)).sum(),
+            "chain": (columns + rows * (columns + _after(columns))).sum(),
+            "vectors": (by_column + by_row * (known + 2 * in_full)).sum(),
+            "vector_parameters": by_row.sum(),
+        }
+    for most in _LONG_SUMS:
+        work[f"beyond_{most}_terms"] = passes * (rows * np.maximum(columns - most, 0.0)).sum()
+    touched = work["multiply_adds"] + work["additions"]
+    for size, name in zip(_CACHES_KIB, _BEYOND, strict=True):
+        work[name] = max(0.0, 1.0 - size * 128.0 / parameters) * touched
+    counts = np.array([work[term] for term in TERMS], float)
+    counts.setflags(write=False)  # All who ask get the same array.
+    return counts
+
+
+def _after(values: Numbers) -> Numbers:
+    """Return for each value the sum of those after it."""
+    return np.append(values[:0:-1].cumsum()[::-1], 0.0)
+
+
+def _vectors(numbers: Numbers) -> Numbers:
+    """Return how many registers so many numbers fill."""
+    return np.ceil(np.round(numbers / _LANES, 9))
 
 
 def _products(work: Numbers) -> Numbers:
@@ -116,46 +126,40 @@ def _products(work: Numbers) -> Numbers:
     return np.asarray(work[..., places].sum(axis=-1))
 
 
-def _vectors(numbers: float) -> float:
-    """Return how many registers so many numbers fill."""
-    return math.ceil(round(numbers / _LANES, 9))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Seconds, or a ratio of seconds, and how sure they are; each an array if it is one of several shapes."""
+    """Seconds, or a ratio of seconds, and how sure they are."""
 
-    value: Real
+    value: float
     """The most likely one."""
-    sd: Real
+    sd: float
     """Standard deviation of its logarithm."""
     freedom: float
     """Degrees of freedom of that."""
 
     @property
-    def low(self) -> Real:
+    def low(self) -> float:
         """The lower end of the 95% prediction interval."""
         return self.value / self._factor
 
     @property
-    def high(self) -> Real:
+    def high(self) -> float:
         """Its upper end."""
         return self.value * self._factor
 
     @property
-    def _factor(self) -> Real:
-        factor: Real = np.exp(stdtrit(self.freedom, 0.5 + CONFIDENCE / 2.0) * self.sd)
-        return factor
+    def _factor(self) -> float:
+        return math.exp(student_t(self.freedom) * self.sd)
 
     def over(self, other: "Estimate") -> "Estimate":
         """Return the ratio to another one, errors being independent."""
-        sd = np.hypot(self.sd, other.sd)
+        sd = math.hypot(self.sd, other.sd)
         return Estimate(value=self.value / other.value, sd=sd, freedom=min(self.freedom, other.freedom))
 
     def plus(self, other: "Estimate") -> "Estimate":
         """Return the sum with another one, errors being independent."""
         value = self.value + other.value
-        sd = np.hypot(self.value * self.sd, other.value * other.sd) / value
+        sd = math.hypot(self.value * self.sd, other.value * other.sd) / value
         return Estimate(value=value, sd=sd, freedom=min(self.freedom, other.freedom))
 
     def times(self, count: float) -> "Estimate":
@@ -190,35 +194,28 @@ class Cost:
     startup_error: float
     """Standard deviation of the logarithm of its predictions over the truth."""
 
-    def beyond(self, layers: Layers | list[Layers]) -> Any:
-        """Return how many times the multiply-adds of the largest measured size a step takes; 1 within."""
-        products = _products(self._counted(layers))
-        return np.maximum(np.maximum(products / self.most, self.fewest / products), 1.0)
+    def beyond(self, layers: Layers) -> float:
+        """Return how far outside the measured sizes a step is, as a factor of multiply-adds; 1 within."""
+        products = float(_products(counted(layers, self.method)))
+        return max(products / self.most, self.fewest / products, 1.0)
 
-    def step(self, layers: Layers | list[Layers]) -> Estimate:
+    def step(self, layers: Layers) -> Estimate:
         """Return the seconds of a training step."""
-        work = self._counted(layers)
-        noise: Real = 0.0
+        work = counted(layers, self.method)
+        noise = 0.0
         if len(self.by_block) > 1:
-            blocks = np.log(self.by_block @ work.T)
-            noise = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks) / BLOCKS_FOR_ONE)
-        spread = np.hypot(np.hypot(self.error, noise), self.growth * np.log(self.beyond(layers)))
+            blocks = np.log(self.by_block @ work)
+            noise = float(blocks.std(ddof=1)) / math.sqrt(len(blocks) / BLOCKS_FOR_ONE)
+        sd = math.hypot(self.error, noise, self.growth * math.log(self.beyond(layers)))
         freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
-        return Estimate(value=work @ self.seconds, sd=spread, freedom=freedom)
+        return Estimate(value=float(work @ self.seconds), sd=sd, freedom=freedom)
 
-    def process(self, layers: Layers | list[Layers], samples: int, epochs: int) -> Estimate:
+    def process(self, layers: Layers, samples: int, epochs: int) -> Estimate:
         """Return the seconds of a whole process that trains so much."""
-        shapes = layers if isinstance(layers, list) else [layers]
-        weights = np.array([sum(columns * rows for columns, rows in pairwise(shape)) for shape in shapes])
-        start = self.startup[0] + self.startup[1] * samples * (weights if shapes is layers else weights[0])
+        weights = sum(columns * rows for columns, rows in pairwise(layers))
+        start = float(self.startup[0] + self.startup[1] * samples * weights)
         sure = Estimate(value=start, sd=self.startup_error, freedom=max(1, self.sizes - 2))
         return sure.plus(self.step(layers).times(samples * epochs))
-
-    def _counted(self, layers: Layers | list[Layers]) -> Numbers:
-        """Return what is counted for a shape, or a row of that for each of a list."""
-        if isinstance(layers, list):
-            return np.array([counted(shape, self.method) for shape in layers])
-        return counted(layers, self.method)
 
 
 def costs(
@@ -230,29 +227,27 @@ def costs(
     and ``runs`` the samples of each case.
     """
     found = {}
-    samples = runs.groupby(["method", "layers"])["samples"].first()
     right = summary[summary["status"] == "ok"]
-    starts = {
-        str(contender): _startup(own, samples)
-        for contender, own in right[right["measure"] == "startup_s"].groupby("contender", sort=False)
-    }
+    samples = runs.groupby(["method", "layers"])["samples"].first()
+    starts = right[right["measure"] == "startup_s"].join(samples, on=["method", "layers"])
     measured = right[right["measure"] == "step_s"]
     for (contender, method), own in measured.groupby(["contender", "method"], sort=False):
-        if own["layers"].nunique() < FEWEST_SIZES or str(contender) not in starts:
+        if own["layers"].nunique() < FEWEST_SIZES:
             continue
-        own = own.sort_values("multiply_adds", kind="stable")  # noqa: PLW2901
-        work = np.array([counted(Shape.parse(text).layers, str(method)) for text in own["layers"]])
-        times = own["median"].to_numpy(float)
+        lane = str(contender), str(method)
+        sizes = own.sort_values("multiply_adds", kind="stable")
+        work = np.array([counted(Shape.parse(text).layers, lane[1]) for text in sizes["layers"]])
+        times = sizes["median"].to_numpy(float)
         terms = _supported(work, times)
-        by_block = medians_by_block([steps[str(method), text, str(contender)] for text in own["layers"]])
-        startup, startup_error = starts[str(contender)]
+        by_block = medians_by_block([steps[lane[1], text, lane[0]] for text in sizes["layers"]])
+        startup, startup_error = _startup(starts[starts["contender"] == contender])
         error, growth = _errors(work, times, terms)
-        found[str(contender), str(method)] = Cost(
-            contender=str(contender),
-            method=str(method),
+        found[lane] = Cost(
+            contender=lane[0],
+            method=lane[1],
             seconds=_fit(work, times, terms),
             by_block=np.array([_fit(work, block, terms) for block in by_block]),
-            sizes=len(own),
+            sizes=len(sizes),
             error=error,
             growth=growth,
             fewest=float(own["multiply_adds"].min()),
@@ -275,9 +270,7 @@ def _fit(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
 
 def _left_out(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
     """Return the logarithm of prediction over truth at each size, from a fit to all others."""
-    places = np.arange(len(times))
-    others = (places != place for place in places)
-    fits = np.array([_fit(work[kept], times[kept], terms) for kept in others])
+    fits = np.array([_fit(work[kept], times[kept], terms) for kept in ~np.eye(len(times), dtype=bool)])
     return _log_ratio((work * fits).sum(axis=1), times)
 
 
@@ -291,14 +284,18 @@ def _supported(work: Numbers, times: Numbers) -> list[int]:
         if (len(times) >= _FEW_SIZES or name in _COARSE)
         and (name not in _BEYOND or (share[:, place] >= 0.5).sum() > 1)
     ]
-    score = float(np.square(_left_out(work, times, terms)).sum())
+
+    def squares(kept: list[int]) -> float:
+        return float(np.square(_left_out(work, times, kept)).sum())
+
+    least = squares(terms)
     while len(terms) > 1:
-        less = {place: [other for other in terms if other != place] for place in terms}
-        scores = {place: float(np.square(_left_out(work, times, kept)).sum()) for place, kept in less.items()}
-        worst = min(scores, key=lambda place: scores[place])
-        if scores[worst] > score:
+        scores = {place: squares([other for other in terms if other != place]) for place in terms}
+        worst = min(terms, key=scores.__getitem__)
+        if scores[worst] > least:
             break
-        terms, score = less[worst], scores[worst]
+        terms.remove(worst)
+        least = scores[worst]
     return [place for place in terms if _fit(work, times, terms)[place] > 0.0]
 
 
@@ -320,15 +317,14 @@ def _log_ratio(predicted: Numbers, times: Numbers) -> Numbers:
     return np.log(np.maximum(predicted, 1e-300) / times)
 
 
-def _startup(medians: pd.DataFrame, samples: "pd.Series[int]") -> tuple[Numbers, float]:
+def _startup(medians: pd.DataFrame) -> tuple[Numbers, float]:
     """Return the fixed seconds of a start-up, and those per sample and weight; and the error."""
     medians = medians[medians["median"] > 0.0]
     if medians.empty:
         return np.zeros(2), 0.0
-    keys = list(zip(medians["method"], medians["layers"], strict=True))
-    weights = np.array([sum(Shape.parse(text).weights) * samples[method, text] for method, text in keys])
+    weights = medians["layers"].map(lambda text: sum(Shape.parse(text).weights))
     times = medians["median"].to_numpy(float)
-    work = np.column_stack([np.ones(len(times)), weights])
+    work = np.column_stack([np.ones(len(times)), weights * medians["samples"]])
     seconds = _fit(work, times, (0, 1))
     return seconds, float(np.sqrt(np.square(np.log(work @ seconds / times)).mean()))
 

@@ -1,12 +1,11 @@
 """From which size on the better method in the slower language wins, and start-up no longer counts. Pure.
 
-Between the shapes that were measured the models of cost.py interpolate, along shapes whose layer sizes lie
-between those of two neighbours.
+The models of cost.py interpolate along shapes whose layer sizes lie between those of measured neighbours.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
-from typing import Any
+from statistics import mode
 
 import numpy as np
 import pandas as pd
@@ -25,11 +24,11 @@ _STEPS = 25
 """Points between two neighbouring shapes."""
 
 
-def path(shapes: Sequence[str]) -> list[Layers]:
+def path(shapes: Iterable[str]) -> list[Layers]:
     """Return shapes from the smallest to the largest, with others between those of equally many layers."""
     known = sorted({Shape.parse(text) for text in shapes}, key=lambda shape: shape.size)
-    most = max(known, key=lambda shape: sum(len(other.layers) == len(shape.layers) for other in known))
-    known = [shape for shape in known if len(shape.layers) == len(most.layers)]
+    depth = mode(len(shape.layers) for shape in known)
+    known = [shape for shape in known if len(shape.layers) == depth]
     points: list[Layers] = [tuple(map(float, known[0].layers))]
     for one, other in pairwise(known):
         logs = np.log(one.layers), np.log(other.layers)
@@ -48,31 +47,29 @@ def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, ref
     """
     if not costs:
         return pd.DataFrame(columns=COLUMNS)
-    points = path(list(medians["layers"]))
+    points = path(medians["layers"])
     lines = []
     for slow, fast in _rivals(costs, medians, reference):
         who = slow.contender, slow.method, fast.contender, fast.method
         reach = _within(points, slow, fast)
-        lines.append(("training", *who, *_since(reach, slow.step(reach).over(fast.step(reach)), 1.0)))
-        lines.append(
-            ("process", *who, *_since(reach, _article(slow, reach).over(_article(fast, reach)), 1.0))
-        )
+        for kind, seconds in (("training", Cost.step), ("process", _article)):
+            ratios = [seconds(slow, point).over(seconds(fast, point)) for point in reach]
+            lines.append((kind, *who, *_since(reach, ratios, 1.0)))
     for cost in costs.values():
         reach = _within(points, cost)
-        share = cost.process(reach, ARTICLE_RUN.samples, 0).over(_article(cost, reach))
-        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, share, SMALL_SHARE)))
+        shares = [cost.process(point, ARTICLE_RUN.samples, 0).over(_article(cost, point)) for point in reach]
+        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, SMALL_SHARE)))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _within(points: Sequence[Layers], *costs: Cost) -> list[Layers]:
+def _within(points: Iterable[Layers], *costs: Cost) -> list[Layers]:
     """Return the points at which all of the models may be asked."""
-    beyond = np.max([cost.beyond(list(points)) for cost in costs], axis=0)
-    return [point for point, far in zip(points, beyond, strict=True) if far <= FARTHEST]
+    return [point for point in points if max(cost.beyond(point) for cost in costs) <= FARTHEST]
 
 
-def _article(cost: Cost, points: list[Layers]) -> Estimate:
-    """Return the seconds of processes that train as much as the article's."""
-    return cost.process(points, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
+def _article(cost: Cost, layers: Layers) -> Estimate:
+    """Return the seconds of a process that trains as much as the article's."""
+    return cost.process(layers, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
 
 
 def _rivals(
@@ -92,13 +89,17 @@ def _rivals(
                 yield slow, fast
 
 
-def _since(points: list[Layers], found: Estimate, limit: float) -> tuple[float, float, float, int]:
+def _since(
+    points: Sequence[Layers], found: Sequence[Estimate], limit: float
+) -> tuple[float, float, float, int]:
     """Return from how many neurons on what was found is below a limit, with an interval, and the most."""
-    neurons = [sum(point) for point in points]
+    neurons = [round(sum(point)) for point in points]
+    ends = ([getattr(one, end) < limit for one in found] for end in ("value", "low", "high"))
+    value, low, high = (since(neurons, holds) for holds in ends)
+    return value, low, high, neurons[-1]
 
-    def since(values: Any) -> float:
-        above = np.flatnonzero(values >= limit)
-        place = int(above[-1]) + 1 if above.size else 0
-        return round(neurons[place]) if place < len(neurons) else np.nan
 
-    return since(found.value), since(found.low), since(found.high), round(neurons[-1])
+def since(neurons: Sequence[float], holds: Iterable[bool]) -> float:
+    """Return from how many neurons on something holds, up to the largest size; nan if nowhere."""
+    first = 1 + max((place for place, is_so in enumerate(holds) if not is_so), default=-1)
+    return neurons[first] if first < len(neurons) else np.nan

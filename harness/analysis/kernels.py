@@ -1,6 +1,6 @@
-"""What the in-process benchmarks of the programs measured: pytest-benchmark's file, Criterion's folder.
+"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folder.
 
-Both are read as their tools document them. A kernel is one call of an inner function at one shape.
+A kernel is one call of an inner function at one shape.
 """
 
 import json
@@ -23,6 +23,8 @@ COLUMNS = [
     *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
 ]
 _TEXTS = ("contender", "kernel", "layers", "against")
+_BROKEN = (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading a file of another format may raise."""
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
@@ -31,68 +33,62 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     Both arguments map a contender's name to where its results are. ``times_as_fast`` compares a training step
     with the same contender's kernel ``against`` on the same shape: the one of which it is a variant, as
     step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
-    multiplications of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that
-    of the peak kernel, which does nothing but independent multiplications and additions.
+    multiplications of one call, if known; ``share_of_peak`` is their rate divided by that of the peak kernel,
+    which does independent multiplications and additions only.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
         for contender, path in sources.items():
             try:
                 measured += [{"contender": contender, "against": "", **line} for line in read(path)]
-            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            except _BROKEN as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
     times = {(one["contender"], one["layers"], one["kernel"]): one["median_s"] for one in measured}
-    rates = {
-        one["contender"]: one["operations"] / one["median_s"]
-        for one in measured
-        if one["kernel"] == PEAK_KERNEL and one["operations"]
-    }
-    for one in measured:
+    for one in (one for one in measured if one["kernel"].startswith("step-")):
         case, kernel, median_s = (one["contender"], one["layers"]), one["kernel"], one["median_s"]
-        if one["contender"] in rates and one["operations"]:
-            one["share_of_peak"] = one["operations"] / median_s / rates[one["contender"]]
-        if not kernel.startswith("step-"):
-            continue
         one["ns_per_parameter"] = median_s * 1e9 / Shape.parse(one["layers"]).parameters
         others = (name for *of, name in times if tuple(of) == case and kernel.startswith(f"{name}-"))
         against = next(others, REFERENCE_KERNEL)
         if (*case, against) in times:
             one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
-    return pd.DataFrame(measured, columns=COLUMNS)
+    table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float})
+    rates = table["operations"] / table["median_s"]
+    peaks = rates[table["kernel"] == PEAK_KERNEL].groupby(table["contender"]).last()
+    return table.assign(share_of_peak=rates / table["contender"].map(peaks))
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return what kernels.csv holds, if there is one; raise ResultsError for any other file."""
+    """Return what kernels.csv holds, if anything; raise ResultsError for any other file."""
     return read_csv(path, COLUMNS, "make kernels", texts=_TEXTS, blank=["against", *COLUMNS[8:]])
 
 
 def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` and, from the file of an earlier call, the contenders that it does not have."""
+    """Return ``table`` and, from an earlier file, the contenders that it does not have."""
     earlier = read(path)
     kept = earlier[~earlier["contender"].isin(table["contender"])]
     return pd.concat([table, kept], ignore_index=True) if len(kept) else table
 
 
-def _measurement(kernel: object, layers: object, operations: object, samples_s: object) -> dict[str, Any]:
-    """Return what one benchmark measured; raise ValueError or TypeError where it cannot have."""
-    if not isinstance(kernel, str) or not isinstance(layers, str) or not isinstance(samples_s, list):
-        raise TypeError(f"kernel {kernel!r}, layers {layers!r}")
+def _measurement(
+    kernel: str, layers: str, operations: float | None, samples_s: list[float]
+) -> dict[str, Any]:
+    """Return what one benchmark measured; raise ValueError where it cannot have."""
     # The kernels of the peaks have no network.
     if not kernel.startswith("peak-"):
         Shape.parse(layers)
     if not samples_s or not all(0.0 < seconds < math.inf for seconds in samples_s):
         raise ValueError(f"{kernel} {layers} has no times above zero")
-    if operations is not None and not isinstance(operations, int):
-        raise TypeError(f"operations {operations!r}")
-    quartiles = np.percentile(samples_s, [50, 25, 75]).tolist()
+    lower, median, upper = np.percentile(samples_s, [25, 50, 75]).tolist()
     return {
         "kernel": kernel,
         "layers": layers,
-        "operations": operations,
+        "operations": operations and float(operations),
         "samples": len(samples_s),
-        **dict(zip(("median_s", "lower_quartile_s", "upper_quartile_s"), quartiles, strict=True)),
+        "median_s": median,
+        "lower_quartile_s": lower,
+        "upper_quartile_s": upper,
     }
 
 

@@ -21,12 +21,12 @@ from harness.records import SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
-"""The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
+"""The status without a timed run: the plan has none, or has some that were not made yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood. What follows from the runs is computed when it is first asked for, and kept.
+    """A sweep, understood; all that follows from the runs is computed once, when it is first asked for.
 
     Frames are sorted by method, then by size.
     """
@@ -63,12 +63,8 @@ class Results:
         """The timed runs of each lane by round: those of its status, with the right losses or wrong ones."""
         after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
-        return {
-            (str(method), str(layers), str(contender), bool(control)): own
-            for (method, layers, contender, control), own in after.groupby([*LANE, "control"], sort=False)[
-                SUMMARISED
-            ]
-        }
+        lanes = after.groupby([*LANE, "control"], sort=False)[SUMMARISED]
+        return {(str(of[0]), str(of[1]), str(of[2]), bool(of[3])): own for of, own in lanes}
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -77,7 +73,7 @@ class Results:
 
     @cached_property
     def medians(self) -> pd.DataFrame:
-        """The part of the summary that is about the seconds of a training step."""
+        """The summary of the seconds of a training step."""
         return self.summary[self.summary["measure"] == "step_s"].reset_index(drop=True)
 
     @cached_property
@@ -91,11 +87,11 @@ class Results:
 
     @cached_property
     def standings(self) -> pd.DataFrame:
-        """One line per case and contender: what became of it, its time of a step, its ratios.
+        """One line per case and contender, without controls: its outcome, its time of a step, its ratios.
 
-        The columns of the outcomes, but controls are left out; ``step_s``, ``step_low``, ``step_high``; and
-        for each measure ``training_ratio``, ``training_low``, ``training_high``, ``training_floor`` and
-        ``training_verdict``. What there is not is nan, or an empty verdict: the reference has no ratio.
+        Besides the columns of the outcomes ``step_s``, ``step_low``, ``step_high``; and for each measure
+        ``training_ratio``, ``training_low``, ``training_high``, ``training_floor``, ``training_verdict``.
+        What is missing is nan, or an empty verdict: the reference has no ratio.
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
@@ -116,9 +112,9 @@ class Results:
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
-        """From which size on each contender is worth it; empty where there is nobody to choose from."""
-        enough = len(self.contenders) > 2
-        return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
+        """From which size on each contender is worth it; empty if there are only two."""
+        table = self.alternatives if len(self.contenders) > 2 else self.alternatives[:0]
+        return alternatives.thresholds(table, self.reference)
 
     @cached_property
     def _steps(self) -> dict[tuple[str, str, str], Numbers]:
@@ -164,8 +160,8 @@ def understand(
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
-    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and the
-    shape of the one case that is wanted; ``rows`` are those of the folder, if they have been read before.
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the one case that
+    is wanted; ``rows`` are those of the folder, if they have been read before.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
@@ -196,12 +192,12 @@ def understand(
 
 
 def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
-    """Return what became of everybody who was asked for: a line per case and contender, and per control.
+    """Return a line per case and contender that was planned or has run, and per control.
 
     ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses at all; or else
     why the first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs that
-    had some, warm-ups included, ``differing`` those of them that had wrong ones, and ``failure`` is why the
-    first of those that failed did.
+    had some, warm-ups included, ``differing`` those that had wrong ones; ``failure`` is why the first one
+    failed.
     """
     asked = _asked(plan) if plan else {}
     runs: dict[Lane, list[Row]] = defaultdict(list)
@@ -210,7 +206,7 @@ def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
     lines = []
     for lane in {**asked, **runs}:
         method, layers, contender, control = lane
-        shape, own = Shape.parse(layers), runs.get(lane, [])
+        shape, own = Shape.parse(layers), runs[lane]
         statuses, after_warm_up = [row.status for row in own], {row.status for row in own if row.run.round}
         failure = next((status for status in statuses if status in FAILED), "")
         ended = [status for status in WITH_LOSSES if status in after_warm_up]
@@ -247,8 +243,7 @@ def _asked(plan: Plan) -> dict[Lane, str]:
 
 
 def _parity(rows: Sequence[Row]) -> str:
-    """Return the one word for the parity of several runs, or the first text that says worse."""
-    wrong = [row.parity for row in rows if row.status == "mismatch"]
-    texts = [text for text in (*wrong, *(row.parity for row in rows)) if text]
-    others = [text for text in texts if text not in ("identical", "reference")]
-    return others[0] if others else "identical" if texts else ""
+    """Return the parity of several runs: the first that is not identical, wrong losses before others."""
+    texts = [row.parity for row in sorted(rows, key=lambda row: row.status != "mismatch") if row.parity]
+    others = (text for text in texts if text not in ("identical", "reference"))
+    return next(others, "identical" if texts else "")
