@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.frames import in_order, losses_frame, read_csv, runs_frame
+from harness.analysis.frames import in_order, read_csv, runs_frame
 from harness.errors import ResultsError
 from harness.rows import COLUMNS
 from tests.sweeps import case, row
@@ -24,16 +24,6 @@ def test_what_is_not_known_is_not_a_number() -> None:
     runs = runs_frame([row(status="timeout", training_s=None, peak_memory_bytes=None)])
     assert runs.loc[0, ["training_s", "peak_memory_bytes", "startup_s", "step_s"]].isna().all()
     assert runs.loc[0, "wall_s"] == 2.0
-
-
-def test_losses() -> None:
-    table = losses_frame({("p", "naive", "4-2-1"): (1.0, 0.5), ("q", "naive", "4-2-1"): (9.0,)})
-    assert table.to_numpy().tolist() == [
-        ["p", "naive", "4-2-1", 0, 1.0],
-        ["p", "naive", "4-2-1", 1, 0.5],
-        ["q", "naive", "4-2-1", 0, 9.0],
-    ]
-    assert losses_frame({}).empty
 
 
 def test_tables_are_sorted_by_method_then_by_size() -> None:

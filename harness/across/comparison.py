@@ -92,11 +92,6 @@ def holm(p: "pd.Series[float]") -> "pd.Series[float]":
     return adjusted.cummax().clip(upper=1.0).reindex(p.index)
 
 
-def is_slower(training: pd.DataFrame) -> bool:
-    """Return whether any case of a comparison is surely slower by more than its margin."""
-    return bool((training["slower_than_margin_p"] < SURE).any())
-
-
 def mean(table: pd.DataFrame) -> tuple[float, float, float]:
     """Return the geometric mean of the changes and of their intervals.
 

@@ -1,4 +1,4 @@
-"""Predictions of times: written down before they are checked, and how often they held."""
+"""Predictions of times, written down before they are checked, and how often they held."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ COLUMNS = [
     *("checked_by", "measured_step_s", "ratio", "hit"),
 ]
 _ENOUGH = 0.8
-"""The share of hits below which nothing so far away is predicted."""
+"""The share of hits that supports predictions."""
 _FEWEST = 5
 """Checks of a contender and method that are a record."""
 
@@ -58,42 +58,29 @@ def predicted(
     speedup is that of a training step; it is empty if the reference has no model, or only far smaller sizes.
     """
     layers = shape.layers
-    lines: list[dict[str, Any]] = []
+    lines = []
     for cost in costs:
         step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
         process = cost.process(layers, samples, epochs)
         figures = {"step_s": step, "training_s": step.times(samples * epochs), "process_s": process}
         if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
             figures["speedup"] = reference.step(layers).over(step)
-        line = {
-            "predicted_utc": now,
-            "sweep": learned.sweeps[cost.contender],
-            "contender": cost.contender,
-            "method": cost.method,
-            "layers": str(shape),
-            "reference": learned.reference,
-            "samples": samples,
-            "epochs": epochs,
-            "beyond": cost.beyond(layers),
-            "checked_by": "",
-            "hit": "",
-        }
+        line: dict[str, Any] = {"sweep": learned.sweeps[cost.contender], "beyond": cost.beyond(layers)}
+        line |= {"contender": cost.contender, "method": cost.method}
         for name, figure in figures.items():
-            ends = {f"{name.removesuffix('_s')}_{end}": getattr(figure, end) for end in ("low", "high")}
-            line |= {name: figure.value, **ends}
+            kind = name.removesuffix("_s")
+            line |= {name: figure.value, f"{kind}_low": figure.low, f"{kind}_high": figure.high}
         lines.append(line)
-    return pd.DataFrame(lines, columns=COLUMNS)
+    table = pd.DataFrame(lines, columns=COLUMNS)
+    table = table.assign(predicted_utc=now, layers=str(shape), reference=learned.reference)
+    return table.assign(samples=samples, epochs=epochs, checked_by="", hit="")
 
 
 def read(path: Path) -> pd.DataFrame:
     """Return the predictions that were written down, if any; raise ResultsError for any other file."""
-    return read_csv(
-        path,
-        COLUMNS,
-        "make predict ARGS=--check",
-        texts=["predicted_utc", *KEY, "reference", "checked_by", "hit"],
-        blank=["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"],
-    )
+    texts = ["predicted_utc", *KEY, "reference", "checked_by", "hit"]
+    blank = ["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"]
+    return read_csv(path, COLUMNS, "make predict ARGS=--check", texts=texts, blank=blank)
 
 
 def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:

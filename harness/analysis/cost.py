@@ -1,12 +1,12 @@
 """What a training step costs: so many seconds for each thing that is done, which is counted. Pure.
 
-The terms follow from the methods and from what processors do, not from the times. None takes negative
-seconds, and one without support in the measured sizes is dropped. So sizes that were not measured can be
-predicted, and the errors at sizes that are left out say how well.
+The terms follow from the methods and from what processors do. None takes negative seconds, and those without
+support in the measured sizes are dropped. So other sizes can be predicted, and the errors at sizes that are
+left out say how well.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from harness.analysis.intervals import BLOCKS_FOR_ONE, Numbers, medians_by_block, student_t
+from harness.analysis.ratios import Lane
 from harness.case import Shape
 
 FEWEST_SIZES = 5
@@ -25,9 +26,9 @@ _MOST_CUTS = 6
 _LANES = 8
 """Numbers in the widest registers of today's processors."""
 _LONG_SUMS = (32, 96)
-"""Terms of a sum after which a processor has no room to begin the next one meanwhile, more or less."""
+"""Terms of a sum after which a processor has hardly room to begin the next one meanwhile."""
 _CACHES_KIB = (32, 256, 2048)
-"""About the sizes of the caches of one core; eight bytes a parameter."""
+"""About the caches of one core; a parameter takes eight bytes."""
 _BEYOND = tuple(f"beyond_{size}_kib" for size in _CACHES_KIB)
 TERMS = (
     *("layers", "parameters", "later_parameters", "sums", "differences", "additions", "multiply_adds"),
@@ -35,7 +36,7 @@ TERMS = (
 )
 _COARSE = ("layers", "parameters", "sums", "additions", "multiply_adds", "chain", *_BEYOND)
 _FEW_SIZES = 12
-"""With fewer than these there are the coarse terms only: of more, some would fit by chance."""
+"""With fewer there are only the coarse terms: of more, some would fit by chance."""
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_startup_s", "startup_per_sample_weight_ns"),
@@ -50,14 +51,14 @@ def counted(layers: Layers, method: str) -> Numbers:
 
     ``naive`` runs two forward passes for each parameter; ``backprop`` goes through the layers forward and,
     but for the first, back. ``incremental`` adds, for a weight, the later terms of its row and of every row
-    of the next layer, whose products are known, and runs the layers after these in full; for a bias, all
-    layers after its own.
+    of the next layer, whose products are known, and runs the layers after these; for a bias, those after its
+    own.
 
-    What is counted: ``layers`` passed, ``parameters``, those of them after the first layer, ``sums``, squared
+    What is counted: ``layers`` passed, ``parameters``, those after the first layer, ``sums``, squared
     ``differences``, ``additions`` of known products, ``multiply_adds``; the ``chain`` of additions that
-    remain one after the other if whatever may go side by side does; ``vectors`` of multiply-adds or
-    additions, of rows or perturbed networks side by side, and those that the parameters fill, row by row; the
-    terms of sums beyond a length; multiply-adds and additions for which the parameters are beyond a cache.
+    cannot go side by side; ``vectors`` of multiply-adds or additions, of rows or perturbed networks side by
+    side, and those that the parameters fill, row by row; the terms of sums beyond a length; multiply-adds and
+    additions for which the parameters are beyond a cache.
     """
     columns, rows = np.array(layers[:-1], float), np.array(layers[1:], float)
     weights, depth, outputs = columns * rows, len(rows), rows[-1]
@@ -122,8 +123,7 @@ def _vectors(numbers: Numbers) -> Numbers:
 
 def _products(work: Numbers) -> Numbers:
     """Return the multiply-adds of a step as a shape counts them, with the additions of known products."""
-    places = [TERMS.index(term) for term in ("additions", "multiply_adds")]
-    return np.asarray(work[..., places].sum(axis=-1))
+    return np.asarray(work[..., [TERMS.index("additions"), TERMS.index("multiply_adds")]].sum(axis=-1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class Estimate:
     """Seconds, or a ratio of seconds, and how sure they are."""
 
     value: float
-    """The most likely one."""
+    """The most likely value."""
     sd: float
     """Standard deviation of its logarithm."""
     freedom: float
@@ -184,9 +184,9 @@ class Cost:
     error: float
     """Standard deviation of the logarithm of prediction over truth, at sizes that were left out."""
     growth: float
-    """By how much that is more for each factor e in multiply-adds beyond the largest size."""
+    """How much that grows for each factor e in multiply-adds beyond the largest size."""
     fewest: float
-    """Multiply-adds of the smallest size that was measured."""
+    """Multiply-adds of the smallest measured size."""
     most: float
     """Multiply-adds of the largest."""
     startup: Numbers
@@ -219,12 +219,11 @@ class Cost:
 
 
 def costs(
-    summary: pd.DataFrame, runs: pd.DataFrame, steps: Mapping[tuple[str, str, str], Numbers]
+    summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]
 ) -> dict[tuple[str, str], Cost]:
     """Return the model of each contender and method that has FEWEST_SIZES or more.
 
-    ``summary`` has the medians, ``steps`` the seconds of a step in each round by method, shape and contender,
-    and ``runs`` the samples of each case.
+    ``summary`` has the medians, ``rounds`` the seconds of a step, and ``runs`` the samples of each case.
     """
     found = {}
     right = summary[summary["status"] == "ok"]
@@ -239,7 +238,8 @@ def costs(
         work = np.array([counted(Shape.parse(text).layers, lane[1]) for text in sizes["layers"]])
         times = sizes["median"].to_numpy(float)
         terms = _supported(work, times)
-        by_block = medians_by_block([steps[lane[1], text, lane[0]] for text in sizes["layers"]])
+        of_sizes = (rounds[lane[1], text, lane[0], False] for text in sizes["layers"])
+        by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
         startup, startup_error = _startup(starts[starts["contender"] == contender])
         error, growth = _errors(work, times, terms)
         found[lane] = Cost(
@@ -258,25 +258,25 @@ def costs(
     return found
 
 
-def _fit(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
+def _fit(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
     """Return non-negative seconds for each term, of least squared relative errors (Lawson & Hanson, 1974)."""
     seconds = np.zeros(work.shape[1])
     # Columns of like size keep the problem well conditioned.
-    relative = work[:, list(terms)] / times[:, None]
+    relative = work[:, terms] / times[:, None]
     scale = np.where(relative.any(axis=0), relative.max(axis=0), 1.0)
-    seconds[list(terms)] = nnls(relative / scale, np.ones(len(times)))[0] / scale
+    seconds[terms] = nnls(relative / scale, np.ones(len(times)))[0] / scale
     return seconds
 
 
-def _left_out(work: Numbers, times: Numbers, terms: Sequence[int]) -> Numbers:
-    """Return the logarithm of prediction over truth at each size, from a fit to all others."""
+def _left_out(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
+    """Return the logarithm of prediction over truth at each size, from a fit to the others."""
     fits = np.array([_fit(work[kept], times[kept], terms) for kept in ~np.eye(len(times), dtype=bool)])
     return _log_ratio((work * fits).sum(axis=1), times)
 
 
 def _supported(work: Numbers, times: Numbers) -> list[int]:
-    """Return the terms that make predictions of left-out sizes better, or at least no worse."""
-    # What lies beyond a cache shows in no less than two sizes that are mostly beyond it.
+    """Return the terms without which predictions of left-out sizes are worse."""
+    # What lies beyond a cache shows in two or more sizes that are mostly beyond it.
     share = work / _products(work)[:, None]
     terms = [
         place
@@ -299,8 +299,8 @@ def _supported(work: Numbers, times: Numbers) -> list[int]:
     return [place for place in terms if _fit(work, times, terms)[place] > 0.0]
 
 
-def _errors(work: Numbers, times: Numbers, terms: Sequence[int]) -> tuple[float, float]:
-    """Return the error at sizes left out from within, and by how much it grows for each factor e beyond."""
+def _errors(work: Numbers, times: Numbers, terms: list[int]) -> tuple[float, float]:
+    """Return the error at sizes left out from within, and its growth for each factor e beyond."""
     within = float(np.sqrt(np.square(_left_out(work, times, terms)[1:-1]).mean()))
     products = np.log(_products(work))
     squares = distances = 0.0
@@ -325,16 +325,15 @@ def _startup(medians: pd.DataFrame) -> tuple[Numbers, float]:
     weights = medians["layers"].map(lambda text: sum(Shape.parse(text).weights))
     times = medians["median"].to_numpy(float)
     work = np.column_stack([np.ones(len(times)), weights * medians["samples"]])
-    seconds = _fit(work, times, (0, 1))
+    seconds = _fit(work, times, [0, 1])
     return seconds, float(np.sqrt(np.square(np.log(work @ seconds / times)).mean()))
 
 
 def table(found: Mapping[tuple[str, str], Cost]) -> pd.DataFrame:
     """Return the models: nanoseconds of each term, the terms that were dropped, errors, range."""
     lines = []
-    for cost in found.values():
-        dropped = " ".join(term for term, value in zip(TERMS, cost.seconds, strict=True) if not value)
-        fit = (*(cost.seconds * 1e9), dropped, cost.sizes, cost.error, cost.growth, cost.fewest, cost.most)
-        fixed_s, weight_s = cost.startup
-        lines.append((cost.contender, cost.method, *fit, fixed_s, weight_s * 1e9))
+    for one in found.values():
+        dropped = " ".join(term for term, value in zip(TERMS, one.seconds, strict=True) if not value)
+        fit = (*(one.seconds * 1e9), dropped, one.sizes, one.error, one.growth, one.fewest, one.most)
+        lines.append((one.contender, one.method, *fit, one.startup[0], one.startup[1] * 1e9))
     return pd.DataFrame(lines, columns=COLUMNS)

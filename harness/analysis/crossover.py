@@ -19,7 +19,7 @@ COLUMNS = [
 ]
 FARTHEST = 100.0
 """Multiply-adds, in multiples of those measured, up to which a model is asked."""
-SMALL_SHARE = 0.1
+_SMALL_SHARE = 0.1
 _STEPS = 25
 """Points between two neighbouring shapes."""
 
@@ -41,9 +41,9 @@ def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, ref
     """Return a line for each size from which on something holds.
 
     ``kind`` is training or process: ``contender`` with ``method`` is faster than another with a worse method,
-    one of the two being the reference; or start-up: that takes less than a tenth of the process. ``low`` and
-    ``high`` bound the neurons from which on it holds; ``neurons`` is empty where it never does up to
-    ``most_neurons``. What holds for all sizes begins with the smallest.
+    one of the two being the reference; or start-up: that takes less than a tenth of the process. It holds
+    from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
+    ``most_neurons``, and the smallest size if it always does.
     """
     if not costs:
         return pd.DataFrame(columns=COLUMNS)
@@ -58,7 +58,7 @@ def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, ref
     for cost in costs.values():
         reach = _within(points, cost)
         shares = [cost.process(point, ARTICLE_RUN.samples, 0).over(_article(cost, point)) for point in reach]
-        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, SMALL_SHARE)))
+        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, _SMALL_SHARE)))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -75,11 +75,8 @@ def _article(cost: Cost, layers: Layers) -> Estimate:
 def _rivals(
     costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, reference: str
 ) -> Iterator[tuple[Cost, Cost]]:
-    """Yield who is slower by the same method and has the better one, and who is faster and has the worse."""
-    times = {
-        (str(contender), str(method)): own.set_index("layers")["median"]
-        for (contender, method), own in medians.groupby(["contender", "method"])
-    }
+    """Yield the model of a slower contender with the better method, and of a faster one with the worse."""
+    times = medians.pivot(index="layers", columns=["contender", "method"], values="median")
     for slow, fast in permutations(costs.values(), 2):
         is_asked = slow.contender != fast.contender and reference in (slow.contender, fast.contender)
         better = METHODS.index(slow.method) > METHODS.index(fast.method)

@@ -1,6 +1,6 @@
 """Frames of what is stored: runs, losses, and the tables that commands left."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,6 @@ import pandas as pd
 from harness.case import METHODS, Shape
 from harness.codec import shown_error
 from harness.errors import ResultsError
-from harness.records import LOSS_COLUMNS, LossKey
 from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
@@ -32,12 +31,6 @@ def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
     return runs
-
-
-def losses_frame(losses: Mapping[LossKey, Iterable[float]]) -> pd.DataFrame:
-    """Return the losses as a frame: contender, method, layers, epoch, loss."""
-    lines = [(*key, epoch, loss) for key, values in losses.items() for epoch, loss in enumerate(values)]
-    return pd.DataFrame(lines, columns=list(LOSS_COLUMNS))
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:

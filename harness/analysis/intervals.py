@@ -65,7 +65,7 @@ def median_interval(values: Numbers) -> Interval:
 def order_interval(values: Numbers, effective: int) -> tuple[float, float, float]:
     """Return the order statistics around the median of values that are worth so many, and their level.
 
-    Ranks of the effective number become the same shares of all: the whole range if 95% is out of reach.
+    Ranks become the same shares of all values: the whole range if 95% is out of reach.
     """
     rank, level = median_rank(effective)
     place = int(rank / (effective + 1) * (values.size + 1)) if level >= CONFIDENCE else 1
@@ -77,8 +77,8 @@ def order_interval(values: Numbers, effective: int) -> tuple[float, float, float
 def median_rank(n: int) -> tuple[int, float]:
     """Return k, and the level of the interval from the k-th smallest to the k-th largest of n values.
 
-    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values fall on
-    one side of it: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
+    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values are on
+    one side: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
     """
     levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
     rank = max(1, sum(level >= CONFIDENCE for level in levels))
@@ -88,7 +88,7 @@ def median_rank(n: int) -> tuple[int, float]:
 def autocorrelation(values: Numbers) -> float:
     """Return the correlation of the ranks of neighbours, less its bias of -(1 + 4 r) / n; 0 if all are equal.
 
-    Ranks, because one run that stalls must not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
+    Ranks, lest one run that stalls hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts + 1) / 2.0)[places]
@@ -101,7 +101,7 @@ def autocorrelation(values: Numbers) -> float:
 
 
 def block_medians(values: Numbers, blocks: int) -> Numbers:
-    """Return the median of each of so many consecutive parts of ``values``, as equal in size as can be."""
+    """Return the medians of so many consecutive parts of ``values``, as equal in size as can be."""
     return np.array([median(part.tolist()) for part in np.array_split(values, blocks)])
 
 
@@ -172,7 +172,7 @@ class PowerLaw(NamedTuple):
     high: float
     r_squared: float
     curvature: float
-    """By how much the exponent grows each time that x doubles."""
+    """How much the exponent grows each time that x doubles."""
     curvature_low: float
     curvature_high: float
 
@@ -185,8 +185,8 @@ class PowerLaw(NamedTuple):
 def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerLaw:
     """Fit by least squares on the logarithms; ``x`` has three different values or more.
 
-    ``by_block`` has a row for each block of the sweep, with what ``y`` was in that. The same fit to each row
-    gives the intervals; without two rows they are nan.
+    ``by_block`` has a row of ``y`` for each block of the sweep. Fits to these give the intervals, nan without
+    two.
     """
     u, v = np.log(x), np.log(y)
     rows = np.log(y[None] if by_block is None else by_block).T

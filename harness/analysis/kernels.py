@@ -16,32 +16,28 @@ from harness.analysis.frames import read_csv
 from harness.case import Shape
 from harness.errors import ResultsError
 
-REFERENCE_KERNEL = "step-naive"
-PEAK_KERNEL = "peak-multiply-add"
+_REFERENCE = "step-naive"
+_PEAK = "peak-multiply-add"
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
     *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
 ]
-_TEXTS = ("contender", "kernel", "layers", "against")
-_BROKEN = (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
-"""What reading a file of another format may raise."""
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
     """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
 
-    Both arguments map a contender's name to where its results are. ``times_as_fast`` compares a training step
-    with the same contender's kernel ``against`` on the same shape: the one of which it is a variant, as
+    Both arguments map contenders to where their results are. ``times_as_fast`` compares a training step with
+    the same contender's kernel ``against`` on the same shape: that of which it is a variant, as
     step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
-    multiplications of one call, if known; ``share_of_peak`` is their rate divided by that of the peak kernel,
-    which does independent multiplications and additions only.
+    multiplications of one call, if known; ``share_of_peak`` is their rate over that of the peak kernel.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
         for contender, path in sources.items():
             try:
                 measured += [{"contender": contender, "against": "", **line} for line in read(path)]
-            except _BROKEN as error:
+            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
@@ -50,18 +46,19 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         case, kernel, median_s = (one["contender"], one["layers"]), one["kernel"], one["median_s"]
         one["ns_per_parameter"] = median_s * 1e9 / Shape.parse(one["layers"]).parameters
         others = (name for *of, name in times if tuple(of) == case and kernel.startswith(f"{name}-"))
-        against = next(others, REFERENCE_KERNEL)
+        against = next(others, _REFERENCE)
         if (*case, against) in times:
             one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
     table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float})
     rates = table["operations"] / table["median_s"]
-    peaks = rates[table["kernel"] == PEAK_KERNEL].groupby(table["contender"]).last()
+    peaks = rates[table["kernel"] == _PEAK].groupby(table["contender"]).last()
     return table.assign(share_of_peak=rates / table["contender"].map(peaks))
 
 
 def read(path: Path) -> pd.DataFrame:
     """Return what kernels.csv holds, if anything; raise ResultsError for any other file."""
-    return read_csv(path, COLUMNS, "make kernels", texts=_TEXTS, blank=["against", *COLUMNS[8:]])
+    texts = ["contender", "kernel", "layers", "against"]
+    return read_csv(path, COLUMNS, "make kernels", texts=texts, blank=["against", *COLUMNS[8:]])
 
 
 def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -108,9 +105,8 @@ def _criterion(path: Path) -> Iterator[dict[str, Any]]:
     for file in found:
         about = json.loads(file.read_text(encoding="utf-8"))
         sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
-        samples_s = [
-            time * 1e-9 / count for count, time in zip(sample["iters"], sample["times"], strict=True)
-        ]
+        calls = zip(sample["iters"], sample["times"], strict=True)
+        samples_s = [nanoseconds * 1e-9 / count for count, nanoseconds in calls]
         operations = (about["throughput"] or {}).get("Elements")
         yield _measurement(about["group_id"], about["value_str"], operations, samples_s)
 

@@ -11,13 +11,12 @@ import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Cost
-from harness.analysis.frames import LANE, in_order, losses_frame, runs_frame
-from harness.analysis.intervals import Numbers
+from harness.analysis.frames import LANE, in_order, runs_frame
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
-from harness.records import SweepFolder
+from harness.records import LOSS_COLUMNS, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
@@ -56,7 +55,9 @@ class Results:
     @cached_property
     def losses(self) -> pd.DataFrame:
         """One line an epoch, per contender and case."""
-        return losses_frame(self.folder.losses())
+        kept = self.folder.losses().items()
+        lines = [(*key, epoch, loss) for key, losses in kept for epoch, loss in enumerate(losses)]
+        return pd.DataFrame(lines, columns=LOSS_COLUMNS)
 
     @cached_property
     def _rounds(self) -> dict[Lane, pd.DataFrame]:
@@ -117,19 +118,14 @@ class Results:
         return alternatives.thresholds(table, self.reference)
 
     @cached_property
-    def _steps(self) -> dict[tuple[str, str, str], Numbers]:
-        """The seconds of a step in each round, by method, shape and contender."""
-        return {lane[:3]: own["step_s"].to_numpy() for lane, own in self._rounds.items() if not lane[3]}
-
-    @cached_property
     def exponents(self) -> pd.DataFrame:
         """How training time grows with the neurons, and where that is no power law."""
-        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._steps)
+        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._rounds)
 
     @cached_property
     def costs(self) -> Mapping[tuple[str, str], Cost]:
         """What a training step costs, by contender and method."""
-        return cost.costs(self.summary, self.runs, self._steps)
+        return cost.costs(self.summary, self.runs, self._rounds)
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
@@ -138,10 +134,7 @@ class Results:
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:
-        """The first run of each case and contender that failed, with its seconds per step.
-
-        These are a lower bound for a timeout, and no measurement at all for the others.
-        """
+        """The first failed run of each case and contender; its seconds per step bound those of a timeout."""
         failed = self.runs[self.runs["status"].isin(FAILED)].drop_duplicates(LANE)
         return in_order(failed.assign(step_s=failed["wall_s"] / (failed["samples"] * failed["epochs"])))
 
@@ -194,10 +187,9 @@ def understand(
 def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
     """Return a line per case and contender that was planned or has run, and per control.
 
-    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses at all; or else
-    why the first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs that
-    had some, warm-ups included, ``differing`` those that had wrong ones; ``failure`` is why the first one
-    failed.
+    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses; or else why the
+    first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs with losses,
+    warm-ups included, ``differing`` those with wrong ones; ``failure`` is why the first run failed.
     """
     asked = _asked(plan) if plan else {}
     runs: dict[Lane, list[Row]] = defaultdict(list)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from harness.analysis.intervals import Numbers, medians_by_block, power_law
+from harness.analysis.intervals import medians_by_block, power_law
+from harness.analysis.ratios import Lane
 from harness.case import ARTICLE
 
-FIT_FROM_NEURONS = ARTICLE.neurons
-"""Fits begin at the article's shape: below it, the fixed cost of a step hides how the rest grows."""
-FEWEST_POINTS = 3
+_FROM_NEURONS = ARTICLE.neurons
+"""Below the article's shape the fixed cost of a step hides how the rest grows."""
+_FEWEST_SIZES = 3
 COLUMNS = [
     *("contender", "method", "exponent", "low", "high", "counted_exponent"),
     *("curvature", "curvature_low", "curvature_high"),
@@ -19,25 +20,25 @@ COLUMNS = [
 ]
 
 
-def exponents(medians: pd.DataFrame, steps: Mapping[tuple[str, str, str], Numbers]) -> pd.DataFrame:
+def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> pd.DataFrame:
     """Fit training time per step = a * neurons^exponent, per contender and method, from 10-5-1 up.
 
     A straight line through the logarithms of the medians, so that small sizes count as much as large ones.
-    ``steps`` has the seconds of each round by method, shape and contender: the intervals come from fits to
-    blocks of them. ``counted_exponent`` is the same fit to the number of multiply-adds: what the exponent
-    would be if each took the same time. The ``straight`` columns are of the longest range up to the largest
-    size that shows no curvature.
+    The intervals come from fits to blocks of the ``rounds``. ``counted_exponent`` is the same fit to the
+    number of multiply-adds: what the exponent would be if each took the same time. The ``straight`` columns
+    are of the longest range up to the largest size that shows no curvature.
     """
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
-        points = group[group["neurons"] >= FIT_FROM_NEURONS].sort_values("neurons", kind="stable")
+        points = group[group["neurons"] >= _FROM_NEURONS].sort_values("neurons", kind="stable")
         neurons, times = points["neurons"].to_numpy(float), points["median"].to_numpy(float)
         sizes = np.unique(neurons)
-        if sizes.size < FEWEST_POINTS:
+        if sizes.size < _FEWEST_SIZES:
             continue
-        by_block = medians_by_block([steps[str(method), of, str(contender)] for of in points["layers"]])
+        own = (rounds[str(method), layers, str(contender), False] for layers in points["layers"])
+        by_block = medians_by_block([of_shape["step_s"].to_numpy() for of_shape in own])
         fits = {}
-        for fewest in sizes[: 1 - FEWEST_POINTS]:
+        for fewest in sizes[: 1 - _FEWEST_SIZES]:
             kept = neurons >= fewest
             fits[fewest] = power_law(neurons[kept], times[kept], by_block[:, kept])
         straight = next(
