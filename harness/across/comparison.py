@@ -27,10 +27,9 @@ SURE = 0.025
 def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     """Return a line per case, contender and measure that both sweeps have a ratio of, controls left out.
 
-    ``change`` is how many times as fast the contender is after as before, each against the reference. Its
-    interval has the half widths of both on the logarithmic axis, added as squares, for the sweeps are
-    independent. The floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a
-    result, were the contender slower by just the margin; after Holm (1979) over all lines of a measure.
+    ``change`` is how many times as fast the contender is after as before, each against the reference; the
+    floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a result, were the
+    contender slower by just the margin; after Holm (1979) over all lines of a measure.
 
     Raises UsageError if the two have no case in common.
     """
@@ -52,10 +51,10 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
 
 
 def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
-    """Return the same of one sweep: ``found`` has results, and who of them is after their reference.
+    """Return the same of one sweep: ``found`` has results, and the contender that is after their reference.
 
-    ``before`` and ``after`` are empty, for the change itself was measured. Raises NothingMeasured if no round
-    has the right losses of both.
+    ``before`` and ``after`` are empty: the change itself was measured. Raises NothingMeasured if no round has
+    the right losses of both.
     """
     ratios = (_ratios(results).reset_index() for results, _ in found)
     tables = [own[own["contender"] == after] for own, (_, after) in zip(ratios, found, strict=True)]
@@ -103,7 +102,7 @@ def mean(table: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def differences(before: Results, after: Results) -> list[str]:
-    """Return what besides the programs differs between two sweeps and may be the reason, a line each."""
+    """Return what differs between two sweeps besides the programs, a line each."""
     one, other = _circumstances(before), _circumstances(after)
     return [f"{what}: {one[what]} before, {other[what]} after" for what in one if one[what] != other[what]]
 

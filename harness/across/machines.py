@@ -40,20 +40,20 @@ _GROUP = ["method", "layers", "contender", "measure"]
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
 
-    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines, too, for its
-    seconds; they have no ratio. Raises NothingMeasured without a single line.
+    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines with its seconds
+    and no ratio. Raises NothingMeasured without a single line.
     """
-    tables = [pd.DataFrame(columns=COLUMNS)]
+    tables = []
+    steps = {"median": "step_s", "low": "step_low", "high": "step_high"}
     for machine, results in machines.items():
-        standings = results.standings[results.standings["status"] == "ok"]
         own = results.speedups[~results.speedups["control"]]
-        medians = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
-        references = medians[medians["contender"] == results.reference][[*CASE, "contender", "rounds"]]
+        right = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
+        references = right[right["contender"] == results.reference][[*CASE, "contender", "rounds"]]
         table = pd.concat([own, references.assign(measure="training", verdict="reference")])
-        table = table.join(standings.set_index(LANE)[["step_s", "step_low", "step_high"]], on=LANE)
+        table = table.join(right.set_index(LANE)[[*steps]].rename(columns=steps), on=LANE)
         about = {name: results.environment.get(name) for name in ("cpu", "system")}
         tables.append(table.assign(machine=machine, reference=results.reference, **about))
-    table = pd.concat(tables[1:] or tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
     others, table["counts"] = other_losses(machines), "yes"
@@ -77,9 +77,9 @@ def planned(results: Results, plan: Plan | None) -> Results:
 
 
 def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
-    """Return whose losses differ between machines that ran the same case, by machine and contender, and how.
+    """Return how losses differ between machines that ran the same case, by machine and contender.
 
-    Those that most machines have are taken for the right ones; those of the first if as many have others.
+    Right are those that most machines have, or the first of as many.
     """
     kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = defaultdict(dict)
     for machine, results in machines.items():
@@ -107,9 +107,8 @@ _ARGUMENTS = ["samples", "epochs", "step", "learning_rate", "low", "high", "seed
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the machines of ``joined`` say together: a line per case, contender and measure.
 
-    ``ratio`` is the mean over machines, on the logarithmic axis, and its interval that of the general claim;
-    ``spread`` is the standard deviation between machines as a factor; ``least`` and ``most`` are of
-    single machines. With one machine there is its ratio alone.
+    ``ratio`` is the geometric mean over machines, with its interval; ``spread`` is the standard deviation
+    between them as a factor; ``least`` and ``most`` are of single machines. One machine has its ratio alone.
     """
     lines = []
     for _, own in table[table["counts"] == "yes"].groupby(_GROUP, sort=False):
@@ -117,7 +116,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
         lines.append(
             {
-                **own.iloc[0][[*CASE, "contender", "reference", "measure"]],
+                **own.iloc[0],
                 "machines": len(own),
                 **dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True)),
                 "least": float(own["ratio"].min()),

@@ -116,9 +116,9 @@ def parts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
-    hundred samples take more. Printing is what a hundred epochs take more in training than one epoch of as
-    many steps. Training is the rest of it: the steps and the loss after each epoch, which cannot be told
-    apart from outside. The end is what is left. Raises NothingMeasured if nobody has ended all four runs.
+    hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
+    steps. Training is the rest of it: the steps and, inseparable from outside, the loss after each epoch. The
+    end is what is left. Raises NothingMeasured if nobody has ended all four runs.
     """
     whole, start, bare, long = (
         runs[runs["what"] == what]
@@ -147,6 +147,5 @@ def parts(runs: pd.DataFrame) -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """Return one of the FILES, without a line if there is none; raise ResultsError for any other file."""
-    columns = FILES[path.name]
-    texts = {*COLUMNS, "contender", "layers", "run", "method", "what"}.intersection(columns)
-    return read_csv(path, columns, "make article", texts=texts, blank=["figure"])
+    texts = {*COLUMNS, "contender", "layers", "run", "method", "what"}.intersection(FILES[path.name])
+    return read_csv(path, FILES[path.name], "make article", texts=texts, blank=["figure"])

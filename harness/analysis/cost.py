@@ -64,51 +64,45 @@ def counted(layers: Layers, method: str) -> Numbers:
     weights, depth, outputs = columns * rows, len(rows), rows[-1]
     parameters = weights.sum() + depth
     by_row, by_column = rows * _vectors(columns), columns * _vectors(rows)
-    work = dict.fromkeys(TERMS, 0.0)
-    work |= {"parameters": parameters, "later_parameters": parameters - weights[0]}
-    passes = 1.0
-    if method == "naive":
-        passes = 2.0 * parameters
-        work |= {
-            "layers": passes * depth,
-            "sums": passes * rows.sum(),
-            "differences": passes * outputs,
-            "multiply_adds": passes * weights.sum(),
-            "chain": passes * columns.sum(),
-        }
-    elif method == "backprop":
-        work |= {
-            "layers": 2 * depth - 1,
-            "sums": 2 * rows.sum() - outputs,
-            "differences": outputs,
-            "multiply_adds": 2 * weights.sum() - weights[0],
-            "chain": columns.sum() + rows[1:].sum(),
+    passes = 2.0 * parameters if method == "naive" else 1.0
+    forward = {
+        "layers": depth,
+        "sums": rows.sum(),
+        "differences": outputs,
+        "multiply_adds": weights.sum(),
+        "chain": columns.sum(),
+        **{f"beyond_{most}_terms": (rows * np.maximum(columns - most, 0.0)).sum() for most in _LONG_SUMS},
+    }
+    more = {"parameters": parameters, "later_parameters": parameters - weights[0]}
+    if method == "backprop":
+        more |= {
+            "layers": depth - 1,
+            "sums": rows[:-1].sum(),
+            "multiply_adds": weights[1:].sum(),
+            "chain": rows[1:].sum(),
             "vectors": by_column.sum() + by_row[1:].sum(),
             "vector_parameters": by_row.sum(),
         }
-    else:
+    elif method == "incremental":
         layers_after, rows_after, weights_after = map(_after, (np.ones(depth), rows, weights))
         in_full = weights_after - np.append(weights[1:], 0.0)
         # The terms from a weight's own on, in its row and in every row of the next layer, twice the average.
         known = columns + 1.0 + np.append(rows[1:], 0.0) * (rows + 1.0)
-        work |= {
-            "layers": depth + 2 * (weights * np.maximum(layers_after - 1.0, 0.0) + layers_after).sum(),
-            "sums": 2 * (rows + weights * (1.0 + rows_after) + rows_after).sum(),
-            "differences": 2 * parameters * outputs,
+        more |= {
+            "layers": 2 * (weights * np.maximum(layers_after - 1.0, 0.0) + layers_after).sum(),
+            "sums": (rows + 2 * (weights * (1.0 + rows_after) + rows_after)).sum(),
+            "differences": (2 * parameters - 1.0) * outputs,
             "additions": (weights * known).sum(),
-            "multiply_adds": (weights + 2 * (weights * in_full + weights_after)).sum(),
-            "chain": (columns + rows * (columns + _after(columns))).sum(),
+            "multiply_adds": 2 * (weights * in_full + weights_after).sum(),
+            "chain": (rows * (columns + _after(columns))).sum(),
             "vectors": (by_column + by_row * (known + 2 * in_full)).sum(),
             "vector_parameters": by_row.sum(),
         }
-    for most in _LONG_SUMS:
-        work[f"beyond_{most}_terms"] = passes * (rows * np.maximum(columns - most, 0.0)).sum()
-    touched = work["multiply_adds"] + work["additions"]
-    for size, name in zip(_CACHES_KIB, _BEYOND, strict=True):
-        work[name] = max(0.0, 1.0 - size * 128.0 / parameters) * touched
-    counts = np.array([work[term] for term in TERMS], float)
-    counts.setflags(write=False)  # All who ask get the same array.
-    return counts
+    work = np.array([passes * forward.get(term, 0.0) + more.get(term, 0.0) for term in TERMS])
+    share_outside = np.maximum(1.0 - np.array(_CACHES_KIB) * 128.0 / parameters, 0.0)
+    work[-len(_BEYOND) :] = share_outside * _products(work)
+    work.setflags(write=False)  # All who ask get the same array.
+    return work
 
 
 def _after(values: Numbers) -> Numbers:

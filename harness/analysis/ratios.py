@@ -12,7 +12,7 @@ from harness.analysis.intervals import Numbers, median_interval, verdict
 from harness.rows import WITH_LOSSES
 
 MEASURES = {"training_s": "training", "wall_s": "process"}
-"""What ratios are made of: a column of a frame of runs, and the word for it."""
+"""What ratios are made of: a column of the runs, and the word for it."""
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
 SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
@@ -67,9 +67,9 @@ def speedups(
     """Return how many times as fast as the reference each contender is, per case and measure.
 
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control line holds who ran twice a round against itself. ``floor`` is the factor of 1 within
-    which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
-    there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
+    the rounds. A control is a contender against itself. ``floor`` is the factor of 1 within which its
+    interval lies, ``floor_layers`` its shape: the nearest in size of the same method. Without a ratio the
+    verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
     right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
@@ -95,5 +95,5 @@ def speedups(
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
-    # Without a line there would be no numbers to tell the types from.
+    # Without a line there are no numbers to tell the types from.
     return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool, **dict.fromkeys(_NUMBERS, float)})
