@@ -114,15 +114,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for _, own in table[table["counts"] == "yes"].groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
         found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
-        lines.append(
-            {
-                **own.iloc[0],
-                "machines": len(own),
-                **dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True)),
-                "least": float(own["ratio"].min()),
-                "most": float(own["ratio"].max()),
-            }
-        )
+        means = dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True))
+        ends = {"least": own["ratio"].min(), "most": own["ratio"].max()}
+        lines.append({**own.iloc[0], **means, **ends, "machines": len(own)})
     return in_order(pd.DataFrame(lines, columns=POOLED_COLUMNS))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost
+from harness.analysis.cost import Cost, Costs
 from harness.analysis.crossover import FARTHEST
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
@@ -32,7 +32,7 @@ _FEWEST = 5
 class Learned:
     """Models, and where they come from."""
 
-    costs: Mapping[tuple[str, str], Cost]
+    costs: Costs
     """By contender and method."""
     sweeps: Mapping[str, str]
     """The sweep behind a contender's models."""

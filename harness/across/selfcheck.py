@@ -28,9 +28,9 @@ SEEN = 0.9
 def intervals(folder: SweepFolder, parts: int) -> pd.DataFrame:
     """Return a line for each part of a sweep, contender and measure: the interval, and whether it is right.
 
-    The rounds are cut into so many ``parts`` of consecutive ones. ``true_ratio`` is 1 for a copy of the
-    reference without extra work, else the median over all parts. ``extra_epochs`` is empty for other
-    contenders. Controls have no line: their interval is the floor of the verdicts.
+    The rounds are cut into so many consecutive ``parts``. ``true_ratio`` is 1 for a copy of the reference
+    without extra work, else the median over all parts. ``extra_epochs`` is empty for others than copies.
+    Controls have no line: their interval is the floor of the verdicts.
     """
     tables = []
     for results in _cut(folder, parts):

@@ -212,9 +212,11 @@ class Cost:
         return sure.plus(self.step(layers).times(samples * epochs))
 
 
-def costs(
-    summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]
-) -> dict[tuple[str, str], Cost]:
+Costs = Mapping[tuple[str, str], Cost]
+"""Models by contender and method."""
+
+
+def costs(summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> Costs:
     """Return the model of each contender and method that has FEWEST_SIZES or more.
 
     ``summary`` has the medians, ``rounds`` the seconds of a step, and ``runs`` the samples of each case.
@@ -323,7 +325,7 @@ def _startup(medians: pd.DataFrame) -> tuple[Numbers, float]:
     return seconds, float(np.sqrt(np.square(np.log(work @ seconds / times)).mean()))
 
 
-def table(found: Mapping[tuple[str, str], Cost]) -> pd.DataFrame:
+def table(found: Costs) -> pd.DataFrame:
     """Return the models: nanoseconds of each term, the terms that were dropped, errors, range."""
     lines = []
     for one in found.values():

@@ -3,14 +3,14 @@
 The models of cost.py interpolate along shapes whose layer sizes lie between those of measured neighbours.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, permutations
 from statistics import mode
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost, Estimate, Layers
+from harness.analysis.cost import Cost, Costs, Estimate, Layers
 from harness.case import ARTICLE_RUN, METHODS, Shape
 
 COLUMNS = [
@@ -18,7 +18,7 @@ COLUMNS = [
     *("neurons", "low", "high", "most_neurons"),
 ]
 FARTHEST = 100.0
-"""Multiply-adds, in multiples of those measured, up to which a model is asked."""
+"""How far beyond the measured multiply-adds a model is asked, as a factor."""
 _SMALL_SHARE = 0.1
 _STEPS = 25
 """Points between two neighbouring shapes."""
@@ -37,7 +37,7 @@ def path(shapes: Iterable[str]) -> list[Layers]:
     return points
 
 
-def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, reference: str) -> pd.DataFrame:
+def crossovers(costs: Costs, medians: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return a line for each size from which on something holds.
 
     ``kind`` is training or process: ``contender`` with ``method`` is faster than another with a worse method,
@@ -72,9 +72,7 @@ def _article(cost: Cost, layers: Layers) -> Estimate:
     return cost.process(layers, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
 
 
-def _rivals(
-    costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, reference: str
-) -> Iterator[tuple[Cost, Cost]]:
+def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tuple[Cost, Cost]]:
     """Yield the model of a slower contender with the better method, and of a faster one with the worse."""
     times = medians.pivot(index="layers", columns=["contender", "method"], values="median")
     for slow, fast in permutations(costs.values(), 2):
@@ -86,14 +84,11 @@ def _rivals(
                 yield slow, fast
 
 
-def _since(
-    points: Sequence[Layers], found: Sequence[Estimate], limit: float
-) -> tuple[float, float, float, int]:
+def _since(points: Sequence[Layers], found: Sequence[Estimate], limit: float) -> list[float]:
     """Return from how many neurons on what was found is below a limit, with an interval, and the most."""
     neurons = [round(sum(point)) for point in points]
     ends = ([getattr(one, end) < limit for one in found] for end in ("value", "low", "high"))
-    value, low, high = (since(neurons, holds) for holds in ends)
-    return value, low, high, neurons[-1]
+    return [*(since(neurons, holds) for holds in ends), neurons[-1]]
 
 
 def since(neurons: Sequence[float], holds: Iterable[bool]) -> float:

@@ -43,10 +43,9 @@ class Interval(NamedTuple):
 
 
 def median_interval(values: Numbers) -> Interval:
-    """Return the interval of the median of positive ``values``, in the order in which they were measured.
+    """Return the interval of the median of positive ``values`` in the order of measuring; nan without two.
 
-    nan if there are not two. Below six effective rounds not even the whole range reaches 95%: then it is
-    Student's t that counts.
+    Below six effective rounds not even the whole range reaches 95%: then Student's t counts.
     """
     n = values.size
     if n < 2:
@@ -114,15 +113,13 @@ def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
 def block_half_width(estimates: Numbers) -> float:
     """Return half the width of Student's t interval from one estimate for each block; nan without two.
 
-    Blocks are so long that neighbouring rounds hardly tie them together (batch means: Conway, Management
-    Science 10, 1963). But slow noise is as large between blocks as between sweeps. So six blocks are worth no
-    more than two.
+    Between blocks it hardly matters what a round does to the next (batch means: Conway, Management Science
+    10, 1963). But slow noise is as large between blocks as between sweeps, so six are worth no more than two.
     """
     count = estimates.size
     if count < 2:
         return math.nan
-    spread = float(estimates.std(ddof=1)) / math.sqrt(count / BLOCKS_FOR_ONE)
-    return student_t(count - 1) * spread
+    return student_t(count - 1) * (float(estimates.std(ddof=1)) / math.sqrt(count / BLOCKS_FOR_ONE))
 
 
 def student_t(freedom: float) -> float:
@@ -154,9 +151,9 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
 
 
 def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
-    """Return one value over another, each with the low and high of its interval, as the quotient has.
+    """Return the quotient of independent values, all three with the low and high of their intervals.
 
-    They are independent: half widths add as squares of logarithms. All may be arrays.
+    Half widths add as squares of logarithms. All may be arrays.
     """
     (top, top_low, top_high), (bottom, bottom_low, bottom_high) = np.log(above), np.log(below)
     middle = top - bottom
@@ -185,8 +182,7 @@ class PowerLaw(NamedTuple):
 def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerLaw:
     """Fit by least squares on the logarithms; ``x`` has three different values or more.
 
-    ``by_block`` has a row of ``y`` for each block of the sweep. Fits to these give the intervals, nan without
-    two.
+    ``by_block`` has a row of ``y`` for each block. Fits to these give the intervals, nan without two.
     """
     u, v = np.log(x), np.log(y)
     rows = np.log(y[None] if by_block is None else by_block).T
@@ -194,8 +190,7 @@ def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerL
     per_doubling = 2.0 * np.log(2.0)
     half = block_half_width(np.polyfit(u, rows, 1)[0])
     half_curvature = per_doubling * block_half_width(np.polyfit(u, rows, 2)[0])
-    residuals = v - np.polyval(line, u)
-    total = float(((v - v.mean()) ** 2).sum())
+    residuals, total = v - np.polyval(line, u), float(((v - v.mean()) ** 2).sum())
     exponent, curvature = float(line[0]), per_doubling * float(bend[0])
     return PowerLaw(
         exponent=exponent,

@@ -77,16 +77,10 @@ def _measurement(
         Shape.parse(layers)
     if not samples_s or not all(0.0 < seconds < math.inf for seconds in samples_s):
         raise ValueError(f"{kernel} {layers} has no times above zero")
+    about = {"kernel": kernel, "layers": layers, "operations": operations and float(operations)}
     lower, median, upper = np.percentile(samples_s, [25, 50, 75]).tolist()
-    return {
-        "kernel": kernel,
-        "layers": layers,
-        "operations": operations and float(operations),
-        "samples": len(samples_s),
-        "median_s": median,
-        "lower_quartile_s": lower,
-        "upper_quartile_s": upper,
-    }
+    quartiles = {"median_s": median, "lower_quartile_s": lower, "upper_quartile_s": upper}
+    return {**about, "samples": len(samples_s), **quartiles}
 
 
 def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:

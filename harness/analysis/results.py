@@ -1,4 +1,4 @@
-"""What a sweep showed: one value, from which every table and picture takes its numbers."""
+"""What a sweep showed: the numbers of every table and picture."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
-from harness.analysis.cost import Cost
-from harness.analysis.frames import LANE, in_order, runs_frame
+from harness.analysis.cost import Costs
+from harness.analysis.frames import CASE, LANE, in_order, runs_frame
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
@@ -25,7 +25,7 @@ LEFT_OUT, NOT_RUN = "left out", "not run"
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood; all that follows from the runs is computed once, when it is first asked for.
+    """A sweep, understood; what follows from the runs is computed when it is first asked for.
 
     Frames are sorted by method, then by size.
     """
@@ -45,7 +45,7 @@ class Results:
     runs: pd.DataFrame
     """One line a run."""
     outcomes: pd.DataFrame
-    """What became of each contender on each case, whether or not it can be compared."""
+    """What became of each contender on each case."""
 
     @property
     def path(self) -> Path:
@@ -61,7 +61,7 @@ class Results:
 
     @cached_property
     def _rounds(self) -> dict[Lane, pd.DataFrame]:
-        """The timed runs of each lane by round: those of its status, with the right losses or wrong ones."""
+        """The timed runs of each lane that have its status, by round."""
         after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
         lanes = after.groupby([*LANE, "control"], sort=False)[SUMMARISED]
@@ -79,7 +79,7 @@ class Results:
 
     @cached_property
     def speedups(self) -> pd.DataFrame:
-        """How many times as fast as the reference; the verdict of who has no ratio says why."""
+        """How many times as fast as the reference; without a ratio the verdict says why."""
         return self._over(self.reference)
 
     def _over(self, reference: str) -> pd.DataFrame:
@@ -119,17 +119,17 @@ class Results:
 
     @cached_property
     def exponents(self) -> pd.DataFrame:
-        """How training time grows with the neurons, and where that is no power law."""
+        """How training time grows with the neurons."""
         return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._rounds)
 
     @cached_property
-    def costs(self) -> Mapping[tuple[str, str], Cost]:
+    def costs(self) -> Costs:
         """What a training step costs, by contender and method."""
         return cost.costs(self.summary, self.runs, self._rounds)
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
-        """From which size on who overtakes whom, and start-up no longer counts."""
+        """From which size on one overtakes another, and start-up no longer counts."""
         return crossover.crossovers(self.costs, self.medians[self.medians["status"] == "ok"], self.reference)
 
     @cached_property
@@ -203,23 +203,12 @@ def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
         failure = next((status for status in statuses if status in FAILED), "")
         ended = [status for status in WITH_LOSSES if status in after_warm_up]
         words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
-        lines.append(
-            {
-                "method": method,
-                "layers": layers,
-                "neurons": shape.neurons,
-                "parameters": shape.parameters,
-                "multiply_adds": shape.multiply_adds(method),
-                "contender": contender,
-                "control": control,
-                "status": next(filter(None, words)),
-                "with_losses": sum(status in WITH_LOSSES for status in statuses),
-                "differing": statuses.count("mismatch"),
-                "parity": _parity(own),
-                "failure": failure,
-            }
-        )
-    return in_order(pd.DataFrame(lines))
+        case = method, layers, shape.neurons, shape.parameters, shape.multiply_adds(method)
+        with_losses = sum(status in WITH_LOSSES for status in statuses)
+        became = next(filter(None, words)), with_losses, statuses.count("mismatch"), _parity(own), failure
+        lines.append((*case, contender, control, *became))
+    names = ["contender", "control", "status", "with_losses", "differing", "parity", "failure"]
+    return in_order(pd.DataFrame(lines, columns=[*CASE, *names]))
 
 
 def _asked(plan: Plan) -> dict[Lane, str]:
