@@ -1,8 +1,8 @@
 """What became faster, what slower: between two sweeps, or two revisions within one. Pure.
 
 Between sweeps a machine changes by tens of percent, but ratios within rounds tolerate that. So what is
-compared is how many times as fast as the reference a contender was, then and now. The reference is the
-yardstick, and must be the same program. Two revisions that ran in the same rounds need none.
+compared are the ratios to the reference: the yardstick, which must be the same program. Two revisions that
+ran in the same rounds need none.
 """
 
 from collections.abc import Sequence

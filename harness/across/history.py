@@ -52,10 +52,9 @@ def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:
-    """Return a line per sweep and contender, the latest sweep last: seconds of a training step, speedup.
+    """Return a line per sweep with times of the case and contender: seconds of a training step, speedup.
 
-    The reference has no ratio. Sweeps that have no times of the case are left out; raises NothingMeasured if
-    none has.
+    The reference has no ratio. Raises NothingMeasured if no sweep has such times.
     """
     tables = []
     for sweep in sweeps:

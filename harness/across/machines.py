@@ -1,7 +1,7 @@
 """One table of what several machines measured, what they say together, and whether they are alike. Pure.
 
-A ratio is always of one machine. `pooled` sums up the logarithms of their ratios, without those of a machine
-that is too noisy or has other losses, which is named.
+A ratio is of one machine. `pooled` sums up their logarithms, without machines that are too noisy or have
+other losses: these are named.
 """
 
 import math

@@ -54,8 +54,8 @@ def predicted(
 ) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is how far outside the measured sizes a step is, as a factor of multiply-adds; 1 within. The
-    speedup is that of a training step; it is empty if the reference has no model, or only far smaller sizes.
+    ``beyond`` is as in Cost. The speedup is that of a training step; it is empty if the reference has no
+    model, or one of sizes too far away.
     """
     layers = shape.layers
     lines = []
@@ -77,7 +77,7 @@ def predicted(
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the predictions that were written down, if any; raise ResultsError for any other file."""
+    """Return the predictions on record, if any; raise ResultsError for any other file."""
     texts = ["predicted_utc", *KEY, "reference", "checked_by", "hit"]
     blank = ["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"]
     return read_csv(path, COLUMNS, "make predict ARGS=--check", texts=texts, blank=blank)
@@ -95,10 +95,7 @@ def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
 
 
 def limit(record: pd.DataFrame, contender: str, method: str) -> float:
-    """Return how far beyond the measured sizes the checks support predictions; FARTHEST without a record.
-
-    Of all checks up to there enough were hits.
-    """
+    """Return how far beyond the measured sizes enough checks were hits; FARTHEST without a record."""
     own = record[(record["contender"] == contender) & (record["method"] == method) & (record["hit"] != "")]
     if len(own) < _FEWEST:
         return FARTHEST
@@ -109,7 +106,7 @@ def limit(record: pd.DataFrame, contender: str, method: str) -> float:
 
 
 def hits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return by contender and method: checks, hits, the interval of their share, median error, distance."""
+    """Return checks, hits, the interval of their share, median error, distance by contender and method."""
     lines = []
     for (contender, method), own in table[table["hit"] != ""].groupby(["contender", "method"], sort=False):
         count = int((own["hit"] == "yes").sum())

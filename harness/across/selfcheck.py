@@ -22,7 +22,7 @@ COLUMNS = [
     *("rounds", "effective_rounds", "ratio", "low", "high", "level", "verdict", "true_ratio", "holds"),
 ]
 SEEN = 0.9
-"""The share of sweeps in which a difference must be seen to be called one that is."""
+"""The share of sweeps that must see a difference for it to be called seen."""
 
 
 def intervals(folder: SweepFolder, parts: int) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def extra_epochs(contenders: Mapping[str, Mapping[str, Any]], reference: str) ->
 
 
 def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
-    """Yield what each part of a sweep shows that has a timed run; its id is the sweep's and a number."""
+    """Yield what each part with a timed run shows; its id is the sweep's and a number."""
     plan = folder.plan()
     if plan is None:
         raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into parts")

@@ -25,11 +25,11 @@ def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
 def alternatives(
     standings: pd.DataFrame, summary: pd.DataFrame, against_fastest: pd.DataFrame, name: str
 ) -> pd.DataFrame:
-    """Return a line per case and contender that has the right losses: how far it is from contender ``name``.
+    """Return how far each contender with the right losses is from contender ``name``, by case.
 
-    ``times_as_long`` a training step takes is the inverse of its ratio in ``against_fastest``, with interval
-    and verdict; ``against_reference`` is its verdict in the standings. ``article_s`` is its start-up, what it
-    compiles, and the steps of the article's training.
+    ``times_as_long`` a step takes is the inverse of its ratio in ``against_fastest``, with interval and
+    verdict; ``against_reference`` is its verdict in the standings. ``article_s`` are its start-up, compiling,
+    and the steps of the article's training.
     """
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
     ratios = against_fastest[~against_fastest["control"] & (against_fastest["measure"] == "training")]

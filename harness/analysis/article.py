@@ -1,4 +1,4 @@
-"""The article's claims, each beside what was measured, and where the time of its run goes. Pure."""
+"""The article's claims beside what was measured, and where the time of its run goes. Pure."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ _FEW = 3
 def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     """Return a line for each claim: confirmed, refuted, cannot tell or not measured, with its figures.
 
-    ``storage`` has the rounds of flat and nested forward passes, ``seeds`` the losses of the article's runs.
+    ``storage`` and ``seeds`` are two of the FILES.
     """
     tables = {
         "scaling": results.exponents,
@@ -70,7 +70,7 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
 
 
 def _figures(claim: Claim, found: pd.DataFrame) -> str:
-    """Return the figures of a claim with their intervals: all, or of many the least and the largest."""
+    """Return the figures of a claim with their intervals; of many, the least and the largest."""
     if found.empty:
         return ""
     few = len(found) <= _FEW
@@ -102,7 +102,7 @@ def stored(rounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return the losses that the article prints, and between which 95% of those with our seeds are."""
+    """Return the losses that the article prints, and between which 95% of ours are."""
     lines = []
     for run in article.run:
         own = seeds[seeds["run"] == run.name]

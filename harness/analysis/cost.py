@@ -1,8 +1,7 @@
 """What a training step costs: so many seconds for each thing that is done, which is counted. Pure.
 
-The terms follow from the methods and from what processors do. None takes negative seconds, and those without
-support in the measured sizes are dropped. So other sizes can be predicted, and the errors at sizes that are
-left out say how well.
+The terms follow from the methods and from what processors do; those without support in the measured sizes are
+dropped. So other sizes can be predicted, and the errors at sizes that are left out say how well.
 """
 
 import math
@@ -49,16 +48,11 @@ Layers = tuple[float, ...]
 def counted(layers: Layers, method: str) -> Numbers:
     """Return how often a training step does what each of the TERMS stands for.
 
-    ``naive`` runs two forward passes for each parameter; ``backprop`` goes through the layers forward and,
-    but for the first, back. ``incremental`` adds, for a weight, the later terms of its row and of every row
-    of the next layer, whose products are known, and runs the layers after these; for a bias, those after its
-    own.
-
-    What is counted: ``layers`` passed, ``parameters``, those after the first layer, ``sums``, squared
-    ``differences``, ``additions`` of known products, ``multiply_adds``; the ``chain`` of additions that
-    cannot go side by side; ``vectors`` of multiply-adds or additions, of rows or perturbed networks side by
-    side, and those that the parameters fill, row by row; the terms of sums beyond a length; multiply-adds and
-    additions for which the parameters are beyond a cache.
+    Shape.multiply_adds says what the methods do. ``layers`` are passed; ``parameters``, also those after the
+    first layer; ``sums``; squared ``differences``; ``additions`` of known products; ``multiply_adds``; the
+    ``chain`` of additions that cannot go side by side; ``vectors`` of multiply-adds or additions, of rows or
+    perturbed networks side by side, and those that the parameters fill, row by row; the terms of sums beyond
+    a length; multiply-adds and additions for which the parameters are beyond a cache.
     """
     columns, rows = np.array(layers[:-1], float), np.array(layers[1:], float)
     weights, depth, outputs = columns * rows, len(rows), rows[-1]
@@ -176,7 +170,7 @@ class Cost:
     sizes: int
     """How many sizes were measured."""
     error: float
-    """Standard deviation of the logarithm of prediction over truth, at sizes that were left out."""
+    """Standard deviation of the logarithm of prediction over truth, at left-out sizes."""
     growth: float
     """How much that grows for each factor e in multiply-adds beyond the largest size."""
     fewest: float
@@ -186,10 +180,10 @@ class Cost:
     startup: Numbers
     """Seconds of a start-up: fixed, and per sample and weight."""
     startup_error: float
-    """Standard deviation of the logarithm of its predictions over the truth."""
+    """The same of its predictions."""
 
     def beyond(self, layers: Layers) -> float:
-        """Return how far outside the measured sizes a step is, as a factor of multiply-adds; 1 within."""
+        """Return how far outside the measured multiply-adds a step is, as a factor; 1 within."""
         products = float(_products(counted(layers, self.method)))
         return max(products / self.most, self.fewest / products, 1.0)
 
@@ -272,7 +266,7 @@ def _left_out(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
 
 def _supported(work: Numbers, times: Numbers) -> list[int]:
     """Return the terms without which predictions of left-out sizes are worse."""
-    # What lies beyond a cache shows in two or more sizes that are mostly beyond it.
+    # A cache shows in two or more sizes that are mostly beyond it.
     share = work / _products(work)[:, None]
     terms = [
         place

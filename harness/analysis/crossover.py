@@ -1,6 +1,6 @@
 """From which size on the better method in the slower language wins, and start-up no longer counts. Pure.
 
-The models of cost.py interpolate along shapes whose layer sizes lie between those of measured neighbours.
+The models of cost.py interpolate along shapes between measured neighbours.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

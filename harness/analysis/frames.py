@@ -20,10 +20,9 @@ _MAY_BE_EMPTY = (
 
 
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the rows as a frame with three columns that follow from others.
+    """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``step_s``.
 
-    ``cpu_s``, ``startup_s`` (the whole process except training and compiling) and ``step_s`` (training per
-    training step).
+    A start-up is the whole process except training and compiling.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})

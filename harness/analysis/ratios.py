@@ -17,7 +17,7 @@ Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
 SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
-"""Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
+"""Modified z-score of an outlier (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
 COLUMNS = [
     *CASE,
@@ -28,9 +28,9 @@ _NUMBERS = ("effective_rounds", "lag1", "ratio", "low", "high", "level", "floor"
 
 
 def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
+    """Return a line per case, contender and measure: status, and the spread of its values.
 
-    A contender that never had the right losses on a case is marked, with the times of the wrong ones.
+    A contender that never had the right losses on a case has the times of the wrong ones.
     """
     lines: list[dict[Any, Any]] = []
     for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):

@@ -90,9 +90,8 @@ class Results:
     def standings(self) -> pd.DataFrame:
         """One line per case and contender, without controls: its outcome, its time of a step, its ratios.
 
-        Besides the columns of the outcomes ``step_s``, ``step_low``, ``step_high``; and for each measure
-        ``training_ratio``, ``training_low``, ``training_high``, ``training_floor``, ``training_verdict``.
-        What is missing is nan, or an empty verdict: the reference has no ratio.
+        It has ``step_s``, ``step_low``, ``step_high``, and for each measure ``training_ratio``, ``_low``,
+        ``_high``, ``_floor`` and ``_verdict``. What is missing is nan, or an empty verdict.
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
@@ -153,8 +152,8 @@ def understand(
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
-    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the one case that
-    is wanted; ``rows`` are those of the folder, if they have been read before.
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and
+    shape of the one case that is wanted; ``rows`` are the folder's, if they have been read before.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
