@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.frames import in_order, losses_frame, read_csv, runs_frame, timed
+from harness.analysis.frames import in_order, read_csv, runs_frame
 from harness.errors import ResultsError
 from harness.rows import COLUMNS
-from tests.sweeps import case, mismatch, row
+from tests.sweeps import case, row
 
 
 def test_columns_that_follow_from_others() -> None:
@@ -26,23 +26,6 @@ def test_what_is_not_known_is_not_a_number() -> None:
     assert runs.loc[0, "wall_s"] == 2.0
 
 
-def test_timed_runs_come_after_the_warm_up_and_have_the_status_asked_for() -> None:
-    rows = [row(round=0), row(round=1), mismatch("python", 2), row(round=3)]
-    runs = runs_frame(rows)
-    assert timed(runs)["round"].tolist() == [1, 3]
-    assert timed(runs, "mismatch")["round"].tolist() == [2]
-
-
-def test_losses() -> None:
-    table = losses_frame({("p", "naive", "4-2-1"): (1.0, 0.5), ("q", "naive", "4-2-1"): (9.0,)})
-    assert table.to_numpy().tolist() == [
-        ["p", "naive", "4-2-1", 0, 1.0],
-        ["p", "naive", "4-2-1", 1, 0.5],
-        ["q", "naive", "4-2-1", 0, 9.0],
-    ]
-    assert losses_frame({}).empty
-
-
 def test_tables_are_sorted_by_method_then_by_size() -> None:
     table = pd.DataFrame(
         [("backprop", "4-2-1"), ("naive", "100-1"), ("naive", "10-5-1"), ("naive", "2-2-2-2")],
@@ -55,11 +38,6 @@ def test_tables_are_sorted_by_method_then_by_size() -> None:
         ("naive", "100-1"),
         ("backprop", "4-2-1"),
     ]
-
-
-def test_a_table_without_shapes_keeps_its_order_within_a_method() -> None:
-    table = pd.DataFrame([("backprop", 1), ("naive", 3), ("naive", 2)], columns=["method", "x"])
-    assert in_order(table)["x"].tolist() == [3, 2, 1]
     assert in_order(table.iloc[:0]).empty
 
 

@@ -79,6 +79,17 @@ def test_summary_has_a_line_per_case_contender_and_measure(tmp_path: Path) -> No
     assert results.medians["median"].tolist() == [4.0, 4.0]  # one step a run: the seconds of the training
 
 
+def test_losses_have_a_line_per_epoch(tmp_path: Path) -> None:
+    losses = {("python", "naive", "4-2-1"): (1.0, 0.5), ("rust", "naive", "4-2-1"): (9.0,)}
+    folder = write(tmp_path, pairs([(1.0, 1.0)]), losses=losses)
+    assert understand(folder).losses.to_numpy().tolist() == [
+        ["python", "naive", "4-2-1", 0, 1.0],
+        ["python", "naive", "4-2-1", 1, 0.5],
+        ["rust", "naive", "4-2-1", 0, 9.0],
+    ]
+    assert understood(tmp_path / "none", pairs([(1.0, 1.0)])).losses.empty
+
+
 def test_contenders_come_in_the_plan_s_order_and_runs_as_they_were_made(tmp_path: Path) -> None:
     rows = [row("b", 1), row("a", 1), row("c", 1), row("a", 2), row("b", 2)]
     runs = understood(tmp_path, rows, plan(["c", "b", "a"], control=False)).runs

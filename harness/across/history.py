@@ -13,12 +13,10 @@ from harness.errors import NothingMeasured
 from harness.records import SweepFolder
 from harness.rows import Made, Row
 
-COLUMNS = [
-    *("sweep", "host", "cpu", "commit", "uncommitted_changes", "contender", "reference"),
-    *("step_s", "step_low", "step_high", "ratio", "ratio_low", "ratio_high", "floor", "verdict"),
-]
-_OF_TRAINING = {"training_ratio": "ratio", "training_low": "ratio_low", "training_high": "ratio_high"}
-_OF_TRAINING |= {"training_floor": "floor", "training_verdict": "verdict"}
+_MACHINE = ("host", "cpu", "commit", "uncommitted_changes")
+_RATIO = ("ratio", "ratio_low", "ratio_high", "floor", "verdict")
+_OF_TRAINING = {f"training_{name.removeprefix('ratio_')}": name for name in _RATIO}
+COLUMNS = ["sweep", *_MACHINE, "contender", "reference", "step_s", "step_low", "step_high", *_RATIO]
 
 
 def short_commit(commit: object, uncommitted_changes: object) -> str:
@@ -27,7 +25,7 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
-    """Return what a list says of a sweep; ``floor`` is the factor of 1 within which the first control is."""
+    """Return what a list says of a sweep; ``floor`` is that of the first control."""
     rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
     left = len(list(Made(plan, rows).pending())) if plan else 0
     names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
@@ -55,24 +53,18 @@ def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:
-    """Return a line per sweep and contender, the latest sweep last: seconds of a training step, speedup.
+    """Return a line per sweep with times of the case and contender: seconds of a training step, speedup.
 
-    The reference has no ratio. Sweeps that have no times of the case are left out; raises NothingMeasured if
-    none has.
+    The reference has no ratio. Raises NothingMeasured if no sweep has such times.
     """
     tables = []
     for sweep in sweeps:
         with suppress(NothingMeasured):
             results = understand(sweep, only=(method, shape))
-            machine = results.environment
-            standings = results.standings.rename(columns=_OF_TRAINING)
-            tables.append(
-                standings[standings["step_s"].notna()].assign(
-                    sweep=sweep.name,
-                    reference=results.reference,
-                    **{name: machine.get(name) for name in ("host", "cpu", "commit", "uncommitted_changes")},
-                )
-            )
+            about = {name: results.environment.get(name) for name in _MACHINE}
+            about |= {"sweep": sweep.name, "reference": results.reference}
+            lines = results.standings.rename(columns=_OF_TRAINING).dropna(subset="step_s")
+            tables.append(lines.assign(**about))
     if not tables:
         raise NothingMeasured(f"no sweep has a time of {method} {shape}; make sweeps lists them")
     return pd.concat(tables, ignore_index=True)[COLUMNS]

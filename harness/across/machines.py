@@ -1,14 +1,15 @@
 """One table of what several machines measured, what they say together, and whether they are alike. Pure.
 
-A ratio is always of one machine. What is summed up over machines is the logarithm of their ratios, by
-`pooled`; a machine that is too noisy, or has other losses, is named and left out of that, not averaged away.
+A ratio is of one machine. `pooled` sums up their logarithms, without machines that are too noisy or have
+other losses: these are named.
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
+from statistics import mode
 from typing import Any
 
 import numpy as np
@@ -39,74 +40,60 @@ _GROUP = ["method", "layers", "contender", "measure"]
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
 
-    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines, too, for its
-    seconds; they have no ratio. Raises NothingMeasured without a single line.
+    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines with its seconds
+    and no ratio. Raises NothingMeasured without a single line.
     """
-    others = other_losses(machines)
     tables = []
+    steps = {"median": "step_s", "low": "step_low", "high": "step_high"}
     for machine, results in machines.items():
-        standings = results.standings
-        steps = standings[standings["status"] == "ok"].set_index(LANE)[["step_s", "step_low", "step_high"]]
         own = results.speedups[~results.speedups["control"]]
-        references = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
-        references = references[references["contender"] == results.reference][[*CASE, "contender", "rounds"]]
-        about = {"measure": "training", "verdict": "reference"}
-        tables.append(
-            pd.concat([own, references.assign(**about)])
-            .join(steps, on=LANE)
-            .assign(
-                machine=machine,
-                reference=results.reference,
-                **{name: results.environment.get(name) for name in ("cpu", "system")},
-            )
-        )
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+        right = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
+        references = right[right["contender"] == results.reference][[*CASE, "contender", "rounds"]]
+        table = pd.concat([own, references.assign(measure="training", verdict="reference")])
+        table = table.join(right.set_index(LANE)[[*steps]].rename(columns=steps), on=LANE)
+        about = {name: results.environment.get(name) for name in ("cpu", "system")}
+        tables.append(table.assign(machine=machine, reference=results.reference, **about))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
-    table["counts"] = [
-        _counts(one, (one["machine"], one["contender"]) in others) for one in table.to_dict("records")
-    ]
+    others, table["counts"] = other_losses(machines), "yes"
+    # The last reason that holds is told.
+    table.loc[table["floor"] > NOISY, "counts"] = "noisy"
+    table.loc[table["ratio"].isna() | table["low"].isna(), "counts"] = "no interval"
+    who = zip(table["machine"], table["contender"], strict=True)
+    table.loc[[one in others for one in who], "counts"] = "other losses"
+    table.loc[table["verdict"] == "reference", "counts"] = "reference"
     return in_order(table[COLUMNS])
 
 
-def _counts(line: Mapping[Any, Any], is_other: bool) -> str:
-    """Return yes if a line can be summed up with those of other machines, or else why not."""
-    if line["verdict"] == "reference":
-        return "reference"
-    if is_other:
-        return "other losses"
-    if math.isnan(line["ratio"]) or math.isnan(line["low"]):
-        return "no interval"
-    return "noisy" if line["floor"] > NOISY else "yes"
-
-
 def planned(results: Results, plan: Plan | None) -> Results:
-    """Return results without the cases that are not, or no longer, in the plan: others have measured them."""
+    """Return results without the cases that are no longer in the plan: others have measured them."""
     if plan is None:
         return results
     cases = {(one.case.method, str(one.case.shape)) for one in plan.cases}
-
     became = results.outcomes
     within = [case in cases for case in zip(became["method"], became["layers"], strict=True)]
     return replace(results, outcomes=became[within].reset_index(drop=True))
 
 
 def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
-    """Return whose losses differ between machines that ran the same case, by machine and contender, and how.
+    """Return how losses differ between machines that ran the same case, by machine and contender.
 
-    Those that most machines have are taken for the right ones; those of the first if as many have others.
+    Right are those that most machines have, or the first of as many.
     """
     kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = defaultdict(dict)
     for machine, results in machines.items():
         cases = results.runs[[*LANE[:2], *_ARGUMENTS]].drop_duplicates(LANE[:2])
-        for lane, own in results.losses.merge(cases).groupby([*LANE, *_ARGUMENTS], sort=False):
-            kept[lane][machine] = tuple(own["loss"])
+        for case, own in results.losses.merge(cases).groupby([*LANE, *_ARGUMENTS], sort=False):
+            kept[case][machine] = tuple(own["loss"])
     found: dict[tuple[str, str], str] = {}
     for (method, layers, contender, *_), by_machine in kept.items():
-        counted = Counter(map(repr, by_machine.values()))
-        right = max(by_machine, key=lambda machine: counted[repr(by_machine[machine])])
+        # As text, for nan is not equal to itself.
+        common = mode(map(repr, by_machine.values()))
+        right = next(machine for machine, losses in by_machine.items() if repr(losses) == common)
         for machine, losses in by_machine.items():
-            said = compare(by_machine[right], losses, _tolerance(machines[machine], contender))
+            described = machines[machine].environment.get("contenders", {}).get(contender, {})
+            said = compare(by_machine[right], losses, described.get("tolerance", 0.0))
             if not said.holds:
                 what = f"has other losses than on {right} ({method} {layers}: {said.text})"
                 text = f"{machine}: {contender} {what}; it is left out of the summary"
@@ -117,63 +104,47 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
 _ARGUMENTS = ["samples", "epochs", "step", "learning_rate", "low", "high", "seed"]
 
 
-def _tolerance(results: Results, contender: str) -> float:
-    described = results.environment.get("contenders") or {}
-    return float((described.get(contender) or {}).get("tolerance") or 0.0)
-
-
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return what the machines of ``joined`` say together: a line per case, contender and measure.
 
-    ``ratio`` is the mean over machines, on the logarithmic axis, and its interval that of the general claim;
-    ``spread`` is the standard deviation between machines as a factor; ``least`` and ``most`` are of
-    single machines. With one machine there is its ratio alone.
+    ``ratio`` is the geometric mean over machines, with its interval; ``spread`` is the standard deviation
+    between them as a factor; ``least`` and ``most`` are of single machines. One machine has its ratio alone.
     """
-    counting = table[table["counts"] == "yes"]
     lines = []
-    for _, own in counting.groupby(_GROUP, sort=False):
+    for _, own in table[table["counts"] == "yes"].groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
         found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
-        lines.append(
-            {
-                **own.iloc[0][[*CASE, "contender", "reference", "measure"]],
-                "machines": len(own),
-                **dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True)),
-                "least": float(own["ratio"].min()),
-                "most": float(own["ratio"].max()),
-            }
-        )
+        means = dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True))
+        ends = {"least": own["ratio"].min(), "most": own["ratio"].max()}
+        lines.append({**own.iloc[0], **means, **ends, "machines": len(own)})
     return in_order(pd.DataFrame(lines, columns=POOLED_COLUMNS))
 
 
 def unlike(machines: Mapping[str, Results]) -> list[str]:
     """Return how machines differ on the cases that all have measured; nothing if they may be called equal.
 
-    Two machines differ in a ratio, or in the seconds of a training step, if the interval of the quotient does
-    not hold 1 and the quotient is beyond the larger floor of the two: as any other verdict.
+    Two differ in a ratio, or in the seconds of a training step, if the interval of the quotient excludes 1
+    and the quotient is beyond the larger floor of the two.
     """
     table = joined(machines)
     of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == len(machines)
     common = table[of_all & (table["counts"] != "no interval")]
-    found = [text for _, own in common.groupby(_GROUP, sort=False) for text in _differences(own)]
     if common.empty or len(machines) < 2:
         return ["there is no case that all of them have measured"]
-    return found
+    return [text for _, own in common.groupby(_GROUP, sort=False) for text in _differences(own)]
 
 
 def _differences(lines: pd.DataFrame) -> Iterator[str]:
     for one, other in combinations(lines.to_dict("records"), 2):
         where = f"{one['contender']} at {one['layers']} ({one['method']}, {one['measure']})"
         floor = float(np.nanmax([one["floor"], other["floor"], 1.0]))
-        compared = {"ratio": ("ratio", "low", "high")}
-        if one["measure"] == "training":
-            compared["step"] = ("step_s", "step_low", "step_high")
+        compared = {"ratio": ["ratio", "low", "high"], "step": ["step_s", "step_low", "step_high"]}
+        if one["measure"] != "training":
+            del compared["step"]
         for what, names in compared.items():
-            times_as_large, low, high = quotient(
-                [other[name] for name in names], [one[name] for name in names]
-            )
-            if verdict(times_as_large, low, high, floor) in ("faster", "slower"):
+            found, low, high = quotient(*([line[name] for name in names] for line in (other, one)))
+            if verdict(found, low, high, floor) != "cannot tell":
                 yield (
-                    f"the {what} of {where} is {times(times_as_large)} as large on {other['machine']} as on"
+                    f"the {what} of {where} is {times(found)} as large on {other['machine']} as on"
                     f" {one['machine']} ({three_digits(low)} to {three_digits(high)})"
                 )

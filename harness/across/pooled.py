@@ -1,20 +1,18 @@
 """A random-effects summary: what several machines say together, and how far apart they are. Pure.
 
 Each machine has an effect of its own, normal around a common mean with variance tau^2, and measures it with
-the variance that its interval says. tau^2 is the solution of Paule & Mandel (Journal of Research of the NBS
-87, 1982): with it, the weighted squares around the mean are what they should be, k - 1. The interval of the
-mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by Student's t with k - 1 degrees of
-freedom, never narrower than the weights alone would have it (Röver et al., BMC Medical Research Methodology
-15, 2015).
+the variance of its interval. tau^2 is that of Paule & Mandel (Journal of Research of the NBS 87, 1982): it
+makes the weighted squares around the mean k - 1. The interval of the mean is that of Hartung & Knapp
+(Statistics in Medicine 20, 2001), by Student's t with k - 1 degrees of freedom, never narrower than by the
+weights alone (Röver et al., BMC Medical Research Methodology 15, 2015).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 
-from harness.analysis.intervals import CONFIDENCE, Numbers
+from harness.analysis.intervals import Numbers, student_t
 
 _LEAST_VARIANCE = 1e-12
 
@@ -30,20 +28,20 @@ class Pooled(NamedTuple):
 
 
 def pooled(effects: Numbers, variances: Numbers) -> Pooled:
-    """Return the mean effect of two machines or more, its interval, and the spread between them.
+    """Return the mean effect of machines, its interval, and the spread between them; nan but for one's mean.
 
-    nan if there are fewer, but for the mean of one. ``variances`` are those of the effects within machines.
+    ``variances`` are those of the effects within machines.
     """
     k = effects.size
     if k < 2:
-        return Pooled(float(effects[0]) if k else np.nan, np.nan, np.nan, np.nan)
-    # An interval without any width is one that nobody believes.
+        return Pooled(float(effects[0]), np.nan, np.nan, np.nan)
+    # Nobody believes an interval without width.
     variances = np.maximum(variances, _LEAST_VARIANCE)
     tau2 = between(effects, variances)
     weights = 1.0 / (variances + tau2)
     mean = float(weights @ effects / weights.sum())
     scale = max(1.0, float(weights @ (effects - mean) ** 2) / (k - 1))
-    half = float(stdtrit(k - 1, 0.5 + CONFIDENCE / 2.0)) * float(np.sqrt(scale / weights.sum()))
+    half = student_t(k - 1) * float(np.sqrt(scale / weights.sum()))
     return Pooled(mean, mean - half, mean + half, float(np.sqrt(tau2)))
 
 

@@ -1,4 +1,4 @@
-"""Predictions of times: written down before they are checked, and how often they held."""
+"""Predictions of times, written down before they are checked, and how often they held."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost
+from harness.analysis.cost import Cost, Costs
 from harness.analysis.crossover import FARTHEST
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
@@ -23,7 +23,7 @@ COLUMNS = [
     *("checked_by", "measured_step_s", "ratio", "hit"),
 ]
 _ENOUGH = 0.8
-"""The share of hits below which nothing so far away is predicted."""
+"""The share of hits that supports predictions."""
 _FEWEST = 5
 """Checks of a contender and method that are a record."""
 
@@ -32,7 +32,7 @@ _FEWEST = 5
 class Learned:
     """Models, and where they come from."""
 
-    costs: Mapping[tuple[str, str], Cost]
+    costs: Costs
     """By contender and method."""
     sweeps: Mapping[str, str]
     """The sweep behind a contender's models."""
@@ -54,68 +54,48 @@ def predicted(
 ) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is how many times the multiply-adds of the largest measured size a step takes, or the smallest
-    measured size those of a step; 1 within. The speedup is that of a training step; it is empty where the
-    reference has no model, or one of sizes too far away.
+    ``beyond`` is as in Cost. The speedup is that of a training step; it is empty if the reference has no
+    model, or one of sizes too far away.
     """
     layers = shape.layers
-    lines: list[dict[str, Any]] = []
+    lines = []
     for cost in costs:
         step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
         process = cost.process(layers, samples, epochs)
         figures = {"step_s": step, "training_s": step.times(samples * epochs), "process_s": process}
         if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
             figures["speedup"] = reference.step(layers).over(step)
-        line = {
-            "predicted_utc": now,
-            "sweep": learned.sweeps[cost.contender],
-            "contender": cost.contender,
-            "method": cost.method,
-            "layers": str(shape),
-            "reference": learned.reference,
-            "samples": samples,
-            "epochs": epochs,
-            "beyond": cost.beyond(layers),
-            "checked_by": "",
-            "hit": "",
-        }
+        line: dict[str, Any] = {"sweep": learned.sweeps[cost.contender], "beyond": cost.beyond(layers)}
+        line |= {"contender": cost.contender, "method": cost.method}
         for name, figure in figures.items():
-            ends = {f"{name.removesuffix('_s')}_{end}": getattr(figure, end) for end in ("low", "high")}
-            line |= {name: figure.value, **ends}
+            kind = name.removesuffix("_s")
+            line |= {name: figure.value, f"{kind}_low": figure.low, f"{kind}_high": figure.high}
         lines.append(line)
-    return pd.DataFrame(lines, columns=COLUMNS)
+    table = pd.DataFrame(lines, columns=COLUMNS)
+    table = table.assign(predicted_utc=now, layers=str(shape), reference=learned.reference)
+    return table.assign(samples=samples, epochs=epochs, checked_by="", hit="")
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the predictions that were written down, if any; raise ResultsError for any other file."""
-    return read_csv(
-        path,
-        COLUMNS,
-        "make predict ARGS=--check",
-        texts=["predicted_utc", *KEY, "reference", "checked_by", "hit"],
-        blank=["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"],
-    )
+    """Return the predictions on record, if any; raise ResultsError for any other file."""
+    texts = ["predicted_utc", *KEY, "reference", "checked_by", "hit"]
+    blank = ["speedup", "speedup_low", "speedup_high", "checked_by", "measured_step_s", "ratio", "hit"]
+    return read_csv(path, COLUMNS, "make predict ARGS=--check", texts=texts, blank=blank)
 
 
 def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
     """Return predictions with what a later sweep measured, where it did."""
-    table = table.copy()
-    right = truth.medians[truth.medians["status"] == "ok"]
-    measured = right.set_index(["contender", "method", "layers"])["median"].to_dict()
-    for place, one in table.iterrows():
-        seconds = measured.get((one["contender"], one["method"], one["layers"]))
-        if seconds is not None and not one["checked_by"]:
-            is_hit = one["step_low"] <= seconds <= one["step_high"]
-            table.loc[place, ["checked_by", "hit"]] = [truth.sweep, "yes" if is_hit else "no"]
-            table.loc[place, ["measured_step_s", "ratio"]] = [seconds, one["step_s"] / seconds]
-    return table
+    medians = truth.medians[truth.medians["status"] == "ok"].set_index(KEY[1:])["median"]
+    seconds = table.join(medians, on=KEY[1:])["median"]
+    held = seconds.between(table["step_low"], table["step_high"]).map({True: "yes", False: "no"})
+    found = {"checked_by": truth.sweep, "hit": held, "measured_step_s": seconds}
+    found["ratio"] = table["step_s"] / seconds
+    is_new = seconds.notna() & (table["checked_by"] == "")
+    return table.assign(**{name: table[name].mask(is_new, value) for name, value in found.items()})
 
 
 def limit(record: pd.DataFrame, contender: str, method: str) -> float:
-    """Return how far beyond the measured sizes predictions are supported by those that were checked.
-
-    So far that of all checks up to there enough were hits; FARTHEST without a record.
-    """
+    """Return how far beyond the measured sizes enough checks were hits; FARTHEST without a record."""
     own = record[(record["contender"] == contender) & (record["method"] == method) & (record["hit"] != "")]
     if len(own) < _FEWEST:
         return FARTHEST
@@ -126,19 +106,16 @@ def limit(record: pd.DataFrame, contender: str, method: str) -> float:
 
 
 def hits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return by contender and method: checks, hits, the interval of their share, median error, distance."""
+    """Return checks, hits, the interval of their share, median error, distance by contender and method."""
     lines = []
-    done = table[table["hit"] != ""]
-    for (contender, method), own in done.groupby(["contender", "method"], sort=False):
+    for (contender, method), own in table[table["hit"] != ""].groupby(["contender", "method"], sort=False):
         count = int((own["hit"] == "yes").sum())
-        interval = share_interval(count, len(own))
-        lines.append(
-            (contender, method, len(own), count, *interval, median_error(own), float(own["beyond"].max()))
-        )
+        about = *share_interval(count, len(own)), median_error(own), own["beyond"].max()
+        lines.append((contender, method, len(own), count, *about))
     names = ["contender", "method", "checks", "hits", "low", "high", "median_error", "farthest"]
     return pd.DataFrame(lines, columns=names)
 
 
 def median_error(own: pd.DataFrame) -> float:
-    """Return by how much predictions are wrong, as a share: the median."""
+    """Return the median error of predictions, as a share."""
     return float(np.expm1(np.median(np.abs(np.log(own["ratio"].astype(float))))))

@@ -1,4 +1,4 @@
-"""What the parts of a long sweep, each taken for a sweep, show about the harness: how often it is right."""
+"""How often the harness is right, from the parts of a long sweep, each taken for a sweep."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -22,42 +22,34 @@ COLUMNS = [
     *("rounds", "effective_rounds", "ratio", "low", "high", "level", "verdict", "true_ratio", "holds"),
 ]
 SEEN = 0.9
-"""The share of sweeps in which a difference must be seen to be called one that is."""
+"""The share of sweeps that must see a difference for it to be called seen."""
 
 
 def intervals(folder: SweepFolder, parts: int) -> pd.DataFrame:
     """Return a line for each part of a sweep, contender and measure: the interval, and whether it is right.
 
-    The rounds are cut into so many ``parts`` of consecutive ones. ``true_ratio`` is 1 for a copy of the
-    reference without extra work, else the median over all parts. ``extra_epochs`` is empty for whoever is no
-    copy. The control is in no line: its own interval is the floor of the verdicts.
+    The rounds are cut into so many consecutive ``parts``. ``true_ratio`` is 1 for a copy of the reference
+    without extra work, else the median over all parts. ``extra_epochs`` is empty for others than copies.
+    Controls have no line: their interval is the floor of the verdicts.
     """
     tables = []
     for results in _cut(folder, parts):
         table = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 1)]
-        machine = results.environment
-        extra = extra_epochs(machine["contenders"], results.reference)
-        tables.append(
-            table.assign(
-                sweep=results.sweep,
-                machine=f"{machine['cpu']}, {machine['usable_cores']} cores",
-                extra_epochs=table["contender"].map(extra).astype(float),
-            )
-        )
+        where = results.environment
+        table = table.assign(sweep=results.sweep, machine=f"{where['cpu']}, {where['usable_cores']} cores")
+        extra = extra_epochs(where["contenders"], results.reference)
+        tables.append(table.assign(extra_epochs=table["contender"].map(extra).astype(float)))
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat(tables, ignore_index=True)
     medians = table.groupby(["contender", "measure"])["ratio"].transform("median")
     table["true_ratio"] = np.where(table["extra_epochs"] == 0.0, 1.0, medians)
-    table["holds"] = (table["low"] <= table["true_ratio"]) & (table["true_ratio"] <= table["high"])
+    table["holds"] = table["true_ratio"].between(table["low"], table["high"])
     return table[COLUMNS]
 
 
 def extra_epochs(contenders: Mapping[str, Mapping[str, Any]], reference: str) -> dict[str, float]:
-    """Return the share of additional epochs of each copy of the reference, from what is known of contenders.
-
-    A copy has the reference's command, threads, variables and tolerance.
-    """
+    """Return the share of additional epochs of each contender that is else described as the reference is."""
     same = ("command", "threads", "env", "tolerance")
     own = contenders[reference]
     return {
@@ -68,7 +60,7 @@ def extra_epochs(contenders: Mapping[str, Mapping[str, Any]], reference: str) ->
 
 
 def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
-    """Yield what each part of a sweep shows that has a timed run; its id is the sweep's and a number."""
+    """Yield what each part with a timed run shows; its id is the sweep's and a number."""
     plan = folder.plan()
     if plan is None:
         raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into parts")
@@ -90,24 +82,16 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each contender and measure how often the interval holds, and a difference is seen.
+    """Return how often the interval holds, and a difference is seen, by contender and measure.
 
-    Both with the exact binomial interval of the share, and the mean half width of the intervals.
+    Both with the exact binomial interval of the share, and the median half width of the intervals.
     """
     lines = []
     for (contender, measure), own in table.groupby(["contender", "measure"], sort=False):
         holds, seen = int(own["holds"].sum()), int(own["verdict"].isin(["faster", "slower"]).sum())
-        lines.append(
-            {
-                "contender": contender,
-                "measure": measure,
-                "sweeps": len(own),
-                "true_ratio": own["true_ratio"].iloc[0],
-                "half_width": float(np.median(np.log(own["high"] / own["low"]))) / 2.0,
-                "holds": holds,
-                **dict(zip(("holds_low", "holds_high"), share_interval(holds, len(own)), strict=True)),
-                "seen": seen,
-                **dict(zip(("seen_low", "seen_high"), share_interval(seen, len(own)), strict=True)),
-            }
-        )
-    return pd.DataFrame(lines)
+        half_width = float(np.median(np.log(own["high"] / own["low"]))) / 2.0
+        counts = holds, *share_interval(holds, len(own)), seen, *share_interval(seen, len(own))
+        lines.append((contender, measure, len(own), own["true_ratio"].iloc[0], half_width, *counts))
+    names = ["contender", "measure", "sweeps", "true_ratio", "half_width"]
+    names += [f"{count}{end}" for count in ("holds", "seen") for end in ("", "_low", "_high")]
+    return pd.DataFrame(lines, columns=names)

@@ -1,10 +1,10 @@
-"""What one would use instead of the fastest contender, and from which size on. Pure."""
+"""Alternatives to the fastest contender, and from which size on each is worth it. Pure."""
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
+from harness.analysis.crossover import since
 from harness.analysis.frames import CASE, LANE
 from harness.case import ARTICLE_RUN
 
@@ -12,13 +12,11 @@ COLUMNS = [
     *(*CASE, "contender", "fastest", "times_as_long", "low", "high", "verdict", "against_reference"),
     *("startup_s", "compile_s", "article_s", "parity"),
 ]
-
-
 SINCE = ("beats_from", "ties_from", "pays_from")
 
 
 def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
-    """Return who has the shortest training step on most cases, of several the first of ``names``."""
+    """Return the contender with the shortest training step on most cases; of several, the first named."""
     right = medians[medians["status"] == "ok"]
     best = right.loc[right.groupby(["method", "layers"])["median"].idxmin(), "contender"]
     return max(names, key=lambda name: int((best == name).sum()))
@@ -27,11 +25,11 @@ def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
 def alternatives(
     standings: pd.DataFrame, summary: pd.DataFrame, against_fastest: pd.DataFrame, name: str
 ) -> pd.DataFrame:
-    """Return a line per case and contender that has the right losses: how far it is from contender ``name``.
+    """Return how far each contender with the right losses is from contender ``name``, by case.
 
-    ``times_as_long`` a training step takes, with its interval and verdict, is the inverse of its ratio in
-    ``against_fastest``; ``against_reference`` is the verdict of its own. ``startup_s`` is its start-up,
-    ``compile_s`` what it compiles at run time, ``article_s`` both and the steps of the article's training.
+    ``times_as_long`` a step takes is the inverse of its ratio in ``against_fastest``, with interval and
+    verdict; ``against_reference`` is its verdict in the standings. ``article_s`` are its start-up, compiling,
+    and the steps of the article's training.
     """
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
     ratios = against_fastest[~against_fastest["control"] & (against_fastest["measure"] == "training")]
@@ -59,25 +57,17 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     fastest contender, or is ahead. ``pays_from``: with its start-up it is through the article's training
     before the reference, or the reference has no time there.
     """
+    case = ["method", "layers"]
+    limits = table[table["contender"] == reference].set_index(case)["article_s"].rename("limit_s")
+    table = table.join(limits, on=case)
+    table = table.assign(
+        beats_from=table["against_reference"] == "faster",
+        ties_from=table["verdict"].isin(["", "cannot tell", "equal", "faster"]),
+        pays_from=~(table["article_s"] >= table["limit_s"]),
+    )
     lines = []
-    for method, group in table.groupby("method", sort=False):
-        limit = group[group["contender"] == reference].set_index("layers")["article_s"]
-        for contender, own in group.groupby("contender", sort=False):
-            sizes = own.sort_values("neurons", kind="stable")
-            limits = sizes["layers"].map(limit).to_numpy(float)
-            holds = {
-                "beats_from": sizes["against_reference"].eq("faster").to_numpy(),
-                "ties_from": sizes["verdict"].isin(["", "cannot tell", "equal", "faster"]).to_numpy(),
-                "pays_from": (sizes["article_s"].to_numpy() < limits) | np.isnan(limits),
-            }
-            neurons = sizes["neurons"].to_numpy(float)
-            since = {name: neurons[_tail(right)] if right[-1] else np.nan for name, right in holds.items()}
-            before = {name: sizes[name].min() for name in ("startup_s", "compile_s")}
-            lines.append({"method": method, "contender": contender, **before, **since})
+    for (method, contender), own in table.groupby(["method", "contender"], sort=False):
+        sizes = own.sort_values("neurons", kind="stable")
+        found = [since(sizes["neurons"].tolist(), sizes[name]) for name in SINCE]
+        lines.append((method, contender, own["startup_s"].min(), own["compile_s"].min(), *found))
     return pd.DataFrame(lines, columns=["method", "contender", "startup_s", "compile_s", *SINCE])
-
-
-def _tail(right: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> int:
-    """Return where the run of true values begins with which ``right`` ends."""
-    wrong = np.flatnonzero(~right)
-    return int(wrong[-1]) + 1 if wrong.size else 0

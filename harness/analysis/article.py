@@ -1,4 +1,4 @@
-"""The article's claims, each beside what was measured, and where the time of its run goes. Pure."""
+"""The article's claims beside what was measured, and where the time of its run goes. Pure."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,6 @@ from harness.digits import three_digits
 from harness.errors import NothingMeasured
 
 COLUMNS = ["claim", "says", "verdict", "figure", "basis"]
-NOT_MEASURED = "not measured"
 STORAGE = ["contender", "layers", "round", "flat_s", "nested_s"]
 SEEDS = ["run", "seed", "contender", "initial_loss", "final_loss"]
 PART_RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]
@@ -24,65 +23,60 @@ FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "par
 """The tables that `make article` writes: their columns."""
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 _FEW = 3
-"""So many figures are all told; of more, the least and the largest."""
+"""So many figures are all told."""
 
 
 def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     """Return a line for each claim: confirmed, refuted, cannot tell or not measured, with its figures.
 
-    ``storage`` has the rounds of flat and nested forward passes, ``seeds`` the losses of the article's runs.
+    ``storage`` and ``seeds`` are two of the FILES.
     """
     tables = {
         "scaling": results.exponents,
-        "speedup": results.speedups.assign(
-            control=results.speedups["control"].map({True: "yes", False: "no"})
-        ),
+        "speedup": results.speedups[~results.speedups["control"]],
         "crossover": results.crossovers,
         "storage": stored(storage),
         "seeds": printed(article, seeds),
     }
-    lines = [_judge(claim, tables[claim.table]) for claim in article.claim]
+    lines = []
+    for claim in article.claim:
+        own = _lines(tables[claim.table], claim.where)
+        others = _lines(tables[claim.table], {**claim.where, **claim.than}) if claim.than else own[:0]
+        found = own.dropna(subset=["low", "high"])
+        verdict = _verdict(claim, found, others) if len(own) else "not measured"
+        figures = filter(None, [_figures(claim, found), _figures(claim, others) if len(found) else ""])
+        lines.append((claim.name, claim.says, verdict, ", against ".join(figures), f"{claim.table}.csv"))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _judge(claim: Claim, table: pd.DataFrame) -> dict[str, str]:
-    lines = _lines(table, claim.where)
-    found = [one for one in lines if not np.isnan([one["low"], one["high"]]).any()]
-    others = _lines(table, {**claim.where, **claim.than}) if claim.than else []
-    limits = {one["method"]: (one["low"], one["high"]) for one in others}
-    sides = set()
-    for one in found:
-        low, high = limits.get(one.get("method"), (claim.limit, claim.limit))
-        if claim.holds == "inside":
-            sides.add("inside" if one["low"] <= one[claim.value] <= one["high"] else "outside")
-        else:
-            sides.add("above" if one["low"] > high else "below" if one["high"] < low else "neither")
-    if sides - {claim.holds, "neither"}:
-        verdict = "refuted"
-    else:
-        verdict = NOT_MEASURED if not lines else "confirmed" if sides == {claim.holds} else "cannot tell"
-    against = f", against {_figures(claim, others)}" if found and others else ""
-    return {
-        "claim": claim.name,
-        "says": claim.says,
-        "verdict": verdict,
-        "figure": _figures(claim, found) + against,
-        "basis": f"{claim.table}.csv",
-    }
-
-
-def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> list[dict[Any, Any]]:
+def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
     """Return the lines of a table that have these texts."""
-    return table[(table[list(where)] == pd.Series(where)).all(axis=1)].to_dict("records")
+    return table[(table[list(where)] == pd.Series(where)).all(axis=1)]
 
 
-def _figures(claim: Claim, found: list[dict[Any, Any]]) -> str:
-    """Return the figures of a claim with their intervals."""
-    texts = [_figure(claim, one) for one in found]
-    if len(found) > _FEW:
-        values = [float(one[claim.value]) for one in found]
-        texts = [f"{texts[values.index(min(values))]} to {texts[values.index(max(values))]}"]
-    return f"{'; '.join(texts)} {claim.unit}" if found else ""
+def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
+    if claim.holds == "inside":
+        right = found[claim.value].between(found["low"], found["high"])
+        wrong = ~right
+    else:
+        limits = pd.DataFrame({"low": claim.limit, "high": claim.limit}, index=found.index)
+        if claim.than:
+            limits = found[["method"]].join(others.set_index("method")[["low", "high"]], on="method")
+        above, below = found["low"] > limits["high"], found["high"] < limits["low"]
+        right, wrong = (above, below) if claim.holds == "above" else (below, above)
+    if wrong.any():
+        return "refuted"
+    return "confirmed" if right.any() and right.all() else "cannot tell"
+
+
+def _figures(claim: Claim, found: pd.DataFrame) -> str:
+    """Return the figures of a claim with their intervals; of many, the least and the largest."""
+    if found.empty:
+        return ""
+    few = len(found) <= _FEW
+    chosen = found if few else found.loc[[found[claim.value].idxmin(), found[claim.value].idxmax()]]
+    texts = [_figure(claim, one) for one in chosen.to_dict("records")]
+    return f"{('; ' if few else ' to ').join(texts)} {claim.unit}"
 
 
 def _figure(claim: Claim, one: Mapping[Any, Any]) -> str:
@@ -108,14 +102,13 @@ def stored(rounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return the losses that the article prints, and between which 95% of those with our seeds are."""
+    """Return the losses that the article prints, and between which 95% of ours are."""
     lines = []
     for run in article.run:
         own = seeds[seeds["run"] == run.name]
-        for name, published in (("initial loss", run.initial_loss), ("final loss", run.final_loss)):
-            if len(own):
-                low, high = np.quantile(own[name.replace(" ", "_")].to_numpy(float), [0.025, 0.975])
-                lines.append((run.name, name, published, low, high, len(own)))
+        for name in ("initial_loss", "final_loss") if len(own) else ():
+            low, high = np.quantile(own[name].to_numpy(float), [0.025, 0.975])
+            lines.append((run.name, name.replace("_", " "), getattr(run, name), low, high, len(own)))
     return pd.DataFrame(lines, columns=["run", "quantity", "published", "low", "high", "seeds"])
 
 
@@ -123,32 +116,36 @@ def parts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
-    hundred samples take more. Printing is what a hundred epochs take more in training than one epoch of as
-    many steps. Training has the rest of it: the steps and the loss after each epoch, which from outside
-    cannot be told apart, for there are always as many losses of a sample as steps. The end is what is left.
+    hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
+    steps. Training is the rest of it: the steps and, inseparable from outside, the loss after each epoch. The
+    end is what is left. Raises NothingMeasured if nobody has ended all four runs.
     """
-    lines = []
-    for (method, contender), own in runs.groupby(["method", "contender"], sort=False):
-        medians = own.groupby("what")[["wall_s", "training_s", "compile_s"]].median()
-        if len(medians) < 4:
-            continue
-        whole, start = medians.loc["whole"], medians.loc["one sample"]
-        bare, long = medians.loc["no epoch"], medians.loc["one epoch"]
-        start_up = start["wall_s"] - start["compile_s"]
-        data = max(0.0, bare["wall_s"] - bare["compile_s"] - start_up)
-        printing = min(max(0.0, whole["training_s"] - long["training_s"]), whole["training_s"])
-        trained = whole["training_s"] - printing
-        known = start_up + data + whole["compile_s"] + whole["training_s"]
-        seconds = (start_up, data, whole["compile_s"], trained, printing)
-        end = max(0.0, whole["wall_s"] - known)
-        lines.append((contender, method, *seconds, end, max(whole["wall_s"], known)))
-    if not lines:
+    whole, start, bare, long = (
+        runs[runs["what"] == what]
+        .groupby(["contender", "method"], sort=False)[["wall_s", "training_s", "compile_s"]]
+        .median()
+        for what in ("whole", "one sample", "no epoch", "one epoch")
+    )
+    start_s = start["wall_s"] - start["compile_s"]
+    data_s = (bare["wall_s"] - bare["compile_s"] - start_s).clip(lower=0.0)
+    printing_s = (whole["training_s"] - long["training_s"]).clip(0.0, whole["training_s"])
+    known_s = start_s + data_s + whole["compile_s"] + whole["training_s"]
+    seconds = {
+        "start-up_s": start_s,
+        "data_s": data_s,
+        "compiling_s": whole["compile_s"],
+        "training_s": whole["training_s"] - printing_s,
+        "printing_s": printing_s,
+        "end_s": (whole["wall_s"] - known_s).clip(lower=0.0),
+        "whole_s": np.maximum(whole["wall_s"], known_s),
+    }
+    table = pd.DataFrame(seconds).reindex(whole.index).dropna().reset_index()
+    if table.empty:
         raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
-    return pd.DataFrame(lines, columns=["contender", "method", *(f"{part}_s" for part in PARTS), "whole_s"])
+    return table
 
 
 def read(path: Path) -> pd.DataFrame:
     """Return one of the FILES, without a line if there is none; raise ResultsError for any other file."""
-    columns = FILES[path.name]
-    texts = {*COLUMNS, "contender", "layers", "run", "method", "what"}.intersection(columns)
-    return read_csv(path, columns, "make article", texts=texts, blank=["figure"])
+    texts = {*COLUMNS, "contender", "layers", "run", "method", "what"}.intersection(FILES[path.name])
+    return read_csv(path, FILES[path.name], "make article", texts=texts, blank=["figure"])

@@ -1,17 +1,16 @@
 """From which size on the better method in the slower language wins, and start-up no longer counts. Pure.
 
-Between the shapes that were measured the models of cost.py interpolate, along shapes whose layer sizes lie
-between those of two neighbours.
+The models of cost.py interpolate along shapes between measured neighbours.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, permutations
-from typing import Any
+from statistics import mode
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost, Estimate, Layers
+from harness.analysis.cost import Cost, Costs, Estimate, Layers
 from harness.case import ARTICLE_RUN, METHODS, Shape
 
 COLUMNS = [
@@ -19,17 +18,17 @@ COLUMNS = [
     *("neurons", "low", "high", "most_neurons"),
 ]
 FARTHEST = 100.0
-"""Multiply-adds, in multiples of those measured, up to which a model is asked."""
-SMALL_SHARE = 0.1
+"""How far beyond the measured multiply-adds a model is asked, as a factor."""
+_SMALL_SHARE = 0.1
 _STEPS = 25
 """Points between two neighbouring shapes."""
 
 
-def path(shapes: Sequence[str]) -> list[Layers]:
+def path(shapes: Iterable[str]) -> list[Layers]:
     """Return shapes from the smallest to the largest, with others between those of equally many layers."""
     known = sorted({Shape.parse(text) for text in shapes}, key=lambda shape: shape.size)
-    most = max(known, key=lambda shape: sum(len(other.layers) == len(shape.layers) for other in known))
-    known = [shape for shape in known if len(shape.layers) == len(most.layers)]
+    depth = mode(len(shape.layers) for shape in known)
+    known = [shape for shape in known if len(shape.layers) == depth]
     points: list[Layers] = [tuple(map(float, known[0].layers))]
     for one, other in pairwise(known):
         logs = np.log(one.layers), np.log(other.layers)
@@ -38,51 +37,44 @@ def path(shapes: Sequence[str]) -> list[Layers]:
     return points
 
 
-def crossovers(costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, reference: str) -> pd.DataFrame:
+def crossovers(costs: Costs, medians: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return a line for each size from which on something holds.
 
     ``kind`` is training or process: ``contender`` with ``method`` is faster than another with a worse method,
-    one of the two being the reference; or start-up: that takes less than a tenth of the process. ``low`` and
-    ``high`` bound the neurons from which on it holds; ``neurons`` is empty where it never does up to
-    ``most_neurons``. What holds for all sizes begins with the smallest.
+    one of the two being the reference; or start-up: that takes less than a tenth of the process. It holds
+    from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
+    ``most_neurons``, and the smallest size if it always does.
     """
     if not costs:
         return pd.DataFrame(columns=COLUMNS)
-    points = path(list(medians["layers"]))
+    points = path(medians["layers"])
     lines = []
     for slow, fast in _rivals(costs, medians, reference):
         who = slow.contender, slow.method, fast.contender, fast.method
         reach = _within(points, slow, fast)
-        lines.append(("training", *who, *_since(reach, slow.step(reach).over(fast.step(reach)), 1.0)))
-        lines.append(
-            ("process", *who, *_since(reach, _article(slow, reach).over(_article(fast, reach)), 1.0))
-        )
+        for kind, seconds in (("training", Cost.step), ("process", _article)):
+            ratios = [seconds(slow, point).over(seconds(fast, point)) for point in reach]
+            lines.append((kind, *who, *_since(reach, ratios, 1.0)))
     for cost in costs.values():
         reach = _within(points, cost)
-        share = cost.process(reach, ARTICLE_RUN.samples, 0).over(_article(cost, reach))
-        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, share, SMALL_SHARE)))
+        shares = [cost.process(point, ARTICLE_RUN.samples, 0).over(_article(cost, point)) for point in reach]
+        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, _SMALL_SHARE)))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _within(points: Sequence[Layers], *costs: Cost) -> list[Layers]:
+def _within(points: Iterable[Layers], *costs: Cost) -> list[Layers]:
     """Return the points at which all of the models may be asked."""
-    beyond = np.max([cost.beyond(list(points)) for cost in costs], axis=0)
-    return [point for point, far in zip(points, beyond, strict=True) if far <= FARTHEST]
+    return [point for point in points if max(cost.beyond(point) for cost in costs) <= FARTHEST]
 
 
-def _article(cost: Cost, points: list[Layers]) -> Estimate:
-    """Return the seconds of processes that train as much as the article's."""
-    return cost.process(points, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
+def _article(cost: Cost, layers: Layers) -> Estimate:
+    """Return the seconds of a process that trains as much as the article's."""
+    return cost.process(layers, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
 
 
-def _rivals(
-    costs: Mapping[tuple[str, str], Cost], medians: pd.DataFrame, reference: str
-) -> Iterator[tuple[Cost, Cost]]:
-    """Yield who is slower by the same method and has the better one, and who is faster and has the worse."""
-    times = {
-        (str(contender), str(method)): own.set_index("layers")["median"]
-        for (contender, method), own in medians.groupby(["contender", "method"])
-    }
+def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tuple[Cost, Cost]]:
+    """Yield the model of a slower contender with the better method, and of a faster one with the worse."""
+    times = medians.pivot(index="layers", columns=["contender", "method"], values="median")
     for slow, fast in permutations(costs.values(), 2):
         is_asked = slow.contender != fast.contender and reference in (slow.contender, fast.contender)
         better = METHODS.index(slow.method) > METHODS.index(fast.method)
@@ -92,13 +84,14 @@ def _rivals(
                 yield slow, fast
 
 
-def _since(points: list[Layers], found: Estimate, limit: float) -> tuple[float, float, float, int]:
+def _since(points: Sequence[Layers], found: Sequence[Estimate], limit: float) -> list[float]:
     """Return from how many neurons on what was found is below a limit, with an interval, and the most."""
-    neurons = [sum(point) for point in points]
+    neurons = [round(sum(point)) for point in points]
+    ends = ([getattr(one, end) < limit for one in found] for end in ("value", "low", "high"))
+    return [*(since(neurons, holds) for holds in ends), neurons[-1]]
 
-    def since(values: Any) -> float:
-        above = np.flatnonzero(values >= limit)
-        place = int(above[-1]) + 1 if above.size else 0
-        return round(neurons[place]) if place < len(neurons) else np.nan
 
-    return since(found.value), since(found.low), since(found.high), round(neurons[-1])
+def since(neurons: Sequence[float], holds: Iterable[bool]) -> float:
+    """Return from how many neurons on something holds, up to the largest size; nan if nowhere."""
+    first = 1 + max((place for place, is_so in enumerate(holds) if not is_so), default=-1)
+    return neurons[first] if first < len(neurons) else np.nan

@@ -1,6 +1,6 @@
-"""Frames of what is stored: one line a run, one line a loss, and the tables that commands left behind."""
+"""Frames of what is stored: runs, losses, and the tables that commands left."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,49 +8,36 @@ import pandas as pd
 from harness.case import METHODS, Shape
 from harness.codec import shown_error
 from harness.errors import ResultsError
-from harness.records import LOSS_COLUMNS, LossKey
 from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 LANE = ["method", "layers", "contender"]
 """Whose runs, but for the control's."""
-_NUMBERS = ["training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"]
-_NUMBERS += ["initial_loss", "final_loss"]
-"""Columns that may be empty."""
+_MAY_BE_EMPTY = (
+    *("training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"),
+    *("initial_loss", "final_loss"),
+)
 
 
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the rows as a frame with three columns that follow from others.
+    """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``step_s``.
 
-    ``cpu_s``, ``startup_s`` (the whole process except training and compiling) and ``step_s`` (training per
-    training step).
+    A start-up is the whole process except training and compiling.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
-    runs = runs.astype({"layers": str, **dict.fromkeys(_NUMBERS, float)})
+    runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
     return runs
 
 
-def timed(runs: pd.DataFrame, status: str = "ok") -> pd.DataFrame:
-    """Return the runs after the warm-up that have the right losses, or another ``status``."""
-    return runs[(runs["status"] == status) & ~runs["warm_up"]]
-
-
-def losses_frame(losses: Mapping[LossKey, Iterable[float]]) -> pd.DataFrame:
-    """Return the losses as a frame: contender, method, layers, epoch, loss."""
-    lines = [(*key, epoch, loss) for key, values in losses.items() for epoch, loss in enumerate(values)]
-    return pd.DataFrame(lines, columns=list(LOSS_COLUMNS))
-
-
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort by method, then by size if there is a shape, and keep the order of everything else."""
-    rank = table["method"].map(METHODS.index)
-    shapes = table["layers"] if "layers" in table else pd.Series("1-1", index=table.index)
-    sizes = {text: Shape.parse(text).size for text in shapes.unique()}
-    order = pd.DataFrame({"rank": rank, "size": shapes.map(sizes).astype(float)})
-    return table.loc[order.sort_values(["rank", "size"], kind="stable").index].reset_index(drop=True)
+    """Sort by method, then by size, and keep the order of everything else."""
+    ranks = {"method": METHODS.index, "layers": lambda text: float(Shape.parse(text).size)}
+    return table.sort_values(
+        [*ranks], key=lambda column: column.map(ranks[str(column.name)]), kind="stable", ignore_index=True
+    )
 
 
 def read_csv(
@@ -62,10 +49,10 @@ def read_csv(
     flags: Collection[str] = (),
     blank: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Return the table that ``command`` wrote; it has no line if there is no such file.
+    """Return the table that ``command`` wrote, without a line if there is no such file.
 
-    ``texts`` are columns of words, ``flags`` of yes or no, all others of numbers. Cells may be empty in
-    ``blank`` only: they are "" among words and nan among numbers. Raises ResultsError for any other file.
+    ``texts`` are columns of words, ``flags`` of yes or no, all others of numbers. Only in ``blank`` may cells
+    be empty: they are "" among words and nan among numbers. Raises ResultsError for any other file.
     """
     if not path.exists():
         return pd.DataFrame(columns=columns)

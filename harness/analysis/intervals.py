@@ -1,10 +1,11 @@
 """Intervals of medians and of slopes, and what they say. Pure functions of numbers.
 
-Rounds that follow one another are not independent, and a machine drifts. So an interval is the wider of two:
-order statistics, exact for as many independent rounds as these are worth, and Student's t over the medians of
-consecutive blocks of rounds. docs/method.md compares this with other estimators on recorded noise.
+Consecutive rounds are not independent, and a machine drifts. So an interval is the wider of two: order
+statistics for as many independent rounds as these are worth, and Student's t over the medians of consecutive
+blocks. docs/method.md compares this with other estimators on recorded noise.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from statistics import median
@@ -24,7 +25,7 @@ BLOCKS_FOR_ONE = 3
 """How many blocks are worth an independent one."""
 _MOST_LAG1 = 0.9
 NOISY = 1.15
-"""The factor of 1 beyond which the interval of a control says that a machine is no good for measuring."""
+"""The factor of 1 beyond which the interval of a control says that the machine is too noisy."""
 _ROUNDING = 1e-9
 
 
@@ -34,7 +35,7 @@ class Interval(NamedTuple):
     low: float
     high: float
     level: float
-    """What order statistics alone reach, were the effective rounds independent: 95% or more from six on."""
+    """What order statistics alone reach for the effective rounds: 95% or more from six on."""
     effective_rounds: float
     """How many independent rounds these are worth."""
     lag1: float
@@ -42,15 +43,13 @@ class Interval(NamedTuple):
 
 
 def median_interval(values: Numbers) -> Interval:
-    """Return the interval of the median of positive ``values``, in the order in which they were measured.
+    """Return the interval of the median of positive ``values`` in the order of measuring; nan without two.
 
-    nan if there are not two. Below six effective rounds order statistics alone do not reach 95%, not even by
-    the whole range: then it is Student's t that counts.
+    Below six effective rounds not even the whole range reaches 95%: then Student's t counts.
     """
     n = values.size
     if n < 2:
-        nan = float("nan")
-        return Interval(low=nan, high=nan, level=nan, effective_rounds=float(n), lag1=nan)
+        return Interval(math.nan, math.nan, math.nan, effective_rounds=float(n), lag1=math.nan)
     lag1 = autocorrelation(values)
     correlated = min(max(lag1, 0.0), _MOST_LAG1)
     effective = n * (1.0 - correlated) / (1.0 + correlated)
@@ -65,7 +64,7 @@ def median_interval(values: Numbers) -> Interval:
 def order_interval(values: Numbers, effective: int) -> tuple[float, float, float]:
     """Return the order statistics around the median of values that are worth so many, and their level.
 
-    Ranks of the effective number become the same shares of all: the whole range if 95% is out of reach.
+    Ranks become the same shares of all values: the whole range if 95% is out of reach.
     """
     rank, level = median_rank(effective)
     place = int(rank / (effective + 1) * (values.size + 1)) if level >= CONFIDENCE else 1
@@ -77,8 +76,8 @@ def order_interval(values: Numbers, effective: int) -> tuple[float, float, float
 def median_rank(n: int) -> tuple[int, float]:
     """Return k, and the level of the interval from the k-th smallest to the k-th largest of n values.
 
-    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values fall on
-    one side of it: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
+    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values are on
+    one side: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
     """
     levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
     rank = max(1, sum(level >= CONFIDENCE for level in levels))
@@ -88,7 +87,7 @@ def median_rank(n: int) -> tuple[int, float]:
 def autocorrelation(values: Numbers) -> float:
     """Return the correlation of the ranks of neighbours, less its bias of -(1 + 4 r) / n; 0 if all are equal.
 
-    Ranks, because one run that stalls must not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
+    Ranks, lest one run that stalls hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts + 1) / 2.0)[places]
@@ -101,7 +100,7 @@ def autocorrelation(values: Numbers) -> float:
 
 
 def block_medians(values: Numbers, blocks: int) -> Numbers:
-    """Return the median of each of so many consecutive parts of ``values``, as equal in size as can be."""
+    """Return the medians of so many consecutive parts of ``values``, as equal in size as can be."""
     return np.array([median(part.tolist()) for part in np.array_split(values, blocks)])
 
 
@@ -112,15 +111,20 @@ def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
 
 
 def block_half_width(estimates: Numbers) -> float:
-    """Return half the width of Student's t interval from one estimate for each block of a sweep.
+    """Return half the width of Student's t interval from one estimate for each block; nan without two.
 
-    Blocks are so long that what one round does to the next hardly matters between them (batch means: Conway,
-    Management Science 10, 1963). But a machine's noise has the more of what lasts, the longer that lasts: the
-    next sweep differs as much as the next block does. So six blocks are worth no more than two.
+    Between blocks it hardly matters what a round does to the next (batch means: Conway, Management Science
+    10, 1963). But slow noise is as large between blocks as between sweeps, so six are worth no more than two.
     """
     count = estimates.size
-    spread = estimates.std(ddof=1) / np.sqrt(count / BLOCKS_FOR_ONE)
-    return float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0) * spread)
+    if count < 2:
+        return math.nan
+    return student_t(count - 1) * (float(estimates.std(ddof=1)) / math.sqrt(count / BLOCKS_FOR_ONE))
+
+
+def student_t(freedom: float) -> float:
+    """Return how many standard errors are half a 95% interval, with so many degrees of freedom."""
+    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
 
 
 def share_interval(hits: int, trials: int) -> tuple[float, float]:
@@ -134,12 +138,12 @@ def share_interval(hits: int, trials: int) -> tuple[float, float]:
 def verdict(ratio: float, low: float, high: float, floor: float, margin: float | None = None) -> str:
     """Say in words what a ratio means: equal, faster, slower or cannot tell.
 
-    ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth, in either direction. ``faster``
-    and ``slower``: it does not hold 1, and the ratio is beyond the ``floor``, within which somebody who ran
-    against himself has his interval; if nobody did, that is nan, and the interval alone decides.
+    ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth. ``faster`` and ``slower``: it
+    excludes 1, and the ratio is beyond the ``floor``, the factor of 1 within which the control's interval
+    lies; without a control that is nan, and the interval alone decides.
     """
     floor = 1.0 if np.isnan(floor) else floor
-    if margin is not None and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
+    if margin and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
         return "equal"
     if low > 1.0 and ratio > floor:
         return "faster"
@@ -147,9 +151,9 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
 
 
 def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
-    """Return one value over another, both independent and given with the low and high of their intervals.
+    """Return the quotient of independent values, all three with the low and high of their intervals.
 
-    What is returned has these three, too; half widths add as squares of logarithms. All may be arrays.
+    Half widths add as squares of logarithms. All may be arrays.
     """
     (top, top_low, top_high), (bottom, bottom_low, bottom_high) = np.log(above), np.log(below)
     middle = top - bottom
@@ -165,38 +169,34 @@ class PowerLaw(NamedTuple):
     high: float
     r_squared: float
     curvature: float
-    """By how much the exponent grows each time that x doubles."""
+    """How much the exponent grows each time that x doubles."""
     curvature_low: float
     curvature_high: float
 
     @property
     def fits(self) -> bool:
-        """Whether the points show no curvature: a straight line is what they may lie on."""
-        return not (self.curvature_low > _ROUNDING or self.curvature_high < -_ROUNDING)
+        """Whether the blocks show no curvature: the points may lie on a straight line."""
+        return self.curvature_low <= _ROUNDING and self.curvature_high >= -_ROUNDING
 
 
 def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerLaw:
     """Fit by least squares on the logarithms; ``x`` has three different values or more.
 
-    ``by_block`` has a row for each block of the sweep, with what ``y`` was in that. The same fit to each row
-    gives the intervals; they are nan without it.
+    ``by_block`` has a row of ``y`` for each block. Fits to these give the intervals, nan without two.
     """
     u, v = np.log(x), np.log(y)
+    rows = np.log(y[None] if by_block is None else by_block).T
     line, bend = np.polyfit(u, v, 1), np.polyfit(u, v, 2)
     per_doubling = 2.0 * np.log(2.0)
-    half = half_curvature = float("nan")
-    if by_block is not None:
-        rows = np.log(by_block).T
-        half = block_half_width(np.polyfit(u, rows, 1)[0])
-        half_curvature = per_doubling * block_half_width(np.polyfit(u, rows, 2)[0])
-    residuals = v - np.polyval(line, u)
-    total = float(((v - v.mean()) ** 2).sum())
-    curvature = per_doubling * float(bend[0])
+    half = block_half_width(np.polyfit(u, rows, 1)[0])
+    half_curvature = per_doubling * block_half_width(np.polyfit(u, rows, 2)[0])
+    residuals, total = v - np.polyval(line, u), float(((v - v.mean()) ** 2).sum())
+    exponent, curvature = float(line[0]), per_doubling * float(bend[0])
     return PowerLaw(
-        exponent=float(line[0]),
-        low=float(line[0]) - half,
-        high=float(line[0]) + half,
-        r_squared=1.0 - float(residuals @ residuals) / total if total else float("nan"),
+        exponent=exponent,
+        low=exponent - half,
+        high=exponent + half,
+        r_squared=1.0 - float(residuals @ residuals) / total if total else math.nan,
         curvature=curvature,
         curvature_low=curvature - half_curvature,
         curvature_high=curvature + half_curvature,

@@ -1,6 +1,6 @@
-"""What the in-process benchmarks of the programs measured: pytest-benchmark's file, Criterion's folder.
+"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folder.
 
-Both are read as their tools document them. A kernel is one call of an inner function at one shape.
+A kernel is one call of an inner function at one shape.
 """
 
 import json
@@ -16,84 +16,71 @@ from harness.analysis.frames import read_csv
 from harness.case import Shape
 from harness.errors import ResultsError
 
-REFERENCE_KERNEL = "step-naive"
-PEAK_KERNEL = "peak-multiply-add"
+_REFERENCE = "step-naive"
+_PEAK = "peak-multiply-add"
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
     *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
 ]
-_TEXTS = ("contender", "kernel", "layers", "against")
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
     """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
 
-    Both arguments map a contender's name to where its results are. ``times_as_fast`` compares a training step
-    with the same contender's kernel ``against`` on the same shape: the one of which it is a variant, as
+    Both arguments map contenders to where their results are. ``times_as_fast`` compares a training step with
+    the same contender's kernel ``against`` on the same shape: that of which it is a variant, as
     step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
-    multiplications of one call, if the benchmark tells them; ``share_of_peak`` is their rate divided by that
-    of the peak kernel, which does nothing but independent multiplications and additions.
+    multiplications of one call, if known; ``share_of_peak`` is their rate over that of the peak kernel.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
         for contender, path in sources.items():
             try:
                 measured += [{"contender": contender, "against": "", **line} for line in read(path)]
-            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            except (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
                 raise ResultsError(
                     f"{path}: is not what the benchmark writes: {error!r}; run make kernels again"
                 ) from error
     times = {(one["contender"], one["layers"], one["kernel"]): one["median_s"] for one in measured}
-    rates = {
-        one["contender"]: one["operations"] / one["median_s"]
-        for one in measured
-        if one["kernel"] == PEAK_KERNEL and one["operations"]
-    }
-    for one in measured:
+    for one in (one for one in measured if one["kernel"].startswith("step-")):
         case, kernel, median_s = (one["contender"], one["layers"]), one["kernel"], one["median_s"]
-        if one["contender"] in rates and one["operations"]:
-            one["share_of_peak"] = one["operations"] / median_s / rates[one["contender"]]
-        if not kernel.startswith("step-"):
-            continue
         one["ns_per_parameter"] = median_s * 1e9 / Shape.parse(one["layers"]).parameters
         others = (name for *of, name in times if tuple(of) == case and kernel.startswith(f"{name}-"))
-        against = next(others, REFERENCE_KERNEL)
+        against = next(others, _REFERENCE)
         if (*case, against) in times:
             one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
-    return pd.DataFrame(measured, columns=COLUMNS)
+    table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float})
+    rates = table["operations"] / table["median_s"]
+    peaks = rates[table["kernel"] == _PEAK].groupby(table["contender"]).last()
+    return table.assign(share_of_peak=rates / table["contender"].map(peaks))
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return what kernels.csv holds, if there is one; raise ResultsError for any other file."""
-    return read_csv(path, COLUMNS, "make kernels", texts=_TEXTS, blank=["against", *COLUMNS[8:]])
+    """Return what kernels.csv holds, if anything; raise ResultsError for any other file."""
+    texts = ["contender", "kernel", "layers", "against"]
+    return read_csv(path, COLUMNS, "make kernels", texts=texts, blank=["against", *COLUMNS[8:]])
 
 
 def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` and, from the file of an earlier call, the contenders that it does not have."""
+    """Return ``table`` and, from an earlier file, the contenders that it does not have."""
     earlier = read(path)
     kept = earlier[~earlier["contender"].isin(table["contender"])]
     return pd.concat([table, kept], ignore_index=True) if len(kept) else table
 
 
-def _measurement(kernel: object, layers: object, operations: object, samples_s: object) -> dict[str, Any]:
-    """Return what one benchmark measured; raise ValueError or TypeError where it cannot have."""
-    if not isinstance(kernel, str) or not isinstance(layers, str) or not isinstance(samples_s, list):
-        raise TypeError(f"kernel {kernel!r}, layers {layers!r}")
+def _measurement(
+    kernel: str, layers: str, operations: float | None, samples_s: list[float]
+) -> dict[str, Any]:
+    """Return what one benchmark measured; raise ValueError where it cannot have."""
     # The kernels of the peaks have no network.
     if not kernel.startswith("peak-"):
         Shape.parse(layers)
     if not samples_s or not all(0.0 < seconds < math.inf for seconds in samples_s):
         raise ValueError(f"{kernel} {layers} has no times above zero")
-    if operations is not None and not isinstance(operations, int):
-        raise TypeError(f"operations {operations!r}")
-    quartiles = np.percentile(samples_s, [50, 25, 75]).tolist()
-    return {
-        "kernel": kernel,
-        "layers": layers,
-        "operations": operations,
-        "samples": len(samples_s),
-        **dict(zip(("median_s", "lower_quartile_s", "upper_quartile_s"), quartiles, strict=True)),
-    }
+    about = {"kernel": kernel, "layers": layers, "operations": operations and float(operations)}
+    lower, median, upper = np.percentile(samples_s, [25, 50, 75]).tolist()
+    quartiles = {"median_s": median, "lower_quartile_s": lower, "upper_quartile_s": upper}
+    return {**about, "samples": len(samples_s), **quartiles}
 
 
 def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
@@ -112,9 +99,8 @@ def _criterion(path: Path) -> Iterator[dict[str, Any]]:
     for file in found:
         about = json.loads(file.read_text(encoding="utf-8"))
         sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
-        samples_s = [
-            time * 1e-9 / count for count, time in zip(sample["iters"], sample["times"], strict=True)
-        ]
+        calls = zip(sample["iters"], sample["times"], strict=True)
+        samples_s = [nanoseconds * 1e-9 / count for count, nanoseconds in calls]
         operations = (about["throughput"] or {}).get("Elements")
         yield _measurement(about["group_id"], about["value_str"], operations, samples_s)
 

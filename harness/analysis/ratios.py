@@ -12,12 +12,12 @@ from harness.analysis.intervals import Numbers, median_interval, verdict
 from harness.rows import WITH_LOSSES
 
 MEASURES = {"training_s": "training", "wall_s": "process"}
-"""What ratios are made of: a column of a frame of runs, and the word for it."""
+"""What ratios are made of: a column of the runs, and the word for it."""
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
 SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
-"""Modified z-score from which on a run is flagged (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
+"""Modified z-score of an outlier (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
 COLUMNS = [
     *CASE,
@@ -28,18 +28,17 @@ _NUMBERS = ("effective_rounds", "lag1", "ratio", "low", "high", "level", "floor"
 
 
 def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per case, contender and measure: status, n, median and its interval, MAD, quartiles, ...
+    """Return a line per case, contender and measure: status, and the spread of its values.
 
-    Who never had the right losses on a case stays visible, marked, with the times of the wrong ones.
+    A contender that never had the right losses on a case has the times of the wrong ones.
     """
-    lines = []
+    lines: list[dict[Any, Any]] = []
     for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
         own = rounds[one["method"], one["layers"], one["contender"], False]
-        about = {name: one[name] for name in (*CASE, "contender")}
         for measure in SUMMARISED:
             values = own[measure].dropna().to_numpy()
             if values.size:
-                lines.append({**about, "measure": measure, "status": one["status"], **spread(values)})
+                lines.append({**one, "measure": measure, **spread(values)})
     return pd.DataFrame(lines, columns=[*CASE, "contender", "measure", "status", *spread(np.zeros(1))])
 
 
@@ -68,9 +67,9 @@ def speedups(
     """Return how many times as fast as the reference each contender is, per case and measure.
 
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control line holds who ran twice a round against itself. ``floor`` is the factor of 1 within
-    which its interval lies; ``floor_layers`` says of what shape, the nearest in size of the same method. If
-    there is no ratio, the verdict is the contender's status, or ``cannot tell`` if that is ok.
+    the rounds. A control is a contender against itself. ``floor`` is the factor of 1 within which its
+    interval lies, ``floor_layers`` its shape: the nearest in size of the same method. Without a ratio the
+    verdict is the contender's status, or ``cannot tell`` if that is ok.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
     right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
@@ -78,35 +77,23 @@ def speedups(
     lines: list[dict[Any, Any]] = []
     for one in became.to_dict("records"):
         name, control = one["contender"], one["control"]
-        against = name if control else reference
-        if name == against and not control:
+        if name == reference and not control:
             continue
-        case = one["method"], one["layers"]
+        case, against = (one["method"], one["layers"]), name if control else reference
         ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
-        for word, values in zip(MEASURES.values(), ratios.to_numpy().T, strict=True):
-            lines.append(
-                {
-                    **one,
-                    "reference": against,
-                    "measure": word,
-                    "rounds": values.size,
-                    "ratio": float(np.median(values)) if values.size else np.nan,
-                    **median_interval(values)._asdict(),
-                }
-            )
+        for column, measure in MEASURES.items():
+            values = ratios[column].to_numpy()
+            about = {"reference": against, "measure": measure, "rounds": values.size}
+            middle = float(np.median(values)) if values.size else math.nan
+            lines.append({**one, **about, "ratio": middle, **median_interval(values)._asdict()})
     floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
-        kind = line["method"], line["measure"]
+        kind, neurons = (line["method"], line["measure"]), line["neurons"]
         own = [floor for floor in floors if (floor["method"], floor["measure"]) == kind]
-        nearest = min(own, key=lambda floor: _distance(floor, line), default=None)
-        line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else np.nan
+        nearest = min(own, key=lambda floor: abs(math.log(floor["neurons"] / neurons)), default=None)
+        line["floor"] = max(nearest["high"], 1.0 / nearest["low"]) if nearest else math.nan
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
-    # Without a line there would be no numbers to tell the types from.
+    # Without a line there are no numbers to tell the types from.
     return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool, **dict.fromkeys(_NUMBERS, float)})
-
-
-def _distance(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> float:
-    """Return how far apart two cases are in size, as a factor's logarithm."""
-    return abs(math.log(one["neurons"] / other["neurons"]))

@@ -1,4 +1,4 @@
-"""What a sweep showed: one value, from which every table and picture takes its numbers."""
+"""What a sweep showed: the numbers of every table and picture."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,23 +10,22 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
-from harness.analysis.cost import Cost
-from harness.analysis.frames import LANE, in_order, losses_frame, runs_frame
-from harness.analysis.intervals import Numbers
+from harness.analysis.cost import Costs
+from harness.analysis.frames import CASE, LANE, in_order, runs_frame
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import Shape, example
 from harness.errors import NothingMeasured, UsageError
 from harness.plan import Plan
-from harness.records import SweepFolder
+from harness.records import LOSS_COLUMNS, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Made, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
-"""The status of who was asked for: the plan has no run of it; the plan has, but none was timed yet."""
+"""The status without a timed run: the plan has none, or has some that were not made yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood. What follows from the runs is computed when it is first asked for, and kept.
+    """A sweep, understood; what follows from the runs is computed when it is first asked for.
 
     Frames are sorted by method, then by size.
     """
@@ -50,7 +49,7 @@ class Results:
     runs: pd.DataFrame
     """One line a run."""
     outcomes: pd.DataFrame
-    """What became of each contender on each case, whether or not it can be compared."""
+    """What became of each contender on each case."""
 
     @property
     def path(self) -> Path:
@@ -60,19 +59,17 @@ class Results:
     @cached_property
     def losses(self) -> pd.DataFrame:
         """One line an epoch, per contender and case."""
-        return losses_frame(self.folder.losses())
+        kept = self.folder.losses().items()
+        lines = [(*key, epoch, loss) for key, losses in kept for epoch, loss in enumerate(losses)]
+        return pd.DataFrame(lines, columns=LOSS_COLUMNS)
 
     @cached_property
     def _rounds(self) -> dict[Lane, pd.DataFrame]:
-        """The timed runs of each lane by round: those of its status, with the right losses or wrong ones."""
+        """The timed runs of each lane that have its status, by round."""
         after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
-        return {
-            (str(method), str(layers), str(contender), bool(control)): own
-            for (method, layers, contender, control), own in after.groupby([*LANE, "control"], sort=False)[
-                SUMMARISED
-            ]
-        }
+        lanes = after.groupby([*LANE, "control"], sort=False)[SUMMARISED]
+        return {(str(of[0]), str(of[1]), str(of[2]), bool(of[3])): own for of, own in lanes}
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -81,12 +78,12 @@ class Results:
 
     @cached_property
     def medians(self) -> pd.DataFrame:
-        """The part of the summary that is about the seconds of a training step."""
+        """The summary of the seconds of a training step."""
         return self.summary[self.summary["measure"] == "step_s"].reset_index(drop=True)
 
     @cached_property
     def speedups(self) -> pd.DataFrame:
-        """How many times as fast as the reference; the verdict of who has no ratio says why."""
+        """How many times as fast as the reference; without a ratio the verdict says why."""
         return self._over(self.reference)
 
     def _over(self, reference: str) -> pd.DataFrame:
@@ -95,11 +92,10 @@ class Results:
 
     @cached_property
     def standings(self) -> pd.DataFrame:
-        """One line per case and contender: what became of it, its time of a step, its ratios.
+        """One line per case and contender, without controls: its outcome, its time of a step, its ratios.
 
-        The columns of the outcomes, but controls are left out; ``step_s``, ``step_low``, ``step_high``; and
-        for each measure ``training_ratio``, ``training_low``, ``training_high``, ``training_floor`` and
-        ``training_verdict``. What there is not is nan, or an empty verdict: the reference has no ratio.
+        It has ``step_s``, ``step_low``, ``step_high``, and for each measure ``training_ratio``, ``_low``,
+        ``_high``, ``_floor`` and ``_verdict``. What is missing is nan, or an empty verdict.
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
@@ -120,36 +116,28 @@ class Results:
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
-        """From which size on each contender is worth it; empty where there is nobody to choose from."""
-        enough = len(self.contenders) > 2
-        return alternatives.thresholds(self.alternatives if enough else self.alternatives[:0], self.reference)
-
-    @cached_property
-    def _steps(self) -> dict[tuple[str, str, str], Numbers]:
-        """The seconds of a step in each round, by method, shape and contender."""
-        return {lane[:3]: own["step_s"].to_numpy() for lane, own in self._rounds.items() if not lane[3]}
+        """From which size on each contender is worth it; empty if there are only two."""
+        table = self.alternatives if len(self.contenders) > 2 else self.alternatives[:0]
+        return alternatives.thresholds(table, self.reference)
 
     @cached_property
     def exponents(self) -> pd.DataFrame:
-        """How training time grows with the neurons, and where that is no power law."""
-        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._steps)
+        """How training time grows with the neurons."""
+        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._rounds)
 
     @cached_property
-    def costs(self) -> Mapping[tuple[str, str], Cost]:
+    def costs(self) -> Costs:
         """What a training step costs, by contender and method."""
-        return cost.costs(self.summary, self.runs, self._steps)
+        return cost.costs(self.summary, self.runs, self._rounds)
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
-        """From which size on who overtakes whom, and start-up no longer counts."""
+        """From which size on one overtakes another, and start-up no longer counts."""
         return crossover.crossovers(self.costs, self.medians[self.medians["status"] == "ok"], self.reference)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:
-        """The first run of each case and contender that failed, with its seconds per step.
-
-        These are a lower bound for a timeout, and no measurement at all for the others.
-        """
+        """The first failed run of each case and contender; its seconds per step bound those of a timeout."""
         failed = self.runs[self.runs["status"].isin(FAILED)].drop_duplicates(LANE)
         return in_order(failed.assign(step_s=failed["wall_s"] / (failed["samples"] * failed["epochs"])))
 
@@ -168,8 +156,8 @@ def understand(
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
-    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and the
-    shape of the one case that is wanted; ``rows`` are those of the folder, if they have been read before.
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and
+    shape of the one case that is wanted; ``rows`` are the folder's, if they have been read before.
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
@@ -202,12 +190,11 @@ def understand(
 
 
 def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
-    """Return what became of everybody who was asked for: a line per case and contender, and per control.
+    """Return a line per case and contender that was planned or has run, and per control.
 
-    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses at all; or else
-    why the first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs that
-    had some, warm-ups included, ``differing`` those of them that had wrong ones, and ``failure`` is why the
-    first of those that failed did.
+    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses; or else why the
+    first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs with losses,
+    warm-ups included, ``differing`` those with wrong ones; ``failure`` is why the first run failed.
     """
     asked = _asked(plan) if plan else {}
     runs: dict[Lane, list[Row]] = defaultdict(list)
@@ -216,28 +203,17 @@ def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
     lines = []
     for lane in {**asked, **runs}:
         method, layers, contender, control = lane
-        shape, own = Shape.parse(layers), runs.get(lane, [])
+        shape, own = Shape.parse(layers), runs[lane]
         statuses, after_warm_up = [row.status for row in own], {row.status for row in own if row.run.round}
         failure = next((status for status in statuses if status in FAILED), "")
         ended = [status for status in WITH_LOSSES if status in after_warm_up]
         words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
-        lines.append(
-            {
-                "method": method,
-                "layers": layers,
-                "neurons": shape.neurons,
-                "parameters": shape.parameters,
-                "multiply_adds": shape.multiply_adds(method),
-                "contender": contender,
-                "control": control,
-                "status": next(filter(None, words)),
-                "with_losses": sum(status in WITH_LOSSES for status in statuses),
-                "differing": statuses.count("mismatch"),
-                "parity": _parity(own),
-                "failure": failure,
-            }
-        )
-    return in_order(pd.DataFrame(lines))
+        case = method, layers, shape.neurons, shape.parameters, shape.multiply_adds(method)
+        with_losses = sum(status in WITH_LOSSES for status in statuses)
+        became = next(filter(None, words)), with_losses, statuses.count("mismatch"), _parity(own), failure
+        lines.append((*case, contender, control, *became))
+    names = ["contender", "control", "status", "with_losses", "differing", "parity", "failure"]
+    return in_order(pd.DataFrame(lines, columns=[*CASE, *names]))
 
 
 def _asked(plan: Plan) -> dict[Lane, str]:
@@ -253,8 +229,7 @@ def _asked(plan: Plan) -> dict[Lane, str]:
 
 
 def _parity(rows: Sequence[Row]) -> str:
-    """Return the one word for the parity of several runs, or the first text that says worse."""
-    wrong = [row.parity for row in rows if row.status == "mismatch"]
-    texts = [text for text in (*wrong, *(row.parity for row in rows)) if text]
-    others = [text for text in texts if text not in ("identical", "reference")]
-    return others[0] if others else "identical" if texts else ""
+    """Return the parity of several runs: the first that is not identical, wrong losses before others."""
+    texts = [row.parity for row in sorted(rows, key=lambda row: row.status != "mismatch") if row.parity]
+    others = (text for text in texts if text not in ("identical", "reference"))
+    return next(others, "identical" if texts else "")

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import in_order
-from harness.analysis.intervals import Numbers, medians_by_block, power_law
+from harness.analysis.intervals import medians_by_block, power_law
+from harness.analysis.ratios import Lane
 from harness.case import ARTICLE
 
-FIT_FROM_NEURONS = ARTICLE.neurons
-"""Fits begin at the article's shape: below it, the fixed cost of a step hides how the rest grows."""
-FEWEST_POINTS = 3
+_FROM_NEURONS = ARTICLE.neurons
+"""Below the article's shape the fixed cost of a step hides how the rest grows."""
+_FEWEST_SIZES = 3
 COLUMNS = [
     *("contender", "method", "exponent", "low", "high", "counted_exponent"),
     *("curvature", "curvature_low", "curvature_high"),
@@ -20,48 +20,40 @@ COLUMNS = [
 ]
 
 
-def exponents(medians: pd.DataFrame, steps: Mapping[tuple[str, str, str], Numbers]) -> pd.DataFrame:
-    """Fit training time per step = a * neurons^exponent, per contender and method.
+def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> pd.DataFrame:
+    """Fit training time per step = a * neurons^exponent, per contender and method, from 10-5-1 up.
 
     A straight line through the logarithms of the medians, so that small sizes count as much as large ones.
-    ``steps`` has the seconds of each round by method, shape and contender: the intervals come from fits to
-    blocks of them. ``counted_exponent`` is the same fit to the number of multiply-adds: what the exponent
-    would be if every multiply-add took the same time. The fit needs three sizes from 10-5-1 up. The
-    ``straight`` columns are of the longest range up to the largest size that shows no curvature.
+    The intervals come from fits to blocks of the ``rounds``. ``counted_exponent`` is the same fit to the
+    number of multiply-adds: what the exponent would be if each took the same time. The ``straight`` columns
+    are of the longest range up to the largest size that shows no curvature.
     """
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
-        points = group[group["neurons"] >= FIT_FROM_NEURONS].sort_values("neurons", kind="stable")
-        if points["neurons"].nunique() < FEWEST_POINTS:
+        points = group[group["neurons"] >= _FROM_NEURONS].sort_values("neurons", kind="stable")
+        neurons, times = points["neurons"].to_numpy(float), points["median"].to_numpy(float)
+        sizes = np.unique(neurons)
+        if sizes.size < _FEWEST_SIZES:
             continue
-        blocks = medians_by_block([steps[str(method), of, str(contender)] for of in points["layers"]])
-        by_block = blocks if len(blocks) > 1 else None
-        neurons = points["neurons"].to_numpy(float)
+        own = (rounds[str(method), layers, str(contender), False] for layers in points["layers"])
+        by_block = medians_by_block([of_shape["step_s"].to_numpy() for of_shape in own])
         fits = {}
-        for start in dict.fromkeys(np.searchsorted(neurons, neurons)):
-            if np.unique(neurons[start:]).size >= FEWEST_POINTS:
-                fits[neurons[start]] = power_law(
-                    neurons[start:],
-                    points["median"].to_numpy(float)[start:],
-                    None if by_block is None else by_block[:, start:],
-                )
-        fit = next(iter(fits.values()))
-        straight = [(start, tail) for start, tail in fits.items() if by_block is not None and tail.fits]
-        start, tail = straight[0] if straight else (np.nan, None)
-        about = ("exponent", "low", "high", "r_squared", "curvature", "curvature_low", "curvature_high")
+        for fewest in sizes[: 1 - _FEWEST_SIZES]:
+            kept = neurons >= fewest
+            fits[fewest] = power_law(neurons[kept], times[kept], by_block[:, kept])
+        straight = next(
+            ({"from_neurons": fewest, **fit._asdict()} for fewest, fit in fits.items() if fit.fits), {}
+        )
         lines.append(
             {
                 "contender": contender,
                 "method": method,
-                **{name: getattr(fit, name) for name in about},
+                **fits[sizes[0]]._asdict(),
                 "counted_exponent": power_law(neurons, points["multiply_adds"].to_numpy(float)).exponent,
-                "straight_from_neurons": start,
-                "straight_exponent": tail.exponent if tail else np.nan,
-                "straight_low": tail.low if tail else np.nan,
-                "straight_high": tail.high if tail else np.nan,
-                "fewest_neurons": int(points["neurons"].min()),
-                "most_neurons": int(points["neurons"].max()),
+                **{f"straight_{name}": value for name, value in straight.items()},
+                "fewest_neurons": int(sizes[0]),
+                "most_neurons": int(sizes[-1]),
                 "points": len(points),
             }
         )
-    return in_order(pd.DataFrame(lines, columns=COLUMNS))
+    return pd.DataFrame(lines, columns=COLUMNS)

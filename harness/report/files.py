@@ -8,7 +8,6 @@ import pandas as pd
 
 from harness import __version__
 from harness.analysis import cost
-from harness.analysis.frames import timed
 from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.errors import UsageError
@@ -142,7 +141,7 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 
 def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
     """Yield contender, method, shape and the timed runs of everybody with the right losses, no controls."""
-    runs = timed(results.runs)
+    runs = results.runs[(results.runs["status"] == "ok") & ~results.runs["warm_up"]]
     groups = runs[~runs["control"]].groupby(["contender", "method", "layers"], sort=False)
     for one in results.medians[results.medians["status"] == "ok"].to_dict("records"):
         key = one["contender"], one["method"], one["layers"]
