@@ -42,6 +42,11 @@ def three_digits(value: float) -> str:
     return format(Decimal(f"{value:.2e}"), "f")
 
 
+def between(low: float, high: float) -> str:
+    """Write an interval with three digits: 41.0 to 44.9."""
+    return f"{three_digits(low)} to {three_digits(high)}"
+
+
 def plus_minus(low: float, high: float) -> str:
     """Write how wide an interval is, as half of its width on a logarithmic axis: ±4.5%, or ±2.30x."""
     if not low > 0.0:

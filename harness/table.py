@@ -1,6 +1,6 @@
 """A table that people read: lines, and what each column says of one. It knows no place to be shown."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -31,17 +31,17 @@ class Column:
     write: Callable[..., str]
     """Writes the fields."""
     fields: tuple[str, ...]
-    """The first is the number behind the text. If it is not known, nothing is written."""
+    """The first is the number behind the text."""
     none: str = ""
-    """What stands there then."""
+    """What stands there if that is not known."""
     short: Callable[..., str] | None = None
     """Writes the fields for a narrow terminal, if that differs."""
     is_wide: bool = False
     """Whether a narrow terminal leaves the column out."""
     is_name: bool = False
-    """Whether a text that is too long loses its middle, because names differ at either end."""
+    """Whether a text that is too long loses its middle, for names differ at either end."""
     is_prose: bool = False
-    """Whether a text that is too long is wrapped between words. Any other column keeps its width."""
+    """Whether a text that is too long is wrapped. Any other column keeps its width."""
 
     def cell(self, line: Line) -> Cell:
         """Return what stands in this column for ``line``."""
@@ -61,9 +61,9 @@ def words(name: str, none: str = "", *, wide: bool = False) -> Column:
     return Column(str, (name,), none, is_wide=wide)
 
 
-def prose(name: str, *, wide: bool = False) -> Column:
+def prose(name: str) -> Column:
     """Return a column of texts that may be long."""
-    return Column(str, (name,), is_wide=wide, is_prose=True)
+    return Column(str, (name,), is_prose=True)
 
 
 def named(name: str) -> Column:
@@ -74,11 +74,8 @@ def named(name: str) -> Column:
 def _writer(write: Callable[[Any], str]) -> Callable[..., Column]:
     """Return a function that makes columns of one kind: of one field, or from one to another."""
 
-    def between(low: float, high: float) -> str:
-        return f"{write(low)} to {write(high)}"
-
-    def column(*names: str, none: str = "", wide: bool = False) -> Column:
-        return Column(write if len(names) == 1 else between, names, none, is_wide=wide)
+    def column(*names: str, none: str = "") -> Column:
+        return Column(lambda *values: " to ".join(map(write, values)), names, none)
 
     return column
 
@@ -108,17 +105,18 @@ def estimate(
     A narrow terminal shows how wide the interval is instead: 43.2x? ±4.5%.
     """
 
-    def full(value: float, low: float, high: float, word: str = "") -> str:
-        text = write(value) + MARKS.get(word, "")
-        # The unit of a ratio need not be repeated, that of a time may differ.
-        end = three_digits if write is times else write
-        return text if low != low else f"{text} ({end(low)} to {end(high)})"  # noqa: PLR0124 - nan
+    def writer(interval: Callable[[float, float], str]) -> Callable[..., str]:
+        def text(value: float, low: float, high: float, word: str = "") -> str:
+            marked = write(value) + MARKS.get(word, "")
+            return marked if low != low else f"{marked} {interval(low, high)}"  # noqa: PLR0124 - nan
 
-    def brief(value: float, low: float, high: float, word: str = "") -> str:
-        text = write(value) + MARKS.get(word, "")
-        return text if low != low else f"{text} {plus_minus(low, high)}"  # noqa: PLR0124 - nan
+        return text
 
-    return Column(full, (value, low, high, *filter(None, [verdict])), none, short=brief)
+    # The unit of a ratio need not be repeated, that of a time may differ.
+    end = three_digits if write is times else write
+    full = writer(lambda low, high: f"({end(low)} to {end(high)})")
+    fields = (value, low, high, *filter(None, [verdict]))
+    return Column(full, fields, none, short=writer(plus_minus))
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ class Table:
     """What is seen, in a sentence without its full stop."""
     columns: Mapping[str, Column]
     """By head, from left to right."""
-    lines: Sequence[Line] | Iterable[Line] = field(repr=False)
+    lines: Iterable[Line] = field(repr=False)
     """One a row."""
     source: str = ""
     """The file that has the same numbers with all their digits."""
@@ -153,17 +151,14 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Whether a column has more numbers than words, for each column."""
-        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
-        filled = ([cell for cell in cells if cell.text] for cells in columns)
+        filled = [[row[place] for row in self.rows if row[place].text] for place in range(len(self.columns))]
         return [2 * sum(cell.value is not None for cell in cells) > len(cells) for cells in filled]
 
     @property
     def markdown(self) -> str:
         """The table in Markdown, without the exact numbers."""
         texts = [self.heads, ["---"] * len(self.heads), *([cell.text for cell in row] for row in self.rows)]
-        return "\n".join(
-            f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in texts
-        )
+        return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in texts)
 
     def turned(self, most: int = 8) -> "Table":
         """Return a table of more than ``most`` columns on its side, if that leaves fewer; else the same.
@@ -172,11 +167,12 @@ class Table:
         """
         if len(self.columns) <= max(most, len(self.rows) + 1) or not self.rows:
             return self
+        texts, *columns = zip(*self.rows, strict=True)
         corner, *heads = self.heads
-        columns = {corner: words(corner)} | {row[0].text: Column(str, (row[0].text,)) for row in self.rows}
-        lines: list[dict[str, Any]] = [
-            {corner: head, **{row[0].text: row[place] for row in self.rows}}
-            for place, head in enumerate(heads, start=1)
-            if any(row[place].text for row in self.rows)
+        names = [corner, *(cell.text for cell in texts)]
+        lines = [
+            dict(zip(names, [Cell(head), *cells], strict=True))
+            for head, cells in zip(heads, columns, strict=True)
+            if any(cell.text for cell in cells)
         ]
-        return Table(self.name, self.caption, columns, lines, self.source)
+        return Table(self.name, self.caption, {name: words(name) for name in names}, lines, self.source)

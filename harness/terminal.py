@@ -48,16 +48,17 @@ class Terminal:
         self._out.print(text, markup=False, soft_wrap=True)
 
     def show(self, *parts: Table | str) -> None:
-        """Write tables, those without a row left out, and sentences.
+        """Write tables and sentences, except empty ones.
 
         Sentences are wrapped between words on a terminal; into a file each goes in one line.
         """
         for part in parts:
-            if isinstance(part, str):
+            if isinstance(part, Table):
+                if part.rows:
+                    self._out.print(part.caption, style="italic", markup=False)
+                    self._out.print(_grid(part, is_wide=self._out.width >= _WIDE))
+            elif part:
                 self._out.print(part, markup=False, soft_wrap=not self._out.is_terminal)
-            elif part.rows:
-                self._out.print(part.caption, style="italic", markup=False)
-                self._out.print(_grid(part, is_wide=self._out.width >= _WIDE))
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""

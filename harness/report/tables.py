@@ -1,9 +1,8 @@
 """Every table that people read, each defined once for the terminal, the documents and the page."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
-
-import pandas as pd
 
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
@@ -31,22 +30,14 @@ _RATIOS = ("training", "process")
 _SHORT_NAME = 12
 
 
-def records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the lines of a frame."""
-    return frame.to_dict("records")
-
-
 def shown(results: Results) -> Iterator[Table | str]:
     """Yield all that a terminal shows of a sweep, the answer last."""
-    if unfinished := sentences.unfinished(results):
-        yield unfinished
     names = results.contenders
     # A row for each case takes fewer lines; it has room for two contenders.
     is_pair = len(names) == 2 and max(map(len, names)) <= _SHORT_NAME
     yield by_case(results) if is_pair else outcomes(results)
-    compared = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 0)]
-    yield from sentences.marks(compared["verdict"])
-    yield from sentences.not_measured(results.outcomes)
+    yield sentences.marks_of(results)
+    yield sentences.not_measured(results.outcomes)
     yield from instead(results)
     yield exponents(results)
     yield from sentences.overtakings(results.crossovers)
@@ -64,15 +55,10 @@ def outcomes(results: Results) -> Table:
         columns[measure] = estimate(times, *fields)
     columns["losses"] = prose("losses")
     caption = f"Time of a training step; times as fast as {results.reference}"
-    found = results.standings[_is_measured(results.standings)]
-    lines = [{**one, "losses": _losses(one)} for one in records(found)]
+    became = results.standings
+    is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
+    lines = [{**one, "losses": _losses(one)} for one in became[is_asked].to_dict("records")]
     return Table("outcomes", caption, columns, lines, "speedup.csv", 2, is_grouped=True)
-
-
-def _is_measured(outcomes: pd.DataFrame) -> "pd.Series[bool]":
-    """Return of which lines the case was left to somebody."""
-    was_left_out = outcomes["status"] == LEFT_OUT
-    return ~was_left_out.groupby([outcomes["method"], outcomes["layers"]]).transform("all")
 
 
 def _losses(one: Line) -> Cell:
@@ -86,18 +72,15 @@ def _losses(one: Line) -> Cell:
     return Cell(text, is_bad=bool(one["status"] != "ok" or one["differing"] or one["failure"]))
 
 
-def by_case(results: Results, *methods: str) -> Table:
-    """Return a row for each case: every contender's step, each rival's ratios, what became of the losses.
-
-    All methods are shown if none is named.
-    """
+def by_case(results: Results) -> Table:
+    """Return a row for each case: everybody's step, each rival's ratios, what became of the losses."""
     found = outcomes(results)
     rivals = [name for name in results.contenders if name != results.reference]
+    ratios = [f"{name}, {measure}" for name in rivals for measure in _RATIOS]
     columns = {
         "method": words("method"),
         "shape": words("layers"),
-        **{name: words(name) for name in results.contenders},
-        **{f"{name}, {measure}": words(f"{name}, {measure}") for name in rivals for measure in _RATIOS},
+        **{head: words(head) for head in (*results.contenders, *ratios)},
         "losses": prose("losses"),
     }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -108,15 +91,10 @@ def by_case(results: Results, *methods: str) -> Table:
         row[name] = found.columns["step"].cell(one)
         for measure in _RATIOS:
             cell = found.columns[measure].cell(one)
-            row[f"{name}, {measure}"] = (
-                cell if cell.text or one["status"] in ("ok", LEFT_OUT) else Cell(one["status"])
-            )
+            is_told = cell.text or one["status"] in ("ok", LEFT_OUT)
+            row[f"{name}, {measure}"] = cell if is_told else Cell(one["status"])
         losses.setdefault(case, {})[name] = one["losses"]
-    lines = [
-        {**row, "losses": _together(losses[case])}
-        for case, row in rows.items()
-        if not methods or case[0] in methods
-    ]
+    lines = [{**row, "losses": _together(losses[case])} for case, row in rows.items()]
     return Table("cases", found.caption, columns, lines, found.source, is_grouped=True)
 
 
@@ -130,28 +108,25 @@ def _together(losses: Mapping[str, Cell]) -> Cell:
 
 def speedups(results: Results, method: str) -> Table:
     """Return a row a shape: everybody's time of a step by one method, and each rival's ratios."""
-    found = by_case(results, method)
+    found = by_case(results)
     columns = {head: column for head, column in found.columns.items() if head not in ("method", "losses")}
     caption = (
         f"{method}: time of a training step, and times as fast as {results.reference} with 95% intervals"
     )
-    return Table(f"speedup-{method}", caption, columns, found.lines, found.source)
+    lines = [line for line in found.lines if line["method"] == method]
+    return Table(f"speedup-{method}", caption, columns, lines, found.source)
 
 
 def methods(results: Results) -> Table:
     """Return a row a shape: the time of a step by contender and method."""
-    lanes = [(name, method) for name in results.contenders for method in METHODS]
+    heads = dict.fromkeys(f"{name} {method}" for name in results.contenders for method in METHODS)
     rows: dict[str, dict[str, Any]] = {}
-    for one in records(results.medians):
-        cell = Cell(
-            duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)"), one["median"]
-        )
+    for one in results.medians.to_dict("records"):
+        text = duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)")
         row = rows.setdefault(one["layers"], {"layers": one["layers"]})
-        row[f"{one['contender']} {one['method']}"] = cell
-    columns = {"shape": words("layers")}
-    columns |= {
-        head: words(head) for head in map(" ".join, lanes) if any(head in row for row in rows.values())
-    }
+        row[f"{one['contender']} {one['method']}"] = Cell(text, one["median"])
+    found = [head for head in heads if any(head in row for row in rows.values())]
+    columns = {"shape": words("layers"), **{head: words(head) for head in found}}
     caption = "Time of a training step by contender and method (median)"
     lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
     return Table("methods", caption, columns, lines, "summary.csv")
@@ -164,25 +139,26 @@ def instead(results: Results) -> Iterator[Table]:
         name, shapes = lines["fastest"].iloc[0], list(dict.fromkeys(lines["layers"]))
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
-            for one in records(own)
+            for one in own.to_dict("records")
         }
-        for one in records(lines):
-            row = rows[one["contender"]]
+        for one in lines.to_dict("records"):
+            row, factor = rows[one["contender"]], one["times_as_long"]
             mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
-            row[one["layers"]] = Cell(three_digits(one["times_as_long"]) + mark, one["times_as_long"])
-            row["last"] = one["times_as_long"]
+            row |= {one["layers"]: Cell(three_digits(factor) + mark, factor), "last": factor}
             if one["parity"] != "identical":
                 row["losses"] = "agree"
         columns = {
             f"times {name}'s step": named("contender"),
             **{shape: words(shape, wide=True) for shape in shapes},
             "start-up": seconds("startup_s"),
-            **({"compiling": seconds("compile_s")} if any(row["compile_s"] for row in rows.values()) else {}),
+            "compiling": seconds("compile_s"),
             f"beats {results.reference} from": whole("beats_from"),
             f"ties with {name} from": whole("ties_from"),
             "pays from": whole("pays_from"),
             "losses": words("losses"),
         }
+        if not any(row["compile_s"] for row in rows.values()):
+            del columns["compiling"]
         if name == results.reference:
             # Nobody can be ahead of the one and behind the other.
             del columns[f"beats {name} from"], columns["pays from"]
@@ -202,7 +178,7 @@ def fastest(results: Results) -> Table:
     for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
         line: dict[str, Any] = {"method": method, "layers": layers}
         for field in ("times_as_long", "article_s"):
-            first, *others = records(own.sort_values(field, kind="stable"))
+            first, *others = own.sort_values(field, kind="stable").to_dict("records")
             behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
             line[field] = "".join([first["contender"], *behind])
         lines.append(line)
@@ -227,20 +203,18 @@ def exponents(results: Results) -> Table:
         "straight from": whole("straight_from_neurons", none="nowhere"),
     }
     caption = "The time of a training step grows as neurons to the power of"
-    return Table("exponents", caption, columns, records(results.exponents), "scaling.csv")
+    return Table("exponents", caption, columns, results.exponents.to_dict("records"), "scaling.csv")
 
 
 def floors(results: Results) -> Table:
     """Return a row for each control: the factor of 1 within which a contender against itself lies."""
     own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for one in records(own):
-        rows.setdefault((one["method"], one["layers"]), dict(one))[one["measure"]] = one["floor"]
+    rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "process": three("process")}
     caption = (
         "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
     )
-    return Table("floors", caption, columns, list(rows.values()), "speedup.csv")
+    return Table("floors", caption, columns, rows.to_dict("records"), "speedup.csv")
 
 
 def troubles(results: Results) -> Table:
@@ -249,17 +223,12 @@ def troubles(results: Results) -> Table:
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
     errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
     lines = []
-    for one in records(became[wrong]):
+    for one in became[wrong].to_dict("records"):
         parity = one["parity"] if one["differing"] else ""
         error = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
-        lines.append(
-            {
-                **one,
-                "contender": f"{one['contender']} (control)" if one["control"] else one["contender"],
-                "what": one["failure"] or ("mismatch" if one["differing"] else one["status"]),
-                "said": error or parity,
-            }
-        )
+        what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
+        name = f"{one['contender']} (control)" if one["control"] else one["contender"]
+        lines.append({**one, "contender": name, "what": what, "said": error or parity})
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
     return Table("troubles", caption, columns, lines, "runs.csv")
@@ -267,8 +236,7 @@ def troubles(results: Results) -> Table:
 
 def left_out(plan: Plan | None) -> Table:
     """Return a row for each case, or contender on a case, that the plan left out."""
-    names = ("method", "shape", "contender", "reason")
-    lines = [{name: getattr(one, name) for name in names} for one in (plan.left_out if plan else ())]
+    lines = [asdict(one) | {"shape": one.shape} for one in (plan.left_out if plan else ())]
     columns = {
         "method": words("method"),
         "shape": words("shape"),
@@ -317,14 +285,10 @@ def _known(name: str, value: Any) -> str:
 
 def programs(results: Results) -> Table:
     """Return a row for each contender, with its version and command, and for each that was skipped."""
-    versions = dict(zip(results.runs["contender"], results.runs["version"], strict=True))
+    versions = results.runs.drop_duplicates("contender", keep="last").set_index("contender")["version"]
     known, missing = (_mapping(results.environment.get(name)) for name in ("contenders", "missing"))
     lines = [
-        {
-            **_mapping(known.get(name)),
-            "contender": name,
-            **({"version": versions[name]} if name in versions else {}),
-        }
+        {"version": versions.get(name), **_mapping(known.get(name)), "contender": name}
         for name in results.contenders
     ]
     lines += [{"contender": name, "version": f"skipped: {reason}"} for name, reason in missing.items()]

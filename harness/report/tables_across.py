@@ -1,4 +1,4 @@
-"""The tables of several sweeps, and of what other commands measure beside a sweep, each defined once."""
+"""The tables of several sweeps, and of what other commands measure beside one."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from harness.analysis.article import PARTS
 from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
-from harness.report.tables import LANE, records
+from harness.report.tables import LANE
 from harness.table import (
     Cell,
     Column,
@@ -46,13 +46,13 @@ def sweeps(overviews: Iterable[Line]) -> Table:
         "floor": factor("floor"),
         "who": prose("who"),
     }
-    lines = [{**one, "who": _some(one["contenders"])} for one in overviews]
+    lines = []
+    for one in overviews:
+        names = list(one["contenders"])
+        if len(names) > 3:
+            names = [f"{', '.join(names[:2])} and {len(names) - 2} others"]
+        lines.append({**one, "who": ", ".join(names)})
     return Table("sweeps", "Sweeps", columns, lines, keys=0)
-
-
-def _some(names: "tuple[str, ...]") -> str:
-    """Return names as a list that stays short."""
-    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} others"
 
 
 def selfcheck(shares: pd.DataFrame) -> Table:
@@ -68,11 +68,11 @@ def selfcheck(shares: pd.DataFrame) -> Table:
         "95% of seen": percent("seen_low", "seen_high"),
     }
     caption = "Repeated sweeps: intervals that contain the true ratio, differences that are seen"
-    return Table("selfcheck", caption, columns, records(shares), "selfcheck.csv")
+    return Table("selfcheck", caption, columns, shares.to_dict("records"), "selfcheck.csv")
 
 
 def comparison(table: pd.DataFrame, what: str) -> Table:
-    """Return a row for each case, contender and measure: how many times as fast, and against what."""
+    """Return a row for each case, contender and measure: the change, and what it is of."""
     columns = dict(LANE)
     if table["measure"].nunique() > 1:
         columns["measure"] = words("measure")
@@ -83,7 +83,7 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
         "change": estimate(times, "change", "low", "high", "verdict"),
         "verdict": words("verdict", wide=True),
     }
-    return Table("comparison", f"Times as fast: {what}", columns, records(table), keys=2)
+    return Table("comparison", f"Times as fast: {what}", columns, table.to_dict("records"), keys=2)
 
 
 def machines(joined: pd.DataFrame) -> Table:
@@ -105,7 +105,7 @@ def machines(joined: pd.DataFrame) -> Table:
         "counts": words("counts"),
     }
     caption = f"Times as fast as the reference in training{where}, by machine"
-    return Table("machines", caption, columns, records(lines), "joined.csv", keys=3)
+    return Table("machines", caption, columns, lines.to_dict("records"), "joined.csv", keys=3)
 
 
 def pooled(summed: pd.DataFrame) -> Table:
@@ -119,7 +119,7 @@ def pooled(summed: pd.DataFrame) -> Table:
         "from": factor("least"),
         "to": factor("most"),
     }
-    lines = records(summed[summed["measure"] == "training"])
+    lines = summed[summed["measure"] == "training"].to_dict("records")
     return Table("pooled", "All machines together, training", columns, lines, "pooled.csv", keys=0)
 
 
@@ -136,7 +136,7 @@ def predictions(table: pd.DataFrame) -> Table:
     }
     about = table.iloc[0]
     caption = f"Predicted for {about['layers']}, {about['samples']} samples, {about['epochs']} epochs"
-    return Table("predictions", caption, columns, records(table), "predictions.csv", keys=0)
+    return Table("predictions", caption, columns, table.to_dict("records"), "predictions.csv", keys=0)
 
 
 def checks(table: pd.DataFrame) -> Table:
@@ -149,10 +149,9 @@ def checks(table: pd.DataFrame) -> Table:
         "held": words("held"),
         "beyond": above_one("beyond"),
     }
-    held = {"yes": "yes", "no": "no"}
     lines = [
-        {**one, "held": Cell(held.get(one["hit"], "not checked"), is_bad=one["hit"] == "no")}
-        for one in records(table)
+        {**one, "held": Cell(one["hit"] or "not checked", is_bad=one["hit"] == "no")}
+        for one in table.to_dict("records")
     ]
     caption = "Every prediction: time of a training step, as predicted and as measured"
     return Table("checks", caption, columns, lines, "predictions.csv", keys=2)
@@ -170,7 +169,7 @@ def hits(table: pd.DataFrame) -> Table:
         "farthest": factor("farthest"),
     }
     caption = "How often the 95% interval of a prediction contained what was measured"
-    return Table("hits", caption, columns, records(hits_of(table)), "predictions.csv", keys=0)
+    return Table("hits", caption, columns, hits_of(table).to_dict("records"), "predictions.csv", keys=0)
 
 
 def claims(table: pd.DataFrame) -> Table:
@@ -182,7 +181,7 @@ def claims(table: pd.DataFrame) -> Table:
         "from": words("basis", wide=True),
     }
     caption = "What the article says, and what was measured"
-    return Table("claims", caption, columns, records(table), "claims.csv", keys=0)
+    return Table("claims", caption, columns, table.to_dict("records"), "claims.csv", keys=0)
 
 
 def parts(table: pd.DataFrame) -> Table:
@@ -190,15 +189,12 @@ def parts(table: pd.DataFrame) -> Table:
     columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
     for part in PARTS:
         columns[part] = Column(
-            lambda part_s, _: duration(part_s) if part_s else "0", (f"{part}_s", "whole_s"), short=_share
+            lambda part_s, _: duration(part_s) if part_s else "0",
+            (f"{part}_s", "whole_s"),
+            short=lambda part_s, whole_s: f"{part_s / whole_s:.0%}",
         )
     caption = "Where the time of the article's run goes"
-    return Table("parts", caption, columns, records(table), "parts.csv", keys=0)
-
-
-def _share(part_s: float, whole_s: float) -> str:
-    """Return a part of a whole in percent."""
-    return f"{part_s / whole_s:.0%}"
+    return Table("parts", caption, columns, table.to_dict("records"), "parts.csv", keys=0)
 
 
 def kernels(table: pd.DataFrame) -> Table:
@@ -217,14 +213,16 @@ def kernels(table: pd.DataFrame) -> Table:
         "of peak": percent("share_of_peak"),
     }
     caption = "One call of each kernel, in process"
-    return Table("kernels", caption, columns, records(table), "kernels.csv", keys=0, is_grouped=True)
+    return Table(
+        "kernels", caption, columns, table.to_dict("records"), "kernels.csv", keys=0, is_grouped=True
+    )
 
 
 def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
+    """Return the time of a step in a program, with losses and printing, beside that in its kernel."""
     alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
     lines = []
-    for one in records(results.medians):
+    for one in results.medians.to_dict("records"):
         kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
         if kernel_s is not None:
             lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
