@@ -121,7 +121,7 @@ def estimate(
 
 @dataclass(frozen=True)
 class Table:
-    """Lines with their columns; the first ``keys`` columns name a row."""
+    """Lines with their columns."""
 
     name: str
     """Unique on a page; letters, digits and dashes."""
@@ -131,10 +131,8 @@ class Table:
     """By head, from left to right."""
     lines: Iterable[Line] = field(repr=False)
     """One a row."""
-    source: str = ""
-    """The file that has the same numbers with all their digits."""
-    keys: int = 1
-    """A terminal does not repeat what these first columns say above."""
+    keys: int = 0
+    """So many first columns a terminal leaves blank if they say the same as above."""
     is_grouped: bool = False
     """Whether a terminal shows the first column as headings above its rows."""
 
@@ -175,4 +173,4 @@ class Table:
             for head, cells in zip(heads, columns, strict=True)
             if any(cell.text for cell in cells)
         ]
-        return Table(self.name, self.caption, {name: words(name) for name in names}, lines, self.source)
+        return Table(self.name, self.caption, {name: words(name) for name in names}, lines)

@@ -58,7 +58,7 @@ def outcomes(results: Results) -> Table:
     became = results.standings
     is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
     lines = [{**one, "losses": _losses(one)} for one in became[is_asked].to_dict("records")]
-    return Table("outcomes", caption, columns, lines, "speedup.csv", 2, is_grouped=True)
+    return Table("outcomes", caption, columns, lines, keys=2, is_grouped=True)
 
 
 def _losses(one: Line) -> Cell:
@@ -95,7 +95,7 @@ def by_case(results: Results) -> Table:
             row[f"{name}, {measure}"] = cell if is_told else Cell(one["status"])
         losses.setdefault(case, {})[name] = one["losses"]
     lines = [{**row, "losses": _together(losses[case])} for case, row in rows.items()]
-    return Table("cases", found.caption, columns, lines, found.source, is_grouped=True)
+    return Table("cases", found.caption, columns, lines, is_grouped=True)
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
@@ -114,7 +114,7 @@ def speedups(results: Results, method: str) -> Table:
         f"{method}: time of a training step, and times as fast as {results.reference} with 95% intervals"
     )
     lines = [line for line in found.lines if line["method"] == method]
-    return Table(f"speedup-{method}", caption, columns, lines, found.source)
+    return Table(f"speedup-{method}", caption, columns, lines)
 
 
 def methods(results: Results) -> Table:
@@ -129,7 +129,7 @@ def methods(results: Results) -> Table:
     columns = {"shape": words("layers"), **{head: words(head) for head in found}}
     caption = "Time of a training step by contender and method (median)"
     lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
-    return Table("methods", caption, columns, lines, "summary.csv")
+    return Table("methods", caption, columns, lines)
 
 
 def instead(results: Results) -> Iterator[Table]:
@@ -168,7 +168,6 @@ def instead(results: Results) -> Iterator[Table]:
             " many neurons on each is worth it",
             columns,
             sorted(rows.values(), key=lambda row: float(row["last"])),
-            "alternatives.csv",
         )
 
 
@@ -188,7 +187,7 @@ def fastest(results: Results) -> Table:
         "shortest step": words("times_as_long"),
         "first through 10,000 steps with start-up": words("article_s"),
     }
-    return Table("fastest", "Who is the fastest where", columns, lines, "alternatives.csv")
+    return Table("fastest", "Who is the fastest where", columns, lines)
 
 
 def exponents(results: Results) -> Table:
@@ -203,7 +202,7 @@ def exponents(results: Results) -> Table:
         "straight from": whole("straight_from_neurons", none="nowhere"),
     }
     caption = "The time of a training step grows as neurons to the power of"
-    return Table("exponents", caption, columns, results.exponents.to_dict("records"), "scaling.csv")
+    return Table("exponents", caption, columns, results.exponents.to_dict("records"), keys=1)
 
 
 def floors(results: Results) -> Table:
@@ -214,7 +213,7 @@ def floors(results: Results) -> Table:
     caption = (
         "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
     )
-    return Table("floors", caption, columns, rows.to_dict("records"), "speedup.csv")
+    return Table("floors", caption, columns, rows.to_dict("records"))
 
 
 def troubles(results: Results) -> Table:
@@ -231,7 +230,7 @@ def troubles(results: Results) -> Table:
         lines.append({**one, "contender": name, "what": what, "said": error or parity})
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
-    return Table("troubles", caption, columns, lines, "runs.csv")
+    return Table("troubles", caption, columns, lines)
 
 
 def left_out(plan: Plan | None) -> Table:
@@ -243,7 +242,7 @@ def left_out(plan: Plan | None) -> Table:
         "contender": words("contender", none="everybody"),
         "why": prose("reason"),
     }
-    return Table("left-out", "What was asked for and did not fit", columns, lines, "plan.json")
+    return Table("left-out", "What was asked for and did not fit", columns, lines)
 
 
 _LABELS = {
@@ -269,7 +268,7 @@ def environment(results: Results) -> Table:
         if name not in ("contenders", "missing")
     ]
     columns = {"what": words("what"), "value": prose("value")}
-    return Table("environment", "The machine and the system", columns, lines, "environment.json")
+    return Table("environment", "The machine and the system", columns, lines)
 
 
 def _known(name: str, value: Any) -> str:
@@ -297,7 +296,7 @@ def programs(results: Results) -> Table:
         "built by": words("build"),
         "toolchain": Column(lambda text: str(text).partition("\n")[0], ("toolchain",)),
     }
-    return Table("programs", "The programs", columns, lines, "environment.json")
+    return Table("programs", "The programs", columns, lines)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

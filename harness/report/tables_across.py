@@ -52,7 +52,7 @@ def sweeps(overviews: Iterable[Line]) -> Table:
         if len(names) > 3:
             names = [f"{', '.join(names[:2])} and {len(names) - 2} others"]
         lines.append({**one, "who": ", ".join(names)})
-    return Table("sweeps", "Sweeps", columns, lines, keys=0)
+    return Table("sweeps", "Sweeps", columns, lines)
 
 
 def selfcheck(shares: pd.DataFrame) -> Table:
@@ -68,7 +68,7 @@ def selfcheck(shares: pd.DataFrame) -> Table:
         "95% of seen": percent("seen_low", "seen_high"),
     }
     caption = "Repeated sweeps: intervals that contain the true ratio, differences that are seen"
-    return Table("selfcheck", caption, columns, shares.to_dict("records"), "selfcheck.csv")
+    return Table("selfcheck", caption, columns, shares.to_dict("records"), keys=1)
 
 
 def comparison(table: pd.DataFrame, what: str) -> Table:
@@ -105,7 +105,7 @@ def machines(joined: pd.DataFrame) -> Table:
         "counts": words("counts"),
     }
     caption = f"Times as fast as the reference in training{where}, by machine"
-    return Table("machines", caption, columns, lines.to_dict("records"), "joined.csv", keys=3)
+    return Table("machines", caption, columns, lines.to_dict("records"), keys=3)
 
 
 def pooled(summed: pd.DataFrame) -> Table:
@@ -120,7 +120,7 @@ def pooled(summed: pd.DataFrame) -> Table:
         "to": factor("most"),
     }
     lines = summed[summed["measure"] == "training"].to_dict("records")
-    return Table("pooled", "All machines together, training", columns, lines, "pooled.csv", keys=0)
+    return Table("pooled", "All machines together, training", columns, lines)
 
 
 def predictions(table: pd.DataFrame) -> Table:
@@ -136,7 +136,7 @@ def predictions(table: pd.DataFrame) -> Table:
     }
     about = table.iloc[0]
     caption = f"Predicted for {about['layers']}, {about['samples']} samples, {about['epochs']} epochs"
-    return Table("predictions", caption, columns, table.to_dict("records"), "predictions.csv", keys=0)
+    return Table("predictions", caption, columns, table.to_dict("records"))
 
 
 def checks(table: pd.DataFrame) -> Table:
@@ -154,7 +154,7 @@ def checks(table: pd.DataFrame) -> Table:
         for one in table.to_dict("records")
     ]
     caption = "Every prediction: time of a training step, as predicted and as measured"
-    return Table("checks", caption, columns, lines, "predictions.csv", keys=2)
+    return Table("checks", caption, columns, lines, keys=2)
 
 
 def hits(table: pd.DataFrame) -> Table:
@@ -169,7 +169,7 @@ def hits(table: pd.DataFrame) -> Table:
         "farthest": factor("farthest"),
     }
     caption = "How often the 95% interval of a prediction contained what was measured"
-    return Table("hits", caption, columns, hits_of(table).to_dict("records"), "predictions.csv", keys=0)
+    return Table("hits", caption, columns, hits_of(table).to_dict("records"))
 
 
 def claims(table: pd.DataFrame) -> Table:
@@ -181,7 +181,7 @@ def claims(table: pd.DataFrame) -> Table:
         "from": words("basis", wide=True),
     }
     caption = "What the article says, and what was measured"
-    return Table("claims", caption, columns, table.to_dict("records"), "claims.csv", keys=0)
+    return Table("claims", caption, columns, table.to_dict("records"))
 
 
 def parts(table: pd.DataFrame) -> Table:
@@ -194,7 +194,7 @@ def parts(table: pd.DataFrame) -> Table:
             short=lambda part_s, whole_s: f"{part_s / whole_s:.0%}",
         )
     caption = "Where the time of the article's run goes"
-    return Table("parts", caption, columns, table.to_dict("records"), "parts.csv", keys=0)
+    return Table("parts", caption, columns, table.to_dict("records"))
 
 
 def kernels(table: pd.DataFrame) -> Table:
@@ -213,9 +213,7 @@ def kernels(table: pd.DataFrame) -> Table:
         "of peak": percent("share_of_peak"),
     }
     caption = "One call of each kernel, in process"
-    return Table(
-        "kernels", caption, columns, table.to_dict("records"), "kernels.csv", keys=0, is_grouped=True
-    )
+    return Table("kernels", caption, columns, table.to_dict("records"), is_grouped=True)
 
 
 def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
@@ -234,4 +232,4 @@ def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
         "program / kernel": factor("times"),
     }
     caption = "A training step in the program and alone"
-    return Table("programs-and-kernels", caption, columns, lines, "summary.csv")
+    return Table("programs-and-kernels", caption, columns, lines)
