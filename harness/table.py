@@ -88,7 +88,6 @@ two = _writer("{:.2f}".format)
 three = _writer("{:.3f}".format)
 percent = _writer("{:.0%}".format)
 permille = _writer("{:.1%}".format)
-above_zero = _writer(lambda value: duration(value) if value else "")
 above_one = _writer(lambda value: "" if value == 1.0 else times(value))
 
 

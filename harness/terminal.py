@@ -27,7 +27,7 @@ from harness.case import Case
 from harness.digits import duration
 from harness.plan import LeftOut, Plan
 from harness.rows import Row
-from harness.table import Cell, Table, above_zero, words
+from harness.table import Cell, Table, seconds, words
 
 _HEAD = 9
 """Characters of a heading that stand in one line, however narrow its column is."""
@@ -76,7 +76,7 @@ class Terminal:
         """Show what a sweep is going to do, in a line for each method; plan.json has every case."""
         columns = {
             **{head: words(head) for head in ("method", "shapes", "rounds", "steps a run")},
-            "time": above_zero("seconds"),
+            "time": seconds("seconds"),
         }
         lines = []
         for method in dict.fromkeys(one.case.method for one in plan.cases):
@@ -87,7 +87,7 @@ class Terminal:
                     "shapes": f"{len(own)}: {_span([one.case.shape for one in own])}",
                     "rounds": _span(sorted(one.rounds for one in own)),
                     "steps a run": _span(sorted(one.case.training_steps for one in own)),
-                    "seconds": sum(one.round_s(plan.reference) * (one.rounds + 1) for one in own),
+                    "seconds": sum(one.round_s(plan.reference) * (one.rounds + 1) for one in own) or None,
                 }
             )
         twice = f"; {plan.reference} runs twice a round at some shapes, which shows the noise floor"

@@ -1,4 +1,4 @@
-"""What other programs read: CSV files, a sweep or a comparison in the formats of other tools."""
+"""What other programs read: CSV files, a sweep or a comparison in their formats."""
 
 import json
 import statistics
@@ -10,7 +10,6 @@ from harness import __version__
 from harness.analysis import cost
 from harness.analysis.frames import timed
 from harness.analysis.results import Results
-from harness.case import METHODS
 from harness.errors import UsageError
 from harness.records import SweepFolder
 from harness.report import sentences, tables
@@ -32,12 +31,10 @@ def write_tables(folder: SweepFolder, results: Results) -> None:
 
 def csv(table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a CSV file, with yes and no as in runs.csv."""
-    words = {column: table[column].map({True: "yes", False: "no"}) for column in table.select_dtypes(bool)}
-    return (
-        table.assign(**{str(column): own for column, own in words.items()})
-        .to_csv(index=False, lineterminator="\n")
-        .encode()
-    )
+    flags = {
+        str(name): own.map({True: "yes", False: "no"}) for name, own in table.select_dtypes(bool).items()
+    }
+    return table.assign(**flags).to_csv(index=False, lineterminator="\n").encode()
 
 
 def comparison(table: pd.DataFrame, shown: Table, answer: str, how: str) -> str:
@@ -51,14 +48,15 @@ def comparison(table: pd.DataFrame, shown: Table, answer: str, how: str) -> str:
 
 
 def markdown(results: Results) -> str:
-    """Return the answer and a table for each method: times of a training step, and speedups."""
-    methods = [method for method in METHODS if method in set(results.medians["method"])]
-    parts = [part for name in methods for part in (f"### {name}", tables.speedups(results, name).markdown)]
-    return "\n\n".join([*sentences.answer(results), *parts])
+    """Return the answer and a table for each method."""
+    parts = [*sentences.answer(results)]
+    for method in results.medians["method"].unique():
+        parts += [f"### {method}", tables.speedups(results, method).markdown]
+    return "\n\n".join(parts)
 
 
 def hyperfine(results: Results) -> str:
-    """Return what `hyperfine --export-json` writes (1.20): seconds of whole processes, all of them."""
+    """Return what `hyperfine --export-json` writes (1.20): the seconds of all whole processes."""
     found = []
     for contender, method, layers, runs in _lanes(results):
         seconds, memory = runs["wall_s"].tolist(), runs["peak_memory_bytes"]
@@ -85,7 +83,7 @@ def hyperfine(results: Results) -> str:
 def pytest_benchmark(results: Results) -> str:
     """Return what `pytest --benchmark-json` writes (5): seconds of a training step, one value a run.
 
-    Raises UsageError if pytest-benchmark, which computes the statistics, is not installed.
+    Raises UsageError if pytest-benchmark is not installed.
     """
     try:
         from pytest_benchmark.stats import Stats  # noqa: PLC0415 - a sweep is measured and read without it
@@ -93,12 +91,11 @@ def pytest_benchmark(results: Results) -> str:
         raise UsageError("--format pytest-benchmark: takes that package; make kernels installs it") from error
     where = results.environment
     python, _, version = str(where.get("python", "")).partition(" ")
-    benchmarks, ends = [], []
+    benchmarks = []
     for contender, method, layers, runs in _lanes(results):
         stats = Stats()  # type: ignore[no-untyped-call]
         stats.data = runs["step_s"].tolist()
         steps = int(runs["samples"].iloc[0] * runs["epochs"].iloc[0])
-        ends.append(str(runs["started_utc"].max()))
         benchmarks.append(
             {
                 "group": f"{method} {layers}",
@@ -126,7 +123,7 @@ def pytest_benchmark(results: Results) -> str:
                 "project": "flatnet",
             },
             "benchmarks": benchmarks,
-            "datetime": max(ends),
+            "datetime": timed(results.runs)["started_utc"].max(),
             "version": f"flatnet {__version__}",
         }
     )
@@ -141,7 +138,7 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 
 
 def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Yield contender, method, shape and the timed runs of everybody with the right losses, no controls."""
+    """Yield contender, method, shape and the timed runs with the right losses, controls left out."""
     runs = timed(results.runs)
     groups = runs[~runs["control"]].groupby(["contender", "method", "layers"], sort=False)
     for one in results.medians[results.medians["status"] == "ok"].to_dict("records"):

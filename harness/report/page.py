@@ -1,8 +1,4 @@
-"""One page that answers, to be read by people and sent to others: report.html.
-
-It loads nothing. Its words are in page.html.j2, its numbers are those of ``Results`` and of the tables
-beside the sweep.
-"""
+"""One page that answers, to be read and sent to others: report.html. Its words are in page.html.j2."""
 
 import base64
 import shlex
@@ -27,13 +23,12 @@ from harness.table import Table
 
 FILE = "report.html"
 _ALTERNATIVES = {
-    "scaling": "Time of a training step against neurons. The table of language and algorithm has the times,"
-    " the table below the exponents.",
-    "speedup": "Speedup against neurons. The tables below have all ratios with their intervals.",
-    "methods": "Time of a training step by contender, shape and method. The table below has all times.",
+    "scaling": "Time of a training step against neurons: see the table of language and algorithm.",
+    "speedup": "Speedup against neurons: see the tables below.",
+    "methods": "Time of a training step by contender, shape and method: see the table below.",
     "memory": "Peak memory against neurons, from the least to the most: ",
-    "loss": "Loss during training. The file losses.csv has the losses of all epochs.",
-    "parts": "Where the time of the article's run goes. The table below has the seconds of each part.",
+    "loss": "Loss during training: see losses.csv.",
+    "parts": "Where the time of the article's run goes: see the table below.",
 }
 _CSS_DPI = 96
 _TEMPLATES = Environment(
@@ -62,8 +57,7 @@ def page(
 ) -> str:
     """Return the page about a sweep, with what was ``found`` beside it.
 
-    ``pictures`` are PNG files by their names without ``.png``, each one of ``scaling``, ``speedup``,
-    ``methods``, ``memory``, ``loss`` and ``parts``.
+    ``pictures`` are PNG files by name: scaling, speedup, methods, memory, loss and parts.
     """
     return _TEMPLATES.get_template("page.html.j2").render(
         results=results,
@@ -77,7 +71,7 @@ def page(
         record=sentences.record(found["predictions"]) if "predictions" in found else "",
         tables={table.name: table for table in _tables(results, plan, found) if table.rows},
         instead=not results.thresholds.empty,
-        methods=[method for method in METHODS if method in set(results.outcomes["method"])],
+        methods=list(results.outcomes["method"].unique()),
         pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
         commands=_commands(results, plan),
@@ -90,12 +84,11 @@ def _title(contenders: Iterable[str]) -> str:
     if len(names) > 3:
         names[2:] = [f"{len(names) - 2} others"]
     *first, last = names
-    who = f"{', '.join(first)} and {last} train" if first else f"{last} trains"
-    return f"How fast {who}"
+    return f"How fast {', '.join(first)} and {last} train" if first else f"How fast {last} trains"
 
 
 def _tables(results: Results, plan: Plan | None, found: Mapping[str, pd.DataFrame]) -> Iterator[Table]:
-    """Yield every table that the page can have, those without a row among them."""
+    """Yield every table that the page can have, some of them without a row."""
     for method in METHODS:
         yield tables.speedups(results, method).turned()
     yield tables.methods(results).turned()
@@ -114,7 +107,7 @@ def _tables(results: Results, plan: Plan | None, found: Mapping[str, pd.DataFram
 
 
 def _picture(results: Results, name: str, png: bytes) -> dict[str, object]:
-    """Return what the template shows of a picture: its alternative in words, its data and its size."""
+    """Return what the template shows of a picture."""
     # A PNG file begins with its size. A pixel of the page has several of the picture.
     width, height = (int.from_bytes(png[place : place + 4]) * _CSS_DPI // DPI for place in (16, 20))
     alternative = _ALTERNATIVES[name] + (_memory(results) if name == "memory" else "")
@@ -125,33 +118,29 @@ def _picture(results: Results, name: str, png: bytes) -> dict[str, object]:
 def _memory(results: Results) -> str:
     """Return the range of each contender's peak memory: no table of the page has it."""
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
-    told = []
-    for name, own in table.groupby("contender", sort=False)["median"]:
-        told.append(f"{name} {between(own.min() / 2**20, own.max() / 2**20)} MiB")
-    return f"{'; '.join(told)}."
+    ends = table.groupby("contender", sort=False)["median"].agg(["min", "max"]) / 2**20
+    return "; ".join(f"{name} {between(low, high)} MiB" for name, low, high in ends.itertuples()) + "."
 
 
 def _absent(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
     """Yield what the page could have and does not, with the command that makes it."""
     if "selfcheck" not in found:
-        yield "How often the intervals contain the true ratio on this machine", "make selfcheck"
+        yield "How often intervals contain the true ratio on this machine", "make selfcheck"
     if not {"claims", "parts"} <= found.keys():
-        what = "The article's claims, each beside what was measured; where the time of its run goes"
-        yield what, "make article"
+        yield "The article's claims; where the time of its run goes", "make article"
     if "predictions" not in found:
-        what = "Times of shapes that were not measured, and how often such predictions come true"
-        yield what, "make predict ARGS=--check"
+        yield "How often predictions come true", "make predict ARGS=--check"
     if results.thresholds.empty:
         yield "Alternatives to the fastest contender", "make bench PEERS=1"
     shapes = 'make bench ARGS="--shapes ..."'
     if results.exponents.empty:
-        yield "How time grows with the neurons: that takes three shapes from 10-5-1 up", shapes
+        yield "How time grows with the neurons (takes three shapes from 10-5-1 up)", shapes
     if not results.costs:
-        yield "From which size on somebody overtakes a worse method: that takes five shapes", shapes
+        yield "From which size on a method overtakes another (takes five shapes)", shapes
 
 
 def _commands(results: Results, plan: Plan | None) -> list[str]:
-    """Return what one types to measure the same again, on this machine or on another."""
+    """Return what one types to measure the same again."""
     if "revisions" in results.environment:
         return ["make compare BASE=REVISION"]
     commit, words = (results.environment.get(name) for name in ("commit", "command"))

@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.analysis.crossover import path
 from harness.analysis.results import Results
-from harness.case import ARTICLE, METHODS, Shape
+from harness.case import ARTICLE, Shape
 from harness.digits import times
+from harness.report.sentences import compared
 from harness.report.style import (
     GREY,
     LINES,
@@ -44,7 +45,7 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
     """Yield every picture in which there is something to see, with its name."""
     footer = caption(results)
     yield "scaling", scaling(results, footer)
-    if (results.speedups["rounds"] > 0)[~results.speedups["control"]].any():
+    if len(compared(results)):
         yield "speedup", speedup(results, footer)
     yield "methods", methods(results, footer)
     if "peak_memory_bytes" in set(results.summary["measure"]):
@@ -144,7 +145,8 @@ def _notes(results: Results, method: str) -> list[str]:
         at = ", ".join(map(str, sorted(own["neurons"])))
         names.setdefault((str(status), at), []).append(str(contender))
     lines = [f"{status} at {at} neurons: {', '.join(who)}" for (status, at), who in names.items()]
-    if wrong := dict.fromkeys(medians["contender"][medians["status"] == "mismatch"]):
+    wrong = medians["contender"][medians["status"] == "mismatch"].unique()
+    if len(wrong):
         lines.append(f"crossed out: other losses ({', '.join(wrong)})")
     missed = []
     for (contender, of), cost in results.costs.items():
@@ -186,22 +188,21 @@ def _dodge(place: int, count: int) -> float:
 
 def speedup(results: Results, footer: str) -> Figure:
     """Speedup against neurons with intervals, a panel per method; training and whole process."""
-    drawn = results.speedups["measure"].isin(["training", "process"])
-    rivals = results.speedups[~results.speedups["control"] & drawn]
-    with_ratio, styles = rivals[rivals["rounds"] > 0], styles_of(results.contenders)
-    lanes = list(dict.fromkeys(zip(with_ratio["contender"], with_ratio["measure"], strict=True)))
-    wrong = rivals[(rivals["rounds"] == 0) & (rivals["verdict"] != "cannot tell")]
-    reasons = wrong.drop_duplicates("contender")
-    without = ", ".join(reasons["contender"] + " (" + reasons["verdict"] + ")")
+    found, styles = compared(results), styles_of(results.contenders)
+    found = found[found["measure"] != "cpu"]
+    lanes = dict.fromkeys(zip(found["contender"], found["measure"], strict=True))
+    wrong = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] == 0)]
+    wrong = wrong[wrong["verdict"] != "cannot tell"].drop_duplicates("contender")
+    without = ", ".join(wrong["contender"] + " (" + wrong["verdict"] + ")")
     title = (
         f"How many times as fast as {results.reference}, with 95% intervals\n"
         "(filled: in training; open: as a whole process, with start-up)"
     )
     title += f"\nwithout a ratio somewhere: {without[:120]}" if without else ""
-    legend = entries(with_ratio["contender"], styles)
-    figure, panels = by_method(title, footer, with_ratio, panel=(3.6, 4.0), legend=legend)
+    legend = entries(found["contender"], styles)
+    figure, panels = by_method(title, footer, found, panel=(3.6, 4.0), legend=legend)
     for method, axes in panels.items():
-        own = with_ratio[with_ratio["method"] == method]
+        own = found[found["method"] == method]
         for place, (contender, measure) in enumerate(lanes):
             group = own[(own["contender"] == contender) & (own["measure"] == measure)].sort_values("neurons")
             look = {**styles[contender], "fillstyle": "none" if measure == "process" else "full"}
@@ -220,8 +221,8 @@ def speedup(results: Results, footer: str) -> Figure:
 def methods(results: Results, footer: str) -> Figure:
     """What the language gives and what the algorithm gives: a panel per shape, a row per contender."""
     medians = results.medians
-    shapes = list(dict.fromkeys(medians.sort_values("parameters", kind="stable")["layers"]))
-    present = [method for method in METHODS if method in set(medians["method"])]
+    shapes = medians.sort_values("parameters", kind="stable")["layers"].unique()
+    present = medians["method"].unique()
     styles = styles_of(results.contenders)
     order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
     rows = math.ceil(len(shapes) / 4)
@@ -279,7 +280,7 @@ def memory(results: Results, footer: str) -> Figure:
     table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
     table = table.assign(**{column: table[column] / 2**20 for column in _MEDIAN})
     styles = styles_of(results.contenders)
-    legend = [mark(_named(results, who), **styles[who]) for who in dict.fromkeys(table["contender"])]
+    legend = [mark(_named(results, who), **styles[who]) for who in table["contender"].unique()]
     figure, panels = by_method(
         "Peak memory of a whole run", footer, table, panel=(3.6, 3.6), legend=legend, sharex=True
     )

@@ -54,9 +54,9 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     present = [method for method in METHODS if method in set(training["method"])]
     order = training.groupby("contender")["ratio"].median().sort_values(ascending=False)
     rivals = list(order.dropna().index[:_MOST_RIVALS])
-    references = list(dict.fromkeys(training["contender"][training["counts"] == "reference"]))
+    references = training["contender"][training["counts"] == "reference"].unique()
     rows = [*((RATIO, name) for name in rivals), *((_STEP, name) for name in [*references, *rivals])]
-    names = list(dict.fromkeys(table["machine"]))
+    names = table["machine"].unique()
     looks = styles_of(names, shades(len(names)))
     legend = entries(names, looks)
     if not training["counts"].isin(_IN_MEAN).all():
@@ -114,7 +114,7 @@ def _band(axes: Axes, mean: pd.DataFrame) -> None:
 
 def selfcheck(table: pd.DataFrame) -> Figure:
     """The intervals of repeated sweeps, a panel for each contender and measure; those that miss in black."""
-    contenders = list(dict.fromkeys(table["contender"]))
+    contenders = table["contender"].unique()
     measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
     figure, grid = framed(
         f"95% intervals of repeated sweeps, compared with {table['reference'].iloc[0]}; crosses miss the true"
@@ -173,7 +173,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
         log_ticks(axes.yaxis, duration_tick if axes is steps else ratio_tick)
         axes.grid(alpha=0.3)
     steps.set_ylabel("training time per step\n(median, 95% interval)")
-    references = " or ".join(dict.fromkeys(table["reference"]))
+    references = " or ".join(table["reference"].unique())
     ratios.set_ylabel(f"times as fast as {references}\n(median of the rounds, 95% interval)")
     for place, (before, after) in enumerate(pairwise(hosts)):
         if before != after:

@@ -20,11 +20,9 @@ from harness.rows import FAILED
 def rivals(results: Results) -> Iterator[str]:
     """Yield how many times as fast as the reference each rival is, the fastest first."""
     lines, reference = results.standings, results.reference
-    compared = lines[(lines["layers"] == results.shape) & (lines["training_verdict"] != "")]
-    compared = compared.drop_duplicates("contender").sort_values(
-        "training_ratio", ascending=False, kind="stable"
-    )
-    for one in compared.to_dict("records"):
+    lines = lines[(lines["layers"] == results.shape) & (lines["training_verdict"] != "")]
+    lines = lines.drop_duplicates("contender")
+    for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
         name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
         if np.isnan(one["training_ratio"]):
             reason = _REASONS.get(verdict, verdict)
@@ -32,7 +30,7 @@ def rivals(results: Results) -> Iterator[str]:
         else:
             training = _times_as_fast(one, "training", f"as fast as {reference}", "95% interval ")
             yield f"{name} trains {where} {training}, {_times_as_fast(one, 'process', 'with start-up')}."
-    if compared.empty:
+    if lines.empty:
         own = results.medians[results.medians["layers"] == results.shape].iloc[0]
         where, step = f"{results.shape} ({own['method']})", duration(own["median"])
         yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
@@ -62,13 +60,17 @@ def marks(verdicts: Iterable[str]) -> str:
 
 def marks_of(results: Results) -> str:
     """Explain the marks in the tables of a sweep; '' if there are none."""
+    return marks([*compared(results)["verdict"], *results.alternatives["verdict"]])
+
+
+def compared(results: Results) -> pd.DataFrame:
+    """Return the lines of rivals that have a ratio."""
     lines = results.speedups
-    compared = lines["verdict"][~lines["control"] & (lines["rounds"] > 0)]
-    return marks([*compared, *results.alternatives["verdict"]])
+    return lines[~lines["control"] & (lines["rounds"] > 0)]
 
 
 def answer(results: Results) -> tuple[str, ...]:
-    """Return who is how many times as fast, and last what that rests on, and where to read on."""
+    """Return a sentence for each rival, and last what they rest on and where to read on."""
     return *rivals(results), f"{evidence(results)} Tables: {results.path}; pictures: make plot"
 
 
@@ -80,7 +82,7 @@ def rounds(results: Results) -> str:
 
 
 def evidence(results: Results) -> str:
-    """Return how many runs there were, with what losses, on how quiet a machine."""
+    """Return how many runs there were, with what losses, and ``noise``."""
     runs = results.runs[results.runs["status"] != "paused"]
     troubles = []
     for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
@@ -113,9 +115,9 @@ def noise(results: Results) -> str:
     ]
     if stolen >= _MUCH_STOLEN:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
-    compared = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
     if word == "quiet":
-        if (compared["verdict"] == "cannot tell").any():
+        ratios = compared(results)
+        if (ratios["verdict"][ratios["measure"] != "cpu"] == "cannot tell").any():
             parts.append("a larger --budget would narrow the inconclusive intervals")
     elif stolen >= _MUCH_STOLEN:
         parts.append("try a quieter hour, or a machine of its own")
@@ -164,7 +166,7 @@ def _from_neurons(one: Mapping[Any, Any]) -> str:
 
 
 def selfcheck(table: pd.DataFrame) -> str:
-    """Say how often intervals held, how often there was a false alarm, and what difference is seen."""
+    """Say how often intervals held, how many alarms were false, and what difference is seen."""
     held = table[table["measure"].isin(["training", "process"])]
     low, high = share_interval(int(held["holds"].sum()), len(held))
     equal = held[held["extra_epochs"] == 0.0]
@@ -207,7 +209,7 @@ def record(table: pd.DataFrame) -> str:
 
 
 def comparison(training: pd.DataFrame, what: str) -> str:
-    """Return the answer in a comparison; ``what`` says what is held against what."""
+    """Return the answer; ``what`` says what is held against what."""
     counts = training["verdict"].value_counts()
     parts = [f"{counts.get(word, 0)} {word}" for word in ("slower", "faster")]
     if "equal" in counts:
@@ -224,7 +226,7 @@ def comparison(training: pd.DataFrame, what: str) -> str:
 
 
 def machines(summed: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence for each contender: how many times as fast it trains, on so many machines."""
+    """Yield how many times as fast each contender trains, on how many machines."""
     training = summed[summed["measure"] == "training"]
     if training.empty:
         yield "No ratio counts, for the reasons above: nothing can be said about machines in general."

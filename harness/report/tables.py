@@ -1,4 +1,4 @@
-"""Every table that people read, each defined once for the terminal, the documents and the page."""
+"""The tables of a sweep, each defined once for the terminal, the documents and the page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -10,20 +10,7 @@ from harness.digits import MARKS, duration, three_digits, times
 from harness.plan import Plan
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
-from harness.table import (
-    Cell,
-    Column,
-    Line,
-    Table,
-    estimate,
-    named,
-    prose,
-    seconds,
-    three,
-    two,
-    whole,
-    words,
-)
+from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
 
 LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
 _RATIOS = ("training", "process")
@@ -45,10 +32,7 @@ def shown(results: Results) -> Iterator[Table | str]:
 
 
 def outcomes(results: Results) -> Table:
-    """Return a row for each contender on each case: time of a step, ratios, and what became of its losses.
-
-    Cases that were left out for everybody have none.
-    """
+    """Return a row for each contender on each case, but for those left out for everybody."""
     columns = {**LANE, "step": seconds("step_s")}
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
@@ -62,18 +46,17 @@ def outcomes(results: Results) -> Table:
 
 
 def _losses(one: Line) -> Cell:
-    """Return what became of a contender's losses on a case, or why there are none."""
-    text = str(one["status"])
+    """Return what became of the losses of an outcome, or why there are none."""
+    text, differing, count = str(one["status"]), one["differing"], one["with_losses"]
     if text in (*WITH_LOSSES, one["failure"]):
-        differing, count = one["differing"], one["with_losses"]
         some = "differ" if differing == count else f"{differing} of {count} differ"
-        said = [some if differing else one["parity"].removesuffix(" of the initial loss"), one["failure"]]
-        text = ", ".join(filter(None, said))
-    return Cell(text, is_bad=bool(one["status"] != "ok" or one["differing"] or one["failure"]))
+        said = some if differing else one["parity"].removesuffix(" of the initial loss")
+        text = ", ".join(filter(None, [said, one["failure"]]))
+    return Cell(text, is_bad=bool(one["status"] != "ok" or differing or one["failure"]))
 
 
 def by_case(results: Results) -> Table:
-    """Return a row for each case: everybody's step, each rival's ratios, what became of the losses."""
+    """Return a row for each case: what ``outcomes`` has in several."""
     found = outcomes(results)
     rivals = [name for name in results.contenders if name != results.reference]
     ratios = [f"{name}, {measure}" for name in rivals for measure in _RATIOS]
@@ -84,22 +67,22 @@ def by_case(results: Results) -> Table:
         "losses": prose("losses"),
     }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    losses: dict[tuple[str, str], dict[str, Cell]] = {}
     for one in found.lines:
-        case, name = (one["method"], one["layers"]), one["contender"]
-        row = rows.setdefault(case, {"method": case[0], "layers": case[1]})
-        row[name] = found.columns["step"].cell(one)
+        row = rows.setdefault(
+            (one["method"], one["layers"]), {"method": one["method"], "layers": one["layers"], "losses": {}}
+        )
+        row[one["contender"]] = found.columns["step"].cell(one)
+        row["losses"][one["contender"]] = one["losses"]
         for measure in _RATIOS:
             cell = found.columns[measure].cell(one)
             is_told = cell.text or one["status"] in ("ok", LEFT_OUT)
-            row[f"{name}, {measure}"] = cell if is_told else Cell(one["status"])
-        losses.setdefault(case, {})[name] = one["losses"]
-    lines = [{**row, "losses": _together(losses[case])} for case, row in rows.items()]
+            row[f"{one['contender']}, {measure}"] = cell if is_told else Cell(one["status"])
+    lines = [{**row, "losses": _together(row["losses"])} for row in rows.values()]
     return Table("cases", found.caption, columns, lines, is_grouped=True)
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
-    """Return what became of the losses of several contenders: who has others than identical ones."""
+    """Return who has other losses than identical ones."""
     texts = {cell.text for cell in losses.values()}
     others = [f"{name} {cell.text}" for name, cell in losses.items() if cell.text != "identical"]
     text = texts.pop() if len(texts) == 1 else ", ".join(others)
@@ -107,7 +90,7 @@ def _together(losses: Mapping[str, Cell]) -> Cell:
 
 
 def speedups(results: Results, method: str) -> Table:
-    """Return a row a shape: everybody's time of a step by one method, and each rival's ratios."""
+    """Return a row for each shape that was run by a method."""
     found = by_case(results)
     columns = {head: column for head, column in found.columns.items() if head not in ("method", "losses")}
     caption = (
@@ -118,25 +101,24 @@ def speedups(results: Results, method: str) -> Table:
 
 
 def methods(results: Results) -> Table:
-    """Return a row a shape: the time of a step by contender and method."""
-    heads = dict.fromkeys(f"{name} {method}" for name in results.contenders for method in METHODS)
+    """Return a row for each shape."""
+    heads = (f"{name} {method}" for name in results.contenders for method in METHODS)
     rows: dict[str, dict[str, Any]] = {}
     for one in results.medians.to_dict("records"):
         text = duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)")
         row = rows.setdefault(one["layers"], {"layers": one["layers"]})
         row[f"{one['contender']} {one['method']}"] = Cell(text, one["median"])
-    found = [head for head in heads if any(head in row for row in rows.values())]
-    columns = {"shape": words("layers"), **{head: words(head) for head in found}}
+    found = {head: words(head) for head in heads if any(head in row for row in rows.values())}
     caption = "Time of a training step by contender and method (median)"
     lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
-    return Table("methods", caption, columns, lines)
+    return Table("methods", caption, {"shape": words("layers"), **found}, lines)
 
 
 def instead(results: Results) -> Iterator[Table]:
-    """Yield for each method the alternatives to the fastest contender; nothing for two or fewer."""
+    """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
     for method, own in results.thresholds.groupby("method", sort=False):
         lines = results.alternatives[results.alternatives["method"] == method]
-        name, shapes = lines["fastest"].iloc[0], list(dict.fromkeys(lines["layers"]))
+        name, shapes = lines["fastest"].iloc[0], lines["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
             for one in own.to_dict("records")
@@ -172,7 +154,7 @@ def instead(results: Results) -> Iterator[Table]:
 
 
 def fastest(results: Results) -> Table:
-    """Return a row for each case: who has the shortest step, who is first through the article's training."""
+    """Return a row for each case."""
     lines = []
     for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
         line: dict[str, Any] = {"method": method, "layers": layers}
@@ -191,7 +173,7 @@ def fastest(results: Results) -> Table:
 
 
 def exponents(results: Results) -> Table:
-    """Return a row for each contender and method: the power of the neurons with which a step grows."""
+    """Return a row for each contender and method."""
     columns = {
         "method": words("method"),
         "contender": named("contender"),
@@ -206,7 +188,7 @@ def exponents(results: Results) -> Table:
 
 
 def floors(results: Results) -> Table:
-    """Return a row for each control: the factor of 1 within which a contender against itself lies."""
+    """Return a row for each control."""
     own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
     rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "process": three("process")}
@@ -247,7 +229,6 @@ def left_out(plan: Plan | None) -> Table:
 
 _LABELS = {
     "cpu": "processor",
-    "measuring_core": "core kept for the programs",
     "governor": "CPU governor",
     "load_1min": "load of the minute before",
     "memory_bytes": "memory",
@@ -255,7 +236,6 @@ _LABELS = {
     "python": "Python of the harness",
     "python_compiler": "compiled by",
     "python_build_options": "configured with",
-    "variables": "variables of the environment",
 }
 
 
@@ -283,7 +263,7 @@ def _known(name: str, value: Any) -> str:
 
 
 def programs(results: Results) -> Table:
-    """Return a row for each contender, with its version and command, and for each that was skipped."""
+    """Return a row for each contender, also for those that were skipped."""
     versions = results.runs.drop_duplicates("contender", keep="last").set_index("contender")["version"]
     known, missing = (_mapping(results.environment.get(name)) for name in ("contenders", "missing"))
     lines = [

@@ -35,7 +35,7 @@ _MOST_MACHINES = 8
 
 
 def sweeps(overviews: Iterable[Line]) -> Table:
-    """Return a row for each sweep: when, where, by whom, how much was run, how quiet the machine was."""
+    """Return a row for each sweep."""
     columns = {
         "sweep": words("sweep"),
         "host": named("host"),
@@ -56,7 +56,7 @@ def sweeps(overviews: Iterable[Line]) -> Table:
 
 
 def selfcheck(shares: pd.DataFrame) -> Table:
-    """Return a row for each contender and measure: how often intervals held and differences were seen."""
+    """Return a row for each contender and measure."""
     columns = {
         "contender": named("contender"),
         "measure": words("measure"),
@@ -72,7 +72,7 @@ def selfcheck(shares: pd.DataFrame) -> Table:
 
 
 def comparison(table: pd.DataFrame, what: str) -> Table:
-    """Return a row for each case, contender and measure: the change, and what it is of."""
+    """Return a row for each case, contender and measure; ``what`` says what is held against what."""
     columns = dict(LANE)
     if table["measure"].nunique() > 1:
         columns["measure"] = words("measure")
@@ -87,10 +87,7 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
 
 
 def machines(joined: pd.DataFrame) -> Table:
-    """Return a row for each contender on each machine: how many times as fast it trains there.
-
-    Of more than eight machines one shape is shown.
-    """
+    """Return a row for each contender on each machine; of more than eight machines, at one shape."""
     lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
     where = ""
     if lines["machine"].nunique() > _MOST_MACHINES:
@@ -109,7 +106,7 @@ def machines(joined: pd.DataFrame) -> Table:
 
 
 def pooled(summed: pd.DataFrame) -> Table:
-    """Return a row for each contender on each case: what the machines say together."""
+    """Return a row for each contender on each case."""
     columns = {
         **LANE,
         "machines": whole("machines"),
@@ -140,7 +137,7 @@ def predictions(table: pd.DataFrame) -> Table:
 
 
 def checks(table: pd.DataFrame) -> Table:
-    """Return a row for each prediction: the time of a training step, its interval, what was measured."""
+    """Return a row for each prediction, with what was measured."""
     columns = {
         **LANE,
         "predicted": estimate(duration, "step_s", "step_low", "step_high"),
@@ -158,7 +155,7 @@ def checks(table: pd.DataFrame) -> Table:
 
 
 def hits(table: pd.DataFrame) -> Table:
-    """Return a row for each contender and method: how often its predictions held."""
+    """Return a row for each contender and method."""
     columns = {
         "contender": named("contender"),
         "method": words("method"),
@@ -173,7 +170,7 @@ def hits(table: pd.DataFrame) -> Table:
 
 
 def claims(table: pd.DataFrame) -> Table:
-    """Return a row for each claim of the article, with its verdict and its figures."""
+    """Return a row for each claim of the article."""
     columns = {
         "the article": prose("says"),
         "verdict": words("verdict"),
@@ -185,7 +182,7 @@ def claims(table: pd.DataFrame) -> Table:
 
 
 def parts(table: pd.DataFrame) -> Table:
-    """Return a row for each contender and method: the seconds of the parts of the article's run."""
+    """Return a row for each contender and method."""
     columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
     for part in PARTS:
         columns[part] = Column(
@@ -198,7 +195,7 @@ def parts(table: pd.DataFrame) -> Table:
 
 
 def kernels(table: pd.DataFrame) -> Table:
-    """Return a row for each kernel and shape: one call of it, in process."""
+    """Return a row for each kernel and shape."""
     columns = {
         "by": words("contender"),
         "kernel": named("kernel"),
@@ -217,12 +214,11 @@ def kernels(table: pd.DataFrame) -> Table:
 
 
 def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return the time of a step in a program, with losses and printing, beside that in its kernel."""
+    """Return a row for each step that was timed both in its program, with losses and printing, and alone."""
     alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
     lines = []
     for one in results.medians.to_dict("records"):
-        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
-        if kernel_s is not None:
+        if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
             lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
     columns = {
         "": Column("{} {}".format, ("contender", "method")),
