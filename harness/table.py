@@ -1,4 +1,4 @@
-"""A table that people read: lines, and what each column says of one. It knows no place to be shown."""
+"""A table that people read: lines, and what each column says of one."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.digits import MARKS, duration, plus_minus, three_digits, times
 
 Line = Mapping[Any, Any]
-"""One line of a table of numbers: values by field."""
+"""Values by field."""
 
 
 class Cell(NamedTuple):
@@ -17,11 +17,11 @@ class Cell(NamedTuple):
     text: str
     """As it is read where there is room."""
     value: float | None = None
-    """The exact number that the text rounds, in seconds, bytes or as a ratio; None for words."""
+    """The number that the text rounds, in seconds or as a ratio; None for words."""
     short: str = ""
-    """What a narrow terminal shows instead; empty if it shows the same."""
+    """What a narrow terminal shows instead, if not the same."""
     is_bad: bool = False
-    """Whether it says that something went wrong."""
+    """Whether something went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def named(name: str) -> Column:
 
 
 def _writer(write: Callable[[Any], str]) -> Callable[..., Column]:
-    """Return a function that makes columns of one kind: of one field, or from one to another."""
+    """Return a function that makes columns of one field, or from one to another."""
 
     def column(*names: str, none: str = "") -> Column:
         return Column(lambda *values: " to ".join(map(write, values)), names, none)
@@ -99,10 +99,7 @@ def share(hits: str, trials: str) -> Column:
 def estimate(
     write: Callable[[float], str], value: str, low: str, high: str, verdict: str = "", none: str = ""
 ) -> Column:
-    """Return a column of values with their intervals, marked by the verdict: 43.2x? (41.0 to 44.9).
-
-    A narrow terminal shows how wide the interval is instead: 43.2x? ±4.5%.
-    """
+    """Return a column such as 43.2x? (41.0 to 44.9), on a narrow terminal 43.2x? ±4.5%."""
 
     def writer(interval: Callable[[float, float], str]) -> Callable[..., str]:
         def text(value: float, low: float, high: float, word: str = "") -> str:
@@ -158,10 +155,7 @@ class Table:
         return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in texts)
 
     def turned(self, most: int = 8) -> "Table":
-        """Return a table of more than ``most`` columns on its side, if that leaves fewer; else the same.
-
-        Rows that are then empty are left out.
-        """
+        """Turn a table of more than ``most`` columns on its side, if that leaves fewer; drop empty rows."""
         if len(self.columns) <= max(most, len(self.rows) + 1) or not self.rows:
             return self
         texts, *columns = zip(*self.rows, strict=True)

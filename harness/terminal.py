@@ -30,7 +30,7 @@ from harness.rows import Row
 from harness.table import Cell, Table, seconds, words
 
 _HEAD = 9
-"""Characters of a heading that stand in one line, however narrow its column is."""
+"""A heading has at least so many characters in a line."""
 _WIDE = 120
 """Columns from which on tables have whole intervals. What goes into a file has 80, or what COLUMNS says."""
 
@@ -64,7 +64,7 @@ class Terminal:
         self._err.print(f"[yellow]note:[/] {escape(' '.join(text.splitlines()))}")
 
     def error(self, text: str) -> None:
-        """Write a line about what failed, with which the command does not end."""
+        """Write what failed, if the command goes on."""
         self._err.print(f"[red]error:[/] {escape(' '.join(text.splitlines()))}")
 
     def missing(self, missing: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Terminal:
             self.note(f"{name} is skipped: {reason}")
 
     def plan(self, plan: Plan) -> None:
-        """Show what a sweep is going to do, in a line for each method; plan.json has every case."""
+        """Show what a sweep is going to do, a line for each method."""
         columns = {
             **{head: words(head) for head in ("method", "shapes", "rounds", "steps a run")},
             "time": seconds("seconds"),
@@ -100,7 +100,7 @@ class Terminal:
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Show that something is being done that takes a moment."""
+        """Show that something takes a moment."""
         with self._err.status(escape(what)) if self._err.is_terminal else nullcontext():
             yield
 
@@ -148,7 +148,7 @@ class Terminal:
     def failures(
         self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case], where: str = ""
     ) -> None:
-        """Say which runs failed, and what was therefore not run; ``where`` stands before each line."""
+        """Say which runs failed, and what was not run for that; ``where`` begins each line."""
         first: dict[tuple[str, str, str], Row] = {}
         for row in failed:
             first.setdefault((row.run.contender, str(row.run.case), row.status), row)
@@ -164,7 +164,7 @@ def _span(values: Sequence[object]) -> str:
 
 
 def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
-    """Yield a sentence for each method: who was left out of it, where, and why."""
+    """Yield for each method who was left out, where, and why."""
     by_method: dict[str, dict[str, list[LeftOut]]] = {}
     for entry in entries:
         by_method.setdefault(entry.method, {}).setdefault(entry.contender or "all", []).append(entry)

@@ -55,7 +55,7 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def scaling(results: Results, footer: str) -> Figure:
-    """Training time per step against neurons, log-log, a panel per method; below it what the marks mean."""
+    """Training time per step against neurons, a panel per method; below it what the marks mean."""
     medians, styles = results.medians, styles_of(results.contenders)
     notes = {method: _notes(results, method) for method in set(results.outcomes["method"])}
     beside = 0.75 + 0.075 * max(map(len, results.contenders))
@@ -114,7 +114,7 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the cost models say between the sizes, and mark from which size on something holds."""
+    """Draw what the cost models say, and mark from which size on something holds."""
     styles, points = styles_of(results.contenders), path(list(results.outcomes["layers"]))
     neurons = np.array([sum(point) for point in points])
     for (contender, of), cost in results.costs.items():
@@ -136,7 +136,7 @@ def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
 
 
 def _notes(results: Results, method: str) -> list[str]:
-    """Say what has no time and why, how far the models are off, and what a ring and a bar mean."""
+    """Say who has no time and why, how far the models are off, and what the marks mean."""
     medians = results.medians[results.medians["method"] == method]
     absent = results.outcomes[(results.outcomes["method"] == method) & ~results.outcomes["control"]]
     absent = absent[~absent["status"].isin(["ok", "mismatch"])]
@@ -322,7 +322,7 @@ def loss(results: Results, footer: str) -> Figure:
 
 
 def coincide(curves: pd.DataFrame) -> str:
-    """Say how many epochs there are, and whose curve is not the first one's."""
+    """Say how many epochs there are, and whose curve differs from the first."""
     # Compared as text, so that nan equals nan.
     texts = {str(name): str(list(curve["loss"])) for name, curve in curves.groupby("contender", sort=False)}
     first, *others = texts.values()

@@ -113,7 +113,7 @@ def _band(axes: Axes, mean: pd.DataFrame) -> None:
 
 
 def selfcheck(table: pd.DataFrame) -> Figure:
-    """The intervals of repeated sweeps, a panel for each contender and measure; those that miss in black."""
+    """The intervals of repeated sweeps by contender and measure; those that miss in black."""
     contenders = table["contender"].unique()
     measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
     figure, grid = framed(
@@ -149,7 +149,7 @@ def selfcheck(table: pd.DataFrame) -> Figure:
 
 
 def history(table: pd.DataFrame, case: str) -> Figure:
-    """Draw the seconds of a step and the speedups against the sweeps, and mark where the machine changes."""
+    """Draw steps and speedups against the sweeps, and mark where the machine changes."""
     about = table.drop_duplicates("sweep").to_dict("records")
     places = {one["sweep"]: place for place, one in enumerate(about)}
     hosts = [f"{one['host']}: {one['cpu']}" for one in about]
@@ -199,7 +199,7 @@ def _sweep_label(one: Mapping[Any, Any]) -> str:
 
 
 def parts(table: pd.DataFrame) -> Figure:
-    """Draw a bar for each contender, a panel for each method: shares of the whole, its seconds beside it."""
+    """Draw shares of the whole, a panel for each method, a bar with its seconds for each contender."""
     beside = 0.35 + 0.085 * table["contender"].str.len().max()
     colours = dict(zip(PARTS, shades(len(PARTS)), strict=True))
     figure, panels = by_method(

@@ -1,4 +1,4 @@
-"""What all pictures have in common: the frame, colours, markers, line styles, ticks, intervals."""
+"""What all pictures have in common."""
 
 import io
 import math
@@ -36,7 +36,7 @@ GREY = "#777777"
 RATIO = ("ratio", "low", "high")
 """Columns of a value and its interval, as error_bars takes them."""
 DPI = 192
-"""Pixels per inch, twice as many as a page has: text stays sharp on a phone and on paper."""
+"""Pixels per inch, twice those of a page: text stays sharp on a phone and on paper."""
 _NARROWEST = 8.5
 _MOST_PROGRAMS = 4
 
@@ -137,13 +137,13 @@ def caption(results: Results) -> str:
 
 
 def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[str, dict[str, Any]]:
-    """Return the colour and the marker of each as matplotlib takes them, in order of appearance."""
+    """Return the colour and the marker of each, in order of appearance."""
     looks = zip(dict.fromkeys(names), cycle(colours), cycle(MARKERS))
     return {name: {"color": colour, "marker": marker} for name, colour, marker in looks}
 
 
 def shades(count: int) -> list[Any]:
-    """Return colours for what is no contender, from dark to light."""
+    """Return so many colours for what is no contender, from dark to light."""
     return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
 
 
@@ -180,7 +180,7 @@ def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
 
 
 def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
-    """Label a logarithmic axis on which everything is drawn, the more densely the less it spans."""
+    """Label a logarithmic axis, the more densely the less it spans."""
     low, high = axis.get_view_interval()
     span = high / low
     steps = (1.0,) if span > 100 else (1.0, 2.0, 5.0) if span > 5 else (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -190,7 +190,7 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
 
 
 def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
-    """Label the logarithmic axis of values that panels beside one another share."""
+    """Label the logarithmic axis that panels share."""
     first, *others = panels
     ends = np.array([axes.dataLim.intervaly for axes in (first, *others)])
     if ends.max() < 1.001 * ends.min():
