@@ -4,7 +4,7 @@ import math
 from decimal import Decimal
 
 MARKS = {"cannot tell": "?", "equal": "="}
-"""What stands behind a ratio that is no clear difference, by its verdict."""
+"""What follows a ratio that is no clear difference, by verdict."""
 MEANINGS = {"cannot tell": "cannot be told from noise", "equal": "equal within the margin"}
 """The same verdicts in words."""
 _UNITS = (
@@ -31,7 +31,7 @@ def times(ratio: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Write a number of at least 0, never with an exponent: 0.0456, 0.456, 4.56, 45.6, 456, 4560."""
+    """Write a number of at least 0 without an exponent: 0.0456, 4.56, 45.6, 4560."""
     # The limits are those from which on rounding gives one more digit.
     if value >= 99.95:
         return f"{value:.0f}"
@@ -42,8 +42,13 @@ def three_digits(value: float) -> str:
     return format(Decimal(f"{value:.2e}"), "f")
 
 
+def between(low: float, high: float) -> str:
+    """Write an interval with three digits: 41.0 to 44.9."""
+    return f"{three_digits(low)} to {three_digits(high)}"
+
+
 def plus_minus(low: float, high: float) -> str:
-    """Write how wide an interval is, as half of its width on a logarithmic axis: ±4.5%, or ±2.30x."""
+    """Write half the width of an interval on a logarithmic axis: ±4.5%, or ±2.30x."""
     if not low > 0.0:
         return "±?"
     factor = math.sqrt(high / low)

@@ -1,6 +1,6 @@
-"""A table that people read: lines, and what each column says of one. It knows no place to be shown."""
+"""A table that people read: lines, and what each column says of one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.digits import MARKS, duration, plus_minus, three_digits, times
 
 Line = Mapping[Any, Any]
-"""One line of a table of numbers: values by field."""
+"""Values by field."""
 
 
 class Cell(NamedTuple):
@@ -17,11 +17,11 @@ class Cell(NamedTuple):
     text: str
     """As it is read where there is room."""
     value: float | None = None
-    """The exact number that the text rounds, in seconds, bytes or as a ratio; None for words."""
+    """The number that the text rounds, in seconds or as a ratio; None for words."""
     short: str = ""
-    """What a narrow terminal shows instead; empty if it shows the same."""
+    """What a narrow terminal shows instead, if not the same."""
     is_bad: bool = False
-    """Whether it says that something went wrong."""
+    """Whether something went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Column:
     write: Callable[..., str]
     """Writes the fields."""
     fields: tuple[str, ...]
-    """The first is the number behind the text. If it is not known, nothing is written."""
+    """The first is the number behind the text."""
     none: str = ""
-    """What stands there then."""
+    """What stands there if that is not known."""
     short: Callable[..., str] | None = None
     """Writes the fields for a narrow terminal, if that differs."""
     is_wide: bool = False
     """Whether a narrow terminal leaves the column out."""
     is_name: bool = False
-    """Whether a text that is too long loses its middle, because names differ at either end."""
+    """Whether a text that is too long loses its middle, for names differ at either end."""
     is_prose: bool = False
-    """Whether a text that is too long is wrapped between words. Any other column keeps its width."""
+    """Whether a text that is too long is wrapped. Any other column keeps its width."""
 
     def cell(self, line: Line) -> Cell:
         """Return what stands in this column for ``line``."""
@@ -61,9 +61,9 @@ def words(name: str, none: str = "", *, wide: bool = False) -> Column:
     return Column(str, (name,), none, is_wide=wide)
 
 
-def prose(name: str, *, wide: bool = False) -> Column:
+def prose(name: str) -> Column:
     """Return a column of texts that may be long."""
-    return Column(str, (name,), is_wide=wide, is_prose=True)
+    return Column(str, (name,), is_prose=True)
 
 
 def named(name: str) -> Column:
@@ -72,13 +72,10 @@ def named(name: str) -> Column:
 
 
 def _writer(write: Callable[[Any], str]) -> Callable[..., Column]:
-    """Return a function that makes columns of one kind: of one field, or from one to another."""
+    """Return a function that makes columns of one field, or from one to another."""
 
-    def between(low: float, high: float) -> str:
-        return f"{write(low)} to {write(high)}"
-
-    def column(*names: str, none: str = "", wide: bool = False) -> Column:
-        return Column(write if len(names) == 1 else between, names, none, is_wide=wide)
+    def column(*names: str, none: str = "") -> Column:
+        return Column(lambda *values: " to ".join(map(write, values)), names, none)
 
     return column
 
@@ -91,7 +88,6 @@ two = _writer("{:.2f}".format)
 three = _writer("{:.3f}".format)
 percent = _writer("{:.0%}".format)
 permille = _writer("{:.1%}".format)
-above_zero = _writer(lambda value: duration(value) if value else "")
 above_one = _writer(lambda value: "" if value == 1.0 else times(value))
 
 
@@ -103,27 +99,25 @@ def share(hits: str, trials: str) -> Column:
 def estimate(
     write: Callable[[float], str], value: str, low: str, high: str, verdict: str = "", none: str = ""
 ) -> Column:
-    """Return a column of values with their intervals, marked by the verdict: 43.2x? (41.0 to 44.9).
+    """Return a column such as 43.2x? (41.0 to 44.9), on a narrow terminal 43.2x? ±4.5%."""
 
-    A narrow terminal shows how wide the interval is instead: 43.2x? ±4.5%.
-    """
+    def writer(interval: Callable[[float, float], str]) -> Callable[..., str]:
+        def text(value: float, low: float, high: float, word: str = "") -> str:
+            marked = write(value) + MARKS.get(word, "")
+            return marked if low != low else f"{marked} {interval(low, high)}"  # noqa: PLR0124 - nan
 
-    def full(value: float, low: float, high: float, word: str = "") -> str:
-        text = write(value) + MARKS.get(word, "")
-        # The unit of a ratio need not be repeated, that of a time may differ.
-        end = three_digits if write is times else write
-        return text if low != low else f"{text} ({end(low)} to {end(high)})"  # noqa: PLR0124 - nan
+        return text
 
-    def brief(value: float, low: float, high: float, word: str = "") -> str:
-        text = write(value) + MARKS.get(word, "")
-        return text if low != low else f"{text} {plus_minus(low, high)}"  # noqa: PLR0124 - nan
-
-    return Column(full, (value, low, high, *filter(None, [verdict])), none, short=brief)
+    # The unit of a ratio need not be repeated, that of a time may differ.
+    end = three_digits if write is times else write
+    full = writer(lambda low, high: f"({end(low)} to {end(high)})")
+    fields = (value, low, high, *filter(None, [verdict]))
+    return Column(full, fields, none, short=writer(plus_minus))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Lines with their columns; the first ``keys`` columns name a row."""
+    """Lines with their columns."""
 
     name: str
     """Unique on a page; letters, digits and dashes."""
@@ -131,12 +125,10 @@ class Table:
     """What is seen, in a sentence without its full stop."""
     columns: Mapping[str, Column]
     """By head, from left to right."""
-    lines: Sequence[Line] | Iterable[Line] = field(repr=False)
+    lines: Iterable[Line] = field(repr=False)
     """One a row."""
-    source: str = ""
-    """The file that has the same numbers with all their digits."""
-    keys: int = 1
-    """A terminal does not repeat what these first columns say above."""
+    keys: int = 0
+    """So many first columns a terminal leaves blank if they say the same as above."""
     is_grouped: bool = False
     """Whether a terminal shows the first column as headings above its rows."""
 
@@ -153,30 +145,25 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Whether a column has more numbers than words, for each column."""
-        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
-        filled = ([cell for cell in cells if cell.text] for cells in columns)
+        filled = [[row[place] for row in self.rows if row[place].text] for place in range(len(self.columns))]
         return [2 * sum(cell.value is not None for cell in cells) > len(cells) for cells in filled]
 
     @property
     def markdown(self) -> str:
         """The table in Markdown, without the exact numbers."""
         texts = [self.heads, ["---"] * len(self.heads), *([cell.text for cell in row] for row in self.rows)]
-        return "\n".join(
-            f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in texts
-        )
+        return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in texts)
 
     def turned(self, most: int = 8) -> "Table":
-        """Return a table of more than ``most`` columns on its side, if that leaves fewer; else the same.
-
-        Rows that are then empty are left out.
-        """
+        """Turn a table of more than ``most`` columns on its side, if that leaves fewer; drop empty rows."""
         if len(self.columns) <= max(most, len(self.rows) + 1) or not self.rows:
             return self
+        texts, *columns = zip(*self.rows, strict=True)
         corner, *heads = self.heads
-        columns = {corner: words(corner)} | {row[0].text: Column(str, (row[0].text,)) for row in self.rows}
-        lines: list[dict[str, Any]] = [
-            {corner: head, **{row[0].text: row[place] for row in self.rows}}
-            for place, head in enumerate(heads, start=1)
-            if any(row[place].text for row in self.rows)
+        names = [corner, *(cell.text for cell in texts)]
+        lines = [
+            dict(zip(names, [Cell(head), *cells], strict=True))
+            for head, cells in zip(heads, columns, strict=True)
+            if any(cell.text for cell in cells)
         ]
-        return Table(self.name, self.caption, columns, lines, self.source)
+        return Table(self.name, self.caption, {name: words(name) for name in names}, lines)

@@ -23,7 +23,6 @@ from harness.case import Shape
 from harness.plan import LeftOut, Plan
 from harness.report import page as report
 from harness.report import sentences, style
-from harness.report.beside import Beside
 from tests import pages, sweeps
 from tests.test_charts import TEN, failing, results_of, rows, wrong
 
@@ -33,12 +32,12 @@ EVIL = """<img src=x onerror="alert(1)">&'{{ 7 * 7 }}"""
 
 def page(
     results: Results,
-    found: Beside | None = None,
+    found: Mapping[str, pd.DataFrame] | None = None,
     pictures: Mapping[str, bytes] | None = None,
     plan: Plan | None = None,
 ) -> tuple[str, Element]:
     """Return a page, as text and as a document."""
-    text = report.page(results, plan, found or Beside(), pictures or {})
+    text = report.page(results, plan, found or {}, pictures or {})
     return text, pages.parsed(text)
 
 
@@ -184,7 +183,7 @@ def test_names_and_errors_cannot_become_markup(tmp_path: Path) -> None:
     about = {"cpu": EVIL, "commit": EVIL, "contenders": {EVIL: {"command": EVIL}}, "missing": {EVIL: EVIL}}
     claims = pd.DataFrame([dict.fromkeys(("claim", "says", "verdict", "figure", "basis"), EVIL)])
     results = replace(results, environment={**about, EVIL: EVIL})
-    text, root = page(results, Beside(claims=claims), {"memory": style.png(Figure(figsize=(1, 1)))})
+    text, root = page(results, {"claims": claims}, {"memory": style.png(Figure(figsize=(1, 1)))})
     check_page(root)
     assert len(list(root.iter("script"))) == 1
     assert text.count("<img") == 1

@@ -61,10 +61,10 @@ def test_markdown_keeps_the_whole_intervals_and_no_bar_ends_a_cell() -> None:
 def test_a_table_that_is_wider_than_long_is_turned() -> None:
     heads = {head: number(head) for head in ("b", "c", "d")}
     lines = [{"shape": "1-1", "b": 1.0, "c": 2.0}, {"shape": "2-1", "b": 3.0}]
-    table = Table("t", "T", {"shape": words("shape"), **heads}, lines, "t.csv")
+    table = Table("t", "T", {"shape": words("shape"), **heads}, lines)
     assert table.turned(most=4) is table
     turned = table.turned(most=3)
-    assert (turned.heads, turned.source) == (("shape", "1-1", "2-1"), "t.csv")
+    assert turned.heads == ("shape", "1-1", "2-1")
     # d is known of neither.
     assert turned.rows == [
         (Cell("b"), Cell("1.00", 1.0), Cell("3.00", 3.0)),

@@ -150,7 +150,7 @@ def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.Data
     sentence = sentences.comparison(training, what)
     if arguments.format == "table":
         marks = sentences.marks(training["verdict"])
-        terminal.show(sentence, tables_across.comparison(training, what), *marks)
+        terminal.show(sentence, tables_across.comparison(training, what), marks)
     else:
         shown = tables_across.comparison(table, what)
         terminal.say(files.comparison(table, shown, sentence, arguments.format))

@@ -23,21 +23,21 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
         from harness.analysis.results import understand
-        from harness.report import beside, page, pictures, pictures_across, style
+        from harness.report import page, pictures, pictures_across, style
         from harness.report.files import write_tables
     with terminal.doing("reading the sweep"):
         results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
         is_ours = folder.path.parent == archive.path / SWEEPS
-        found = beside.read(archive.path if is_ours else folder.path.parent)
+        found = page.beside(archive.path if is_ours else folder.path.parent)
     drawn = {}
     for name, figure in pictures.draw(results):
         with terminal.doing(f"drawing {name}"):
             drawn[name] = style.png(figure)
             folder.write_file(f"{name}.png", drawn[name])
         terminal.say(str(folder.path / f"{name}.png"))
-    if found.parts is not None:
-        drawn["parts"] = style.png(pictures_across.parts(found.parts))
+    if "parts" in found:
+        drawn["parts"] = style.png(pictures_across.parts(found["parts"]))
     text = page.page(results, folder.plan(), found, drawn)
     folder.write_file(page.FILE, text.encode())
     terminal.say(str(folder.path / page.FILE))

@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
     if table.empty:
         raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
-    terminal.show(tables_across.predictions(table), *sentences.beyond(table), sentences.record(record))
+    terminal.show(tables_across.predictions(table), sentences.beyond(table), sentences.record(record))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What other programs read: CSV files, a sweep or a comparison in the formats of other tools."""
+"""What other programs read: CSV files, a sweep or a comparison in their formats."""
 
 import json
 import statistics
@@ -9,7 +9,6 @@ import pandas as pd
 from harness import __version__
 from harness.analysis import cost
 from harness.analysis.results import Results
-from harness.case import METHODS
 from harness.errors import UsageError
 from harness.records import SweepFolder
 from harness.report import sentences, tables
@@ -31,12 +30,10 @@ def write_tables(folder: SweepFolder, results: Results) -> None:
 
 def csv(table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a CSV file, with yes and no as in runs.csv."""
-    words = {column: table[column].map({True: "yes", False: "no"}) for column in table.select_dtypes(bool)}
-    return (
-        table.assign(**{str(column): own for column, own in words.items()})
-        .to_csv(index=False, lineterminator="\n")
-        .encode()
-    )
+    flags = {
+        str(name): own.map({True: "yes", False: "no"}) for name, own in table.select_dtypes(bool).items()
+    }
+    return table.assign(**flags).to_csv(index=False, lineterminator="\n").encode()
 
 
 def comparison(table: pd.DataFrame, shown: Table, answer: str, how: str) -> str:
@@ -50,14 +47,15 @@ def comparison(table: pd.DataFrame, shown: Table, answer: str, how: str) -> str:
 
 
 def markdown(results: Results) -> str:
-    """Return the answer and a table for each method: times of a training step, and speedups."""
-    methods = [method for method in METHODS if method in set(results.medians["method"])]
-    parts = [part for name in methods for part in (f"### {name}", tables.speedups(results, name).markdown)]
-    return "\n\n".join([*sentences.answer(results), *parts])
+    """Return the answer and a table for each method."""
+    parts = [*sentences.answer(results)]
+    for method in results.medians["method"].unique():
+        parts += [f"### {method}", tables.speedups(results, method).markdown]
+    return "\n\n".join(parts)
 
 
 def hyperfine(results: Results) -> str:
-    """Return what `hyperfine --export-json` writes (1.20): seconds of whole processes, all of them."""
+    """Return what `hyperfine --export-json` writes (1.20): the seconds of all whole processes."""
     found = []
     for contender, method, layers, runs in _lanes(results):
         seconds, memory = runs["wall_s"].tolist(), runs["peak_memory_bytes"]
@@ -84,7 +82,7 @@ def hyperfine(results: Results) -> str:
 def pytest_benchmark(results: Results) -> str:
     """Return what `pytest --benchmark-json` writes (5): seconds of a training step, one value a run.
 
-    Raises UsageError if pytest-benchmark, which computes the statistics, is not installed.
+    Raises UsageError if pytest-benchmark is not installed.
     """
     try:
         from pytest_benchmark.stats import Stats  # noqa: PLC0415 - a sweep is measured and read without it
@@ -92,12 +90,11 @@ def pytest_benchmark(results: Results) -> str:
         raise UsageError("--format pytest-benchmark: takes that package; make kernels installs it") from error
     where = results.environment
     python, _, version = str(where.get("python", "")).partition(" ")
-    benchmarks, ends = [], []
+    benchmarks = []
     for contender, method, layers, runs in _lanes(results):
         stats = Stats()  # type: ignore[no-untyped-call]
         stats.data = runs["step_s"].tolist()
         steps = int(runs["samples"].iloc[0] * runs["epochs"].iloc[0])
-        ends.append(str(runs["started_utc"].max()))
         benchmarks.append(
             {
                 "group": f"{method} {layers}",
@@ -125,7 +122,7 @@ def pytest_benchmark(results: Results) -> str:
                 "project": "flatnet",
             },
             "benchmarks": benchmarks,
-            "datetime": max(ends),
+            "datetime": results.runs["started_utc"].max(),
             "version": f"flatnet {__version__}",
         }
     )

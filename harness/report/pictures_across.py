@@ -1,13 +1,13 @@
-"""The pictures of several sweeps, and of what belongs to none. Pure: tables in, Figures out.
+"""The pictures of several sweeps, and of what belongs to none.
 
-Contenders have their colours as elsewhere; what is no contender, a machine or a part of a run, has a shade.
+Contenders have their colours; what is none, a machine or a part of a run, has a shade.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -19,11 +19,12 @@ from harness.case import ARTICLE, METHODS
 from harness.digits import duration
 from harness.report.style import (
     GREY,
-    MARKERS,
+    RATIO,
     Margins,
     against_neurons,
     by_method,
     duration_tick,
+    entries,
     error_bars,
     framed,
     label_values,
@@ -36,35 +37,35 @@ from harness.report.style import (
 )
 
 _MOST_RIVALS = 3
-_MEAN = "mean of the machines, 95% interval"
-_RATIO, _STEP = ("ratio", "low", "high"), ("step_s", "step_low", "step_high")
+_MOST_LABELS = 12
+"""So many sweeps have their names below a history; of more, some are left out."""
+_STEP = ("step_s", "step_low", "step_high")
+_IN_MEAN = ("yes", "reference")
 
 
 def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     """Draw the table of ``joined``: a row of panels for each rival's ratio, one for each contender's steps.
 
-    Of more than three rivals it is the fastest three. What has a circle around it is left out of the summary,
-    which is drawn as a band if there are two machines or more.
+    Only the fastest three rivals are drawn. Circled values are not in the summary, which is a band if there
+    are two machines or more.
     """
     training = table[table["measure"] == "training"]
+    summed = summed[(summed["measure"] == "training") & summed["low"].notna()].sort_values("neurons")
     present = [method for method in METHODS if method in set(training["method"])]
     order = training.groupby("contender")["ratio"].median().sort_values(ascending=False)
     rivals = list(order.dropna().index[:_MOST_RIVALS])
-    references = list(dict.fromkeys(training["contender"][training["counts"] == "reference"]))
-    rows = [*((_RATIO, name) for name in rivals), *((_STEP, name) for name in [*references, *rivals])]
-    names = list(dict.fromkeys(table["machine"]))
-    looks = {
-        name: {"color": shade, "marker": MARKERS[place % len(MARKERS)]}
-        for place, (name, shade) in enumerate(zip(names, shades(len(names)), strict=True))
-    }
-    legend: list[Artist] = [mark(name, **look) for name, look in looks.items()]
-    if not training[~training["counts"].isin(["yes", "reference"])].empty:
+    references = training["contender"][training["counts"] == "reference"].unique()
+    rows = [*((RATIO, name) for name in rivals), *((_STEP, name) for name in [*references, *rivals])]
+    names = table["machine"].unique()
+    looks = styles_of(names, shades(len(names)))
+    legend = entries(names, looks)
+    if not training["counts"].isin(_IN_MEAN).all():
         legend.append(mark("circled: not in the mean", marker="o", markersize=10, fillstyle="none"))
-    if summed["low"].notna().any():
-        legend.append(Patch(color=GREY, alpha=0.3, label=_MEAN))
+    if len(summed):
+        legend.append(Patch(color=GREY, alpha=0.3, label="mean of the machines, 95% interval"))
+    where = f"{len(names)} machines" if len(names) > 1 else "one machine"
     figure, grid = framed(
-        "How many times as fast, and how long a training step takes, on"
-        f" {f'{len(names)} machines' if len(names) > 1 else 'one machine'} (medians, 95% intervals)",
+        f"How many times as fast, and how long a training step takes, on {where} (medians, 95% intervals)",
         footer,
         (len(rows), len(present)),
         panel=(3.6, 2.4),
@@ -75,18 +76,21 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
         sharey="row",
     )
     for (columns, contender), panels in zip(rows, grid, strict=True):
-        own = training[training["contender"] == contender]
         for axes, method in zip(panels, present, strict=True):
-            if columns == _RATIO:
-                _band(axes, summed, method, contender)
-            for machine, group in own[own["method"] == method].groupby("machine", sort=False):
+            own, mean = (
+                lines[(lines["contender"] == contender) & (lines["method"] == method)]
+                for lines in (training, summed)
+            )
+            if columns == RATIO:
+                _band(axes, mean)
+            for machine, group in own.groupby("machine", sort=False):
                 _line(axes, group[group[columns[0]].notna()].sort_values("neurons"), columns, looks[machine])
             against_neurons(axes, training["neurons"])
             axes.label_outer()
-        what = (
-            f"times as fast as {' or '.join(references)}" if columns == _RATIO else "training time per step"
-        )
-        label_values(panels, f"{contender}\n{what}", ratio_tick if columns == _RATIO else duration_tick)
+        if columns == RATIO:
+            label_values(panels, f"{contender}\ntimes as fast as {' or '.join(references)}", ratio_tick)
+        else:
+            label_values(panels, f"{contender}\ntraining time per step", duration_tick)
     for axes, method in zip(grid[0], present, strict=True):
         axes.set_title(method)
     return figure
@@ -95,30 +99,26 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
 def _line(axes: Axes, own: pd.DataFrame, columns: tuple[str, str, str], look: dict[str, Any]) -> None:
     """Draw a machine's values, with circles around those that are not in the summary."""
     error_bars(axes, own["neurons"], own, columns, **look)
-    left_out = own[~own["counts"].isin(["yes", "reference"])]
+    left_out = own[~own["counts"].isin(_IN_MEAN)]
     circles = {**look, "marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": ""}
     axes.plot(left_out["neurons"], left_out[columns[0]], **circles)
 
 
-def _band(axes: Axes, summed: pd.DataFrame, method: str, contender: str) -> None:
+def _band(axes: Axes, mean: pd.DataFrame) -> None:
     """Draw the mean over machines as a band, and at a single size as a broad bar."""
-    chosen = (
-        (summed["method"] == method) & (summed["contender"] == contender) & (summed["measure"] == "training")
-    )
-    own = summed[chosen & summed["low"].notna()].sort_values("neurons")
-    if len(own) == 1:
-        error_bars(axes, own["neurons"], own, _RATIO, color=GREY, elinewidth=6, alpha=0.4)
+    if len(mean) == 1:
+        error_bars(axes, mean["neurons"], mean, RATIO, color=GREY, elinewidth=6, alpha=0.4)
     else:
-        axes.fill_between(own["neurons"], own["low"], own["high"], color=GREY, alpha=0.2, linewidth=0)
+        axes.fill_between(mean["neurons"], mean["low"], mean["high"], color=GREY, alpha=0.2, linewidth=0)
 
 
 def selfcheck(table: pd.DataFrame) -> Figure:
-    """The intervals of repeated sweeps, a panel for each contender and measure; those that miss in black."""
-    contenders = list(dict.fromkeys(table["contender"]))
+    """The intervals of repeated sweeps by contender and measure; those that miss in black."""
+    contenders = table["contender"].unique()
     measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
-    reference = table["reference"].iloc[0]
     figure, grid = framed(
-        f"95% intervals of repeated sweeps, compared with {reference}; crosses miss the true ratio",
+        f"95% intervals of repeated sweeps, compared with {table['reference'].iloc[0]}; crosses miss the true"
+        " ratio",
         "",
         (len(measures), len(contenders)),
         panel=(1.9, 2.2),
@@ -130,12 +130,12 @@ def selfcheck(table: pd.DataFrame) -> Figure:
         for axes, contender in zip(row, contenders, strict=True):
             own = table[(table["contender"] == contender) & (table["measure"] == measure)]
             true = own["true_ratio"].iloc[0]
-            percent = {name: (own[name] / true - 1.0) * 100.0 for name in ("low", "ratio", "high")}
+            percent = {name: (own[name] / true - 1.0) * 100.0 for name in RATIO}
             axes.axvline(0.0, color=GREY, linewidth=1)
             for place, one in enumerate(own.assign(**percent).to_dict("records"), start=1):
-                colour, marker = (GREY, "o") if one["holds"] else ("black", "X")
+                colour, marker, size = (GREY, "o", 4) if one["holds"] else ("black", "X", 7)
                 axes.plot([one["low"], one["high"]], [place] * 2, color=colour)
-                axes.plot(one["ratio"], place, marker, color=colour, markersize=4 if one["holds"] else 7)
+                axes.plot(one["ratio"], place, marker, color=colour, markersize=size)
             held = int(own["holds"].sum())
             axes.set_title(f"{contender}, {measure}\n{held} of {len(own)} hold {true:.3g}x", fontsize=9)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
@@ -149,39 +149,38 @@ def selfcheck(table: pd.DataFrame) -> Figure:
 
 
 def history(table: pd.DataFrame, case: str) -> Figure:
-    """Draw the seconds of a step and the speedups against the sweeps, and mark where the machine changes."""
-    names = list(dict.fromkeys(table["sweep"]))
-    first = table.drop_duplicates("sweep").set_index("sweep")
+    """Draw steps and speedups against the sweeps, and mark where the machine changes."""
+    about = table.drop_duplicates("sweep").to_dict("records")
+    places = {one["sweep"]: place for place, one in enumerate(about)}
+    hosts = [f"{one['host']}: {one['cpu']}" for one in about]
     styles = styles_of(table["contender"])
-    places = {name: place for place, name in enumerate(names)}
-    spots = dict.fromkeys(f"{one['host']}: {one['cpu']}" for one in first.to_dict("records"))
     figure, ((steps,), (ratios,)) = framed(
-        f"{case} over {len(names)} sweeps, with their commits (+: with uncommitted changes)",
-        "; then ".join(spots)[:180],
+        f"{case} over {len(about)} sweeps, with their commits (+: with uncommitted changes)",
+        "; then ".join(dict.fromkeys(hosts))[:180],
         (2, 1),
-        panel=(min(14.0, 0.5 + 0.7 * len(names)), 3.0),
+        panel=(min(14.0, 0.5 + 0.7 * len(about)), 3.0),
         margins=Margins(below=0.65),
         between=(0.0, 0.2),
-        legend=[mark(who, **styles[who]) for who in dict.fromkeys(table["contender"])],
+        legend=entries(table["contender"], styles),
         sharex=True,
     )
     for axes, columns in ((steps, _STEP), (ratios, ("ratio", "ratio_low", "ratio_high"))):
         for contender, own in table[table[columns[0]].notna()].groupby("contender", sort=False):
-            look = {**styles[str(contender)], "label": contender}
-            error_bars(axes, own["sweep"].map(places), own, columns, **look)
+            error_bars(
+                axes, own["sweep"].map(places), own, columns, label=contender, **styles[str(contender)]
+            )
         axes.set_yscale("log")
         log_ticks(axes.yaxis, duration_tick if axes is steps else ratio_tick)
         axes.grid(alpha=0.3)
     steps.set_ylabel("training time per step\n(median, 95% interval)")
-    references = " or ".join(dict.fromkeys(table["reference"]))
+    references = " or ".join(table["reference"].unique())
     ratios.set_ylabel(f"times as fast as {references}\n(median of the rounds, 95% interval)")
-    for place, (one, other) in enumerate(pairwise(names)):
-        before, after = first.loc[one], first.loc[other]
-        if (before["host"], before["cpu"]) != (after["host"], after["cpu"]):
+    for place, (before, after) in enumerate(pairwise(hosts)):
+        if before != after:
             for axes in (steps, ratios):
                 axes.axvline(place + 0.5, color=GREY, linestyle="--")
             steps.annotate(
-                f"from here on {after['host']}: {after['cpu']} ",
+                f"from here on {after} ",
                 (place + 0.5, 1.0),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
@@ -189,31 +188,26 @@ def history(table: pd.DataFrame, case: str) -> Figure:
                 va="top",
                 fontsize=7,
             )
-    shown = names[:: -(-len(names) // _MOST_LABELS)]
-    labels = [_sweep_label(name, first.loc[name]) for name in shown]
-    ratios.set_xticks([places[name] for name in shown], labels, fontsize=7)
+    shown = about[:: -(-len(about) // _MOST_LABELS)]
+    ratios.set_xticks([places[one["sweep"]] for one in shown], list(map(_sweep_label, shown)), fontsize=7)
     return figure
 
 
-def _sweep_label(sweep: str, about: "pd.Series[str]") -> str:
-    commit = short_commit(about["commit"], about["uncommitted_changes"])
-    return f"{sweep[:10]}\n{sweep[11:16].replace('-', ':')}\n{commit}"
-
-
-_MOST_LABELS = 12
-"""Of so many sweeps the names have room below a history; of more, some are left out."""
+def _sweep_label(one: Mapping[Any, Any]) -> str:
+    commit = short_commit(one["commit"], one["uncommitted_changes"])
+    return f"{one['sweep'][:10]}\n{one['sweep'][11:16].replace('-', ':')}\n{commit}"
 
 
 def parts(table: pd.DataFrame) -> Figure:
-    """Draw a bar for each contender, a panel for each method: shares of the whole, its seconds beside it."""
-    beside = 0.35 + 0.085 * int(table["contender"].str.len().max())
+    """Draw shares of the whole, a panel for each method, a bar with its seconds for each contender."""
+    beside = 0.35 + 0.085 * table["contender"].str.len().max()
     colours = dict(zip(PARTS, shades(len(PARTS)), strict=True))
     figure, panels = by_method(
         f"Where the time of the article's run goes ({ARTICLE}, 100 samples, 100 epochs)",
         "",
         table,
         sharey=False,
-        panel=(4.4, 0.2 + 0.4 * int(table["method"].value_counts().max())),
+        panel=(4.4, 0.2 + 0.4 * table["method"].value_counts().max()),
         margins=Margins(left=beside, right=0.8),
         between=(0.8 + beside, 0.0),
         legend=[Patch(color=colour, label=part) for part, colour in colours.items()],

@@ -1,6 +1,5 @@
 """What a sweep says, in sentences. Pure."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,29 +13,24 @@ from harness.across.selfcheck import SEEN
 from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import example
-from harness.digits import MARKS, MEANINGS, duration, three_digits, times
+from harness.digits import MARKS, MEANINGS, between, duration, three_digits, times
 from harness.rows import FAILED
 
 
 def rivals(results: Results) -> Iterator[str]:
-    """Yield a sentence for each rival, the fastest first: how many times as fast as the reference it is."""
-    lines = results.speedups
-    lines = lines[(lines["layers"] == results.shape) & ~lines["control"]]
-    whole = lines[lines["measure"] == "process"].set_index(["contender", "method"])
-    training = lines[lines["measure"] == "training"].drop_duplicates("contender")
-    for one in training.sort_values("ratio", ascending=False, kind="stable").to_dict("records"):
-        name, reference = one["contender"], one["reference"]
-        where = f"{one['layers']} ({one['method']})"
-        if one["rounds"]:
-            process = whole.loc[(name, one["method"])]
-            yield (
-                f"{name} trains {where} {_times_as_fast(one, f' as fast as {reference}', '95% interval ')},"
-                f" {_times_as_fast(process, ' with start-up')}."
-            )
-        else:
-            reason = _REASONS.get(one["verdict"], one["verdict"])
+    """Yield how many times as fast as the reference each rival is, the fastest first."""
+    lines, reference = results.standings, results.reference
+    lines = lines[(lines["layers"] == results.shape) & (lines["training_verdict"] != "")]
+    lines = lines.drop_duplicates("contender")
+    for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
+        name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
+        if np.isnan(one["training_ratio"]):
+            reason = _REASONS.get(verdict, verdict)
             yield f"{name} cannot be compared with {reference} at {where}: {reason}."
-    if training.empty:
+        else:
+            training = _times_as_fast(one, "training", f"as fast as {reference}", "95% interval ")
+            yield f"{name} trains {where} {training}, {_times_as_fast(one, 'process', 'with start-up')}."
+    if lines.empty:
         own = results.medians[results.medians["layers"] == results.shape].iloc[0]
         where, step = f"{results.shape} ({own['method']})", duration(own["median"])
         yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
@@ -48,13 +42,14 @@ _REASONS = {
 }
 
 
-def _times_as_fast(line: Mapping[Any, Any], than: str, label: str = "") -> str:
+def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str = "") -> str:
     """Write a ratio in words, with its interval or why there is none, and a doubt if there is one."""
-    text = f"{three_digits(line['ratio'])} times{than}"
-    if math.isnan(line["low"]):
+    ratio, low, high, verdict = (one[f"{measure}_{name}"] for name in ("ratio", "low", "high", "verdict"))
+    text = f"{three_digits(ratio)} times {than}"
+    if np.isnan(low):
         return f"{text} (one round, so no interval)"
-    doubt = f", {MEANINGS[line['verdict']]}" if line["verdict"] in MEANINGS else ""
-    return f"{text} ({label}{three_digits(line['low'])} to {three_digits(line['high'])}{doubt})"
+    doubt = f", {MEANINGS[verdict]}" if verdict in MEANINGS else ""
+    return f"{text} ({label}{between(low, high)}{doubt})"
 
 
 def unfinished(results: Results) -> str:
@@ -62,16 +57,26 @@ def unfinished(results: Results) -> str:
     return f"unfinished: {results.planned - results.left} of {results.planned} runs" if results.left else ""
 
 
-def marks(verdicts: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence that explains the marks of ratios with these verdicts; none if there are no marks."""
+def marks(verdicts: Iterable[str]) -> str:
+    """Explain the marks of ratios with these verdicts; '' if there are none."""
     seen = set(verdicts)
-    if said := [f"{mark} {MEANINGS[verdict]}" for verdict, mark in MARKS.items() if verdict in seen]:
-        yield "; ".join(said)
+    return "; ".join(f"{mark} {MEANINGS[verdict]}" for verdict, mark in MARKS.items() if verdict in seen)
+
+
+def marks_of(results: Results) -> str:
+    """Explain the marks in the tables of a sweep; '' if there are none."""
+    return marks([*compared(results)["verdict"], *results.alternatives["verdict"]])
+
+
+def compared(results: Results) -> pd.DataFrame:
+    """Return the lines of rivals that have a ratio."""
+    lines = results.speedups
+    return lines[~lines["control"] & (lines["rounds"] > 0)]
 
 
 def answer(results: Results) -> tuple[str, ...]:
-    """Return who is how many times as fast, a sentence each, and a last one on what that rests."""
-    return *rivals(results), basis(results)
+    """Return a sentence for each rival, and last what they rest on and where to read on."""
+    return *rivals(results), f"{evidence(results)} Tables: {results.path}; pictures: make plot"
 
 
 def rounds(results: Results) -> str:
@@ -81,13 +86,8 @@ def rounds(results: Results) -> str:
     return f"{most} rounds" if least == most else f"{least} to {most} rounds"
 
 
-def basis(results: Results) -> str:
-    """Return what the answers rest on, where the tables are, and what to do next."""
-    return f"{evidence(results)} Tables: {results.path}; pictures: make plot"
-
-
 def evidence(results: Results) -> str:
-    """Return how many runs there were, with what losses, on how quiet a machine."""
+    """Return how many runs there were, with what losses, and ``noise``."""
     runs = results.runs[results.runs["status"] != "paused"]
     troubles = []
     for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
@@ -111,53 +111,48 @@ def noise(results: Results) -> str:
     if not floors:
         return "There is no control with two rounds, so how quiet the machine was is not known."
     word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
-    compared = lines[~lines["control"] & (lines["rounds"] > 0) & (lines["measure"] != "cpu")]
-    runs = results.runs
-    asked_s = runs["cpu_s"].sum() + runs["stolen_s"].sum()
-    stolen = runs["stolen_s"].sum() / asked_s if runs["stolen_s"].notna().any() and asked_s > 0.0 else 0.0
+    stolen_s = results.runs["stolen_s"].sum()
+    asked_s = results.runs["cpu_s"].sum() + stolen_s
+    stolen = stolen_s / asked_s if asked_s > 0.0 else 0.0
     parts = [
         f"{own['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
         f" ({floors['process']:.3f} with start-up)"
     ]
     if stolen >= _MUCH_STOLEN:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
-    if word != _NOISES[0][1]:
-        parts.append(
-            "try a quieter hour, or a machine of its own"
-            if stolen >= _MUCH_STOLEN
-            else "close other programs, or raise --budget"
-        )
-    elif (compared["verdict"] == "cannot tell").any():
-        parts.append("a larger --budget would narrow the inconclusive intervals")
+    if word == "quiet":
+        ratios = compared(results)
+        if (ratios["verdict"][ratios["measure"] != "cpu"] == "cannot tell").any():
+            parts.append("a larger --budget would narrow the inconclusive intervals")
+    elif stolen >= _MUCH_STOLEN:
+        parts.append("try a quieter hour, or a machine of its own")
+    else:
+        parts.append("close other programs, or raise --budget")
     return f"The machine was {word}: {'; '.join(parts)}."
 
 
-_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (math.inf, "very noisy"))
+_NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (np.inf, "very noisy"))
 """Up to which factor of 1 the interval of a control may reach, and what that is called."""
 _MUCH_STOLEN = 0.01
 
 
-def not_measured(outcomes: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence on the cases that the plan left out for every contender, if there are any."""
-    is_out = (
-        (outcomes["status"] == LEFT_OUT).groupby([outcomes["method"], outcomes["layers"]], sort=False).all()
-    )
-    shapes: dict[str, list[str]] = {}
-    for method, layers in is_out[is_out].index:
-        shapes.setdefault(method, []).append(layers)
-    if shapes:
-        yield "left out: " + "; ".join(f"{method} at {', '.join(own)}" for method, own in shapes.items())
+def not_measured(outcomes: pd.DataFrame) -> str:
+    """Name the cases that the plan left out for everybody; '' if there are none."""
+    cases = [outcomes["method"], outcomes["layers"]]
+    is_out = outcomes["status"].eq(LEFT_OUT).groupby(cases, sort=False).all()
+    shapes = is_out[is_out].reset_index().groupby("method", sort=False)["layers"].agg(", ".join)
+    said = "; ".join(f"{method} at {own}" for method, own in shapes.items())
+    return said and f"left out: {said}"
 
 
-def overtakings(table: pd.DataFrame) -> tuple[str, ...]:
+def overtakings(table: pd.DataFrame) -> list[str]:
     """Return who overtakes whom, a sentence for each pair."""
-    pairs = table[table["kind"] != "start-up"].groupby(
-        ["contender", "method", "than_contender", "than_method"], sort=False
-    )
     said = []
-    for (contender, method, other, worse), own in pairs:
-        kinds = {one["kind"]: one for one in own.to_dict("records")}
+    pairs = ["contender", "method", "than_contender", "than_method"]
+    for pair, own in table[table["kind"] != "start-up"].groupby(pairs, sort=False):
+        contender, method, other, worse = pair
         who, whom = f"{contender} with {method}", f"{other} with {worse}"
+        kinds = {one["kind"]: one for one in own.to_dict("records")}
         if own["neurons"].isna().all():
             said.append(f"{who} does not overtake {whom} up to {own['most_neurons'].max():.0f} neurons")
         else:
@@ -165,7 +160,7 @@ def overtakings(table: pd.DataFrame) -> tuple[str, ...]:
                 f"{who} overtakes {whom} {_from_neurons(kinds['training'])} in training,"
                 f" {_from_neurons(kinds['process'])} as a whole process"
             )
-    return tuple(said)
+    return said
 
 
 def _from_neurons(one: Mapping[Any, Any]) -> str:
@@ -176,34 +171,31 @@ def _from_neurons(one: Mapping[Any, Any]) -> str:
 
 
 def selfcheck(table: pd.DataFrame) -> str:
-    """Say how often intervals held, how often there was a false alarm, and what difference is seen."""
-    of_training = table[table["measure"] == "training"]
-    equal = table[(table["extra_epochs"] == 0.0) & table["measure"].isin(["training", "process"])]
-    alarms = int(equal["verdict"].isin(["faster", "slower"]).sum())
+    """Say how often intervals held, how many alarms were false, and what difference is seen."""
     held = table[table["measure"].isin(["training", "process"])]
     low, high = share_interval(int(held["holds"].sum()), len(held))
-    slowed = of_training[of_training["extra_epochs"] > 0.0]
+    equal = held[held["extra_epochs"] == 0.0]
+    alarms = int(equal["verdict"].isin(["faster", "slower"]).sum())
+    slowed = table[(table["measure"] == "training") & (table["extra_epochs"] > 0.0)]
     seen = (slowed["verdict"] == "slower").groupby(slowed["extra_epochs"]).mean()
     enough = [extra for extra in seen.index if (seen[extra:] >= SEEN).all()]
     least = f"a difference of {enough[0]:.0%} is seen" if enough else "no difference is seen"
     return (
         f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals contained the true"
-        f" ratio ({low:.0%} to {high:.0%}), {_count(alarms, 'false alarm')} in {len(equal)} comparisons of"
-        f" {table['reference'].iloc[-1]} with itself, {least} in at least {SEEN * 10:.0f} of 10 sweeps."
+        f" ratio ({low:.0%} to {high:.0%}), {alarms or 'no'} false alarm{'' if alarms == 1 else 's'} in"
+        f" {len(equal)} comparisons of {table['reference'].iloc[-1]} with itself, {least} in at least"
+        f" {SEEN * 10:.0f} of 10 sweeps."
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-def beyond(table: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence that explains the column of that name, if any prediction is beyond the measured."""
-    if (table["beyond"] > 1.0).any():
-        yield (
-            "beyond: so many times the multiply-adds of the largest shape that was measured, or so many times"
-            " fewer than those of the smallest"
-        )
+def beyond(table: pd.DataFrame) -> str:
+    """Explain the column of that name; '' if no prediction is beyond the measured shapes."""
+    if not (table["beyond"] > 1.0).any():
+        return ""
+    return (
+        "beyond: so many times the multiply-adds of the largest shape that was measured, or so many times"
+        " fewer than those of the smallest"
+    )
 
 
 def record(table: pd.DataFrame) -> str:
@@ -222,50 +214,45 @@ def record(table: pd.DataFrame) -> str:
 
 
 def comparison(training: pd.DataFrame, what: str) -> str:
-    """Return the answer in a comparison; ``what`` says what is held against what."""
+    """Return the answer; ``what`` says what is held against what."""
     counts = training["verdict"].value_counts()
-    parts = [
-        f"{counts.get(word, 0)} {text}"
-        for word, text in (("slower", "slower"), ("faster", "faster"), ("equal", "equal within the margin"))
-        if counts.get(word, 0) or word != "equal"
-    ]
+    parts = [f"{counts.get(word, 0)} {word}" for word in ("slower", "faster")]
+    if "equal" in counts:
+        parts.append(f"{counts['equal']} {MEANINGS['equal']}")
     change, low, high = mean(training)
     worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
     return (
         f"Training {what}: of {len(training)} {'case' if len(training) == 1 else 'cases'}"
         f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
-        f" on average {times(change)} as fast ({three_digits(low)} to {three_digits(high)}),"
+        f" on average {times(change)} as fast ({between(low, high)}),"
         f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
-        f" ({three_digits(worst['low'])} to {three_digits(worst['high'])})."
+        f" ({between(worst['low'], worst['high'])})."
     )
 
 
 def machines(summed: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence for each contender: how many times as fast it trains, on so many machines."""
+    """Yield how many times as fast each contender trains, on how many machines."""
     training = summed[summed["measure"] == "training"]
-    shapes = list(training["layers"])
-    if not shapes:
+    if training.empty:
         yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
         return
-    shape = example(shapes)
-    for one in training[training["layers"] == shape].drop_duplicates("contender").to_dict("records"):
+    at_shape = training[training["layers"] == example(training["layers"])]
+    for one in at_shape.drop_duplicates("contender").to_dict("records"):
         what = (
             f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
             f" as fast as {one['reference']}"
         )
         if one["machines"] < 2:
             yield f"{what}, on one machine; that says nothing about others, so there is no interval."
-        else:
-            apart = (
-                f"machines differ by a factor of {one['spread']:.3f}"
-                if one["spread"] > 1.0005
-                else "machines differ by no more than their own noise"
-            )
-            yield (
-                f"{what} on {one['machines']} machines (95% interval of the mean {three_digits(one['low'])}"
-                f" to {three_digits(one['high'])}; {apart}, from"
-                f" {times(one['least'])} to {times(one['most'])})."
-            )
+            continue
+        apart = (
+            f"a factor of {one['spread']:.3f}" if one["spread"] > 1.0005 else "no more than their own noise"
+        )
+        yield (
+            f"{what} on {one['machines']} machines (95% interval of the mean"
+            f" {between(one['low'], one['high'])}; machines differ by {apart}, from {times(one['least'])} to"
+            f" {times(one['most'])})."
+        )
 
 
 def alike(unlike: Sequence[str]) -> str:
@@ -280,7 +267,7 @@ def alike(unlike: Sequence[str]) -> str:
 
 
 def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
-    """Yield what is to be said of single machines: who is noisy, and who has other losses."""
+    """Yield who is noisy, and who has other losses."""
     for machine, results in machines.items():
         lines = results.speedups
         floors = lines["floor"][lines["control"] & lines["measure"].isin(["training", "process"])]

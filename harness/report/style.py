@@ -1,9 +1,10 @@
-"""What all pictures have in common: the frame, colours, markers, line styles, ticks, intervals."""
+"""What all pictures have in common."""
 
 import io
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -33,8 +33,10 @@ COLOURS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 LINES = dict(zip(METHODS, ("-", "--", ":"), strict=True))
 GREY = "#777777"
+RATIO = ("ratio", "low", "high")
+"""Columns of a value and its interval, as error_bars takes them."""
 DPI = 192
-"""Pixels per inch, twice as many as a page has: text stays sharp on a phone and on paper."""
+"""Pixels per inch, twice those of a page: text stays sharp on a phone and on paper."""
 _NARROWEST = 8.5
 _MOST_PROGRAMS = 4
 
@@ -48,7 +50,7 @@ class Margins(NamedTuple):
     above: float = 0.38
 
 
-MARGINS = Margins()
+_MARGINS = Margins()
 
 
 def framed(
@@ -57,7 +59,7 @@ def framed(
     grid: tuple[int, int],
     *,
     panel: tuple[float, float],
-    margins: Margins = MARGINS,
+    margins: Margins = _MARGINS,
     between: tuple[float, float] = (0.2, 0.75),
     legend: Sequence[Artist] = (),
     **shared: Any,
@@ -75,24 +77,18 @@ def framed(
     entry = 0.7 + 0.09 * max((len(str(handle.get_label())) for handle in legend), default=0)
     legend_columns = max(1, min(len(legend), int(width / entry)))
     caption = 0.1 + 0.13 * len(footer.splitlines())
-    strip = caption + (0.15 + 0.2 * math.ceil(len(legend) / legend_columns) if legend else 0.0)
+    below += caption + (0.15 + 0.2 * math.ceil(len(legend) / legend_columns) if legend else 0.0)
     above += 0.19 * len(title.splitlines())
-    height = strip + below + panel[1] * rows + gaps[1] + above
+    height = below + panel[1] * rows + gaps[1] + above
     figure = Figure(figsize=(width, height))
-    panel = (width - left - right - gaps[0]) / columns, panel[1]
-    panels = figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / width,
-            "right": 1.0 - right / width,
-            "bottom": (strip + below) / height,
-            "top": 1.0 - above / height,
-            "wspace": between[0] / panel[0],
-            "hspace": between[1] / panel[1],
-        },
-        **shared,
+    panels = figure.subplots(rows, columns, squeeze=False, **shared)
+    figure.subplots_adjust(
+        left=left / width,
+        right=1.0 - right / width,
+        bottom=below / height,
+        top=1.0 - above / height,
+        wspace=between[0] / ((width - left - right - gaps[0]) / columns),
+        hspace=between[1] / panel[1],
     )
     figure.suptitle(title, y=1.0 - 0.08 / height, fontsize=11.5)
     figure.text(0.5, 0.06 / height, footer, fontsize=7.5, color=GREY, ha="center", va="bottom")
@@ -122,35 +118,32 @@ def png(figure: Figure) -> bytes:
     figure.set_dpi(DPI)
     pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
-    # So many colours are all that there are but for a few shades of edges, and make a third of the bytes.
+    # A palette loses but a few shades of edges, and makes a third of the bytes.
     image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
     image.quantize(128, Image.Quantize.FASTOCTREE).save(file, "png", dpi=(DPI, DPI))
     return file.getvalue()
 
 
 def caption(results: Results) -> str:
-    """Return the line below every picture: machine, versions, when, how often."""
-    runs, machine = results.runs, results.environment
-    versions = dict(zip(runs["contender"], runs["version"], strict=True))
+    """Return the line below every picture: machine, versions, how often, which sweep."""
+    machine = results.environment
     cores = f"usable cores: {machine.get('usable_cores', 'unknown')}"
     where = f"{machine['cpu']}, {cores}" if machine.get("cpu") else "unknown machine"
+    versions = dict(zip(results.runs["contender"], results.runs["version"], strict=True))
     told = [f"{name}: {version}" for name, version in versions.items()]
     if len(told) > _MOST_PROGRAMS:
         told[_MOST_PROGRAMS:] = [f"{len(told) - _MOST_PROGRAMS} others"]
     return f"{where}; {', '.join(told)}; {rounds(results)}; {results.sweep}"
 
 
-def styles_of(contenders: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the colour and the marker of each contender as matplotlib takes them, in order of appearance."""
-    names = list(dict.fromkeys(contenders))
-    return {
-        name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-        for place, name in enumerate(names)
-    }
+def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[str, dict[str, Any]]:
+    """Return the colour and the marker of each, in order of appearance."""
+    looks = zip(dict.fromkeys(names), cycle(colours), cycle(MARKERS))
+    return {name: {"color": colour, "marker": marker} for name, colour, marker in looks}
 
 
 def shades(count: int) -> list[Any]:
-    """Return colours for what is no contender, from dark to light."""
+    """Return so many colours for what is no contender, from dark to light."""
     return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
 
 
@@ -159,21 +152,22 @@ def mark(label: str, **look: Any) -> Line2D:
     return Line2D([], [], label=label, **{"color": GREY, "linestyle": "", **look})
 
 
+def entries(names: Iterable[str], styles: Mapping[str, Mapping[str, Any]]) -> list[Artist]:
+    """Return an entry for each name, in order of appearance."""
+    return [mark(name, **styles[name]) for name in dict.fromkeys(names)]
+
+
 def error_bars(
-    axes: Axes,
-    places: "pd.Series[float]",
-    table: pd.DataFrame,
-    columns: tuple[str, str, str],
-    **look: Any,
-) -> ErrorbarContainer:
+    axes: Axes, places: "pd.Series[float]", table: pd.DataFrame, columns: tuple[str, str, str], **look: Any
+) -> None:
     """Draw values with their intervals, if known; ``columns`` are those of value, low and high."""
     values, low, high = (table[column] for column in columns)
     ends = [(values - low).fillna(0.0), (high - values).fillna(0.0)]
-    return axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
+    axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
 
 
 def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
-    """Make both axes logarithmic, and label the measured sizes, but none that would touch its neighbour."""
+    """Make both axes logarithmic, and label the sizes, but none that would touch its neighbour."""
     axes.set(xscale="log", yscale="log", xlabel="neurons (sum of all layer sizes)")
     axes.set_xlim(neurons.min() / 1.3, neurons.max() * 1.3)
     ticks: list[int] = []
@@ -186,7 +180,7 @@ def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
 
 
 def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
-    """Label a logarithmic axis on which everything is drawn, the more densely the less it spans."""
+    """Label a logarithmic axis, the more densely the less it spans."""
     low, high = axis.get_view_interval()
     span = high / low
     steps = (1.0,) if span > 100 else (1.0, 2.0, 5.0) if span > 5 else (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -196,7 +190,7 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
 
 
 def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
-    """Label the logarithmic axis of values that panels beside one another share."""
+    """Label the logarithmic axis that panels share."""
     first, *others = panels
     ends = np.array([axes.dataLim.intervaly for axes in (first, *others)])
     if ends.max() < 1.001 * ends.min():
@@ -207,17 +201,17 @@ def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], st
 
 
 def number_tick(value: float) -> str:
-    """Write a number on an axis, without an exponent: 0.05, 1, 1000000."""
+    """Write a number, without an exponent: 0.05, 1, 1000000."""
     return np.format_float_positional(float(f"{value:.3g}"), trim="-")
 
 
 def ratio_tick(value: float) -> str:
-    """Write a ratio on an axis: 100x."""
+    """Write a ratio: 100x."""
     return f"{number_tick(value)}x"
 
 
 def duration_tick(seconds: float) -> str:
-    """Write a time on an axis: 10 µs."""
+    """Write a time: 10 µs."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if seconds >= factor * 0.9999:
             return f"{number_tick(seconds / factor)} {unit}"

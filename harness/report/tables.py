@@ -1,9 +1,8 @@
-"""Every table that people read, each defined once for the terminal, the documents and the page."""
+"""The tables of a sweep, each defined once for the terminal, the documents and the page."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
-
-import pandas as pd
 
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
@@ -11,42 +10,22 @@ from harness.digits import MARKS, duration, three_digits, times
 from harness.plan import Plan
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
-from harness.table import (
-    Cell,
-    Column,
-    Line,
-    Table,
-    estimate,
-    named,
-    prose,
-    seconds,
-    three,
-    two,
-    whole,
-    words,
-)
+from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
 
 LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
 _RATIOS = ("training", "process")
 _SHORT_NAME = 12
 
 
-def records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the lines of a frame."""
-    return frame.to_dict("records")
-
-
 def shown(results: Results) -> Iterator[Table | str]:
     """Yield all that a terminal shows of a sweep, the answer last."""
-    if unfinished := sentences.unfinished(results):
-        yield unfinished
+    yield sentences.unfinished(results)
     names = results.contenders
     # A row for each case takes fewer lines; it has room for two contenders.
     is_pair = len(names) == 2 and max(map(len, names)) <= _SHORT_NAME
     yield by_case(results) if is_pair else outcomes(results)
-    compared = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 0)]
-    yield from sentences.marks(compared["verdict"])
-    yield from sentences.not_measured(results.outcomes)
+    yield sentences.marks_of(results)
+    yield sentences.not_measured(results.outcomes)
     yield from instead(results)
     yield exponents(results)
     yield from sentences.overtakings(results.crossovers)
@@ -54,74 +33,57 @@ def shown(results: Results) -> Iterator[Table | str]:
 
 
 def outcomes(results: Results) -> Table:
-    """Return a row for each contender on each case: time of a step, ratios, and what became of its losses.
-
-    Cases that were left out for everybody have none.
-    """
+    """Return a row for each contender on each case, but for those left out for everybody."""
     columns = {**LANE, "step": seconds("step_s")}
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
         columns[measure] = estimate(times, *fields)
     columns["losses"] = prose("losses")
     caption = f"Time of a training step; times as fast as {results.reference}"
-    found = results.standings[_is_measured(results.standings)]
-    lines = [{**one, "losses": _losses(one)} for one in records(found)]
-    return Table("outcomes", caption, columns, lines, "speedup.csv", 2, is_grouped=True)
-
-
-def _is_measured(outcomes: pd.DataFrame) -> "pd.Series[bool]":
-    """Return of which lines the case was left to somebody."""
-    was_left_out = outcomes["status"] == LEFT_OUT
-    return ~was_left_out.groupby([outcomes["method"], outcomes["layers"]]).transform("all")
+    became = results.standings
+    is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
+    lines = [{**one, "losses": _losses(one)} for one in became[is_asked].to_dict("records")]
+    return Table("outcomes", caption, columns, lines, keys=2, is_grouped=True)
 
 
 def _losses(one: Line) -> Cell:
-    """Return what became of a contender's losses on a case, or why there are none."""
-    text = str(one["status"])
+    """Return what became of the losses of an outcome, or why there are none."""
+    text, differing, count = str(one["status"]), one["differing"], one["with_losses"]
     if text in (*WITH_LOSSES, one["failure"]):
-        differing, count = one["differing"], one["with_losses"]
         some = "differ" if differing == count else f"{differing} of {count} differ"
-        said = [some if differing else one["parity"].removesuffix(" of the initial loss"), one["failure"]]
-        text = ", ".join(filter(None, said))
-    return Cell(text, is_bad=bool(one["status"] != "ok" or one["differing"] or one["failure"]))
+        said = some if differing else one["parity"].removesuffix(" of the initial loss")
+        text = ", ".join(filter(None, [said, one["failure"]]))
+    return Cell(text, is_bad=bool(one["status"] != "ok" or differing or one["failure"]))
 
 
-def by_case(results: Results, *methods: str) -> Table:
-    """Return a row for each case: every contender's step, each rival's ratios, what became of the losses.
-
-    All methods are shown if none is named.
-    """
+def by_case(results: Results) -> Table:
+    """Return a row for each case: what ``outcomes`` has in several."""
     found = outcomes(results)
     rivals = [name for name in results.contenders if name != results.reference]
+    ratios = [f"{name}, {measure}" for name in rivals for measure in _RATIOS]
     columns = {
         "method": words("method"),
         "shape": words("layers"),
-        **{name: words(name) for name in results.contenders},
-        **{f"{name}, {measure}": words(f"{name}, {measure}") for name in rivals for measure in _RATIOS},
+        **{head: words(head) for head in (*results.contenders, *ratios)},
         "losses": prose("losses"),
     }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    losses: dict[tuple[str, str], dict[str, Cell]] = {}
     for one in found.lines:
-        case, name = (one["method"], one["layers"]), one["contender"]
-        row = rows.setdefault(case, {"method": case[0], "layers": case[1]})
-        row[name] = found.columns["step"].cell(one)
+        row = rows.setdefault(
+            (one["method"], one["layers"]), {"method": one["method"], "layers": one["layers"], "losses": {}}
+        )
+        row[one["contender"]] = found.columns["step"].cell(one)
+        row["losses"][one["contender"]] = one["losses"]
         for measure in _RATIOS:
             cell = found.columns[measure].cell(one)
-            row[f"{name}, {measure}"] = (
-                cell if cell.text or one["status"] in ("ok", LEFT_OUT) else Cell(one["status"])
-            )
-        losses.setdefault(case, {})[name] = one["losses"]
-    lines = [
-        {**row, "losses": _together(losses[case])}
-        for case, row in rows.items()
-        if not methods or case[0] in methods
-    ]
-    return Table("cases", found.caption, columns, lines, found.source, is_grouped=True)
+            is_told = cell.text or one["status"] in ("ok", LEFT_OUT)
+            row[f"{one['contender']}, {measure}"] = cell if is_told else Cell(one["status"])
+    lines = [{**row, "losses": _together(row["losses"])} for row in rows.values()]
+    return Table("cases", found.caption, columns, lines, is_grouped=True)
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
-    """Return what became of the losses of several contenders: who has others than identical ones."""
+    """Return who has other losses than identical ones."""
     texts = {cell.text for cell in losses.values()}
     others = [f"{name} {cell.text}" for name, cell in losses.items() if cell.text != "identical"]
     text = texts.pop() if len(texts) == 1 else ", ".join(others)
@@ -129,60 +91,57 @@ def _together(losses: Mapping[str, Cell]) -> Cell:
 
 
 def speedups(results: Results, method: str) -> Table:
-    """Return a row a shape: everybody's time of a step by one method, and each rival's ratios."""
-    found = by_case(results, method)
+    """Return a row for each shape that was run by a method."""
+    found = by_case(results)
     columns = {head: column for head, column in found.columns.items() if head not in ("method", "losses")}
     caption = (
         f"{method}: time of a training step, and times as fast as {results.reference} with 95% intervals"
     )
-    return Table(f"speedup-{method}", caption, columns, found.lines, found.source)
+    lines = [line for line in found.lines if line["method"] == method]
+    return Table(f"speedup-{method}", caption, columns, lines)
 
 
 def methods(results: Results) -> Table:
-    """Return a row a shape: the time of a step by contender and method."""
-    lanes = [(name, method) for name in results.contenders for method in METHODS]
+    """Return a row for each shape."""
+    heads = (f"{name} {method}" for name in results.contenders for method in METHODS)
     rows: dict[str, dict[str, Any]] = {}
-    for one in records(results.medians):
-        cell = Cell(
-            duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)"), one["median"]
-        )
+    for one in results.medians.to_dict("records"):
+        text = duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)")
         row = rows.setdefault(one["layers"], {"layers": one["layers"]})
-        row[f"{one['contender']} {one['method']}"] = cell
-    columns = {"shape": words("layers")}
-    columns |= {
-        head: words(head) for head in map(" ".join, lanes) if any(head in row for row in rows.values())
-    }
+        row[f"{one['contender']} {one['method']}"] = Cell(text, one["median"])
+    found = {head: words(head) for head in heads if any(head in row for row in rows.values())}
     caption = "Time of a training step by contender and method (median)"
     lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
-    return Table("methods", caption, columns, lines, "summary.csv")
+    return Table("methods", caption, {"shape": words("layers"), **found}, lines)
 
 
 def instead(results: Results) -> Iterator[Table]:
-    """Yield for each method the alternatives to the fastest contender; nothing for two or fewer."""
+    """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
     for method, own in results.thresholds.groupby("method", sort=False):
         lines = results.alternatives[results.alternatives["method"] == method]
-        name, shapes = lines["fastest"].iloc[0], list(dict.fromkeys(lines["layers"]))
+        name, shapes = lines["fastest"].iloc[0], lines["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
-            for one in records(own)
+            for one in own.to_dict("records")
         }
-        for one in records(lines):
-            row = rows[one["contender"]]
+        for one in lines.to_dict("records"):
+            row, factor = rows[one["contender"]], one["times_as_long"]
             mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
-            row[one["layers"]] = Cell(three_digits(one["times_as_long"]) + mark, one["times_as_long"])
-            row["last"] = one["times_as_long"]
+            row |= {one["layers"]: Cell(three_digits(factor) + mark, factor), "last": factor}
             if one["parity"] != "identical":
                 row["losses"] = "agree"
         columns = {
             f"times {name}'s step": named("contender"),
             **{shape: words(shape, wide=True) for shape in shapes},
             "start-up": seconds("startup_s"),
-            **({"compiling": seconds("compile_s")} if any(row["compile_s"] for row in rows.values()) else {}),
+            "compiling": seconds("compile_s"),
             f"beats {results.reference} from": whole("beats_from"),
             f"ties with {name} from": whole("ties_from"),
             "pays from": whole("pays_from"),
             "losses": words("losses"),
         }
+        if not any(row["compile_s"] for row in rows.values()):
+            del columns["compiling"]
         if name == results.reference:
             # Nobody can be ahead of the one and behind the other.
             del columns[f"beats {name} from"], columns["pays from"]
@@ -192,17 +151,16 @@ def instead(results: Results) -> Iterator[Table]:
             " many neurons on each is worth it",
             columns,
             sorted(rows.values(), key=lambda row: float(row["last"])),
-            "alternatives.csv",
         )
 
 
 def fastest(results: Results) -> Table:
-    """Return a row for each case: who has the shortest step, who is first through the article's training."""
+    """Return a row for each case."""
     lines = []
     for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
         line: dict[str, Any] = {"method": method, "layers": layers}
         for field in ("times_as_long", "article_s"):
-            first, *others = records(own.sort_values(field, kind="stable"))
+            first, *others = own.sort_values(field, kind="stable").to_dict("records")
             behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
             line[field] = "".join([first["contender"], *behind])
         lines.append(line)
@@ -212,11 +170,11 @@ def fastest(results: Results) -> Table:
         "shortest step": words("times_as_long"),
         "first through 10,000 steps with start-up": words("article_s"),
     }
-    return Table("fastest", "Who is the fastest where", columns, lines, "alternatives.csv")
+    return Table("fastest", "Who is the fastest where", columns, lines)
 
 
 def exponents(results: Results) -> Table:
-    """Return a row for each contender and method: the power of the neurons with which a step grows."""
+    """Return a row for each contender and method."""
     columns = {
         "method": words("method"),
         "contender": named("contender"),
@@ -227,20 +185,18 @@ def exponents(results: Results) -> Table:
         "straight from": whole("straight_from_neurons", none="nowhere"),
     }
     caption = "The time of a training step grows as neurons to the power of"
-    return Table("exponents", caption, columns, records(results.exponents), "scaling.csv")
+    return Table("exponents", caption, columns, results.exponents.to_dict("records"), keys=1)
 
 
 def floors(results: Results) -> Table:
-    """Return a row for each control: the factor of 1 within which a contender against itself lies."""
+    """Return a row for each control."""
     own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for one in records(own):
-        rows.setdefault((one["method"], one["layers"]), dict(one))[one["measure"]] = one["floor"]
+    rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "process": three("process")}
     caption = (
         "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
     )
-    return Table("floors", caption, columns, list(rows.values()), "speedup.csv")
+    return Table("floors", caption, columns, rows.to_dict("records"))
 
 
 def troubles(results: Results) -> Table:
@@ -249,38 +205,31 @@ def troubles(results: Results) -> Table:
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
     errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
     lines = []
-    for one in records(became[wrong]):
+    for one in became[wrong].to_dict("records"):
         parity = one["parity"] if one["differing"] else ""
         error = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
-        lines.append(
-            {
-                **one,
-                "contender": f"{one['contender']} (control)" if one["control"] else one["contender"],
-                "what": one["failure"] or ("mismatch" if one["differing"] else one["status"]),
-                "said": error or parity,
-            }
-        )
+        what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
+        name = f"{one['contender']} (control)" if one["control"] else one["contender"]
+        lines.append({**one, "contender": name, "what": what, "said": error or parity})
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
-    return Table("troubles", caption, columns, lines, "runs.csv")
+    return Table("troubles", caption, columns, lines)
 
 
 def left_out(plan: Plan | None) -> Table:
     """Return a row for each case, or contender on a case, that the plan left out."""
-    names = ("method", "shape", "contender", "reason")
-    lines = [{name: getattr(one, name) for name in names} for one in (plan.left_out if plan else ())]
+    lines = [asdict(one) | {"shape": one.shape} for one in (plan.left_out if plan else ())]
     columns = {
         "method": words("method"),
         "shape": words("shape"),
         "contender": words("contender", none="everybody"),
         "why": prose("reason"),
     }
-    return Table("left-out", "What was asked for and did not fit", columns, lines, "plan.json")
+    return Table("left-out", "What was asked for and did not fit", columns, lines)
 
 
 _LABELS = {
     "cpu": "processor",
-    "measuring_core": "core kept for the programs",
     "governor": "CPU governor",
     "load_1min": "load of the minute before",
     "memory_bytes": "memory",
@@ -288,7 +237,6 @@ _LABELS = {
     "python": "Python of the harness",
     "python_compiler": "compiled by",
     "python_build_options": "configured with",
-    "variables": "variables of the environment",
 }
 
 
@@ -301,7 +249,7 @@ def environment(results: Results) -> Table:
         if name not in ("contenders", "missing")
     ]
     columns = {"what": words("what"), "value": prose("value")}
-    return Table("environment", "The machine and the system", columns, lines, "environment.json")
+    return Table("environment", "The machine and the system", columns, lines)
 
 
 def _known(name: str, value: Any) -> str:
@@ -316,15 +264,11 @@ def _known(name: str, value: Any) -> str:
 
 
 def programs(results: Results) -> Table:
-    """Return a row for each contender, with its version and command, and for each that was skipped."""
-    versions = dict(zip(results.runs["contender"], results.runs["version"], strict=True))
+    """Return a row for each contender, also for those that were skipped."""
+    versions = results.runs.drop_duplicates("contender", keep="last").set_index("contender")["version"]
     known, missing = (_mapping(results.environment.get(name)) for name in ("contenders", "missing"))
     lines = [
-        {
-            **_mapping(known.get(name)),
-            "contender": name,
-            **({"version": versions[name]} if name in versions else {}),
-        }
+        {"version": versions.get(name), **_mapping(known.get(name)), "contender": name}
         for name in results.contenders
     ]
     lines += [{"contender": name, "version": f"skipped: {reason}"} for name, reason in missing.items()]
@@ -333,7 +277,7 @@ def programs(results: Results) -> Table:
         "built by": words("build"),
         "toolchain": Column(lambda text: str(text).partition("\n")[0], ("toolchain",)),
     }
-    return Table("programs", "The programs", columns, lines, "environment.json")
+    return Table("programs", "The programs", columns, lines)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables of several sweeps, and of what other commands measure beside a sweep, each defined once."""
+"""The tables of several sweeps, and of what other commands measure beside one."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from harness.analysis.article import PARTS
 from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
-from harness.report.tables import LANE, records
+from harness.report.tables import LANE
 from harness.table import (
     Cell,
     Column,
@@ -35,7 +35,7 @@ _MOST_MACHINES = 8
 
 
 def sweeps(overviews: Iterable[Line]) -> Table:
-    """Return a row for each sweep: when, where, by whom, how much was run, how quiet the machine was."""
+    """Return a row for each sweep."""
     columns = {
         "sweep": words("sweep"),
         "host": named("host"),
@@ -46,17 +46,17 @@ def sweeps(overviews: Iterable[Line]) -> Table:
         "floor": factor("floor"),
         "who": prose("who"),
     }
-    lines = [{**one, "who": _some(one["contenders"])} for one in overviews]
-    return Table("sweeps", "Sweeps", columns, lines, keys=0)
-
-
-def _some(names: "tuple[str, ...]") -> str:
-    """Return names as a list that stays short."""
-    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} others"
+    lines = []
+    for one in overviews:
+        names = list(one["contenders"])
+        if len(names) > 3:
+            names = [f"{', '.join(names[:2])} and {len(names) - 2} others"]
+        lines.append({**one, "who": ", ".join(names)})
+    return Table("sweeps", "Sweeps", columns, lines)
 
 
 def selfcheck(shares: pd.DataFrame) -> Table:
-    """Return a row for each contender and measure: how often intervals held and differences were seen."""
+    """Return a row for each contender and measure."""
     columns = {
         "contender": named("contender"),
         "measure": words("measure"),
@@ -68,11 +68,11 @@ def selfcheck(shares: pd.DataFrame) -> Table:
         "95% of seen": percent("seen_low", "seen_high"),
     }
     caption = "Repeated sweeps: intervals that contain the true ratio, differences that are seen"
-    return Table("selfcheck", caption, columns, records(shares), "selfcheck.csv")
+    return Table("selfcheck", caption, columns, shares.to_dict("records"), keys=1)
 
 
 def comparison(table: pd.DataFrame, what: str) -> Table:
-    """Return a row for each case, contender and measure: how many times as fast, and against what."""
+    """Return a row for each case, contender and measure; ``what`` says what is held against what."""
     columns = dict(LANE)
     if table["measure"].nunique() > 1:
         columns["measure"] = words("measure")
@@ -83,14 +83,11 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
         "change": estimate(times, "change", "low", "high", "verdict"),
         "verdict": words("verdict", wide=True),
     }
-    return Table("comparison", f"Times as fast: {what}", columns, records(table), keys=2)
+    return Table("comparison", f"Times as fast: {what}", columns, table.to_dict("records"), keys=2)
 
 
 def machines(joined: pd.DataFrame) -> Table:
-    """Return a row for each contender on each machine: how many times as fast it trains there.
-
-    Of more than eight machines one shape is shown.
-    """
+    """Return a row for each contender on each machine; of more than eight machines, at one shape."""
     lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
     where = ""
     if lines["machine"].nunique() > _MOST_MACHINES:
@@ -105,11 +102,11 @@ def machines(joined: pd.DataFrame) -> Table:
         "counts": words("counts"),
     }
     caption = f"Times as fast as the reference in training{where}, by machine"
-    return Table("machines", caption, columns, records(lines), "joined.csv", keys=3)
+    return Table("machines", caption, columns, lines.to_dict("records"), keys=3)
 
 
 def pooled(summed: pd.DataFrame) -> Table:
-    """Return a row for each contender on each case: what the machines say together."""
+    """Return a row for each contender on each case."""
     columns = {
         **LANE,
         "machines": whole("machines"),
@@ -119,8 +116,8 @@ def pooled(summed: pd.DataFrame) -> Table:
         "from": factor("least"),
         "to": factor("most"),
     }
-    lines = records(summed[summed["measure"] == "training"])
-    return Table("pooled", "All machines together, training", columns, lines, "pooled.csv", keys=0)
+    lines = summed[summed["measure"] == "training"].to_dict("records")
+    return Table("pooled", "All machines together, training", columns, lines)
 
 
 def predictions(table: pd.DataFrame) -> Table:
@@ -136,11 +133,11 @@ def predictions(table: pd.DataFrame) -> Table:
     }
     about = table.iloc[0]
     caption = f"Predicted for {about['layers']}, {about['samples']} samples, {about['epochs']} epochs"
-    return Table("predictions", caption, columns, records(table), "predictions.csv", keys=0)
+    return Table("predictions", caption, columns, table.to_dict("records"))
 
 
 def checks(table: pd.DataFrame) -> Table:
-    """Return a row for each prediction: the time of a training step, its interval, what was measured."""
+    """Return a row for each prediction, with what was measured."""
     columns = {
         **LANE,
         "predicted": estimate(duration, "step_s", "step_low", "step_high"),
@@ -149,17 +146,16 @@ def checks(table: pd.DataFrame) -> Table:
         "held": words("held"),
         "beyond": above_one("beyond"),
     }
-    held = {"yes": "yes", "no": "no"}
     lines = [
-        {**one, "held": Cell(held.get(one["hit"], "not checked"), is_bad=one["hit"] == "no")}
-        for one in records(table)
+        {**one, "held": Cell(one["hit"] or "not checked", is_bad=one["hit"] == "no")}
+        for one in table.to_dict("records")
     ]
     caption = "Every prediction: time of a training step, as predicted and as measured"
-    return Table("checks", caption, columns, lines, "predictions.csv", keys=2)
+    return Table("checks", caption, columns, lines, keys=2)
 
 
 def hits(table: pd.DataFrame) -> Table:
-    """Return a row for each contender and method: how often its predictions held."""
+    """Return a row for each contender and method."""
     columns = {
         "contender": named("contender"),
         "method": words("method"),
@@ -170,11 +166,11 @@ def hits(table: pd.DataFrame) -> Table:
         "farthest": factor("farthest"),
     }
     caption = "How often the 95% interval of a prediction contained what was measured"
-    return Table("hits", caption, columns, records(hits_of(table)), "predictions.csv", keys=0)
+    return Table("hits", caption, columns, hits_of(table).to_dict("records"))
 
 
 def claims(table: pd.DataFrame) -> Table:
-    """Return a row for each claim of the article, with its verdict and its figures."""
+    """Return a row for each claim of the article."""
     columns = {
         "the article": prose("says"),
         "verdict": words("verdict"),
@@ -182,27 +178,24 @@ def claims(table: pd.DataFrame) -> Table:
         "from": words("basis", wide=True),
     }
     caption = "What the article says, and what was measured"
-    return Table("claims", caption, columns, records(table), "claims.csv", keys=0)
+    return Table("claims", caption, columns, table.to_dict("records"))
 
 
 def parts(table: pd.DataFrame) -> Table:
-    """Return a row for each contender and method: the seconds of the parts of the article's run."""
+    """Return a row for each contender and method."""
     columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
     for part in PARTS:
         columns[part] = Column(
-            lambda part_s, _: duration(part_s) if part_s else "0", (f"{part}_s", "whole_s"), short=_share
+            lambda part_s, _: duration(part_s) if part_s else "0",
+            (f"{part}_s", "whole_s"),
+            short=lambda part_s, whole_s: f"{part_s / whole_s:.0%}",
         )
     caption = "Where the time of the article's run goes"
-    return Table("parts", caption, columns, records(table), "parts.csv", keys=0)
-
-
-def _share(part_s: float, whole_s: float) -> str:
-    """Return a part of a whole in percent."""
-    return f"{part_s / whole_s:.0%}"
+    return Table("parts", caption, columns, table.to_dict("records"))
 
 
 def kernels(table: pd.DataFrame) -> Table:
-    """Return a row for each kernel and shape: one call of it, in process."""
+    """Return a row for each kernel and shape."""
     columns = {
         "by": words("contender"),
         "kernel": named("kernel"),
@@ -217,16 +210,15 @@ def kernels(table: pd.DataFrame) -> Table:
         "of peak": percent("share_of_peak"),
     }
     caption = "One call of each kernel, in process"
-    return Table("kernels", caption, columns, records(table), "kernels.csv", keys=0, is_grouped=True)
+    return Table("kernels", caption, columns, table.to_dict("records"), is_grouped=True)
 
 
 def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return the time of a step in a program, with its losses and its printing, beside that in its kernel."""
+    """Return a row for each step that was timed both in its program, with losses and printing, and alone."""
     alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
     lines = []
-    for one in records(results.medians):
-        kernel_s = alone.get((one["contender"], f"step-{one['method']}", one["layers"]))
-        if kernel_s is not None:
+    for one in results.medians.to_dict("records"):
+        if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
             lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
     columns = {
         "": Column("{} {}".format, ("contender", "method")),
@@ -236,4 +228,4 @@ def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
         "program / kernel": factor("times"),
     }
     caption = "A training step in the program and alone"
-    return Table("programs-and-kernels", caption, columns, lines, "summary.csv")
+    return Table("programs-and-kernels", caption, columns, lines)
