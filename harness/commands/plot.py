@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS
 from harness.commands.arguments import add_sweep, archive_of
+from harness.records import replace_file
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -34,12 +35,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for name, figure in pictures.draw(results):
         with terminal.doing(f"drawing {name}"):
             drawn[name] = style.png(figure)
-            folder.write_file(f"{name}.png", drawn[name])
+            replace_file(folder.path / f"{name}.png", drawn[name])
         terminal.say(str(folder.path / f"{name}.png"))
     if found.parts is not None:
         drawn["parts"] = style.png(pictures_across.parts(found.parts))
     text = page.page(results, folder.plan(), found, drawn)
-    folder.write_file(page.FILE, text.encode())
+    replace_file(folder.path / page.FILE, text.encode())
     terminal.say(str(folder.path / page.FILE))
     archive.publish()
     return 0
