@@ -10,6 +10,7 @@ from harness.codec import shown
 
 METHODS = ("naive", "incremental", "backprop")
 LARGEST_INTEGER = 2**64 - 1
+_SIZES = "two or more positive sizes such as 10-5-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,14 @@ class Shape:
     def __post_init__(self) -> None:
         """Raise ValueError if these are not the layers of a network."""
         if len(self.layers) < 2 or not all(1 <= size <= LARGEST_INTEGER for size in self.layers):
-            raise ValueError(f"got {shown(str(self))}, takes two or more positive sizes such as 10-5-1")
+            raise ValueError(f"got {shown(str(self))}, takes {_SIZES}")
 
     @classmethod
     def parse(cls, text: str) -> "Shape":
         """Return the shape that ``text`` such as 10-5-1 names; raise ValueError if it names none."""
         sizes = text.split("-")
         if not all(re.fullmatch(r"[1-9][0-9]{0,18}", size) for size in sizes):
-            raise ValueError(f"got {shown(text)}, takes two or more positive sizes such as 10-5-1")
+            raise ValueError(f"got {shown(text)}, takes {_SIZES}")
         return cls(tuple(map(int, sizes)))
 
     def __str__(self) -> str:
@@ -54,10 +55,10 @@ class Shape:
     def multiply_adds(self, method: str) -> int:
         """Count the multiply-adds of one training step: one for each term that enters a sum.
 
-        With W_k the weights of layer k and W their total, a forward pass has W. ``naive`` runs two for each
-        of the P parameters. ``incremental`` adds, for weight (i, q), the terms of its row from q on, those of
-        every row of the next layer from i on, and all of the layers after that. ``backprop`` has one forward
-        pass and, except for the first layer, one pass back.
+        A forward pass has one for each weight. ``naive`` runs two passes for each parameter. ``incremental``
+        adds, for weight (i, q), the terms of its row from q on, those of every row of the next layer from i
+        on, and all of the layers after that. ``backprop`` has one forward pass and, except for the first
+        layer, one pass back.
         """
         weights = self.weights
         total = sum(weights)
@@ -86,7 +87,7 @@ ARTICLE = Shape((10, 5, 1))
 
 
 def example(shapes: Iterable[str]) -> str:
-    """Return the shape that is spoken of if one has to do for all: the article's, or else the first."""
+    """Return the shape to speak of if one stands for all: the article's, or else the first."""
     known = list(shapes)
     return str(ARTICLE) if str(ARTICLE) in known else known[0]
 
@@ -123,13 +124,13 @@ class Case:
             if not least <= count <= LARGEST_INTEGER:
                 raise ValueError(f"{name} is {shown(count)}, takes an integer from {least} to 2^64 - 1")
         for name, holds, takes in (
-            ("step", self.step > 0.0, " above 0"),
-            ("learning_rate", self.learning_rate >= 0.0, " of at least 0"),
-            ("low", True, ""),
-            ("high", self.high >= self.low, f" of at least {self.low!r}, which is low"),
+            ("step", self.step > 0.0, "above 0"),
+            ("learning_rate", self.learning_rate >= 0.0, "of at least 0"),
+            ("low", True, "up to high"),
+            ("high", self.high >= self.low, f"of at least {self.low!r}, which is low"),
         ):
             if not (holds and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name} is {getattr(self, name)!r}, takes a finite number{takes}")
+                raise ValueError(f"{name} is {getattr(self, name)!r}, takes a finite number {takes}")
 
     @property
     def multiply_adds(self) -> int:

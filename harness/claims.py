@@ -23,11 +23,11 @@ class Claim:
     says: str
     """The claim, in our words."""
     table: str
-    """The table of the results that has the figures."""
+    """The table that has the figures."""
     where: Mapping[str, str]
     """The lines that count: texts by column."""
     value: str
-    """The column of the figure; its interval stands in low and high."""
+    """The column of the figure; low and high have its interval."""
     holds: str
     """above, below or inside."""
     unit: str
@@ -38,7 +38,7 @@ class Claim:
     """In place of a limit: columns whose other texts name the lines to compare with, by method."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if nothing could decide it."""
+        """Raise ValueError if ``holds`` is another word."""
         if self.holds not in ("above", "below", "inside"):
             raise ValueError(f"holds is {self.holds!r}, takes above, below or inside")
 
@@ -59,7 +59,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """A program that times a forward pass with flat and with nested weights: a line ``SHAPE FLAT NESTED``."""
+    """A program that times a forward pass with flat and with nested weights; prints ``SHAPE FLAT NESTED``."""
 
     contender: str
     """Whose forward pass it is."""
@@ -71,14 +71,14 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """All of it."""
+    """All of claims.toml."""
 
     claim: tuple[Claim, ...]
-    """In the order of the file."""
+    """The claims, in order."""
     run: tuple[Published, ...]
     """The runs whose losses are printed."""
     storage: tuple[Storage, ...]
-    """The programs that time the storages."""
+    """What times the storages."""
 
 
 def load(path: Path = CLAIMS) -> Article:

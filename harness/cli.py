@@ -1,7 +1,7 @@
 """The composition root: parses, dispatches, and turns every failure into one line and an exit status.
 
-pandas, SciPy, matplotlib and rich are imported by the commands that need them, so that ``--help`` is quick
-and no timed process is forked from a large parent.
+Commands import pandas, SciPy, matplotlib and rich when they need them, so that ``--help`` is quick and no
+timed process has a large parent.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from types import FrameType
 from typing import NoReturn
@@ -30,10 +31,7 @@ from harness.commands import (
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
-COMMANDS = (
-    *(build, bench, show, plot, sweeps, compare, join, predict, article),
-    *(verify, selfcheck, kernels),
-)
+COMMANDS = (build, bench, show, plot, sweeps, compare, join, predict, article, verify, selfcheck, kernels)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,29 +43,21 @@ def main(words: Sequence[str] | None = None) -> int:
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        return _run(sys.argv[1:] if words is None else words)
+        arguments = _parse(sys.argv[1:] if words is None else words)
+        from harness.terminal import Terminal
+
+        return int(arguments.run(arguments, Terminal()))
     except FlatnetError as error:
         return _failed(str(error), error.exit_status)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()
-        return 1
     except OSError as error:
-        _discard_output()
+        # The interpreter would try again at its end to write what standard output still holds.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _failed(f"cannot write: {error.strerror}", 1)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _run(words: Sequence[str]) -> int:
-    arguments = _parse(words)
-    from harness.terminal import Terminal
-
-    status = arguments.run(arguments, Terminal())
-    sys.stdout.flush()
-    return int(status)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -82,7 +72,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        own = commands.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
+        own = commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
         command.add_arguments(own)
         own.set_defaults(run=command.run, parser=own)
     arguments, unknown = parser.parse_known_args(words)
@@ -110,7 +100,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
-    """Return what somebody who typed ``word`` may have meant, as the end of a message."""
+    """Return the end of a message: which of the known words ``word`` may stand for."""
     near = get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -120,14 +110,6 @@ def _terminated(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _failed(message: str, status: int) -> int:
-    line = " ".join(message.splitlines())
-    try:
-        print(f"error: {line}", file=sys.stderr, flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    with suppress(OSError):
+        print(f"error: {' '.join(message.splitlines())}", file=sys.stderr, flush=True)
     return status
-
-
-def _discard_output() -> None:
-    """Let what standard output still holds go nowhere: the interpreter would try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -17,12 +17,8 @@ def read_toml(kind: type[_Kind], path: Path) -> _Kind:
     """Return what a TOML file holds as ``kind``; raise ManifestError with the entry that is wrong."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror}") from error
-    except RecursionError:
-        raise ManifestError(f"{path}: is nested too deeply") from None
-    except ValueError as error:
-        raise ManifestError(f"{path}: is not TOML: {shown_error(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ManifestError(f"{path}: cannot be read: {shown_error(error)}") from error
     try:
         decoded: _Kind = decode(kind, document)
     except ValueError as error:
@@ -49,10 +45,9 @@ def decode(kind: Any, value: object, where: str = "") -> Any:
     checks ranges.
     """
     origin, options = get_origin(kind), get_args(kind)
+    make: Callable[..., Any] = kind
     if isinstance(kind, UnionType):
         return None if value is None and NoneType in options else decode(options[0], value, where)
-    if is_dataclass(kind):
-        return _dataclass(kind, value, where)
     if origin is tuple and isinstance(value, list):
         return tuple(
             decode(options[0], item, f"{where}{_label(item, place)}") for place, item in enumerate(value)
@@ -61,9 +56,16 @@ def decode(kind: Any, value: object, where: str = "") -> Any:
         return {
             decode(str, key, where): decode(options[1], item, f"{where}.{key}") for key, item in value.items()
         }
-    if _is(kind, value):
-        return _explained(where, kind, value)
-    raise ValueError(f"{_prefix(where)}got {shown(value)}, takes {_KINDS[origin or kind]}")
+    if isinstance(value, str) and hasattr(kind, "parse"):
+        make = kind.parse
+    elif isinstance(value, dict) and is_dataclass(kind):
+        value = _fields(kind, value, where)
+    elif not _is(kind, value):
+        raise _wrong(where, f"got {shown(value)}, takes {_KINDS.get(origin or kind, 'a table')}")
+    try:
+        return make(**value) if isinstance(value, dict) else make(value)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(where, str(error)) from error
 
 
 def _label(item: object, place: int) -> str:
@@ -88,8 +90,8 @@ _KINDS: dict[Any, str] = {
     float: "a finite number",
     bool: "true or false",
     tuple: "a list",
-    Mapping: "a table",
 }
+"""What a type takes; all others take a table."""
 
 
 def shown(value: object) -> str:
@@ -107,30 +109,17 @@ def shown_error(error: BaseException) -> str:
     return (text or " ".join(str(error).split()) or type(error).__name__)[:200]
 
 
-def _dataclass(kind: Any, value: object, where: str) -> Any:
-    prefix = _prefix(where)
-    if hasattr(kind, "parse") and isinstance(value, str):
-        return _explained(where, kind.parse, value)
-    if not isinstance(value, dict):
-        raise ValueError(f"{prefix}got {shown(value)}, takes a table")
+def _fields(kind: Any, table: Mapping[str, object], where: str) -> dict[str, Any]:
+    """Return the decoded fields of a dataclass."""
     hints = get_type_hints(kind)
-    known = [field.name for field in fields(kind)]
-    if unknown := next((key for key in value if key not in known), None):
-        raise ValueError(f"{prefix}unknown key {shown(unknown)}, takes {', '.join(known)}")
+    if unknown := next((key for key in table if key not in hints), None):
+        raise _wrong(where, f"unknown key {shown(unknown)}, takes {', '.join(hints)}")
     for field in fields(kind):
-        if field.name not in value and field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"{prefix}has no {field.name!r}")
+        if field.name not in table and field.default is MISSING and field.default_factory is MISSING:
+            raise _wrong(where, f"has no {field.name!r}")
     within = f"{where}." if where else ""
-    decoded = {key: decode(hints[key], item, f"{within}{key}") for key, item in value.items()}
-    return _explained(where, lambda given: kind(**given), decoded)
+    return {key: decode(hints[key], item, f"{within}{key}") for key, item in table.items()}
 
 
-def _explained(where: str, make: Any, value: object) -> Any:
-    try:
-        return make(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{_prefix(where)}{error}") from error
-
-
-def _prefix(where: str) -> str:
-    return f"{where}: " if where else ""
+def _wrong(where: str, message: str) -> ValueError:
+    return ValueError(f"{where}: {message}" if where else message)

@@ -1,6 +1,6 @@
 """The plan of a sweep: which cases, by whom, in how many rounds, in which order.
 
-It is made before the first timed run, stands in the sweep's folder, and is not changed by what any run shows.
+It is made before the first timed run, and no run changes it.
 """
 
 import re
@@ -32,7 +32,7 @@ class Options:
     methods: tuple[str, ...] = METHODS
     """How the gradient is found."""
     rounds: int | None = None
-    """Timed rounds of every case, after one that warms up; None: as many as fit into the budget."""
+    """Timed rounds of every case, after a warm-up; None: as many as fit into the budget."""
     run_s: float = 0.1
     """Seconds that the slowest contender's training should take in one run."""
     timeout_s: float = 60.0
@@ -40,7 +40,7 @@ class Options:
     budget_s: float = 160.0
     """Seconds that the whole sweep may take, by estimate."""
     memory_bytes: int | None = None
-    """The memory that a run may take; None: what the machine has free when the sweep is planned."""
+    """The memory that a run may take; None: what is free when the sweep is planned."""
     step: float = 0.1
     """h of the central difference."""
     low: float = 0.0
@@ -52,13 +52,18 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise ValueError if nobody could have asked for this."""
-        if self.rounds is not None and not 1 <= self.rounds <= MOST_ROUNDS:
-            raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
+        if self.rounds is not None:
+            _check_rounds(self.rounds)
         for name in ("run_s", "timeout_s", "budget_s"):
             if not 0.0 < getattr(self, name) < 1e9:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds above 0")
         if self.memory_bytes is not None and self.memory_bytes < 1:
             raise ValueError(f"memory_bytes is {self.memory_bytes}, takes bytes above 0")
+
+
+def _check_rounds(rounds: int) -> None:
+    if not 1 <= rounds <= MOST_ROUNDS:
+        raise ValueError(f"rounds is {rounds}, takes an integer from 1 to {MOST_ROUNDS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,7 @@ class PlannedCase:
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep could carry this out."""
-        if not 1 <= self.rounds <= MOST_ROUNDS:
-            raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
+        _check_rounds(self.rounds)
         if not self.run_s or not all(seconds >= 0.0 for seconds in self.run_s.values()):
             raise ValueError("run_s takes the seconds of one contender or more")
         if not self.case.training_steps:
@@ -148,7 +152,7 @@ class Plan:
     """All that a sweep will do."""
 
     sweep: str
-    """The sweep's id: the UTC time at which it was planned, as a file name."""
+    """The sweep's id: the UTC time at which it was planned."""
     options: Options
     """What the user asked for."""
     reference: str
@@ -171,10 +175,9 @@ class Plan:
             raise ValueError(f"versions has none for {strangers[0]!r}")
         if len({str(planned.case) for planned in self.cases}) < len(self.cases):
             raise ValueError("cases has one shape twice for a method")
-        if lost := [
-            planned for planned in self.cases if planned.control and self.reference not in planned.run_s
-        ]:
-            raise ValueError(f"{lost[0].case} has a control, but not the reference")
+        for planned in self.cases:
+            if planned.control and self.reference not in planned.run_s:
+                raise ValueError(f"{planned.case} has a control, but not the reference")
 
     @property
     def estimate_s(self) -> float:
@@ -201,7 +204,7 @@ class Plan:
         return self._planned[str(run.case)].rounds
 
     def place_of(self, run: Run) -> str:
-        """Return where in the plan ``run`` is, as a progress bar says it."""
+        """Return where in the plan ``run`` is, for a progress bar."""
         turn = "warm-up" if run.warm_up else f"round {run.round}/{self.rounds_of(run)}"
         return f"{turn} {run.case} {run.contender}{' again' if run.control else ''}"
 
@@ -212,10 +215,9 @@ class Plan:
     def schedule(self) -> Iterator[Run]:
         """Yield all runs in their order.
 
-        First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that a
-        machine that drifts hits every size alike, and what disturbs one round has gone when the next comes.
-        Within a round the contenders run one right after the other, in the plan's order in even rounds and in
-        the opposite order in odd ones.
+        First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that
+        drift hits every size alike. Within a round the contenders run one right after the other, in the
+        plan's order in even rounds and in the opposite order in odd ones.
         """
         places = [
             ((number - 0.5) / planned.rounds if number else 0.0, place, number)

@@ -1,8 +1,8 @@
 """The folder of a sweep: its plan, its environment, a row for every process, the losses of every case.
 
-Rows and losses are appended and flushed as each process ends, so what was measured stays whatever happens
-next, and a run costs the same whatever was measured before. A line that was only half written when its writer
-was killed has no line break at its end: it is set aside, and the process is run again.
+Rows and losses are appended and flushed as each process ends, so that what was measured stays. A line that
+was only half written when its writer was killed has no line break at its end: it is set aside, and the
+process is run again.
 """
 
 import csv
@@ -24,6 +24,8 @@ LOSSES = "losses.csv"
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 LOSS_COLUMNS = ("contender", "method", "layers", "epoch", "loss")
+_TABLES = {RUNS: (tuple(COLUMNS), ESSENTIAL), LOSSES: (LOSS_COLUMNS, LOSS_COLUMNS)}
+"""The columns of both tables, and those without which they cannot be understood."""
 LossKey = tuple[str, str, str]
 """Whose losses on what: contender, method, shape."""
 
@@ -43,25 +45,21 @@ class SweepFolder:
         """Write the plan, the environment, and the column names of both tables."""
         self.write_json(PLAN, encode(plan))
         self.write_json(ENVIRONMENT, {"sweep": plan.sweep, **environment})
-        self._append(RUNS, tuple(COLUMNS), [])
-        self._append(LOSSES, LOSS_COLUMNS, [])
+        for name in _TABLES:
+            self._append(name, [])
 
     def append_row(self, row: Row) -> None:
         """Append ``row`` to runs.csv."""
-        self._append(RUNS, tuple(COLUMNS), [cells(row)])
+        self._append(RUNS, [cells(row)])
 
     def append_losses(self, key: LossKey, losses: Sequence[float]) -> None:
         """Append the losses of a contender on a case to losses.csv: before training, then by epoch."""
-        lines = ([*key, str(epoch), repr(loss)] for epoch, loss in enumerate(losses))
-        self._append(LOSSES, LOSS_COLUMNS, lines)
+        self._append(LOSSES, ([*key, str(epoch), repr(loss)] for epoch, loss in enumerate(losses)))
 
-    def _append(self, name: str, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    def _append(self, name: str, lines: Iterable[Sequence[str]]) -> None:
         path = self.path / name
-        with (
-            explained(path, "cannot be written", _KEPT),
-            _open_to_append(path) as file,
-        ):
-            header = [] if file.tell() else [columns]
+        with explained(path, "cannot be written", _KEPT), _open_to_append(path) as file:
+            header = [] if file.tell() else [_TABLES[name][0]]
             file.write(_csv([*header, *lines]))
 
     def rows(self) -> list[Row]:
@@ -69,16 +67,14 @@ class SweepFolder:
         path = self.path / RUNS
         found: dict[object, int] = {}
         rows = []
-        for number, texts in self._table(RUNS, ESSENTIAL):
+        for number, texts in self._table(RUNS):
             try:
                 row = read_row(texts)
             except ValueError as error:
-                raise ResultsError(f"{path}, line {number}: {error}; restore or remove the line") from error
+                raise _broken(path, str(error), number) from error
             first = found.setdefault((row.sweep, row.run.key), number)
             if first != number:
-                raise ResultsError(
-                    f"{path}, line {number}: repeats line {first} ({row.run}); remove one of the two"
-                )
+                raise _broken(path, f"repeats line {first} ({row.run})", number)
             rows.append(row)
         return rows
 
@@ -88,7 +84,7 @@ class SweepFolder:
         Epoch 0 begins the losses of a case; if it comes again, the first time was not written to its end.
         """
         losses: dict[LossKey, list[float]] = {}
-        for number, texts in self._table(LOSSES, LOSS_COLUMNS):
+        for number, texts in self._table(LOSSES):
             key = texts["contender"], texts["method"], texts["layers"]
             try:
                 epoch, loss = count(texts["epoch"]), float(texts["loss"])
@@ -97,26 +93,24 @@ class SweepFolder:
                 if epoch != len(losses.get(key, ())):
                     raise ValueError(epoch)
             except ValueError as error:
-                raise ResultsError(
-                    f"{self.path / LOSSES}, line {number}: is not the next epoch's loss:"
-                    f" {shown(','.join(texts.values()))}; restore the file or remove it"
-                ) from error
+                what = f"line {number} is not the next epoch's loss: {shown(','.join(texts.values()))}"
+                raise _broken(self.path / LOSSES, what) from error
             losses[key].append(loss)
         return {key: tuple(values) for key, values in losses.items()}
 
     def can_grow(self) -> bool:
         """Whether rows of this version can be appended: false if another version wrote the column names."""
-        return tuple(next(_lines(self.path / RUNS), COLUMNS)) == tuple(COLUMNS)
+        return tuple(self._reader(RUNS).fieldnames or COLUMNS) == tuple(COLUMNS)
 
     def set_half_lines_aside(self) -> list[str]:
-        """Cut off what stands after the last line break of each table, and return which tables had any.
+        """Move what stands after the last line break of a table into a file beside it; return which had any.
 
-        It is kept in a file of its own beside the table. A file that is no such table is not touched.
+        A file that is no such table is not touched.
         """
         cut = []
-        for name, essential in ((RUNS, ESSENTIAL), (LOSSES, LOSS_COLUMNS)):
+        for name in _TABLES:
             path = self.path / name
-            next(self._table(name, essential), None)  # The column names are right.
+            next(self._table(name), None)  # The column names are right.
             with explained(path, "cannot be repaired", _KEPT), suppress(FileNotFoundError):
                 content = path.read_bytes()
                 whole = content.rfind(b"\n") + 1
@@ -127,38 +121,43 @@ class SweepFolder:
                     cut.append(name)
         return cut
 
-    def _table(self, name: str, essential: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the lines below the column names: the number, and the cells by column."""
+    def _reader(self, name: str) -> "csv.DictReader[str]":
+        """Return what reads the lines of a table, without a half-written one at its end."""
         path = self.path / name
-        lines = _lines(path)
-        header = next(lines, None)
-        if header is None:
-            return
-        if missing := next((column for column in essential if column not in header), None):
-            raise ResultsError(f"{path}: has no column {missing!r}; restore the file or move it away")
-        if len(set(header)) < len(header):
-            raise ResultsError(f"{path}: has two columns of one name; restore the file or move it away")
-        known = COLUMNS if name == RUNS else LOSS_COLUMNS
-        places = [(column, place) for place, column in enumerate(header) if column in known]
-        for number, texts in enumerate(lines, start=2):
-            if len(texts) != len(header):
-                raise ResultsError(
-                    f"{path}, line {number}: has {len(texts)} cells instead of {len(header)};"
-                    " restore or remove the line"
-                )
-            yield number, {column: texts[place] for column, place in places}
+        content = b""
+        with explained(path, "cannot be read", "mend that or move it away"), suppress(FileNotFoundError):
+            content = path.read_bytes()
+        if b"\n" not in content and not _csv([_TABLES[name][0]]).encode().startswith(content):
+            raise _broken(path, "is not a table of flatnet's")
+        whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
+        return csv.DictReader(io.TextIOWrapper(whole, encoding="utf-8", newline=""), strict=True)
+
+    def _table(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the lines below the column names: the number, and the cells by column."""
+        path, reader = self.path / name, self._reader(name)
+        try:
+            header = reader.fieldnames
+            if header is None:
+                return
+            if missing := next((column for column in _TABLES[name][1] if column not in header), None):
+                raise _broken(path, f"has no column {missing!r}")
+            if len(set(header)) < len(header):
+                raise _broken(path, "has two columns of one name")
+            for texts in reader:
+                # DictReader puts None in place of the name of a cell too many and of a cell too few.
+                if None in texts or None in texts.values():
+                    raise _broken(path, f"does not have {len(header)} cells", reader.line_num)
+                yield reader.line_num, texts
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise _broken(path, f"is not CSV: {error}", reader.reader.line_num) from error
 
     def plan(self) -> Plan | None:
         """Return what plan.json says, None if there is no such file."""
         document = self.read_json(PLAN)
-        if document is None:
-            return None
-        path = self.path / PLAN
         try:
-            plan: Plan = decode(Plan, document)
+            return None if document is None else decode(Plan, document)
         except ValueError as error:
-            raise ResultsError(f"{path}: is not a plan: {error}; restore the file or remove it") from error
-        return plan
+            raise _broken(self.path / PLAN, f"is not a plan: {error}") from error
 
     def environment(self) -> dict[str, Any]:
         """Return what environment.json says, nothing if there is no such file."""
@@ -171,23 +170,16 @@ class SweepFolder:
             document = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except RecursionError:
-            raise ResultsError(f"{path}: is nested too deeply; restore the file or remove it") from None
-        except (OSError, ValueError) as error:
-            raise ResultsError(
-                f"{path}: cannot be read: {shown_error(error)}; restore the file or remove it"
-            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise _broken(path, f"cannot be read: {shown_error(error)}") from error
         if not isinstance(document, dict):
-            raise ResultsError(f"{path}: is not a JSON object; restore the file or remove it")
+            raise _broken(path, "is not a JSON object")
         return document
 
     def write_json(self, name: str, document: Mapping[str, object]) -> None:
         """Replace the JSON file ``name``."""
-        self.write_file(name, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-
-    def write_file(self, name: str, content: bytes) -> None:
-        """Write a whole file so that, killed at any moment, it is the old one or the new one."""
-        replace_file(self.path / name, content)
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        replace_file(self.path / name, text.encode())
 
 
 _KEPT = "what was measured before is kept, mend this and run the same command again"
@@ -223,28 +215,13 @@ def explained(path: Path, what: str, then: str) -> Iterator[None]:
         raise ResultsError(f"{path}: {what}: {error.strerror}; {then}") from error
 
 
+def _broken(path: Path, what: str, line: int | None = None) -> ResultsError:
+    """Return the error of a file, or of a line of it, that cannot be understood."""
+    where, part = (path, "file") if line is None else (f"{path}, line {line}", "line")
+    return ResultsError(f"{where}: {what}; restore or remove the {part}")
+
+
 def _csv(lines: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
-
-
-def _lines(path: Path) -> Iterator[list[str]]:
-    """Yield the lines of a CSV file that are not empty, without a half-written one at its end."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror}; mend that or move it away") from error
-    headers = (_csv([columns]).encode() for columns in (tuple(COLUMNS), LOSS_COLUMNS))
-    if b"\n" not in content and not any(header.startswith(content) for header in headers):
-        raise ResultsError(f"{path}: is not a table of flatnet's; restore the file or move it away")
-    whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
-    reader = csv.reader(io.TextIOWrapper(whole, encoding="utf-8", newline=""), strict=True)
-    try:
-        yield from (line for line in reader if line)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ResultsError(
-            f"{path}, line {reader.line_num}: is not CSV: {error}; restore the file or move it away"
-        ) from error

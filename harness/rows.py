@@ -111,7 +111,6 @@ class Made:
         return spared is None or run.case.shape.size < spared.shape.size
 
 
-_CASE_COLUMNS = ("method", "layers", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
 _PATHS = (
     *("sweep", "started_utc", "host", "run.contender", "version", "run.control"),
     *("run.case.method", "run.case.shape", "run.case.shape.neurons", "run.case.shape.parameters"),
@@ -125,8 +124,13 @@ COLUMNS: Mapping[str, Callable[[Row], object]] = {
     path.rpartition(".")[2].replace("shape", "layers"): attrgetter(path) for path in _PATHS
 }
 """The columns of runs.csv in their order, and where a row has what stands in them."""
-_DERIVED = ("neurons", "parameters", "multiply_adds", "warm_up")
-"""Written for those who read the file, computed by those who know the shape and the round."""
+_CASE, _RUN, _ROW = (
+    {column: hints[name] for name in hints if (column := name.replace("shape", "layers")) in COLUMNS}
+    for hints in map(get_type_hints, (Case, Run, Row))
+)
+"""The types of what the columns of each have."""
+_DERIVED = [name for name in COLUMNS if name not in {*_CASE, *_RUN, *_ROW}]
+"""Columns that follow from the others."""
 _OPTIONAL = {*_DERIVED, *(field.name for field in fields(Row) if field.default is not MISSING)}
 ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
 """The columns without which a row cannot be understood."""
@@ -147,8 +151,7 @@ def _cell(value: object) -> str:
 
 
 def count(text: str) -> int:
-    """Read an integer of at least 0 that consists of digits alone; raise ValueError for anything else."""
-    # What int takes besides digits, and numbers so long that reading them takes seconds, nobody writes.
+    """Read an integer of at least 0, up to 60 digits and nothing else; raise ValueError otherwise."""
     if not (text.isascii() and text.isdigit() and len(text) <= 60):
         raise ValueError(text)
     return int(text)
@@ -164,35 +167,32 @@ _READERS: Mapping[Any, tuple[str, Callable[[str], Any]]] = {
     int | None: ("an integer or nothing", lambda cell: count(cell) if cell else None),
     float | None: ("a number or nothing", lambda cell: float(cell) if cell else None),
 }
-_KINDS = {"layers": Shape} | {
-    name: kind for of in (Case, Run, Row) for name, kind in get_type_hints(of).items() if name in COLUMNS
-}
-_RUN_COLUMNS = ("contender", "control", "round", "position")
 
 
-def _read_cell(name: str, cell: str) -> Any:
-    kind, read = _READERS[_KINDS[name]]
-    try:
-        return read(cell)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{name} is {shown(cell)}, takes {kind}") from error
+def _values(texts: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands in those columns of ``kinds`` that there are."""
+    values = {}
+    for name, kind in kinds.items():
+        if name in texts:
+            takes, read = _READERS[kind]
+            try:
+                values[name] = read(texts[name])
+            except (ValueError, KeyError) as error:
+                raise ValueError(f"{name} is {shown(texts[name])}, takes {takes}") from error
+    return values
 
 
 @lru_cache(maxsize=1024)
 def _read_case(texts: tuple[str, ...]) -> Case:
-    values = {name: _read_cell(name, text) for name, text in zip(_CASE_COLUMNS, texts, strict=True)}
+    values = _values(dict(zip(_CASE, texts, strict=True)), _CASE)
     return Case(shape=values.pop("layers"), **values)
 
 
 def read_row(texts: Mapping[str, str]) -> Row:
     """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one."""
-    run = Run(
-        case=_read_case(tuple(texts[name] for name in _CASE_COLUMNS)),
-        **{name: _read_cell(name, texts[name]) for name in _RUN_COLUMNS},
-    )
-    rest = texts.keys() - {*_CASE_COLUMNS, *_RUN_COLUMNS, *_DERIVED}
-    row = Row(run=run, **{name: _read_cell(name, texts[name]) for name in COLUMNS if name in rest})
+    case = _read_case(tuple(texts[name] for name in _CASE))
+    row = Row(run=Run(case=case, **_values(texts, _RUN)), **_values(texts, _ROW))
     for name in _DERIVED:
         if name in texts and texts[name] != (right := _cell(COLUMNS[name](row))):
-            raise ValueError(f"{name} is {shown(texts[name])}, but {run} has {right}")
+            raise ValueError(f"{name} is {shown(texts[name])}, but {row.run} has {right}")
     return row

@@ -11,7 +11,7 @@ from harness import archive as archives
 from harness.archive import Archive
 from harness.errors import ResultsError, UsageError
 from harness.plan import Plan
-from harness.records import SweepFolder
+from harness.records import SweepFolder, replace_file
 from tests import sweeps
 
 
@@ -60,7 +60,7 @@ def test_what_stands_in_the_folder_belongs_to_the_latest_sweep(tmp_path: Path) -
     archive = archive_of(tmp_path, "1")
     first = archive.find("latest")
     first.append_row(sweeps.row())
-    first.write_file("scaling.png", b"old picture")
+    replace_file(first.path / "scaling.png", b"old picture")
     archive.publish()
     assert linked(tmp_path) == {
         "latest": "sweeps/1",
@@ -114,7 +114,7 @@ def test_killed_at_any_moment_while_a_sweep_gives_way_to_the_next(
         folder = tmp_path / str(count)
         archive = archive_of(folder, "1")
         archive.find("latest").append_row(sweeps.row())
-        archive.find("latest").write_file("scaling.png", b"old")
+        replace_file(archive.find("latest").path / "scaling.png", b"old")
         archive.publish()
         left = count
         with monkeypatch.context() as patched:

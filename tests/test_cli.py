@@ -143,7 +143,7 @@ def test_results_edited_into_nonsense(tmp_path: Path, command: Command) -> None:
         ("runs.csv", "".join([*lines, lines[-1]]), "repeats line"),
         ("runs.csv", "x" * 9000, "is not a table of flatnet's"),
         ("plan.json", "{}", "is not a plan: has no 'sweep'"),
-        ("plan.json", "[" * 10**5, "is nested too deeply"),
+        ("plan.json", "[" * 10**5, "maximum recursion depth exceeded"),
     ):
         (path / name).write_text(text, encoding="utf-8")
         for again in (["plot", "--results", str(results)], words):
@@ -390,7 +390,7 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path, command: Command) -> Non
             out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
         assert "Time of a training step" in out
-        assert "note: interrupted; the same command goes on from here" in err
+        assert "note: interrupted; the same command resumes it" in err
         assert "Traceback" not in err
     assert [key[1:] for key in keys(folder)] == PLANNED[:4]
     assert (folder / "summary.csv").exists()

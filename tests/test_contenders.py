@@ -151,7 +151,7 @@ def test_a_wrong_manifest_is_one_line(tmp_path: Path, text: str, message: str) -
 
 @pytest.mark.parametrize("text", ["[[contender]\n", "a = 1\na = 2\n", b"\xff\xfe"])
 def test_not_toml(tmp_path: Path, text: str | bytes) -> None:
-    assert refusal(tmp_path, text).startswith("is not TOML: ")
+    assert refusal(tmp_path, text).startswith("cannot be read: ")
 
 
 def test_an_unreadable_manifest(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_interrupted_before_anything_was_timed_and_later(
         assert cli.main(words(tmp_path)) == 130
         out, err = capfd.readouterr()
         assert said in err
-        assert "note: interrupted; the same command goes on from here" in err
+        assert "note: interrupted; the same command resumes it" in err
         assert ("intervals contained the true ratio" in out) == (not said)
     assert cli.main(words(tmp_path)) == 0
     assert len(Archive(tmp_path / "results" / "selfcheck").sweeps()) == 1

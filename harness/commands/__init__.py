@@ -1,1 +1,1 @@
-"""One file a sub-command: its flags, and in a few statements what it does."""
+"""One file a sub-command; its docstring is the help text."""

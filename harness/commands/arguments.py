@@ -15,6 +15,9 @@ from harness.measure.contenders import Contender, load_manifest, select
 from harness.paths import MANIFEST, RESULTS
 from harness.plan import MOST_ROUNDS, Options
 
+SWEEP = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
+"""What names a sweep."""
+
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add --results."""
@@ -27,15 +30,10 @@ def archive_of(arguments: argparse.Namespace) -> Archive:
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
-    """Add the sweep that a reader reads, whom it compares with, and what counts as equal."""
+    """Add the sweep to read, --reference and --margin."""
     add_results(parser)
-    parser.add_argument(
-        "sweep",
-        nargs="?",
-        default="latest",
-        metavar="SWEEP",
-        help="latest, latest~1, the beginning of a name that `sweeps` lists, or a folder (default: latest)",
-    )
+    about = f"{SWEEP} (default: latest)"
+    parser.add_argument("sweep", nargs="?", default="latest", metavar="SWEEP", help=about)
     parser.add_argument(
         "--reference", metavar="NAME", help="the contender to compare with (default: the sweep's own)"
     )
@@ -43,7 +41,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "--margin",
         metavar="PERCENT",
         type=percent,
-        help="call ratios equal whose interval lies within so many percent of 1 (default: never)",
+        help="call ratios within so many percent of 1 equal (default: never)",
     )
 
 
@@ -67,7 +65,7 @@ def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None
             "--shapes",
             nargs="+",
             metavar="SHAPE",
-            type=checked(Shape.parse),
+            type=shape,
             default=list(shapes),
             help=f"layer sizes (default: {' '.join(map(str, shapes))})",
         )
@@ -81,31 +79,16 @@ def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None
     )
 
 
-def add_limits(parser: argparse.ArgumentParser, defaults: Options, **texts: str) -> None:
-    """Add the flags of those options that have a help text here."""
-    known: dict[str, tuple[str, Callable[[str], Any]]] = {
-        "rounds": ("--rounds", whole(1, MOST_ROUNDS)),
-        "run_s": ("--seconds", amount("seconds")),
-        "timeout_s": ("--timeout", amount("seconds")),
-        "budget_s": ("--budget", amount("seconds")),
-        "seed": ("--seed", whole(0)),
-    }
-    for name, text in texts.items():
-        flag, read = known[name]
-        default = getattr(defaults, name)
-        shown_default = "as many as fit into the budget" if default is None else f"{default:g}"
-        parser.add_argument(
-            flag,
-            dest=name,
-            metavar="N",
-            type=read,
-            default=default,
-            help=f"{text} (default: {shown_default})",
-        )
+def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None, str]) -> None:
+    """Add flags that take a number: by name, the default and the help text."""
+    for name, (default, text) in flags.items():
+        flag, read = _NUMBERS[name]
+        about = text if default is None else f"{text} (default: {default:g})"
+        parser.add_argument(flag, dest=name, metavar="N", type=read, default=default, help=about)
 
 
 def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
-    """Return what the flags ask for, each shape and method once; ``others`` are options without a flag."""
+    """Return what the flags ask for, each shape and method once, and ``others``, which have no flag."""
     given: dict[str, Any] = {}
     for name in (field.name for field in fields(Options)):
         value = getattr(arguments, name, None)
@@ -135,7 +118,7 @@ def add_scheduler(parser: argparse.ArgumentParser) -> None:
 
 
 def access_of(arguments: argparse.Namespace) -> Access | None:
-    """Return how to reach the scheduler, None if nobody asks for one; raise UsageError if flags need one."""
+    """Return how to reach the scheduler, None if there is none; raise UsageError if a flag needs one."""
     if arguments.scheduler or arguments.scheduler_file:
         return Access(
             address=checked_address(arguments.scheduler or address_in(arguments.scheduler_file)),
@@ -154,16 +137,12 @@ def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
     return select(load_manifest(arguments.manifest), arguments.contenders)
 
 
-def checked(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse show what a reader of values says of a wrong one."""
-
-    def parse(text: str) -> Any:
-        try:
-            return read(text)
-        except (ValueError, UsageError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parse
+def shape(text: str) -> Shape:
+    """Read layer sizes."""
+    try:
+        return Shape.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def percent(text: str) -> float:
@@ -184,7 +163,7 @@ def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
 
 
 def amount(unit: str) -> Callable[[str], float]:
-    """Return a reader of numbers above zero, which are so many of ``unit``."""
+    """Return a reader of numbers of ``unit`` above zero."""
 
     def parse(text: str) -> float:
         try:
@@ -196,3 +175,17 @@ def amount(unit: str) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+_NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
+    "rounds": ("--rounds", whole(1, MOST_ROUNDS)),
+    "run_s": ("--seconds", amount("seconds")),
+    "timeout_s": ("--timeout", amount("seconds")),
+    "budget_s": ("--budget", amount("seconds")),
+    "memory_bytes": ("--memory", lambda text: int(amount("GiB")(text) * 2**30)),
+    "seed": ("--seed", whole(0)),
+    "samples": ("--samples", whole(1)),
+    "epochs": ("--epochs", whole(1)),
+    "cases": ("--cases", whole(1)),
+}
+"""Flags that take a number, by the name of its option, and how it is read."""

@@ -1,10 +1,10 @@
-"""Holds the article's claims against what was measured; finds out where the time of its run goes."""
+"""Hold the article's claims against what was measured, and show where the time of its run goes."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
 
 from harness import claims
-from harness.commands.arguments import add_contenders, add_sweep, archive_of, manifest_of, whole
+from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
 from harness.measure import article
 from harness.measure.environment import look_around
 from harness.measure.runner import guarded
@@ -13,15 +13,12 @@ from harness.records import explained, replace_file
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "hold the article's claims against what was measured, and show where the time of its run goes"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_sweep(parser)
     add_contenders(parser)
-    what = "rounds of the runs that lack a part (default: 7)"
-    parser.add_argument("--rounds", type=whole(1, 1000), default=7, metavar="N", help=what)
+    add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:

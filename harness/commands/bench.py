@@ -1,6 +1,7 @@
-"""Measures: makes a sweep, or resumes one, and shows what it found."""
+"""Measure, and write a sweep into the results folder."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,9 @@ from harness.commands.arguments import (
     access_of,
     add_cases,
     add_contenders,
-    add_limits,
+    add_numbers,
     add_results,
     add_scheduler,
-    amount,
     archive_of,
     manifest_of,
     options_of,
@@ -21,6 +21,7 @@ from harness.commands.join import join
 from harness.errors import INTERRUPTED, NothingMeasured, UsageError
 from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
+from harness.measure.contenders import Contender
 from harness.measure.session import begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import DEFAULT_SHAPES, Options
@@ -28,9 +29,8 @@ from harness.plan import DEFAULT_SHAPES, Options
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "measure, and write a sweep into the results folder"
 _WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--fresh", "--resume")
-"""How the flags begin that say where a sweep is made, and not what it measures."""
+"""How the flags begin that do not say what is measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,21 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_contenders(parser)
     add_results(parser)
     add_cases(parser, DEFAULT_SHAPES)
-    add_limits(
+    default = Options()
+    add_numbers(
         parser,
-        Options(),
-        rounds="timed rounds of every case, after one that warms up",
-        run_s="seconds that the slowest contender trains in a run",
-        timeout_s="seconds after which a run is ended",
-        budget_s="seconds for the whole sweep",
-        seed="seed of every run",
-    )
-    parser.add_argument(
-        "--memory",
-        dest="memory_bytes",
-        metavar="GIB",
-        type=lambda text: int(amount("GiB")(text) * 2**30),
-        help="memory that a run may take, in GiB (default: nine tenths of what the machine has free)",
+        rounds=(None, "timed rounds of every case, after one that warms up (default: as many as fit)"),
+        run_s=(default.run_s, "seconds that the slowest contender trains in a run"),
+        timeout_s=(default.timeout_s, "seconds after which a run is ended"),
+        budget_s=(default.budget_s, "seconds for the whole sweep"),
+        seed=(default.seed, "seed of every run"),
+        memory_bytes=(None, "GiB that a run may take (default: nine tenths of what is free)"),
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
@@ -66,7 +60,17 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     manifest, options = manifest_of(arguments), options_of(arguments)
     if access := access_of(arguments):
-        return _elsewhere(arguments, options, access, terminal)
+        status = _elsewhere(arguments, options, access, terminal)
+    else:
+        status = _here(arguments, manifest, options, terminal)
+    if status == INTERRUPTED:
+        terminal.note("interrupted; the same command resumes it")
+    return status
+
+
+def _here(
+    arguments: argparse.Namespace, manifest: Sequence[Contender], options: Options, terminal: "Terminal"
+) -> int:
     archive = archive_of(arguments)
     with archive.locked(), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
@@ -78,11 +82,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         sweep = sweep or begin(archive, options, here, terminal)
         terminal.plan(sweep.plan)
         interrupted = carry_out([sweep], terminal)
-        return _report(sweep, archive, terminal, interrupted=interrupted)
+        status = _report(sweep, archive, terminal)
+    return INTERRUPTED if interrupted else status
 
 
 def _command(arguments: argparse.Namespace) -> list[str]:
-    """Return the words typed after bench, without those that are about this machine only."""
+    """Return the words typed after bench that say what is measured, on any machine."""
     where = (*_WHERE, "--manifest") if arguments.manifest.is_absolute() else _WHERE
     kept, is_kept = [], True
     for word in arguments.words:
@@ -99,10 +104,7 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
         options=options,
         access=access,
         command=_command(arguments),
-        look={
-            "manifest": arguments.manifest.read_text(encoding="utf-8"),
-            "contenders": arguments.contenders,
-        },
+        look={"manifest": arguments.manifest.read_text("utf-8"), "contenders": arguments.contenders},
         split=arguments.split,
         same_work=arguments.same_work,
         fresh=arguments.fresh,
@@ -116,17 +118,17 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
         except NothingMeasured as nothing:
             terminal.note(str(nothing))
     if status == INTERRUPTED:
-        terminal.note("interrupted; the same command goes on from here")
+        terminal.note("interrupted; the same command resumes it")
     return status
 
 
-def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted: bool) -> int:
-    """Write the tables and show them; return the exit status."""
+def _report(sweep: Sweep, archive: Archive, terminal: "Terminal") -> int:
+    """Write the tables and show them; return 1 if a run failed or is lost."""
     lost = sweep.lost()
     if lost:
         terminal.error(
-            f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, the first of {lost[0]}: somebody"
-            " else has changed runs.csv; the same command makes these runs again"
+            f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, first {lost[0]}: runs.csv was"
+            " changed meanwhile; the same command makes them again"
         )
     try:
         with terminal.doing("computing the results"):
@@ -140,7 +142,4 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal", *, interrupted
         terminal.show(*shown(results))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
-    if interrupted:
-        terminal.note("interrupted; the same command goes on from here")
-        return INTERRUPTED
     return int(bool(lost or sweep.failed))

@@ -1,4 +1,4 @@
-"""Builds the contenders."""
+"""Build the contenders."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -9,7 +9,6 @@ from harness.measure.contenders import build, probe
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "build the contenders"
 add_arguments = add_contenders
 
 

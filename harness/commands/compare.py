@@ -1,4 +1,4 @@
-"""Compares two sweeps, or two revisions within one; the exit status says whether anything became slower."""
+"""Compare two sweeps, or two revisions: what became faster, what slower."""
 
 import argparse
 import re
@@ -6,32 +6,31 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.archive import COMPARED, Archive
-from harness.case import ARTICLE, METHODS, Shape
+from harness.case import ARTICLE, Shape
 from harness.commands.arguments import (
+    SWEEP,
     add_cases,
     add_contenders,
+    add_numbers,
     add_results,
-    amount,
     archive_of,
     manifest_of,
+    options_of,
     percent,
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
 from harness.measure.session import begin, carry_out, look_around, measuring
-from harness.plan import Options
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.terminal import Terminal
 
-HELP = "compare two sweeps, or two revisions: what became faster, what slower"
 _SHAPES = (ARTICLE, Shape((64, 32, 1)))
-_BUDGET_S = 100.0
-_FOR_REVISIONS = {"contenders": [], "shapes": _SHAPES, "methods": METHODS, "budget": _BUDGET_S}
-"""The flags that are for a comparison of revisions only, and what they are if nobody gives them."""
+_FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget")
+"""The flags that are for a comparison of revisions only."""
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
@@ -39,9 +38,8 @@ _LONGEST_LABEL = 30
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_results(parser)
-    takes = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
     for name, text in (("before", "the earlier sweep"), ("after", "the later one (default: latest)")):
-        parser.add_argument(name, metavar=name.upper(), nargs="?", help=f"{text}: {takes}")
+        parser.add_argument(name, metavar=name.upper(), nargs="?", help=f"{text}: {SWEEP}")
     parser.add_argument(
         "--reference", metavar="NAME", help="the yardstick (default: the earlier sweep's reference)"
     )
@@ -49,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-slower",
         metavar="PERCENT",
         type=percent,
-        help="end with status 1 if a training is surely slower by more than so many percent, in any case",
+        help="end with status 1 if a training is surely slower by more than so many percent",
     )
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
@@ -63,13 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_contenders(measured)
     add_cases(measured, _SHAPES)
-    measured.add_argument(
-        "--budget",
-        metavar="N",
-        type=amount("seconds"),
-        help=f"seconds for the whole sweep (default: {_BUDGET_S:.0f})",
-    )
-    parser.set_defaults(**dict.fromkeys(_FOR_REVISIONS))
+    add_numbers(measured, budget_s=(100, "seconds for the whole sweep"))
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
@@ -80,8 +72,9 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         return _revisions(arguments, terminal)
     if not arguments.before:
         raise UsageError("compare: takes a sweep to compare with, such as latest~1, or --revisions BASE")
-    if given := [name for name in _FOR_REVISIONS if getattr(arguments, name) is not None]:
-        raise UsageError(f"--{given[0]}: is for two revisions, which are measured; takes --revisions as well")
+    for word in arguments.words:
+        if (flag := word.partition("=")[0]) in _FOR_REVISIONS:
+            raise UsageError(f"{flag}: is for two revisions, which are measured; takes --revisions as well")
     from harness.across import comparison
     from harness.analysis.results import understand
 
@@ -99,15 +92,14 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Measure the programs of two revisions in one sweep and compare them."""
     if len(arguments.revisions) > 2:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
-    for name, value in _FOR_REVISIONS.items():
-        if getattr(arguments, name) is None:
-            setattr(arguments, name, value)
     base, head = (*arguments.revisions, revisions.default())[:2]
     manifest = manifest_of(arguments)
     trees = [revisions.tree_of(base), revisions.tree_of(head)]
     if not arguments.contenders:
         manifest = select(manifest, revisions.affected(manifest, *trees))
-    labels = [_label(base), _label(head) + ("'" if _label(head) == _label(base) else "")]
+    labels = [re.sub(r"[/\\]", "-", revision)[:_LONGEST_LABEL] for revision in (base, head)]
+    if labels[0] == labels[1]:
+        labels[1] += "'"
     archive = Archive(arguments.results / COMPARED)
     with archive.locked(), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
@@ -115,13 +107,9 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             here = look_around(entered, terminal)
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
-            options = Options(
-                shapes=tuple(dict.fromkeys(arguments.shapes)),
-                methods=tuple(dict.fromkeys(arguments.methods)),
-                budget_s=arguments.budget,
-            )
             described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
-            sweep = begin(archive, options, replace(here, environment=described), terminal)
+            here = replace(here, environment=described)
+            sweep = begin(archive, options_of(arguments), here, terminal)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
             if carry_out([sweep], terminal):
@@ -134,11 +122,6 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")
     return 1 if sweep.failed else status
-
-
-def _label(revision: str) -> str:
-    """Return a revision as a part of a contender's name."""
-    return re.sub(r"[/\\]", "-", revision)[:_LONGEST_LABEL]
 
 
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:

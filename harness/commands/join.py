@@ -1,4 +1,4 @@
-"""Joins the sweeps of several machines: one table, one picture, one summary."""
+"""Join the sweeps of several machines: one table, one picture, and what they say together."""
 
 import argparse
 from collections.abc import Collection, Sequence
@@ -15,8 +15,6 @@ from harness.records import SweepFolder, replace_file
 if TYPE_CHECKING:
     from harness.analysis.results import Results
     from harness.terminal import Terminal
-
-HELP = "join the sweeps of several machines: one table, one picture, one summary"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Gathers what the in-process benchmarks of the programs measured."""
+"""Gather what the in-process benchmarks measured."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,6 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
-
-HELP = "gather what the in-process benchmarks measured"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,24 +1,20 @@
-"""Draws the pictures of a sweep, and writes its tables and its page."""
+"""Draw the pictures of a sweep, and write its tables and its page."""
 
 import argparse
 from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS
 from harness.commands.arguments import add_sweep, archive_of
+from harness.records import replace_file
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "draw the pictures of a sweep, and write its tables and its page"
 add_arguments = add_sweep
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Write every picture and table of a sweep into its folder, and the page that has them all.
-
-    What belongs to no sweep is taken from the results folder, or for a sweep from elsewhere from what stands
-    beside it: that of another machine would not belong to it.
-    """
+    """Write every picture and table of a sweep into its folder, and the page that has them all."""
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
@@ -28,18 +24,19 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with terminal.doing("reading the sweep"):
         results = understand(folder, arguments.reference, arguments.margin)
         write_tables(folder, results)
+        # What belongs to no sweep must be of the same machine: beside a sweep from elsewhere.
         is_ours = folder.path.parent == archive.path / SWEEPS
         found = page.beside(archive.path if is_ours else folder.path.parent)
     drawn = {}
     for name, figure in pictures.draw(results):
         with terminal.doing(f"drawing {name}"):
             drawn[name] = style.png(figure)
-            folder.write_file(f"{name}.png", drawn[name])
+            replace_file(folder.path / f"{name}.png", drawn[name])
         terminal.say(str(folder.path / f"{name}.png"))
     if "parts" in found:
         drawn["parts"] = style.png(pictures_across.parts(found["parts"]))
     text = page.page(results, folder.plan(), found, drawn)
-    folder.write_file(page.FILE, text.encode())
+    replace_file(folder.path / page.FILE, text.encode())
     terminal.say(str(folder.path / page.FILE))
     archive.publish()
     return 0

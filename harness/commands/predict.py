@@ -1,9 +1,10 @@
-"""Predicts the times of a shape that was not measured; checks such predictions."""
+"""Predict how long a shape takes that was not measured."""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.archive import PREDICTED, Archive
@@ -11,13 +12,12 @@ from harness.case import Shape
 from harness.commands.arguments import (
     add_cases,
     add_contenders,
-    add_limits,
+    add_numbers,
     add_results,
     archive_of,
-    checked,
     manifest_of,
     options_of,
-    whole,
+    shape,
 )
 from harness.errors import INTERRUPTED, UsageError
 from harness.measure.environment import Here
@@ -32,51 +32,42 @@ if TYPE_CHECKING:
     from harness.across.predictions import Learned
     from harness.terminal import Terminal
 
-HELP = "predict how long a shape takes that was not measured"
 LEARNED_SHAPES = shapes(
     "3-1 9-1 50-1 400-1 600-1 1-24-1 1-75-1 1-400-1 4-2-1 10-5-1 11-31-1 2-30-2 40-20-1 64-32-1 120-20-1"
     " 120-120-1 220-110-1 256-128-1 512-256-1 24-12-6 5-60-5 32-32-8 48-48-6 130-60-9"
     " 16-16-16-1 30-30-30-1 70-20-70-1 2-100-50-1 12-12-12-12-12-1 6-6-6-6-6-6-6-1"
 )
-"""Many kinds, to learn costs from: what is left out of such a fit is as odd as what people ask for."""
+"""Shapes of many kinds, to learn costs from."""
 HELD_OUT_SHAPES = shapes(
     "6-1 150-1 1-40-1 1-200-1 14-22-1 60-15-4 33-17-9-3 20-20-20-20-1 9-9-9-9-9-1 40-40-10 90-30-60-1"
     " 100-75-5 160-90-1 300-30-3 700-60-1 1500-300-1 450-450-1 2000-1000-1"
 )
-"""None of these is learned from: deeper, wider, odd, larger."""
+"""Shapes to predict: deeper, wider, odd, larger."""
 _LEARNING_RUN_S = 0.02
-"""Shorter than a run that tests: a step that takes too long to be learned from may then still be tested."""
+"""Shorter than a run that tests, so that steps too long to be learned from may still be tested."""
 RECORD = "predictions.csv"
-"""All predictions that were checked, in the results folder."""
+"""In the results folder: all predictions that were checked."""
 _THROUGH = "checked.json"
-"""Beside the sweeps of checks: the last sweep of those checks that are through."""
+"""Beside the sweeps of checks: the last sweep of a finished check."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_results(parser)
-    parser.add_argument(
-        "shape", nargs="?", metavar="SHAPE", type=checked(Shape.parse), help="such as 200-100-1"
-    )
+    parser.add_argument("shape", nargs="?", metavar="SHAPE", type=shape, help="such as 200-100-1")
     parser.add_argument(
         "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
     add_cases(parser, None)
     add_contenders(parser)
-    for name in ("samples", "epochs"):
-        parser.add_argument(
-            f"--{name}", type=whole(1), default=100, metavar="N", help=f"{name} (default: 100)"
-        )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="measure shapes of many kinds, predict others, and measure these, too",
-    )
-    add_limits(
+    what = "measure shapes of many kinds, predict others, and measure these, too"
+    parser.add_argument("--check", action="store_true", help=what)
+    add_numbers(
         parser,
-        Options(budget_s=100.0),
-        budget_s="seconds of a sweep of a check, of which each contender has two for itself",
-        rounds="timed rounds of every case of a check",
+        samples=(100, "samples"),
+        epochs=(100, "epochs"),
+        budget_s=(100, "seconds of a sweep of a check, of which each contender has two for itself"),
+        rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
     )
 
 
@@ -99,15 +90,15 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
     learned = predictions.learned([understand(folder) for folder in folders], reference)
     table = _predicted(arguments, learned, [arguments.shape], terminal)
-    for one in table.to_dict("records"):
+    for place, one in table.iterrows():
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
             terminal.note(
-                f"{one['contender']} {one['method']}: {one['layers']} is {one['beyond']:.3g} times beyond the"
-                f" measured shapes in multiply-adds, predictions are supported up to {most:.3g} times;"
+                f"{one['contender']} {one['method']}: {one['layers']} has {one['beyond']:.3g} times the"
+                f" multiply-adds of measured shapes, predictions are supported up to {most:.3g} times;"
                 " measure a shape nearer to it"
             )
-            table = table[(table["contender"] != one["contender"]) | (table["method"] != one["method"])]
+            table = table.drop(index=place)
     if table.empty:
         raise UsageError(f"predict: {arguments.shape} cannot be predicted, for the reasons above")
     terminal.show(tables_across.predictions(table), sentences.beyond(table), sentences.record(record))
@@ -122,27 +113,26 @@ def _predicted(
     from harness.across import predictions
     from harness.analysis.cost import FEWEST_SIZES
 
-    names = [name for name in learned.sweeps if not arguments.contenders or name in arguments.contenders]
-    lanes = [(name, method) for name in names for method in dict.fromkeys(arguments.methods)]
-    asked = [learned.costs[lane] for lane in lanes if lane in learned.costs]
-    if not asked:
+    names = [name for name in learned.sweeps if name in (arguments.contenders or learned.sweeps)]
+    costs = []
+    for lane in product(names, dict.fromkeys(arguments.methods)):
+        if lane in learned.costs:
+            costs.append(learned.costs[lane])
+        else:
+            terminal.note(f"{' '.join(lane)}: has fewer than {FEWEST_SIZES} measured shapes")
+    if not costs:
         raise UsageError(
             f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
-    for contender, method in lanes:
-        if (contender, method) not in learned.costs:
-            terminal.note(
-                f"{contender} {method}: fewer than {FEWEST_SIZES} shapes were measured, so no prediction"
-            )
     about = arguments.samples, arguments.epochs, datetime.now(UTC).isoformat(timespec="seconds")
-    lines = [predictions.predicted(learned, asked, shape, *about) for shape in shapes]
+    lines = [predictions.predicted(learned, costs, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
 
 def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Measure shapes to learn from; write predictions of others down, measure these, say how many held.
+    """Measure shapes to learn from, record predictions of others, measure these; say how many held.
 
-    Each contender has sweeps for itself: beside a slower one its runs would be too short to show a step.
+    Each contender has its own sweeps: beside a slower one its runs would be too short.
     """
     archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
@@ -182,19 +172,14 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     through.write_json(_THROUGH, {"sweep": max(sweep.folder.name for sweep in tested)})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
-        terminal.note(
-            f"{unchecked} could not be checked: a step takes too long, or it did not fit into --budget"
-        )
+        terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
     return int(any(sweep.failed for sweep in (*sources, *tested)))
 
 
 def _measured(
     archive: Archive, options: Options, here: Here, since: str, terminal: "Terminal"
 ) -> list[Sweep]:
-    """Measure each contender in a sweep of its own, all in turn; return nothing if somebody interrupts that.
-
-    Sweeps later than ``since`` that an earlier call has begun are gone on with.
-    """
+    """Return a sweep of each contender alone, or those resumed after ``since``; none if interrupted."""
     sweeps = []
     for contender in here.contenders:
         name, described = contender.name, here.environment["contenders"]
@@ -208,6 +193,6 @@ def _measured(
         sweep = resumed(archive, options, alone, terminal, since=since)
         sweeps.append(sweep or begin(archive, options, alone, terminal))
     if carry_out(sweeps, terminal):
-        terminal.note("interrupted; the same command goes on from here")
+        terminal.note("interrupted; the same command resumes it")
         return []
     return sweeps

@@ -1,4 +1,4 @@
-"""Checks the harness itself: the reference runs against copies of itself that train more and more epochs."""
+"""Measure on this machine whether intervals and verdicts hold."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 from harness.archive import SELFCHECK, Archive
 from harness.case import ARTICLE, METHODS
-from harness.commands.arguments import add_contenders, add_limits, add_results, manifest_of, options_of
+from harness.commands.arguments import add_contenders, add_numbers, add_results, manifest_of, options_of
 from harness.errors import INTERRUPTED
 from harness.measure.contenders import Contender
 from harness.measure.session import begin, carry_out, look_around, measuring, resumed
-from harness.plan import Options, Plan
+from harness.plan import Plan
 from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "measure on this machine whether intervals and verdicts hold"
 PARTS = 20
 """How many sweeps the one that is made counts as: its rounds are cut into so many."""
 _EXTRA = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -30,17 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_contenders(parser)
     add_results(parser)
-    add_limits(
+    add_numbers(
         parser,
-        Options(budget_s=600.0),
-        budget_s="seconds for all of it",
-        rounds=f"timed rounds of each of the {PARTS} parts",
+        budget_s=(600, "seconds for all of it"),
+        rounds=(None, f"timed rounds of each of the {PARTS} parts (default: as many as fit)"),
     )
     parser.add_argument("--fresh", action="store_true", help="start anew even if one is unfinished")
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Make a sweep or go on with one, then write selfcheck.csv and selfcheck.png."""
+    """Make or resume a sweep, then write selfcheck.csv and selfcheck.png."""
     archive = Archive(arguments.results / SELFCHECK)
     manifest = _with_copies(manifest_of(arguments))
     method = next(method for method in METHODS if method in manifest[0].methods)
@@ -54,7 +52,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         interrupted = carry_out([sweep], terminal)
         _report(arguments, sweep.folder, terminal)
     if interrupted:
-        terminal.note("interrupted; the same command goes on from here")
+        terminal.note("interrupted; the same command resumes it")
         return INTERRUPTED
     return int(bool(sweep.failed))
 
@@ -77,7 +75,7 @@ def _repeated(plan: Plan) -> Plan:
 
 
 def _report(arguments: argparse.Namespace, folder: SweepFolder, terminal: "Terminal") -> None:
-    """Write the table and the picture of what the check has shown so far, and show the table."""
+    """Write the table and the picture of the rounds so far, and show the table."""
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares
         from harness.records import replace_file

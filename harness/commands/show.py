@@ -1,4 +1,4 @@
-"""Shows the tables of a sweep again, or prints it in the format of another tool."""
+"""Show the tables of a sweep, or print it in the format of another tool."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -8,7 +8,6 @@ from harness.commands.arguments import add_sweep, archive_of
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "show the tables of a sweep, or print it in the format of another tool"
 _FORMATS = ("table", "markdown", "hyperfine", "pytest-benchmark")
 
 

@@ -1,9 +1,9 @@
-"""Compares the losses of all contenders on random cases."""
+"""Compare losses on random cases, without timing."""
 
 import argparse
 from typing import TYPE_CHECKING
 
-from harness.commands.arguments import add_contenders, amount, manifest_of, whole
+from harness.commands.arguments import add_contenders, add_numbers, manifest_of
 from harness.measure import verify
 from harness.measure.environment import look_around
 from harness.measure.runner import guarded
@@ -11,22 +11,15 @@ from harness.measure.runner import guarded
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-HELP = "compare losses on random cases, without timing"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_contenders(parser)
-    parser.add_argument("--cases", type=whole(1), default=60, metavar="N", help="random cases (default: 60)")
-    parser.add_argument(
-        "--seed", type=whole(0), default=1, metavar="N", help="seed of the random cases (default: 1)"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=amount("seconds"),
-        default=60.0,
-        metavar="S",
-        help="seconds for one run (default: 60)",
+    add_numbers(
+        parser,
+        cases=(60, "random cases"),
+        seed=(1, "seed of the random cases"),
+        timeout_s=(60, "seconds for one run"),
     )
 
 
@@ -40,7 +33,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in verify.random_cases(arguments.cases, arguments.seed):
                 asked = sum(case.method in contender.methods for contender in manifest)
-                compared, differences = verify.check(case, here.contenders, arguments.timeout)
+                compared, differences = verify.check(case, here.contenders, arguments.timeout_s)
                 differing += bool(differences)
                 alone += compared < 2 and not differences
                 fewer += 2 <= compared < asked

@@ -10,7 +10,7 @@ from harness import __version__
 from harness.analysis import cost
 from harness.analysis.results import Results
 from harness.errors import UsageError
-from harness.records import SweepFolder
+from harness.records import SweepFolder, replace_file
 from harness.report import sentences, tables
 from harness.table import Table
 
@@ -25,7 +25,7 @@ def write_tables(folder: SweepFolder, results: Results) -> None:
         ("cost.csv", cost.table(results.costs)),
         ("crossover.csv", results.crossovers),
     ):
-        folder.write_file(name, csv(table))
+        replace_file(folder.path / name, csv(table))
 
 
 def csv(table: pd.DataFrame) -> bytes:
