@@ -251,10 +251,10 @@ def legend_of(axes: Axes) -> list[str]:
 
 def test_beside_each_panel_stands_who_it_is_with_its_exponent(understood: Understood) -> None:
     results = understood("four contenders")
+    powers = results.exponents.set_index(["method", "contender"])["exponent"]
     slow_rust = results.medians["median"].mask(results.medians["contender"] == "rust", 100.0)
     medians = results.medians.assign(median=slow_rust, low=np.nan, high=np.nan)
     figure = charts.scaling(changed(results, medians=medians), "")
-    powers = results.exponents.set_index(["method", "contender"])["exponent"]
     for method, axes in zip(("naive", "backprop"), figure.axes, strict=True):
         own = medians[medians["method"] == method]
         ends = own.groupby("contender")["median"].last().sort_values(ascending=False)
