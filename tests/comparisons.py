@@ -18,27 +18,22 @@ CHANGED = "naive"
 def table() -> str:
     """Return how often a planted difference was found, and how often anybody else was accused."""
     found = pd.read_csv(ROOT / "docs" / "comparisons.csv")
-    lines = []
+    rows = []
     for planted, own in found.groupby("planted"):
         gates = own.groupby("comparison")["slower_than_margin_p"].min() < SURE
         others = own if planted == 0.0 else own[own["method"] != CHANGED]
         changed = own[own["method"] == CHANGED]
-        lines.append(
-            [
-                f"{planted:.0%}",
-                str(len(gates)),
-                f"{int(gates.sum())}",
-                f"{np.exp(np.log(changed['change']).mean()):.3f}x",
-                f"{int((changed['verdict'] == 'slower').sum())} of {len(changed)}",
-                f"{int(others['verdict'].isin(['slower', 'faster']).sum())} of {len(others)}",
-            ]
+        rows.append(
+            {
+                "planted": f"{planted:.0%}",
+                "comparisons": str(len(gates)),
+                "ended with status 1": f"{int(gates.sum())}",
+                f"{CHANGED}: mean change": f"{np.exp(np.log(changed['change']).mean()):.3f}x",
+                f"{CHANGED}: called slower": f"{(changed['verdict'] == 'slower').sum()} of {len(changed)}",
+                "false verdicts": f"{others['verdict'].isin(['slower', 'faster']).sum()} of {len(others)}",
+            }
         )
-    heads = [
-        *("planted", "comparisons", "ended with status 1", f"{CHANGED}: mean change"),
-        *(f"{CHANGED}: called slower", "false verdicts"),
-    ]
-    rows = [dict(zip(heads, line, strict=True)) for line in lines]
-    return Table("comparisons", "", {head: words(head) for head in heads}, rows).markdown
+    return Table("comparisons", "", {head: words(head) for head in rows[0]}, rows).markdown
 
 
 if __name__ == "__main__":

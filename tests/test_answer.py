@@ -9,19 +9,7 @@ import pytest
 
 from harness.report import sentences
 from harness.rows import Row
-from tests.sweeps import (
-    SMALL,
-    SWEEP,
-    bounds,
-    case,
-    failure,
-    floor,
-    mismatch,
-    pairs,
-    plan,
-    row,
-    understood,
-)
+from tests.sweeps import SMALL, SWEEP, bounds, case, failure, floor, mismatch, pairs, plan, row, understood
 
 ARTICLE = case("10-5-1")
 BOTH = ("python", "rust")
@@ -99,7 +87,7 @@ def test_only_the_article_shape_and_the_plainest_method_are_told(tmp_path: Path)
     )
 
 
-def test_a_difference_that_cannot_be_told_from_noise_is_said_to(tmp_path: Path) -> None:
+def test_a_verdict_stands_beside_its_ratio(tmp_path: Path) -> None:
     # Three rounds of 1.2, but the control has 1.25; whole process 1.7/1.5 = 1.133, the control 2.2/1.5.
     rows = [*pairs([(1.2, 1.0)] * 3, of=ARTICLE), *controls([1.5, 1.5, 1.5])]
     assert answer(tmp_path / "a", rows)[0] == (
@@ -110,19 +98,17 @@ def test_a_difference_that_cannot_be_told_from_noise_is_said_to(tmp_path: Path) 
     rows = [*pairs([(0.9, 1.0), (2.0, 1.0), (3.0, 1.0)], of=ARTICLE), *controls([0.9, 2.0, 3.0])]
     assert "2.00 times as fast as python (95% interval" in answer(tmp_path / "b", rows)[0]
     assert "cannot be told from noise" in answer(tmp_path / "b2", rows)[0]
+    # Equal within a margin.
+    rows = [*pairs([(1.02, 1.0)] * 3, of=ARTICLE), *controls([1.02] * 3)]
+    assert answer(tmp_path / "e", rows, margin=0.05)[0] == (
+        "rust trains 10-5-1 (naive) 1.02 times as fast as python (95% interval 1.02 to 1.02, equal within the"
+        " margin), 1.01 times with start-up (1.01 to 1.01, equal within the margin)."
+    )
     # Without a control the interval decides.
     assert answer(tmp_path / "c", pairs([(2.0, 1.0)] * 2, of=ARTICLE)) == (
         "rust trains 10-5-1 (naive) 2.00 times as fast as python (95% interval 2.00 to 2.00),"
         " 1.67 times with start-up (1.67 to 1.67).",
         f"4 runs, all with identical losses. {UNKNOWN}",
-    )
-
-
-def test_what_is_equal_within_the_margin_is_said_to_be(tmp_path: Path) -> None:
-    rows = [*pairs([(1.02, 1.0)] * 3, of=ARTICLE), *controls([1.02] * 3)]
-    assert answer(tmp_path, rows, margin=0.05)[0] == (
-        "rust trains 10-5-1 (naive) 1.02 times as fast as python (95% interval 1.02 to 1.02, equal within the"
-        " margin), 1.01 times with start-up (1.01 to 1.01, equal within the margin)."
     )
 
 
@@ -145,25 +131,19 @@ def test_the_fastest_rival_comes_first_and_who_has_no_ratio_last(tmp_path: Path)
     assert last == (f"11 runs, of which 2 of wrong had other losses, 1 of broken failed. {UNKNOWN}")
 
 
-def test_one_round(tmp_path: Path) -> None:
+def test_one_round_and_nobody_to_compare_with(tmp_path: Path) -> None:
     rows = [*pairs([(8.0, 1.0)], of=ARTICLE), *controls([8.0])]
-    assert answer(tmp_path, rows) == (
+    assert answer(tmp_path / "one", rows) == (
         "rust trains 10-5-1 (naive) 8.00 times as fast as python (one round, so no interval),"
         " 5.67 times with start-up (one round, so no interval).",
         f"3 runs, all with identical losses. {UNKNOWN}",
     )
-
-
-def test_nobody_to_compare_with(tmp_path: Path) -> None:
-    assert answer(tmp_path, [row(of=ARTICLE, training_s=0.004)], ["python"]) == (
+    assert answer(tmp_path / "alone", [row(of=ARTICLE, training_s=0.004)], ["python"]) == (
         "python trains 10-5-1 (naive) in 4.00 ms a step; there is nobody to compare it with.",
         f"1 run, all with identical losses. {UNKNOWN}",
     )
-
-
-def test_a_reference_without_a_right_run(tmp_path: Path) -> None:
-    rows = [failure("python", 1, of=ARTICLE), row("rust", 1, of=ARTICLE)]
-    assert answer(tmp_path, rows)[0] == (
+    failed = [failure("python", 1, of=ARTICLE), row("rust", 1, of=ARTICLE)]
+    assert answer(tmp_path / "failed", failed)[0] == (
         "rust cannot be compared with python at 10-5-1 (naive):"
         " there is no round in which both have the right losses."
     )

@@ -56,21 +56,14 @@ def test_half_widths_are_added_as_squares(tmp_path: Path) -> None:
 
 def test_within_the_floor_nobody_can_tell(tmp_path: Path) -> None:
     """A control that is off by a tenth forbids to speak of a twentieth."""
-    rows = [
-        row
+    controls = [
+        sweeps.row("python", number, training_s=10.0 * (1.1 if number % 2 else 0.95), control=True)
         for number in range(1, 31)
-        for row in (
-            sweeps.row("python", number, training_s=10.0),
-            sweeps.row("python", number, training_s=10.0 * (1.1 if number % 2 else 0.95), control=True),
-            sweeps.row("rust", number, training_s=1.0),
-        )
     ]
-    quicker = [
-        row if row.run.contender == "python" else sweeps.row("rust", row.run.round, training_s=0.95)
-        for row in rows
-    ]
-    before = sweeps.understood(tmp_path / "a", rows)
-    after = sweeps.understood(tmp_path / "b", quicker)
+    before, after = (
+        sweeps.understood(tmp_path / name, [*sweeps.pairs([(10.0, rust_s)] * 30), *controls])
+        for name, rust_s in (("a", 1.0), ("b", 0.95))
+    )
     one = training(compare(before, after, 0.0)).to_dict("index")["4-2-1"]
     assert one["low"] > 1.0
     assert one["floor"] > one["change"] == pytest.approx(1.0 / 0.95)
@@ -175,19 +168,14 @@ def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["--budget", "3"], "--budget: is for two revisions, which are measured; takes --revisions as well"),
-        # Also if it is what is taken by default.
-        (
-            ["--shapes", "10-5-1", "64-32-1"],
-            "--shapes: is for two revisions, which are measured; takes --rev",
-        ),
-    ],
+    "words",
+    # Also if it is what is taken by default.
+    [["--budget", "3"], ["--shapes", "10-5-1", "64-32-1"]],
 )
 def test_what_would_have_no_effect_is_refused(
-    tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(sweep(tmp_path / "a", 1.0, 2.0).path)
     assert cli.main(["compare", path, path, "--results", str(tmp_path), *words]) == 2
-    assert line in capsys.readouterr().err
+    said = f"{words[0]}: is for two revisions, which are measured; takes --revisions as well"
+    assert said in capsys.readouterr().err

@@ -5,12 +5,9 @@ import json
 import math
 import os
 import re
-import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -28,16 +25,8 @@ from tests.sweeps import case, curve, failure, mismatch, pairs, row, write
 SWEEP = ROOT / "docs" / "sweep"
 HYPERFINE = {
     "command": str,
-    "mean": float,
-    "stddev": float,
-    "median": float,
-    "user": float,
-    "system": float,
-    "min": float,
-    "max": float,
-    "times": list,
-    "memory_usage_byte": list,
-    "exit_codes": list,
+    **dict.fromkeys(("mean", "stddev", "median", "user", "system", "min", "max"), float),
+    **dict.fromkeys(("times", "memory_usage_byte", "exit_codes"), list),
     "parameters": dict,
 }
 """The fields of a result in hyperfine's source, and what they are when none is missing."""
@@ -84,9 +73,14 @@ def test_what_is_not_known_is_null(tmp_path: Path) -> None:
     assert (one["stddev"], one["memory_usage_byte"]) == (None, None)
 
 
-def test_pytest_benchmark_reads_it(results: Results, tmp_path: Path) -> None:
+def test_pytest_benchmark_reads_it_as_seconds_of_a_step(results: Results, tmp_path: Path) -> None:
     written = tmp_path / "0001_flatnet.json"
     written.write_text(files.pytest_benchmark(results))
+    python, rust = (one["stats"] for one in json.loads(written.read_text())["benchmarks"])
+    assert set(python) == {*Stats.fields, "data", "iterations"}
+    assert python["data"] == pytest.approx([4.1, 4.2, 4.3, 4.4, 4.5])
+    assert python["mean"] == pytest.approx(4.3)
+    assert (rust["min"], rust["max"], rust["rounds"], rust["iterations"]) == (1.0, 1.0, 5, 1)
     done = subprocess.run(
         [Path(sys.executable).with_name("pytest-benchmark"), "compare", written, "--csv", tmp_path / "t.csv"],
         cwd=tmp_path,
@@ -96,20 +90,8 @@ def test_pytest_benchmark_reads_it(results: Results, tmp_path: Path) -> None:
         env={**os.environ, "COLUMNS": "200"},
     )
     assert "Failed to load" not in done.stdout + done.stderr
-    heads, *lines = (line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines())
-    table = {line[heads.index("name")]: dict(zip(heads, line, strict=True)) for line in lines}
-    assert set(table) == {"naive/4-2-1/python", "naive/4-2-1/rust"}
-    assert float(table["naive/4-2-1/python"]["median"]) == pytest.approx(4.3)
-    assert float(table["naive/4-2-1/rust"]["max"]) == 1.0
-
-
-def test_statistics_of_pytest_benchmark_are_of_the_seconds_of_a_step(results: Results) -> None:
-    document = json.loads(files.pytest_benchmark(results))
-    python, rust = (one["stats"] for one in document["benchmarks"])
-    assert set(python) == {*Stats.fields, "data", "iterations"}
-    assert python["data"] == pytest.approx([4.1, 4.2, 4.3, 4.4, 4.5])
-    assert python["mean"] == pytest.approx(4.3)
-    assert (rust["min"], rust["max"], rust["rounds"], rust["iterations"]) == (1.0, 1.0, 5, 1)
+    table = pd.read_csv(tmp_path / "t.csv").set_index("name")
+    assert table["median"].to_dict() == pytest.approx({"naive/4-2-1/python": 4.3, "naive/4-2-1/rust": 1.0})
 
 
 def test_without_the_package_its_format_is_refused(
@@ -131,41 +113,16 @@ def test_markdown_has_the_answer_and_every_case(capsys: pytest.CaptureFixture[st
     assert shapes[-9:] == list(map(str, DEFAULT_SHAPES))
 
 
-@pytest.mark.parametrize("name", ["hyperfine", "pytest-benchmark"])
-def test_all_cases_of_a_real_sweep_are_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    document: Any = json.loads(exported(SWEEP, name, capsys))
-    entries = document if isinstance(document, list) else document.get("results") or document["benchmarks"]
-    lines = [line.split(",") for line in (SWEEP / "runs.csv").read_text().splitlines()]
-    columns = [lines[0].index(column) for column in ("contender", "method", "layers")]
-    assert len(entries) == len({tuple(line[column] for column in columns) for line in lines[1:]})
-
-
-def test_the_hyperfine_numbers_are_those_of_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    entries = json.loads(exported(SWEEP, "hyperfine", capsys))["results"]
-    one = next(entry for entry in entries if entry["command"] == "rust backprop 64-32-1")
-    lines = [line.split(",") for line in (SWEEP / "runs.csv").read_text().splitlines()]
-    heads = lines[0]
-    walls = [
-        float(line[heads.index("wall_s")])
-        for line in lines[1:]
-        if [line[heads.index(name)] for name in ("contender", "method", "layers", "warm_up", "control")]
-        == ["rust", "backprop", "64-32-1", "no", "no"]
-    ]
-    assert sorted(one["times"]) == sorted(walls)
-    assert one["median"] == statistics.median(walls)
-
-
-def test_a_copied_folder_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Compared, exported and plotted where no program is built."""
-    copy = tmp_path / "from another machine"
-    copy.mkdir()
-    for name in ("runs.csv", "plan.json", "environment.json"):
-        shutil.copy(SWEEP / name, copy)
-    results = ["--results", str(tmp_path / "results")]
-    assert json.loads(exported(copy, "hyperfine", capsys))
-    assert cli.main(["compare", str(copy), str(copy), *results]) == 0
-    assert cli.main(["plot", str(copy), *results]) == 0
-    assert (copy / "scaling.png").exists()
+def test_all_timed_runs_of_a_real_sweep_are_there() -> None:
+    runs = pd.read_csv(SWEEP / "runs.csv").query("warm_up == 'no' and control == 'no'")
+    walls = {
+        " ".join(map(str, lane)): sorted(own)
+        for lane, own in runs.groupby(["contender", "method", "layers"])["wall_s"]
+    }
+    entries = json.loads(files.hyperfine(sweeps.published("sweep")))["results"]
+    assert {one["command"]: sorted(one["times"]) for one in entries} == walls
+    document = json.loads(files.pytest_benchmark(sweeps.published("sweep")))
+    assert len(document["benchmarks"]) == len(walls)
 
 
 def test_the_tables_of_a_sweep(tmp_path: Path) -> None:

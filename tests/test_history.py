@@ -53,10 +53,7 @@ def test_a_case_over_sweeps(tmp_path: Path) -> None:
     assert one["ratio_low"] < 9.0 < one["ratio_high"]
     assert 1.0 < one["floor"] < 1.02
     assert (one["verdict"], one["host"], one["commit"]) == ("faster", "b", "2" * 9)
-
-
-def test_sweeps_without_the_case_are_left_out(tmp_path: Path) -> None:
-    archived(tmp_path, "1", 8.0, 2.0)
+    # Who did not run the case is left out.
     folders = Archive(tmp_path).sweeps()
     assert set(history(folders, "naive", Shape.parse("10-5-1"))["contender"]) == {"rust"}
     with pytest.raises(NothingMeasured, match="no sweep has a time of backprop 4-2-1"):
@@ -90,9 +87,6 @@ def test_what_a_list_says(tmp_path: Path) -> None:
         "failed": 0,
         "contenders": ("python", "rust"),
     }
-
-
-def test_what_a_list_says_of_less(tmp_path: Path) -> None:
     rows = [sweeps.row("python", 1), sweeps.failure("rust", 1), sweeps.mismatch("go", 1)]
     folder = sweeps.write(tmp_path, rows)
     (folder.path / ENVIRONMENT).unlink()

@@ -84,41 +84,37 @@ def test_a_variant_is_compared_with_what_it_is_a_variant_of(tmp_path: Path) -> N
     threads = line(table, "rust", "step-incremental-2-threads")
     assert (str(threads["against"]), threads["times_as_fast"]) == ("step-incremental", 2.0)
     assert str(line(table, "rust", "step-incremental")["against"]) == "step-naive"
+    # Without that one there is no ratio.
+    alone = write_pytest_benchmark(tmp_path / "p", {("step-backprop", "4-2-1"): [1.0]})
+    assert kernels.gather({"p": alone}, {})["times_as_fast"].isna().all()
 
 
-def test_a_peak_has_no_network(tmp_path: Path) -> None:
-    folder = write_criterion(tmp_path, {("peak-add", "1-thread"): [0.5]}, operations=10)
-    assert kernels.gather({}, {"rust": folder})["layers"].tolist() == ["1-thread"]
-
-
-def test_kernels_come_by_size(tmp_path: Path) -> None:
-    shapes = ["100-50-1", "10-5-1", "32-16-1"]
-    folder = write_criterion(tmp_path, {("step-naive", shape): [0.5] for shape in shapes})
-    assert kernels.gather({}, {"rust": folder})["layers"].tolist() == ["10-5-1", "32-16-1", "100-50-1"]
-
-
-def test_a_kernel_without_its_naive_one_has_no_ratio(tmp_path: Path) -> None:
-    table = kernels.gather(
-        {"p": write_pytest_benchmark(tmp_path / "p", {("step-backprop", "4-2-1"): [1.0]})}, {}
-    )
-    assert table["times_as_fast"].isna().all()
+def test_kernels_come_by_size_and_a_peak_has_none(tmp_path: Path) -> None:
+    made: dict[tuple[str, str], list[float]] = {
+        ("step-naive", shape): [0.5] for shape in ("100-50-1", "10-5-1", "32-16-1")
+    }
+    folder = write_criterion(tmp_path, made | {("peak-multiply-add", "1-thread"): [0.5]})
+    table = kernels.gather({}, {"rust": folder})
+    steps = table[table["kernel"] == "step-naive"]
+    assert steps["layers"].tolist() == ["10-5-1", "32-16-1", "100-50-1"]
+    assert str(line(table, "rust", "peak-multiply-add")["layers"]) == "1-thread"
+    # It does not tell its operations.
+    assert table["share_of_peak"].isna().all()
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "[]",
-        "{}",
-        '{"benchmarks": []}',
-        '{"benchmarks": [3]}',
-        '{"benchmarks": [{"extra_info": {}, "stats": {"data": [1.0]}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": []}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": ["x"]}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": 3}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": "a", "layers": "4-2-1"}, "stats": {"data": [0.0]}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": "step-a", "layers": "4"}, "stats": {"data": [1.0]}}]}',
-        '{"benchmarks": [{"extra_info": {"kernel": 3, "layers": "4-2-1"}, "stats": {"data": [1.0]}}]}',
+        *("", "[]", "{}", '{"benchmarks": []}', '{"benchmarks": [3]}'),
+        *(
+            f'{{"benchmarks": [{{"extra_info": {info}, "stats": {{"data": {data}}}}}]}}'
+            for info, data in (
+                ("{}", "[1.0]"),
+                *(('{"kernel": "a", "layers": "4-2-1"}', data) for data in ("[]", '["x"]', "3", "[0.0]")),
+                ('{"kernel": "step-a", "layers": "4"}', "[1.0]"),
+                ('{"kernel": 3, "layers": "4-2-1"}', "[1.0]"),
+            )
+        ),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, text: str) -> None:
@@ -155,11 +151,6 @@ def test_a_broken_criterion_folder_is_one_line(tmp_path: Path, name: str, docume
     (tmp_path / "step-naive" / "10-5-1" / "new" / name).write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(ResultsError, match=r"^[^\n]*: is not what the benchmark writes: [^\n]*$"):
         kernels.gather({}, {"rust": tmp_path})
-
-
-def test_a_peak_that_does_not_tell_its_operations(tmp_path: Path) -> None:
-    folder = write_criterion(tmp_path, {("peak-multiply-add", "1-1"): [0.5], ("step-naive", "4-2-1"): [0.5]})
-    assert kernels.gather({}, {"rust": folder})["share_of_peak"].isna().all()
 
 
 def test_the_table_reads_back_and_keeps_who_was_not_measured_again(tmp_path: Path) -> None:

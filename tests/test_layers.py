@@ -107,21 +107,18 @@ def test_what_asks_other_machines_runs_no_program_here(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*within("harness.analysis"), *within("harness.across"), *within("harness.report")]
+    ("folders", "modules"),
+    [
+        # Readers start no process.
+        (("analysis", "across", "report"), "subprocess multiprocessing pty concurrent.futures os"),
+        # Numbers know no pictures and no pages; what people read is not computed there.
+        (("analysis", "across"), "matplotlib jinja2 harness.table"),
+        (("report",), "scipy"),
+    ],
 )
-def test_readers_start_no_process(name: str) -> None:
-    assert not of(imports(MODULES[name]), "subprocess", "multiprocessing", "pty", "concurrent.futures", "os")
-
-
-@pytest.mark.parametrize("name", [*within("harness.analysis"), *within("harness.across")])
-def test_numbers_know_no_pictures_and_no_pages(name: str) -> None:
-    assert not of(imports(MODULES[name]), "matplotlib", "jinja2", "harness.table")
-
-
-@pytest.mark.parametrize("name", within("harness.report"))
-def test_what_people_read_is_not_computed_there(name: str) -> None:
-    """No statistics: these are in the two folders of numbers."""
-    assert not of(imports(MODULES[name]), "scipy")
+def test_readers_keep_to_their_trade(folders: tuple[str, ...], modules: str) -> None:
+    for name in (name for folder in folders for name in within(f"harness.{folder}")):
+        assert not of(imports(MODULES[name]), *modules.split()), name
 
 
 @pytest.mark.parametrize("name", VOCABULARY)

@@ -27,16 +27,13 @@ def test_two_machines_by_hand() -> None:
 
 def test_machines_that_agree_have_no_spread_and_no_narrower_interval() -> None:
     found = pooled(np.array([1.0, 1.0, 1.0]), np.array([0.03, 0.03, 0.03]))
-    assert found.mean == pytest.approx(1.0)
-    assert found.tau == 0.0
+    assert (found.mean, found.tau) == pytest.approx((1.0, 0.0), abs=1e-15)
     # Standard error sqrt(0.03 / 3), t(2) is 4.30265.
     assert found.high - found.mean == pytest.approx(4.30265 * 0.1, abs=1e-5)
-
-
-def test_one_machine_says_nothing_of_others() -> None:
-    found = pooled(np.array([1.5]), np.array([0.1]))
-    assert found.mean == 1.5
-    assert all(math.isnan(value) for value in found[1:])
+    # One says nothing of others.
+    alone = pooled(np.array([1.5]), np.array([0.1]))
+    assert alone.mean == 1.5
+    assert all(math.isnan(value) for value in alone[1:])
 
 
 def test_a_published_example() -> None:

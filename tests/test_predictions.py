@@ -134,36 +134,14 @@ def test_what_is_refused(
 @pytest.fixture
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the words of a small check, all of which fits however busy the machine is."""
-    learned = tuple(map(Shape.parse, ("3-1", "4-2-1", "5-3-1", "6-2-2", "7-2-1", "9-1")))
-    held_out = tuple(map(Shape.parse, ("4-3-1", "8-2-1")))
+    learned = tuple(map(Shape.parse, ("3-1", "4-2-1", "5-3-1", "6-2-2", "9-1")))
     monkeypatch.setattr("harness.commands.predict.LEARNED_SHAPES", learned)
-    monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", held_out)
+    monkeypatch.setattr("harness.commands.predict.HELD_OUT_SHAPES", (Shape((4, 3, 1)), Shape((8, 2, 1))))
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest:2e-7"})
     return [
         *("predict", "--check", "--results", str(tmp_path), "--manifest", str(manifest)),
-        *("--methods", "backprop", "--rounds", "3", "--budget", "600"),
+        *("--methods", "backprop", "--rounds", "2", "--budget", "600"),
     ]
-
-
-def test_the_check(tmp_path: Path, check: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Fakes take the same time for every step: a cost that has no term of its own, found all the same."""
-    assert cli.main(check) == 0
-    assert "4 predictions are in" in capsys.readouterr().out
-    table = predictions.read(tmp_path / "predictions.csv")
-    assert list(zip(table["layers"], table["contender"], strict=True)) == [
-        ("4-3-1", "a"),
-        ("4-3-1", "b"),
-        ("8-2-1", "a"),
-        ("8-2-1", "b"),
-    ]
-    assert list(table["measured_step_s"]) == pytest.approx([4e-7, 2e-7] * 2)
-    # A reference and a rival, each from a sweep of its own.
-    assert list(table["speedup"].dropna()) == pytest.approx([2.0, 2.0], rel=0.01)
-    sources = [sweep.name for sweep in Archive(tmp_path / "predicted").sweeps()]
-    pairs = set(zip(table["contender"], table["sweep"], table["checked_by"], strict=True))
-    assert pairs == {("a", sources[0], sources[2]), ("b", sources[1], sources[3])}
-    assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
-    assert "Of 4 predictions" in capsys.readouterr().out
 
 
 WATCHED = """
@@ -191,31 +169,44 @@ def test_nothing_heavy_is_loaded_while_it_learns(check: list[str]) -> None:
 
 
 def test_an_interrupted_check_goes_on(
-    tmp_path: Path, check: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, check: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody interrupts it three times: twice while it learns, once while it tests."""
-    ends = 5, 40, 90
-    perform, made, keys = Sweep.perform, [0], []
+    """Somebody interrupts it three times: twice while it learns, once while it tests; then another check.
+
+    Fakes take the same time for every step: a cost that has no term of its own, found all the same.
+    """
+    # 5 and 2 shapes, two controls of each, 3 rounds with the warm-up, by both contenders.
+    perform, made, keys, runs = Sweep.perform, 0, [], 3 * (5 + 2 + 2 + 2) * 2
 
     def interrupted(sweep: Sweep, run: Run) -> Row:
-        made[0] += 1
-        if made[0] in ends:
+        nonlocal made
+        made += 1
+        if made in (5, 30, 60, runs + 5):
             raise KeyboardInterrupt
         keys.append((sweep.folder.name, run.key))
         return perform(sweep, run)
 
     monkeypatch.setattr(Sweep, "perform", interrupted)
-    for _ in ends:
-        assert cli.main(check) == 130
+    assert [cli.main(check) for _ in range(3)] == [130] * 3
     written_down = predictions.read(tmp_path / "predictions.csv")
     assert set(written_down["checked_by"]) == {""}
     assert cli.main(check) == 0
-    assert len(Archive(tmp_path / "predicted").sweeps()) == 4
-    # Nothing is measured twice: 6 and 2 shapes and their controls, 4 rounds, by each.
-    assert len(keys) == len(set(keys)) == 2 * 4 * (6 + 2 + 2 + 2)
+    assert "4 predictions are in" in capsys.readouterr().out
+    # Nothing is measured twice.
+    assert len(keys) == len(set(keys)) == runs
     table = predictions.read(tmp_path / "predictions.csv")
-    assert (table["checked_by"] != "").all()
     assert list(table["step_s"]) == list(written_down["step_s"])
+    assert list(zip(table["layers"], table["contender"], strict=True)) == [
+        *(("4-3-1", "a"), ("4-3-1", "b"), ("8-2-1", "a"), ("8-2-1", "b"))
+    ]
+    assert list(table["measured_step_s"]) == pytest.approx([4e-7, 2e-7] * 2)
+    # A reference and a rival, each from a sweep of its own.
+    assert list(table["speedup"].dropna()) == pytest.approx([2.0, 2.0], rel=0.01)
+    first, second, third, fourth = (sweep.name for sweep in Archive(tmp_path / "predicted").sweeps())
+    pairs = set(zip(table["contender"], table["sweep"], table["checked_by"], strict=True))
+    assert pairs == {("a", first, third), ("b", second, fourth)}
+    assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 0
+    assert "Of 4 predictions" in capsys.readouterr().out
     # Another check is another one.
-    assert cli.main(check) == 0
-    assert len(predictions.read(tmp_path / "predictions.csv")) == 2 * len(table)
+    assert cli.main(check) == 130
+    assert keys[-1][0] > fourth

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from matplotlib.image import imread
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from harness.records import SweepFolder
+from harness.report import page as report
+from harness.report.files import write_tables
 from tests import pages
+from tests.sweeps import published
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = (360, 800, 1400)
@@ -70,12 +73,6 @@ class Watched:
         return found
 
 
-def colours(png: bytes) -> int:
-    """Return how many colours a picture has."""
-    pixels = imread(io.BytesIO(png))
-    return len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0))
-
-
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a real sweep with all that can stand beside it."""
@@ -99,7 +96,8 @@ def test_a_page_with_everything(browser: Browser, sweep: Path) -> None:
         assert len(boxes) == 5
         assert all(box and box["width"] > 300 and box["height"] > 100 for box in boxes), width
     for picture in page.locator("figure img").all():
-        assert colours(picture.screenshot()) > 10
+        shot = Image.open(io.BytesIO(picture.screenshot()))
+        assert len(shot.getcolors(1 << 24) or []) > 10
     for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(21, 24, 28)")):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.evaluate("document.querySelector('details').open = true")
@@ -111,9 +109,7 @@ def test_a_page_with_everything(browser: Browser, sweep: Path) -> None:
     assert (watched.said, watched.asked) == ([], [])
 
 
-def test_tables_are_sorted_by_exact_values_and_whole_without_the_script(
-    browser: Browser, sweep: Path
-) -> None:
+def test_tables_are_sorted_and_whole_without_the_script(browser: Browser, sweep: Path) -> None:
     watched = Watched(browser, sweep)
     before = watched.page.evaluate(TABLES)["speedup-naive"]
     place = before[0].index("rust, training")
@@ -134,9 +130,12 @@ def test_tables_are_sorted_by_exact_values_and_whole_without_the_script(
 
 
 def test_a_page_about_many(browser: Browser, tmp_path: Path) -> None:
-    watched = Watched(browser, pages.everything(tmp_path, "peers"))
+    results = published("peers")
+    write_tables(SweepFolder(tmp_path), results)
+    (tmp_path / report.FILE).write_text(report.page(results, results.folder.plan(), {}, {}))
+    watched = Watched(browser, tmp_path / report.FILE)
     for width in WIDTHS:
         watched.page.set_viewport_size({"width": width, "height": 900})
         assert watched.too_wide() == [], width
-    assert pages.check_against_csv(watched.page.evaluate(TABLES), tmp_path / "peers") > 150
+    assert pages.check_against_csv(watched.page.evaluate(TABLES), tmp_path) > 150
     assert (watched.said, watched.asked) == ([], [])

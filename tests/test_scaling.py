@@ -54,13 +54,9 @@ def test_the_interval_of_an_exponent_is_that_of_the_rounds(tmp_path: Path) -> No
     half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0 * math.sqrt(3.0)
     assert line["high"] - line["exponent"] == pytest.approx(half, rel=1e-6)
     assert line["exponent"] - line["low"] == pytest.approx(half, rel=1e-6)
-
-
-def test_one_round_gives_an_exponent_without_interval(tmp_path: Path) -> None:
-    times = {"10-5-1": 1.0, "16-8-1": 2.0, "32-16-1": 4.0}
-    rows = [one for one in curve("p", "naive", times) if one.run.round == 1]
-    line = understood(tmp_path, rows).exponents.iloc[0]
-    assert line["exponent"] > 0.0
+    # One round has an exponent without an interval.
+    line = understood(tmp_path / "one", rows[: len(shapes)]).exponents.iloc[0]
+    assert line["exponent"] == pytest.approx(3.0)
     assert np.isnan(line["low"]) and np.isnan(line["straight_from_neurons"])
 
 

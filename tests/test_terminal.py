@@ -66,62 +66,49 @@ class Screen:
         return self._files[1].getvalue()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0.00 ns"),
-        (4.567e-10, "0.457 ns"),
-        (4.567e-9, "4.57 ns"),
-        (45.67e-9, "45.7 ns"),
-        (456.7e-9, "457 ns"),
-        (999.6e-9, "1.00 µs"),
-        (1e-6, "1.00 µs"),
-        (4.567e-6, "4.57 µs"),
-        (4.567e-3, "4.57 ms"),
-        (1.0, "1.00 s"),
-        (99.94, "99.9 s"),
-        (119.9, "120 s"),
-        (120.0, "2.00 min"),
-        (456.7, "7.61 min"),
-        (45678.0, "12.7 h"),
-    ],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+DURATIONS = {
+    0.0: "0.00 ns",
+    4.567e-10: "0.457 ns",
+    4.567e-9: "4.57 ns",
+    45.67e-9: "45.7 ns",
+    456.7e-9: "457 ns",
+    999.6e-9: "1.00 µs",
+    1e-6: "1.00 µs",
+    4.567e-6: "4.57 µs",
+    4.567e-3: "4.57 ms",
+    1.0: "1.00 s",
+    99.94: "99.9 s",
+    119.9: "120 s",
+    120.0: "2.00 min",
+    456.7: "7.61 min",
+    45678.0: "12.7 h",
+}
+RATIOS = {
+    0.00001234: "0.0000123x",
+    0.00099996: "0.00100x",
+    0.01234: "0.0123x",
+    0.9876: "0.988x",
+    0.9996: "1.00x",
+    9.994: "9.99x",
+    9.996: "10.0x",
+    43.21: "43.2x",
+    99.96: "100x",
+    12345.0: "12345x",
+}
+INTERVALS = {
+    (100.0, 100.0): "±0.0%",
+    (90.0, 110.25): "±11%",
+    (100.0, 110.25): "±5.0%",
+    (1.0, 9.0): "±3.00x",
+    (0.0, 1.0): "±?",
+}
+"""Half of it on a logarithmic axis: 100 times 1.05 is in the middle of 100 and 110.25."""
 
 
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [
-        (0.00001234, "0.0000123x"),
-        (0.00099996, "0.00100x"),
-        (0.01234, "0.0123x"),
-        (0.9876, "0.988x"),
-        (0.9996, "1.00x"),
-        (9.994, "9.99x"),
-        (9.996, "10.0x"),
-        (43.21, "43.2x"),
-        (99.96, "100x"),
-        (12345.0, "12345x"),
-    ],
-)
-def test_ratios_have_three_digits(ratio: float, text: str) -> None:
-    assert times(ratio) == text
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "text"),
-    [
-        (100.0, 100.0, "±0.0%"),
-        (90.0, 110.25, "±11%"),
-        (100.0, 110.25, "±5.0%"),
-        (1.0, 9.0, "±3.00x"),
-        (0.0, 1.0, "±?"),
-    ],
-)
-def test_the_width_of_an_interval(low: float, high: float, text: str) -> None:
-    """Half of it on a logarithmic axis: 100 times 1.05 is in the middle of 100 and 110.25."""
-    assert plus_minus(low, high) == text
+def test_numbers_have_three_digits_and_intervals_half_their_width() -> None:
+    assert {seconds: duration(seconds) for seconds in DURATIONS} == DURATIONS
+    assert {ratio: times(ratio) for ratio in RATIOS} == RATIOS
+    assert {ends: plus_minus(*ends) for ends in INTERVALS} == INTERVALS
 
 
 def test_the_plan() -> None:
@@ -175,16 +162,13 @@ def everything_that_can_happen(path: Path) -> Results:
         failure("broken", 0, of=LARGE),
     ]
     names = ["python", "rust", "wrong", "at times", "ended", "broken", "absent"]
-    made = plan(names, (ARTICLE, LARGE), left_out=(left_out_of("spared"),))
+    spared = LeftOut(method="incremental", shape=LARGE.shape, contender="spared", reason="too slow")
+    made = plan(names, (ARTICLE, LARGE), left_out=(spared,))
     of_two = replace(made.cases[0], run_s=dict.fromkeys(names[:2], 0.25))
     whole = replace(made.cases[1], control=False)
     return understood(
         path, rows, replace(made, versions={**made.versions, "spared": "1"}, cases=(of_two, whole))
     )
-
-
-def left_out_of(name: str) -> LeftOut:
-    return LeftOut(method="incremental", shape=LARGE.shape, contender=name, reason="too slow")
 
 
 def test_the_results_at_80_columns(tmp_path: Path) -> None:
@@ -293,24 +277,24 @@ def crowd(path: Path, count: int) -> tuple[list[str], Results]:
 
 
 @pytest.mark.parametrize("count", [2, 4, 10])
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_no_table_is_wider_than_the_screen(tmp_path: Path, width: int, count: int) -> None:
+def test_no_table_is_wider_than_the_screen(tmp_path: Path, count: int) -> None:
     names, results = crowd(tmp_path, count)
     assert {len(name) for name in names} == {60}
-    screen = Screen(width, is_file=False)
-    screen.terminal.show(*tables.shown(results))
-    screen.terminal.plan(plan(names, (SMALL, LARGE)))
-    lines = screen.out()
-    assert max(map(len, lines)) <= width
-    start = next(place for place, line in enumerate(lines) if line.startswith("shape "))
-    assert lines[start].split() == ["shape", "contender", "step", "training", "process", "losses"]
-    table = lines[start + 1 : start + 3 + 2 * count]
-    # A row for each contender: with its name, different from the others', and what became of it.
-    shown = [line[lines[start].index("contender") :].rpartition("  ")[0] for line in table[1 : 1 + count]]
-    assert len({name.split("  ")[0] for name in shown}) == count
-    assert all(line.endswith("identical") for line in table[1:count])
-    assert table[count].endswith("1 of 3 differ")
-    assert table[1 + count].startswith("1000-")
+    for columns in (80, 100, 120, 200):
+        screen = Screen(columns, is_file=False)
+        screen.terminal.show(*tables.shown(results))
+        screen.terminal.plan(plan(names, (SMALL, LARGE)))
+        lines = screen.out()
+        assert max(map(len, lines)) <= columns
+        start = next(place for place, line in enumerate(lines) if line.startswith("shape "))
+        assert lines[start].split() == ["shape", "contender", "step", "training", "process", "losses"]
+        table = lines[start + 1 : start + 3 + 2 * count]
+        # A row for each contender: with its name, different from the others', and what became of it.
+        shown = [line[lines[start].index("contender") :].rpartition("  ")[0] for line in table[1 : 1 + count]]
+        assert len({name.split("  ")[0] for name in shown}) == count
+        assert all(line.endswith("identical") for line in table[1:count])
+        assert table[count].endswith("1 of 3 differ")
+        assert table[1 + count].startswith("1000-")
 
 
 def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) -> None:
@@ -414,22 +398,17 @@ def test_the_list_of_sweeps() -> None:
     ]
 
 
-def kernels_table() -> pd.DataFrame:
-    """Return three kernels, of which the last has everything there is."""
+def test_the_kernels() -> None:
     lines = [
         ("python", "forward", "10-5-1", 3.2e-6, *[math.nan] * 3),
         ("python", "step-backprop", "10-5-1", 1.2e-5, 31.5, 210.53, math.nan),
         ("rust", "step-incremental-2-threads", "1000-1000-1", 0.5, 2510.4, 0.384, 1.0),
     ]
-    columns = [
-        *("contender", "kernel", "layers", "median_s", "times_as_fast", "ns_per_parameter", "share_of_peak"),
-    ]
-    return pd.DataFrame(lines, columns=columns).reindex(columns=kernels.COLUMNS)
-
-
-def test_the_kernels() -> None:
-    screen = Screen()
-    screen.terminal.show(tables_across.kernels(kernels_table()))
+    heads = ["contender", "kernel", "layers", "median_s"]
+    heads += ["times_as_fast", "ns_per_parameter", "share_of_peak"]
+    table = pd.DataFrame(lines, columns=heads).reindex(columns=kernels.COLUMNS)
+    screen, narrow = Screen(), Screen()
+    screen.terminal.show(tables_across.kernels(table))
     assert screen.out() == [
         "One call of each kernel, in process",
         "                                                  times as     ns per",
@@ -440,47 +419,35 @@ def test_the_kernels() -> None:
         "rust",
         "step-incremental-2-threads  1000-1000-1   500 ms     2510x       0.38     100%",
     ]
-
-
-def test_long_names_of_kernels_and_contenders_lose_their_middle() -> None:
-    table = kernels_table().assign(contender="a contender " * 5, layers=str(LARGE.shape))
-    screen = Screen()
-    screen.terminal.show(tables_across.kernels(table))
-    assert max(map(len, screen.out())) <= 80
-    assert screen.out()[-1].endswith("1000-1000-1000-1   500 ms     2510x       0.38     100%")
+    # Long names lose their middle.
+    long = table.assign(contender="a contender " * 5, layers=str(LARGE.shape))
+    narrow.terminal.show(tables_across.kernels(long))
+    assert max(map(len, narrow.out())) <= 80
+    assert narrow.out()[-1].endswith("1000-1000-1000-1   500 ms     2510x       0.38     100%")
 
 
 def test_progress_counts_planned_seconds() -> None:
     run = Run(case=SMALL, contender="[a]", control=True, round=2, position=1)
-    made = plan(["[a]"])
-    out, err = io.StringIO(), io.StringIO()
-    terminal = Terminal(
-        Console(file=out), Console(file=err, force_terminal=True, width=120, color_system=None)
-    )
-    warm_up = replace(run, round=0, control=False)
-    with terminal.progress({"": (0.0, 0.5)}) as advance:
+    screen, made = Screen(120, is_file=False), plan(["[a]"])
+    with screen.terminal.progress({"": (0.0, 0.5)}) as advance:
         advance("", made.place_of(run), 0.25)
-    with terminal.progress({"": (0.0, 0.5)}) as advance:
-        advance("", made.place_of(warm_up), 0.0)
-    shown = err.getvalue()
-    assert "round 2/3 naive 4-2-1 [a] again" in shown
-    assert "warm-up naive 4-2-1 [a] " in shown
-    assert " 50%" in shown
-    assert out.getvalue() == ""
-
-
-def test_counting_and_doing_say_what_is_done() -> None:
-    file = io.StringIO()
-    terminal = Terminal(Console(file=io.StringIO()), Console(file=file, force_terminal=True, width=80))
-    with terminal.counting("pilot [runs]", 4) as advance:
+    with screen.terminal.progress({"": (0.0, 0.5)}) as advance:
+        advance("", made.place_of(replace(run, round=0, control=False)), 0.0)
+    with screen.terminal.progress({"m": (0.0, 10.0), "n": (8.0, 10.0)}) as advance:
+        advance("m", "round 3 naive 4-2-1", 2.0)
+    with screen.terminal.counting("pilot [runs]", 4) as advance:
         advance("[b] naive")
         advance()
-    with terminal.doing("reading [it]"):
+    with screen.terminal.doing("reading [it]"):
         pass
-    shown = file.getvalue()
-    assert "2/4" in shown
-    assert "pilot [runs]" in shown
-    assert "reading [it]" in shown
+    for text in (
+        *("round 2/3 naive 4-2-1 [a] again", " 50%", "warm-up naive 4-2-1 [a] "),
+        # Of machines there is a line for each.
+        *("m: round 3 naive 4-2-1", "20%", "80%"),
+        *("pilot [runs]", "2/4", "reading [it]"),
+    ):
+        assert text in screen.err(), text
+    assert screen.out() == []
 
 
 def test_the_machines_at_80_columns() -> None:
@@ -518,29 +485,16 @@ def test_the_machines_at_80_columns() -> None:
 
 
 def test_of_many_machines_one_shape_is_shown() -> None:
-    about = {"method": "naive", "contender": "rust", "measure": "training", "verdict": "faster"}
-    numbers = {"ratio": 9.0, "low": 8.0, "high": 10.0, "floor": 1.0, "step_s": 1.0, "counts": "yes"}
+    about: dict[str, object] = {"method": "naive", "contender": "rust", "measure": "training"}
+    about |= {"verdict": "faster", "spread": 1.0}
+    about |= {"ratio": 9.0, "low": 8.0, "high": 10.0, "least": 9.0, "most": 9.0, "machines": 9}
+    about |= {"floor": 1.0, "step_s": 1.0, "counts": "yes"}
     table = pd.DataFrame(
-        [
-            {**about, **numbers, "machine": f"m{number}", "layers": layers}
-            for layers in ("4-2-1", "10-5-1")
-            for number in range(9)
-        ]
-    )
-    summed = pd.DataFrame(
-        [{**about, **numbers, "layers": "4-2-1", "machines": 9, "spread": 1.0, "least": 9.0, "most": 9.0}]
+        {**about, "machine": f"m{number}", "layers": layers}
+        for layers in ("4-2-1", "10-5-1")
+        for number in range(9)
     )
     screen = Screen()
-    screen.terminal.show(tables_across.machines(table), tables_across.pooled(summed))
+    screen.terminal.show(tables_across.machines(table), tables_across.pooled(table[:1]))
     assert screen.out()[0] == "Times as fast as the reference in training at 10-5-1, by machine"
     assert sum(f" m{number} " in line for line in screen.out() for number in range(9)) == 9
-
-
-def test_progress_of_machines_has_a_line_for_each() -> None:
-    screen = Screen(is_file=False)
-    with screen.terminal.progress({"a": (0.0, 10.0), "b": (5.0, 10.0)}) as advance:
-        advance("a", "round 3 naive 4-2-1", 2.0)
-    shown = screen.err()
-    assert "a: round 3 naive 4-2-1" in shown
-    assert "20%" in shown
-    assert "50%" in shown

@@ -117,8 +117,6 @@ def _elsewhere(arguments: argparse.Namespace, options: Options, access: Access, 
             join(folders_in(path), path, terminal)
         except NothingMeasured as nothing:
             terminal.note(str(nothing))
-    if status == INTERRUPTED:
-        terminal.note("interrupted; the same command resumes it")
     return status
 
 
