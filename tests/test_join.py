@@ -87,7 +87,7 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
     assert training(found) == {"a": "yes", "b": "other losses", "c": "yes"}
     (remark,) = sentences.remarks(found)
     assert remark == (
-        "b: rust has other losses than on a (naive 4-2-1: epoch 1: 0.125 instead of 0.25 (off by 2e-01 of the"
+        "b: rust has other losses than on a (naive 4-2-1: epoch 1: 0.125 instead of 0.25 (off by 2e-1 of the"
         " initial loss)); it is left out of the summary"
     )
 
