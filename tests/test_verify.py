@@ -10,6 +10,7 @@ import pytest
 from harness import cli
 from harness.case import METHODS
 from harness.measure import verify
+from harness.measure.contenders import Contender
 from harness.measure.contract import arguments
 from tests import fakes
 
@@ -30,13 +31,23 @@ def test_random_cases_are_the_same_for_a_seed_and_go_round_the_methods() -> None
     assert any(case.learning_rate > 1.0 for case in cases)
 
 
-def test_everybody_agrees() -> None:
-    assert verify.check(fakes.case(), [fakes.contender("a"), fakes.contender("b")], 60.0).differences == ()
+def differences(*contenders: Contender, timeout_s: float = 60.0) -> tuple[verify.Difference, ...]:
+    return verify.check(fakes.case(), contenders, timeout_s).differences
+
+
+def test_everybody_agrees_who_has_the_method_and_within_a_declared_tolerance() -> None:
+    wrong = fakes.contender("b", "wrong-at-7")
+    for other in (
+        fakes.contender("b"),
+        replace(wrong, methods=("backprop",)),
+        replace(wrong, tolerance=1e-15),
+    ):
+        assert not differences(fakes.contender("a"), other)
 
 
 def test_one_wrong_bit_is_found_with_the_command_lines() -> None:
     good, wrong = fakes.contender("a"), fakes.contender("b", "wrong-at-7")
-    (difference,) = verify.check(fakes.case(), [good, wrong], 60.0).differences
+    (difference,) = differences(good, wrong)
     assert difference.contender == "b"
     assert difference.text == (
         "naive 4-2-1: epoch 7: 0.28571428571428575 instead of 0.2857142857142857"
@@ -57,27 +68,15 @@ def test_one_wrong_bit_is_found_with_the_command_lines() -> None:
 )
 def test_a_failure_counts_as_a_difference(behaviour: str, text: str) -> None:
     bad = fakes.contender("bad", behaviour)
-    assert [d.text for d in verify.check(fakes.case(), [fakes.contender("a"), bad], 60.0).differences] == [
-        text
-    ]
+    assert [one.text for one in differences(fakes.contender("a"), bad)] == [text]
     # Where the reference itself fails, the others are compared with the next one.
-    others = [bad, fakes.contender("a"), fakes.contender("b", "wrong-at-7")]
-    assert [d.contender for d in verify.check(fakes.case(), others, 60.0).differences] == ["bad", "b"]
+    found = differences(bad, fakes.contender("a"), fakes.contender("b", "wrong-at-7"))
+    assert [one.contender for one in found] == ["bad", "b"]
 
 
 def test_a_timeout_counts_as_a_difference() -> None:
-    (difference,) = verify.check(fakes.case(), [fakes.contender("a", "slow")], 0.2).differences
+    (difference,) = differences(fakes.contender("a", "slow"), timeout_s=0.2)
     assert difference.text.startswith("naive 4-2-1: ended after 0.2 s")
-
-
-def test_only_who_has_the_method_is_asked() -> None:
-    other = fakes.contender("b", "wrong-at-7", methods=("backprop",))
-    assert verify.check(fakes.case(), [fakes.contender("a"), other], 60.0).differences == ()
-
-
-def test_a_declared_tolerance() -> None:
-    lax = replace(fakes.contender("b", "wrong-at-7"), tolerance=1e-15)
-    assert verify.check(fakes.case(), [fakes.contender("a"), lax], 60.0).differences == ()
 
 
 def test_the_command(
