@@ -71,13 +71,6 @@ def test_every_option_changes_the_losses_alike(rust: Program, option: str, value
     assert changed == run_in_process(*words).out
 
 
-def test_no_epochs_train_nothing(run: Run) -> None:
-    end = run("--seed", "1", "--epochs", "0", "3", "1")
-    first, last = end.out.decode().splitlines()
-    assert first.removeprefix("Initial Loss: ") == last.removeprefix("Final Loss: ")
-    assert end.status == 0
-
-
 @pytest.mark.parametrize(
     ("words", "meaning"),
     [
@@ -126,16 +119,6 @@ def test_standard_error_holds_the_time_and_the_memory(program: Program, method: 
     end = program.run("--method", method, *TINY)
     memory = r"Peak Memory: [1-9][0-9]{5,} B\n" if Path("/proc/self/status").exists() else ""
     assert re.fullmatch(rf"Training Time: [0-9]+\.[0-9]{{9}} s\n{memory}", end.err)
-
-
-def test_standard_output_is_laid_out_as_documented(run: Run) -> None:
-    loss = rb"[0-9]+(\.[0-9]+)?(e-[0-9]{2,3})?"
-    end = run(*TINY)
-    assert re.fullmatch(
-        rb"Initial Loss: %b\n\r1/2: loss: %b\r2/2: loss: (?P<last>%b)\nFinal Loss: (?P=last)\n"
-        % (loss, loss, loss),
-        end.out,
-    )
 
 
 @pytest.mark.parametrize(
