@@ -387,25 +387,18 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path, command: Command) -> Non
     assert [key[1:] for key in keys(folder)] == PLANNED
 
 
-def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
-    with gated(tmp_path) as (process, gate, _), gate.hold():
+def test_a_second_bench_on_the_same_folder_and_ctrl_c_before_anything_was_timed(
+    tmp_path: Path, command: Command
+) -> None:
+    with gated(tmp_path) as (process, gate, words), gate.hold():
+        error = f"error: {tmp_path / 'results'}: another bench is writing there; wait, or use --results\n"
+        assert command(*words) == (1, "", error)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
         assert "no timed run has ended well yet, so there is nothing to show" in err
         assert "Traceback" not in err
         assert "Time of a training step" not in out
-
-
-def test_a_second_bench_on_the_same_folder(tmp_path: Path, command: Command) -> None:
-    folder = tmp_path / "results"
-    with gated(tmp_path) as (process, gate, words):
-        with gate.hold():
-            error = f"error: {folder}: another bench is writing there; wait, or use --results\n"
-            assert command(*words) == (1, "", error)
-        process.communicate(timeout=STUCK_S)
-        assert process.returncode == 0
-    assert [key[1:] for key in keys(folder)] == PLANNED
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:

@@ -456,33 +456,35 @@ def test_a_lack_of_memory_is_one_line(program: Program, words: str) -> None:
 
 
 @needs_address_limit
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("layers", ["600 600 1", "200000 1"])
-def test_a_lack_of_memory_anywhere_in_rust_is_one_line(rust: Program, method: str, layers: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "limits"),
+    [
+        *(
+            (
+                f"--method {method} --epochs {int(method == 'backprop')} {layers}",
+                range(6 << 10, 48 << 10, 1 << 10),
+            )
+            for method in METHODS
+            for layers in ("600 600 1", "200000 1")
+        ),
+        # Anything small, and threads.
+        *(
+            (f"--method incremental --threads 2 --epochs 1 {layers}", range(3000, 9000, 50))
+            for layers in ("300 200 100 1", "200 150 1")
+        ),
+    ],
+)
+def test_a_lack_of_memory_anywhere_in_rust_is_one_line(rust: Program, words: str, limits: range) -> None:
     """Whichever vector is the first that cannot be had: the inputs, the teacher, the slopes, ..."""
-    epochs = "1" if method == "backprop" else "0"
-    words = ["--seed", "1", "--samples", "1", "--epochs", epochs, "--method", method]
+    arguments = ["--seed", "1", "--samples", "1", *words.split()]
+    expected = rust.run(*arguments).out
     statuses = set()
-    for limit in range(6, 48):
-        end = rust.run(*words, *layers.split(), command=within(limit << 10, rust))
-        statuses.add(end.status)
-        if end.status != 0:
-            assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit
-    assert statuses == {0, 1}
-
-
-@needs_address_limit
-@pytest.mark.parametrize("layers", ["300 200 100 1", "200 150 1"])
-def test_a_lack_of_memory_for_anything_small_or_for_threads_is_one_line(rust: Program, layers: str) -> None:
-    words = ["--method", "incremental", "--threads", "2", "--seed", "1", "--samples", "1", "--epochs", "1"]
-    expected = rust.run(*words, *layers.split()).out
-    statuses = set()
-    for limit in range(3000, 9000, 50):
+    for limit in limits:
         # What the loader and the runtime of the language need, before the program's first line, they ask for.
         command = within(limit, rust)
         if rust.run("--version", command=command).status not in (0, 1):
             continue
-        end = rust.run(*words, *layers.split(), command=command)
+        end = rust.run(*arguments, command=command)
         statuses.add(end.status)
         if end.status == 1:
             assert end == Ended(status=1, out=b"", err=OUT_OF_MEMORY), limit

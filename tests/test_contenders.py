@@ -205,9 +205,7 @@ def test_nobody_is_there() -> None:
     ("one", "other"), [("rust", "Rust"), ("a b", "ab"), ("a", "a "), ("\u00e9", "e\u0301"), ("\ufb01", "fi")]
 )
 def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str, other: str) -> None:
-    text = GOOD.replace('"a"', json.dumps(one, ensure_ascii=False)) + GOOD.replace(
-        '"a"', json.dumps(other, ensure_ascii=False)
-    )
+    text = "".join(GOOD.replace('"a"', json.dumps(name, ensure_ascii=False)) for name in (one, other))
     assert "are too much alike; give each its own" in refusal(tmp_path, text)
 
 

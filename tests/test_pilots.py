@@ -8,7 +8,7 @@ import pytest
 
 from harness.case import METHODS, Case, Shape
 from harness.errors import UsageError
-from harness.measure import pilots, runner
+from harness.measure import runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
 from harness.measure.machine import Here
@@ -320,12 +320,3 @@ def test_nobody_has_the_method() -> None:
         ("naive", "slow"),
         ("backprop", "quick"),
     ]
-
-
-def test_constants_of_the_default_plan() -> None:
-    options = Options()
-    assert list(map(str, options.shapes[:3])) == ["4-2-1", "8-4-1", "10-5-1"]
-    assert str(options.shapes[-1]) == "512-256-1"
-    assert options.rounds is None
-    assert options.budget_s <= 170.0
-    assert (pilots.MOST_SAMPLES, pilots.MOST_EPOCHS) == (100, 100)
