@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from harness import __version__, cli
 from harness.archive import Archive
+from harness.measure import runner
 from harness.paths import ROOT
-from tests import fakes
+from tests import fakes, sweeps
 from tests.gates import STUCK_S, Gate
 
 # A test run in the background has SIGINT ignored, and its children would inherit that.
@@ -47,44 +49,46 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
+def started(
+    *words: str | bytes, code: str = HARNESS, stdout: int | IO[bytes] = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process of its own to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fakes behave within this process."""
+    monkeypatch.setattr(runner, "run", fakes.at_once)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         ("", "the following arguments are required: COMMAND; see python -m harness --help"),
         *(
-            (
-                f"bench --rounds {text}",
-                f"--rounds: got '{text}', takes an integer from 1 to 100000; {BENCH_HELP}",
+            (f"bench {flag} {text}", f"{flag}: got '{text.split()[-1]}', takes {takes}; {BENCH_HELP}")
+            for flag, takes, texts in (
+                ("--rounds", "an integer from 1 to 100000", ("0", "many")),
+                ("--seed", "an integer from 0 to 2^64 - 1", ("18446744073709551616",)),
+                ("--budget", "a number of seconds above zero", ("0", "-1", "nan", "inf", "soon", "1e9")),
+                ("--memory", "a number of GiB above zero", ("0", "4GB")),
+                ("--shapes", "two or more positive sizes such as 10-5-1", ("4-2-1 10",)),
+                ("--methods", METHODS, ("magic",)),
             )
-            for text in ("0", "many")
-        ),
-        (
-            "bench --seed 18446744073709551616",
-            f"--seed: got '18446744073709551616', takes an integer from 0 to 2^64 - 1; {BENCH_HELP}",
-        ),
-        *(
-            (
-                f"bench --budget {text}",
-                f"--budget: got '{text}', takes a number of seconds above zero; {BENCH_HELP}",
-            )
-            for text in ("0", "-1", "nan", "inf", "soon", "1e9")
-        ),
-        *(
-            (
-                f"bench --memory {text}",
-                f"--memory: got '{text}', takes a number of GiB above zero; {BENCH_HELP}",
-            )
-            for text in ("0", "4GB")
-        ),
-        (
-            "bench --shapes 4-2-1 10",
-            f"--shapes: got '10', takes two or more positive sizes such as 10-5-1; {BENCH_HELP}",
+            for text in texts
         ),
         ("bench --shapes", f"--shapes: expected at least one argument; {BENCH_HELP}"),
         ("bench --fresh --resume", f"--resume: not allowed with argument --fresh; {BENCH_HELP}"),
         ("bench --round 3", f"unknown argument '--round'; did you mean --rounds?; {BENCH_HELP}"),
         ("plot --x=3", "unknown argument '--x=3'; see python -m harness plot --help"),
-        ("bench --methods magic", f"--methods: got 'magic', takes {METHODS}; {BENCH_HELP}"),
         (
             "bench --methods backprob",
             f"--methods: got 'backprob', takes {METHODS}; did you mean backprop?; {BENCH_HELP}",
@@ -116,20 +120,18 @@ def test_a_command_is_named_as_the_user_types_it(command: Command, monkeypatch: 
     assert command("bench", "--round", "3") == (2, "", error)
 
 
-def test_missing_results(tmp_path: Path, command: Command) -> None:
+def test_results_that_cannot_be_read_or_written(tmp_path: Path, command: Command) -> None:
     absent = tmp_path / "absent"
     error = f"error: {absent}: has no sweep; run make bench first\n"
     assert command("plot", "--results", str(absent)) == (1, "", error)
     assert not absent.exists()
-
-
-def test_results_that_cannot_be_written(tmp_path: Path, command: Command) -> None:
     (tmp_path / "file").write_bytes(b"")
     path = tmp_path / "file" / "results"
     error = f"error: {path}: cannot be written: Not a directory; name another folder with --results\n"
     assert command("bench", "--results", str(path)) == (1, "", error)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_results_edited_into_nonsense(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
     results = tmp_path / "results"
@@ -157,51 +159,38 @@ def test_results_edited_into_nonsense(tmp_path: Path, command: Command) -> None:
     assert next(iter(Archive(results).sweeps())).path == path
 
 
+def entry(name: str, rest: str = "") -> str:
+    """Return a manifest's entry of one that is not there."""
+    return f'[[contender]]\nname = "{name}"\ncommand = ["a"]\nversion = ["/a"]\nmethods = ["naive"]\n{rest}\n'
+
+
 def test_nobody_is_there(tmp_path: Path, command: Command) -> None:
-    path = tmp_path / "m.toml"
-    path.write_text(
-        '[[contender]]\nname = "a"\ncommand = ["a"]\nversion = ["/no/a"]\nmethods = ["naive"]\n', "utf-8"
-    )
-    error = "error: no contender can be run (a: /no/a: cannot be started: No such file or directory)\n"
-    assert command("verify", "--manifest", str(path)) == (2, "", error)
+    (tmp_path / "m.toml").write_text(entry("a"), "utf-8")
+    error = "error: no contender can be run (a: /a: cannot be started: No such file or directory)\n"
+    assert command("verify", "--manifest", str(tmp_path / "m.toml")) == (2, "", error)
 
 
-def test_build_goes_on_after_a_failure(tmp_path: Path, command: Command) -> None:
-    path = tmp_path / "m.toml"
-    path.write_text(
-        "".join(
-            f'[[contender]]\nname = "{name}"\ncommand = ["a"]\nversion = ["a"]\nmethods = ["naive"]\n'
-            f"{build}\n"
-            for name, build in (
-                ("a", 'build = ["/no/make"]'),
-                ("b", 'build = ["sh", "-c", "exit 3"]'),
-                ("c", 'build = ["sh", "-c", "echo built"]'),
-                ("d", ""),
-            )
-        ),
-        "utf-8",
-    )
+def test_build_goes_on_after_a_failure_and_ends_with_who_can_be_run(tmp_path: Path, command: Command) -> None:
+    path = fakes.write_manifest(tmp_path / "m.toml", {"here": "honest", "away": "honest"})
+    builds = {
+        "a": 'build = ["/no/make"]',
+        "b": 'build = ["sh", "-c", "exit 3"]',
+        "c": 'build = ["sh", "-c", "echo built"]',
+        "d": 'hint = "wish"',
+    }
+    path.write_text(path.read_text("utf-8") + "".join(entry(*one) for one in builds.items()), "utf-8")
     status, out, err = command("build", "--manifest", str(path))
-    assert (status, out) == (1, "built\n")
+    assert status == 1
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["built", "here", "away"]
     assert err.splitlines()[:3] == [
         "error: a cannot be built: /no/make: No such file or directory; install /no/make and try again",
         "error: b cannot be built: exit status 3: sh -c exit 3",
-        "note: a is skipped: a: cannot be started: No such file or directory; to have it: /no/make",
+        "note: a is skipped: /a: cannot be started: No such file or directory; to have it: /no/make",
     ]
-    assert command("build", "--manifest", str(path), "--contenders", "c", "d")[0] == 0
-
-
-def test_build_ends_with_who_can_be_run(tmp_path: Path, command: Command) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"here": "honest", "away": "honest"})
-    text = manifest.read_text("utf-8")
-    missing = '[[contender]]\nname = "c"\ncommand = ["a"]\nversion = ["no-such"]\nmethods = ["naive"]\n'
-    missing += 'hint = "wish"\n'
-    manifest.write_text(text + missing, "utf-8")
-    status, out, err = command("build", "--manifest", str(manifest))
+    status, _, err = command("build", "--manifest", str(path), "--contenders", "c", "d")
     assert status == 0
-    assert [line.partition(":")[0] for line in out.splitlines()] == ["here", "away"]
-    assert (
-        err == "note: c is skipped: no-such: cannot be started: No such file or directory; to have it: wish\n"
+    assert err.endswith(
+        "note: d is skipped: /a: cannot be started: No such file or directory; to have it: wish\n"
     )
 
 
@@ -220,12 +209,10 @@ def test_help_and_version_load_nothing_heavy() -> None:
         ("--help", "usage: python -m harness"),
         ("--version", f"flatnet harness {__version__}"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-c", program, word], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        done = started(word, code=program)
         assert done.stdout.startswith(start)
         assert done.stdout.endswith("\nloaded:\n")
-        assert done.stderr == ""
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def keys(folder: Path) -> list[tuple[str, ...]]:
@@ -248,6 +235,7 @@ def test_a_command_puts_signals_back(words: list[str], tmp_path: Path) -> None:
     assert [signal.getsignal(number) for number in numbers] == before
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_sweep_keeps_the_words_that_would_measure_the_same_elsewhere(tmp_path: Path) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "honest"})
     flags = ["--contenders", "b", "a", "--rounds=1", "--seed", "7"]
@@ -257,7 +245,10 @@ def test_a_sweep_keeps_the_words_that_would_measure_the_same_elsewhere(tmp_path:
     assert str(tmp_path) not in json.dumps(environment["command"])
 
 
-def test_a_sweep_its_files_and_its_pictures(tmp_path: Path, command: Command) -> None:
+@pytest.mark.usefixtures("at_once")
+def test_a_sweep_its_files_and_its_pictures(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:5e-8"})
     folder = tmp_path / "results"
     shapes = ("--shapes", "4-2-1", "10-5-1", "16-8-1", "20-10-1", "--methods", "naive", "backprop")
@@ -286,25 +277,22 @@ def test_a_sweep_its_files_and_its_pictures(tmp_path: Path, command: Command) ->
     status, _, err = command(*bench(folder, manifest), *shapes, "--resume")
     assert status == 2
     assert err.splitlines()[-1] == "error: --resume: there is nothing to resume; leave the option out"
-
-
-def test_a_new_sweep_leaves_the_earlier_one_whole(tmp_path: Path) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:5e-8"})
-    folder = tmp_path / "results"
-    assert cli.main(bench(folder, manifest)) == 0
-    assert cli.main(["plot", "--results", str(folder)]) == 0
+    # A new sweep leaves the earlier one whole.
     first = Archive(folder).find("latest")
     before = {path.name: path.read_bytes() for path in first.path.iterdir()}
-    assert "scaling.png" in before
-    assert cli.main(bench(folder, manifest, "--seed", "2")) == 0
+    assert command(*bench(folder, manifest, "--seed", "2"))[0] == 0
     assert len(Archive(folder).sweeps()) == 2
     assert {path.name: path.read_bytes() for path in first.path.iterdir()} == before
     assert not (folder / "scaling.png").exists()
     assert {key[0] for key in keys(folder)} == {Archive(folder).find("latest").name}
-    assert cli.main(["plot", "latest~1", "--results", str(folder)]) == 0
-    assert not (folder / "scaling.png").exists()
+    monkeypatch.setattr("harness.report.pictures.draw", lambda _: iter(()))
+    (first.path / "report.html").unlink()
+    assert command("plot", "latest~1", "--results", str(folder))[0] == 0
+    assert (first.path / "report.html").exists()
+    assert not (folder / "report.html").exists()
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_failure_makes_exit_status_1(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "wrong-at-7", "c": "garbled"})
     status, out, err = command(*bench(tmp_path, manifest), "--seconds", "1.1")
@@ -316,6 +304,7 @@ def test_a_failure_makes_exit_status_1(tmp_path: Path, command: Command) -> None
     assert "Time of a training step" in out
 
 
+@pytest.mark.usefixtures("at_once")
 def test_nothing_fits(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
     status, _, err = command(*bench(tmp_path, manifest), "--budget", "1e-6")
@@ -359,7 +348,7 @@ PLANNED = [
 ]
 
 
-@pytest.mark.parametrize("passed", [0, 1, 5])
+@pytest.mark.parametrize("passed", [0, 5])
 def test_killed_and_resumed(tmp_path: Path, command: Command, passed: int) -> None:
     """SIGKILL while a run goes on; the same command finishes the sweep, and nothing is measured twice."""
     folder = tmp_path / "results"
@@ -398,8 +387,12 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path, command: Command) -> Non
     assert [key[1:] for key in keys(folder)] == PLANNED
 
 
-def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
-    with gated(tmp_path) as (process, gate, _), gate.hold():
+def test_a_second_bench_on_the_same_folder_and_ctrl_c_before_anything_was_timed(
+    tmp_path: Path, command: Command
+) -> None:
+    with gated(tmp_path) as (process, gate, words), gate.hold():
+        error = f"error: {tmp_path / 'results'}: another bench is writing there; wait, or use --results\n"
+        assert command(*words) == (1, "", error)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
@@ -408,33 +401,16 @@ def test_ctrl_c_before_anything_was_timed(tmp_path: Path) -> None:
         assert "Time of a training step" not in out
 
 
-def test_a_second_bench_on_the_same_folder(tmp_path: Path, command: Command) -> None:
-    folder = tmp_path / "results"
-    with gated(tmp_path) as (process, gate, words):
-        with gate.hold():
-            error = f"error: {folder}: another bench is writing there; wait, or use --results\n"
-            assert command(*words) == (1, "", error)
-        process.communicate(timeout=STUCK_S)
-        assert process.returncode == 0
-    assert [key[1:] for key in keys(folder)] == PLANNED
-
-
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-c", HARNESS, "verify", "--cases", "1", "--manifest", str(manifest)],
-        cwd=ROOT,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    done = started("verify", "--cases", "1", "--manifest", str(manifest), stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.usefixtures("at_once")
 def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, command: Command) -> None:
     """And says why a sweep stays unfinished."""
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7"})
@@ -484,27 +460,20 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize("name", ["bench", "show", "verify"])
-def test_a_full_device_is_one_line(tmp_path: Path, command: Command, name: str) -> None:
+def test_a_full_device_is_one_line(tmp_path: Path, name: str) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
-    folder = tmp_path / "results"
-    words = bench(folder, manifest)
-    if name == "show":
-        assert command(*words)[0] == 0
-        words = ["show", "--results", str(folder)]
-    elif name == "verify":
-        words = ["verify", "--cases", "1", "--manifest", str(manifest)]
+    words = {
+        "bench": bench(tmp_path / "results", manifest),
+        "show": ["show", str(sweeps.write(tmp_path, sweeps.pairs([(1.0, 0.5)] * 2)).path)],
+        "verify": ["verify", "--cases", "1", "--manifest", str(manifest)],
+    }[name]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", HARNESS, *words],
-            cwd=ROOT,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    errors = [line for line in done.stderr.decode().splitlines() if line[:6] not in ("", "note: ")]
+        done = started(*words, stdout=full)
+    errors = [line for line in done.stderr.splitlines() if line[:6] not in ("", "note: ")]
     assert (done.returncode, errors) == (1, ["error: cannot write: No space left on device"])
 
 
+@pytest.mark.usefixtures("at_once")
 def test_one_round_has_no_interval(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
     status, out, err = command(*bench(tmp_path / "results", manifest), "--rounds", "1")
@@ -522,7 +491,6 @@ def test_words_that_nobody_types(tmp_path: Path, command: Command, word: str) ->
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    words = (sys.executable, "-c", HARNESS, "plot", b"\xff", "--results", str(tmp_path))
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = started("plot", b"\xff", "--results", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch("error: [^\n]+\n", done.stderr)

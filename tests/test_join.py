@@ -68,6 +68,9 @@ def test_what_three_machines_say_together(tmp_path: Path) -> None:
         "on 3 machines (95% interval of the mean 17.9 to 560; machines differ by a factor of 2.0" in sentence
     )
     assert list(sentences.remarks(found)) == []
+    # One alone has no interval over machines.
+    (sentence,) = sentences.machines(machines.summary(machines.joined({"a": found["a"]})))
+    assert sentence.endswith("there is no interval.")
 
 
 def test_a_noisy_machine_is_named_and_left_out(tmp_path: Path) -> None:
@@ -90,12 +93,6 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
         "b: rust has other losses than on a (naive 4-2-1: epoch 1: 0.125 instead of 0.25 (off by 2e-1 of the"
         " initial loss)); it is left out of the summary"
     )
-
-
-def test_one_machine_has_no_interval_over_machines(tmp_path: Path) -> None:
-    found = understood(tmp_path, a=rows(100.0))
-    (sentence,) = sentences.machines(machines.summary(machines.joined(found)))
-    assert sentence.endswith("there is no interval.")
 
 
 def test_whether_machines_are_alike(tmp_path: Path) -> None:
@@ -136,17 +133,15 @@ def test_join_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (into / "a" / "speedup.csv").exists()
 
 
-def test_an_unfinished_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_sweep_is_named_and_a_folder_given_twice_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two of three rounds of three runs each; the warm-up, which the plan has besides, is missing as well."""
     plan = sweeps.plan(["python", "rust"])
     a, b = machine(tmp_path, "a", rows(50.0)[:6], plan), machine(tmp_path, "b", rows(100.0))
-    assert cli.main(["join", "--results", str(tmp_path / "results"), str(a.path), str(b.path)]) == 0
+    words = ["join", "--results", str(tmp_path / "results"), str(a.path)]
+    assert cli.main([*words, str(b.path)]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if "unfinished" in line]
     assert notes == [f"note: {a.path}: unfinished: 6 of 12 runs"]
-
-
-def test_one_folder_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    a = machine(tmp_path, "a", rows(50.0))
-    words = ["join", "--results", str(tmp_path / "results"), *[str(a.path)] * 3]
-    assert cli.main(words) == 2
+    assert cli.main([*words, str(a.path), str(a.path)]) == 2
     assert "takes one folder a machine" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ def changed(**changes: object) -> dict[str, Any]:
         ({"sweep": "[red]x"}, "sweep takes a file name of letters, digits, '.', '+' and '-'"),
         ({"sweep": "../../x"}, "sweep takes a file name of letters"),
         ({"versions__a": "\ud800"}, "versions.a: got '\\ud800', takes a text"),
+        ({"cases__1": encode(PLAN.cases[0])}, "cases has one shape twice for a method"),
         ({"colour": 1}, "unknown key 'colour', takes sweep, options"),
     ],
     ids=lambda value: ascii(value)[:50],
@@ -125,13 +127,6 @@ def test_a_plan_edited_into_nonsense(changes: dict[str, object], message: str) -
     assert str(caught.value).startswith(
         message.replace("is a int", f"is {'1' + '0' * 56}...") if "a int" in message else message
     )
-
-
-def test_the_same_case_twice() -> None:
-    document = changed()
-    document["cases"].append(document["cases"][0])
-    with pytest.raises(ValueError, match="cases has one shape twice for a method"):
-        decode(Plan, document)
 
 
 NASTY = st.one_of(
@@ -146,24 +141,22 @@ NASTY = st.one_of(
 )
 
 
-def nodes(document: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-    children = (
-        document.items()
-        if isinstance(document, dict)
-        else enumerate(document)
-        if isinstance(document, list)
-        else ()
-    )
+def nodes(document: Any, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    children: Iterable[tuple[object, Any]] = document.items() if isinstance(document, dict) else ()
+    if isinstance(document, list):
+        children = enumerate(document)
     return [path, *(node for key, child in children for node in nodes(child, (*path, key)))]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(data=st.data())
 def test_whatever_is_taken_runs_nothing_but_cases(data: st.DataObject) -> None:
     """A document with some of its nodes replaced or dropped: refused, or a plan of valid command lines."""
     document: Any = encode(PLAN)
     for _ in range(data.draw(st.integers(1, 3))):
-        *parents, last = data.draw(st.sampled_from(nodes(document)[1:] or [(0,)]))
+        places = nodes(document)[1:]
+        # An index is drawn in less time than one of so many paths.
+        *parents, last = places[data.draw(st.integers(0, len(places) - 1))]
         place = document
         for key in parents:
             place = place[key]

@@ -33,7 +33,7 @@ EXPLAINED = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 PEERS = ROOT / "peers" / "README.md"
 DOCUMENTS = [ROOT / "README.md", PEERS, *sorted((ROOT / "docs").glob("*.md"))]
 
-SMALL_SWEEP = "--shapes 4-2-1 6-3-1 10-5-1 --methods naive backprop --rounds 2 --seconds 0.01"
+SMALL_SWEEP = "--shapes 4-2-1 10-5-1 --methods naive backprop --rounds 2 --seconds 0.01"
 IN_ORDER = {
     "make bench": ["make", "bench", f"ARGS={SMALL_SWEEP}"],
     "make plot": ["make", "plot"],
@@ -42,7 +42,7 @@ IN_ORDER = {
     "make compare": ["make", "compare", "ARGS=latest latest"],
     "make compare BASE=HEAD~1": ["make", "--dry-run", "compare", "BASE=HEAD~1"],
     "make verify": ["make", "verify", "ARGS=--cases 3"],
-    "make help": ["make", "help"],
+    "make help": ["make", "--dry-run", "help"],
     "make scheduler": ["make", "--dry-run", "scheduler"],
     "make worker SCHEDULER=tcp://first:8786": ["make", "--dry-run", "worker", "SCHEDULER=tcp://first:8786"],
     "make peers": ["make", "--dry-run", "peers"],

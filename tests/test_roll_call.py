@@ -14,19 +14,10 @@ from harness.machines.roll_call import differences, one_a_machine, other_files
 from harness.measure.environment import Machine
 
 
-@pytest.mark.parametrize(
-    ("address", "is_open"),
-    [
-        ("tcp://10.0.0.1:8786", True),
-        ("tcp://first:8786", True),
-        ("tcp://127.0.0.1:8786", False),
-        ("tcp://[::1]:8786", False),
-        ("tcp://localhost:8786", False),
-        ("tls://first:8786", False),
-    ],
-)
-def test_whether_others_can_reach_it(address: str, *, is_open: bool) -> None:
-    assert Access(address=address).is_open is is_open
+def test_whether_others_can_reach_it() -> None:
+    assert all(Access(address=f"tcp://{host}:8786").is_open for host in ("10.0.0.1", "first"))
+    for closed in ("tcp://127.0.0.1", "tcp://[::1]", "tcp://localhost", "tls://first"):
+        assert not Access(address=f"{closed}:8786").is_open, closed
 
 
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:

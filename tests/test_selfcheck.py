@@ -10,10 +10,12 @@ import pytest
 from harness import cli
 from harness.across.selfcheck import extra_epochs, intervals, shares
 from harness.archive import Archive
+from harness.measure import runner
 from harness.measure.attempt import attempt
 from harness.measure.sweep import Sweep
 from harness.plan import Run
 from harness.records import ENVIRONMENT, RUNS
+from harness.report import pictures_across, style
 from harness.report.sentences import selfcheck as sentence
 from harness.rows import Row
 from tests import fakes
@@ -22,8 +24,14 @@ from tests.sweeps import SWEEP, pairs, plan, row, write
 
 @pytest.fixture(autouse=True)
 def two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty would take long."""
+    """Twenty would take long, and so would processes."""
     monkeypatch.setattr("harness.commands.selfcheck.PARTS", 2)
+    monkeypatch.setattr(runner, "run", fakes.at_once)
+
+
+def without_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_across, "selfcheck", lambda _: None)
+    monkeypatch.setattr(style, "png", lambda _: b"")
 
 
 def words(path: Path, rounds: int = 2) -> list[str]:
@@ -45,7 +53,9 @@ def test_extra_epochs_are_work_that_is_not_compared() -> None:
     assert more.training_s == pytest.approx(1.25 * plain.training_s, rel=1e-6)
 
 
-def test_a_check_from_start_to_end_and_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_check_from_start_to_end_and_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cli.main(words(tmp_path)) == 0
     archive = Archive(tmp_path / "results" / "selfcheck")
     (sweep,) = archive.sweeps()
@@ -68,33 +78,26 @@ def test_a_check_from_start_to_end_and_again(tmp_path: Path, capfd: pytest.Captu
         assert float(line["ratio"]) == pytest.approx(expected, rel=1e-3)
         assert line["verdict"] == ("faster" if expected > 1.0 else "slower" if share else "cannot tell")
     assert (tmp_path / "results" / "selfcheck.png").read_bytes().startswith(b"\x89PNG")
-    # Complete: the next one begins anew.
-    assert cli.main(words(tmp_path)) == 0
-    assert len(archive.sweeps()) == 2
-
-
-def test_a_check_that_was_cut_off_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(words(tmp_path)) == 0
-    archive = Archive(tmp_path / "results" / "selfcheck")
-    (sweep,) = archive.sweeps()
+    without_picture(monkeypatch)
+    # It was cut off in the midst of a line: the same command goes on.
     runs = (sweep.path / RUNS).read_bytes()
-    (sweep.path / RUNS).write_bytes(runs[: len(runs) // 2])  # in the midst of a line
-    capfd.readouterr()
+    (sweep.path / RUNS).write_bytes(runs[: len(runs) // 2])
     assert cli.main(words(tmp_path)) == 0
     assert f"note: resuming {sweep.name}" in capfd.readouterr().err
     assert len(archive.sweeps()) == 1
     assert len(sweep.rows()) == 40
-    # Another number of rounds is another check, and so is a fresh one.
-    for other in (words(tmp_path, rounds=1), [*words(tmp_path), "--fresh"]):
-        (archive.sweeps()[-1].path / RUNS).write_bytes(runs[: len(runs) // 2])
+    # After a complete one, with --fresh, or with another number of rounds it is a new check.
+    for other in (words(tmp_path), [*words(tmp_path), "--fresh"], words(tmp_path, rounds=1)):
         before = len(archive.sweeps())
         assert cli.main(other) == 0
         assert len(archive.sweeps()) == before + 1
+        (archive.sweeps()[-1].path / RUNS).write_bytes(runs[: len(runs) // 2])
 
 
 def test_interrupted_before_anything_was_timed_and_later(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    without_picture(monkeypatch)
     perform = Sweep.perform
     made: list[Run] = []
 

@@ -1,7 +1,7 @@
 """Interleaved rounds, each process recorded as it ends, and nothing measured twice."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,7 @@ import pytest
 from harness.case import Case
 from harness.errors import ResultsError
 from harness.measure import runner
-from harness.measure.contenders import Contender
 from harness.measure.environment import Machine
-from harness.measure.runner import Process
 from harness.measure.sweep import Sweep, differs
 from harness.plan import Options, Plan, Run
 from harness.records import LOSSES, RUNS, SweepFolder
@@ -45,11 +43,14 @@ def test_rounds_go_through_all_cases_and_alternate_their_order() -> None:
         *("1 4-2-1 a+ 1", "1 4-2-1 b 2", "1 4-2-1 a 3", "1 6-3-1 b 1", "1 6-3-1 a 2"),
         *("2 4-2-1 a 1", "2 4-2-1 b 2", "2 4-2-1 a+ 3", "2 6-3-1 a 1", "2 6-3-1 b 2"),
     ]
-
-
-def test_over_an_even_number_of_rounds_everybody_is_first_equally_often() -> None:
     firsts = [run.contender for run in plan(SMALL, rounds=6).schedule() if run.position == 1 and run.round]
     assert firsts == ["b", "a", "b", "a", "b", "a"]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fakes behave within this process."""
+    monkeypatch.setattr(runner, "run", fakes.at_once)
 
 
 def sweep_of(what: Plan, folder: Path, behaviours: dict[str, str] | None = None) -> Sweep:
@@ -80,7 +81,6 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
         (1, "4-2-1", "a", "ok", "identical"),
     ]
     assert [row.run.control for row in rows] == [False, False, True, True, False, False]
-    assert [row.run.warm_up for row in rows] == [True] * 3 + [False] * 3
     assert SweepFolder(tmp_path).rows() == rows
     row = rows[-2]
     assert row.involuntary_switches is not None and row.involuntary_switches >= 0
@@ -109,6 +109,7 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
     assert row.wall_s > 0.0
 
 
+@pytest.mark.usefixtures("at_once")
 def test_losses_are_kept_once_per_contender_and_case(tmp_path: Path) -> None:
     what = plan(fakes.case(epochs=2), rounds=2, control=fakes.case(epochs=2))
     carried_out(sweep_of(what, tmp_path))
@@ -122,6 +123,7 @@ def test_losses_are_kept_once_per_contender_and_case(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("at_once")
 def test_one_wrong_bit_at_epoch_7(tmp_path: Path) -> None:
     sweep = sweep_of(plan(SMALL, MIDDLE, rounds=1), tmp_path, {"b": "wrong-at-7"})
     rows = carried_out(sweep)
@@ -141,11 +143,13 @@ def test_one_wrong_bit_at_epoch_7(tmp_path: Path) -> None:
     assert SweepFolder(tmp_path).losses()["b", "naive", "4-2-1"][7] == math.nextafter(8 / 28, 9.0)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_the_references_losses_are_the_ones_to_compare_with(tmp_path: Path) -> None:
     rows = carried_out(sweep_of(plan(SMALL, rounds=3), tmp_path, {"a": "wrong-at-7"}))
     assert {(row.run.contender, row.status) for row in rows} == {("a", "ok"), ("b", "mismatch")}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path) -> None:
     what = plan(SMALL, names=("a", "b", "c"), rounds=1)
     rows = carried_out(sweep_of(what, tmp_path, {"a": "crash:3", "c": "wrong-at-7"}))
@@ -158,25 +162,12 @@ def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path
     ]
 
 
-def test_a_tolerance_that_a_contender_declares(tmp_path: Path) -> None:
-    lax = replace(fakes.contender("b", "wrong-at-7"), tolerance=1e-15)
-    sweep = Sweep(plan(SMALL, rounds=1), [fakes.contender("a"), lax], SweepFolder(tmp_path), "box")
-    rows = carried_out(sweep)
-    assert [(row.status, row.parity) for row in rows if row.run.contender == "b"] == [
-        ("ok", "within 4e-17 of the initial loss")
-    ] * 2
-
-
 @pytest.mark.parametrize(
     ("behaviour", "status", "error"),
     [
         ("crash:3", "crash", "exit status 3: error: the 7th gear is missing"),
         ("garbled", "garbled", "printed 'Hello, world!\\n' where a line 'Initial Loss: NUMBER' belongs"),
-        (
-            "without-memory",
-            "garbled",
-            "printed no line 'Training Time: SECONDS s' to standard error",
-        ),
+        ("without-memory", "garbled", "printed no line 'Training Time: SECONDS s' to standard error"),
     ],
 )
 def test_a_failure_is_a_row_and_spares_larger_shapes(
@@ -195,6 +186,7 @@ def test_a_failure_is_a_row_and_spares_larger_shapes(
     assert sum(row.run.contender == "a" for row in rows) == 6
 
 
+@pytest.mark.usefixtures("at_once")
 def test_smaller_shapes_and_other_methods_go_on_after_a_failure(tmp_path: Path) -> None:
     exact = fakes.case("8-4-1", "backprop")
     # Fails from 12 neurons on; 6-3-1 has 10.
@@ -221,49 +213,10 @@ def test_a_timeout_is_a_row(tmp_path: Path) -> None:
     ]
 
 
-def instant(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    timeout_s: float,
-    memory_bytes: int | None,
-    one_core: bool,
-) -> Process:
-    """Take the place of runner.run with an honest program that takes no time."""
-    assert cwd.exists()
-    assert timeout_s > 0.0
-    assert not env
-    assert memory_bytes is None
-    # Who was told to use several threads may have all cores.
-    assert one_core == (not any(word.startswith("--threads") for word in command))
-    options = dict(word[2:].split("=") for word in command if word.startswith("--"))
-    epochs = int(options["epochs"])
-    losses = [repr(1.0 / (epoch + 1)) for epoch in range(epochs + 1)]
-    middle = "".join(f"\r{epoch}/{epochs}: loss: {loss}" for epoch, loss in enumerate(losses) if epoch)
-    return Process(
-        stdout=f"Initial Loss: {losses[0]}\n{middle}\nFinal Loss: {losses[-1]}\n",
-        stderr="Training Time: 0.5 s\n",
-        wall_s=1.0,
-        user_s=0.5,
-        system_s=0.25,
-        involuntary_switches=3,
-        stolen_s=0.125,
-        failure="",
-        error="",
-    )
-
-
-def in_short(row: Row) -> str:
-    return short(row.run)
-
-
 @pytest.mark.parametrize("bytes_lost", [0, 1, 50, 10_000])
-def test_killed_after_any_number_of_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_lost: int
-) -> None:
+@pytest.mark.usefixtures("at_once")
+def test_killed_after_any_number_of_runs(tmp_path: Path, bytes_lost: int) -> None:
     """The writer is killed after n runs, with so many bytes of the last row not yet written."""
-    monkeypatch.setattr(runner, "run", instant)
     what = plan(SMALL, MIDDLE, rounds=2, control=MIDDLE)
     wanted = [short(run) for run in what.schedule()]
     assert len(wanted) == 15
@@ -283,12 +236,13 @@ def test_killed_after_any_number_of_runs(
         assert folder.set_half_lines_aside() == ([RUNS] if 0 < bytes_lost < len(whole) - last else [])
         before = (path / RUNS).read_bytes()
         second = carried_out(sweep_of(what, path))
-        assert [in_short(row) for row in second] == wanted[kept:]
-        assert [in_short(row) for row in folder.rows()] == wanted
+        assert [short(row.run) for row in second] == wanted[kept:]
+        assert [short(row.run) for row in folder.rows()] == wanted
         assert (path / RUNS).read_bytes().startswith(before)
         assert {row.status for row in folder.rows()} == {"ok"}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_resuming_compares_with_the_losses_from_before(tmp_path: Path) -> None:
     what = plan(SMALL, rounds=1)
     first = sweep_of(what, tmp_path)
@@ -297,6 +251,7 @@ def test_resuming_compares_with_the_losses_from_before(tmp_path: Path) -> None:
     assert {row.status for row in rows} == {"mismatch"}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_failure_from_before_still_spares(tmp_path: Path) -> None:
     what = plan(SMALL, MIDDLE, rounds=1)
     first = sweep_of(what, tmp_path, {"b": "crash:1"})
@@ -307,9 +262,9 @@ def test_a_failure_from_before_still_spares(tmp_path: Path) -> None:
     assert [short(run) for run in second.pending()] == ["0 6-3-1 a 1", "1 4-2-1 a 2", "1 6-3-1 a 2"]
 
 
-def test_rows_that_somebody_else_removed_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("at_once")
+def test_rows_that_somebody_else_removed_are_noticed(tmp_path: Path) -> None:
     """A program that unlinks runs.csv in the midst of the sweep, say."""
-    monkeypatch.setattr(runner, "run", instant)
     sweep = sweep_of(plan(SMALL, rounds=2), tmp_path)
     for count, run in enumerate(sweep.pending()):
         sweep.perform(run)
@@ -322,10 +277,8 @@ def test_rows_that_somebody_else_removed_are_noticed(tmp_path: Path, monkeypatch
     assert again.lost() == []
 
 
-def test_a_block_of_losses_that_was_cut_off_is_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "run", instant)
+@pytest.mark.usefixtures("at_once")
+def test_a_block_of_losses_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
     carried_out(sweep_of(plan(SMALL, rounds=1), tmp_path))
     whole = SweepFolder(tmp_path).losses()
     lines = (tmp_path / LOSSES).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -346,21 +299,31 @@ def test_a_folder_that_vanishes_loses_nothing_but_the_run(tmp_path: Path) -> Non
     assert next(sweep.pending()) == run
 
 
-def test_threads_go_to_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "run", instant)
-    many = Contender(name="a", command=("a",), version=("a",), methods=("naive",), threads=4)
+@pytest.mark.usefixtures("at_once")
+def test_threads_go_to_the_row(tmp_path: Path) -> None:
+    many = replace(fakes.contender("a"), threads=4)
     sweep = Sweep(plan(SMALL, names=("a",), rounds=1), [many], SweepFolder(tmp_path), "box")
     rows = carried_out(sweep)
     assert [row.threads for row in rows] == [4, 4]
     assert [(row.involuntary_switches, row.stolen_s) for row in rows] == [(3, 0.125)] * 2
 
 
-def test_who_only_agrees_is_no_measure_for_who_is_exact(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("at_once")
+def test_who_has_a_tolerance_agrees_but_is_no_measure_for_who_is_exact(tmp_path: Path) -> None:
     what = plan(SMALL, names=("a", "b", "c"), rounds=1)
     lax = replace(fakes.contender("b", "wrong-at-7"), tolerance=1e-15)
-    contenders = [fakes.contender("a", "crash:3"), lax, fakes.contender("c")]
-    rows = carried_out(Sweep(what, contenders, SweepFolder(tmp_path), "box"))
-    assert {(row.run.contender, row.status) for row in rows} == {("a", "crash"), ("b", "ok"), ("c", "ok")}
+    for behaviour, parity, wanted in (
+        ("honest", "within 4e-17 of the initial loss", {("a", "ok"), ("b", "ok"), ("c", "ok")}),
+        ("crash:3", "reference", {("a", "crash"), ("b", "ok"), ("c", "ok")}),
+    ):
+        (tmp_path / behaviour).mkdir()
+        contenders = [fakes.contender("a", behaviour), lax, fakes.contender("c")]
+        rows = carried_out(Sweep(what, contenders, SweepFolder(tmp_path / behaviour), "box"))
+        assert {(row.run.contender, row.status) for row in rows} == wanted
+        assert next(row.parity for row in rows if row.run.contender == "b") == parity
+
+
+ABOUT = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
 
 
 @pytest.mark.parametrize(
@@ -379,6 +342,7 @@ def test_who_only_agrees_is_no_measure_for_who_is_exact(tmp_path: Path) -> None:
             {"reference": "b"},
             "it is of a (1.0), b (1.0), compared with a; here are a (1.0), b (1.0), compared with b",
         ),
+        (None, {"environment": {**ABOUT, "tree": "u"}}, "its environment.json has another tree"),
         (
             None,
             {"environment": {"host": "box", "commit": "0", "tree": "u", "contenders": {}}},
@@ -395,7 +359,7 @@ def test_what_must_be_unchanged_for_a_sweep_to_be_resumed(
     tmp_path: Path, options: Options | None, machine: dict[str, Any], difference: str
 ) -> None:
     what, folder = plan(SMALL), SweepFolder(tmp_path)
-    about = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
-    folder.begin(what, about)
-    here = Machine(environment=about, versions=what.versions, reference="a", memory_bytes=None)
-    assert differs(folder, what, options, replace(here, **machine)) == difference
+    folder.begin(what, ABOUT)
+    here = Machine(environment=ABOUT, versions=what.versions, reference="a", memory_bytes=None)
+    found = differs(folder, what, options, replace(here, **machine))
+    assert found.startswith(difference) and bool(found) == bool(difference)

@@ -1,12 +1,17 @@
 """The two programs print the same bytes for any arguments, and the three methods agree."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
+from harness.case import Case, Shape
+from harness.measure.contract import arguments as words_of
+from tests import sweeps
 from tests.programs import METHODS, Ended, Program, ended, run_in_process
 
 LARGEST_SEED = 2**64 - 1
@@ -20,38 +25,6 @@ SAME_ON_EVERY_MACHINE = settings(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    """Everything on the command line but the method and the threads."""
-
-    layers: list[int]
-    """Layer sizes, input first."""
-    seed: int = 1
-    """Seed of the random stream."""
-    samples: int = 1
-    """Training samples."""
-    epochs: int = 2
-    """Passes over the samples."""
-    step: float = 0.1
-    """h of the central difference."""
-    learning_rate: float = 0.01
-    """Factor on the gradient."""
-    low: float = 0.0
-    """Least input."""
-    high: float = 1.0
-    """Greatest input."""
-
-    def words(self) -> list[str]:
-        """Return the command line, numbers as `repr` writes them: -1e-05 and the like."""
-        return [
-            *("--seed", str(self.seed), "--samples", str(self.samples)),
-            *("--epochs", str(self.epochs), "--step", repr(self.step)),
-            *("--learning-rate", repr(self.learning_rate)),
-            *("--low", repr(self.low), "--high", repr(self.high)),
-            *map(str, self.layers),
-        ]
-
-
 ANY_RANGE = (
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2)
     | st.sampled_from([[0.0, 1.0], [-1.0, 1.0], [-1e-05, 1e-05], [-1e308, 1e308], [0.0, 0.0]])
@@ -60,16 +33,18 @@ ANY_RANGE = (
 SEEDS = st.integers(0, LARGEST_SEED) | st.sampled_from(
     [0, 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, LARGEST_SEED]
 )
-LAYERS = st.lists(st.integers(1, 12), min_size=2, max_size=5)
+SHAPES = st.lists(st.integers(1, 12), min_size=2, max_size=5).map(lambda layers: Shape(tuple(layers)))
+CASE = partial(Case, method="naive")
+"""Every method is run: it makes no difference which one a case names."""
 
 
 @st.composite
-def any_arguments(draw: st.DrawFn) -> Arguments:
+def any_arguments(draw: st.DrawFn) -> Case:
     """Draw from all that the programs take, as far as it is computed in little time."""
     low, high = draw(ANY_RANGE)
     positive = st.floats(min_value=0.0, exclude_min=True, allow_infinity=False)
-    return Arguments(
-        layers=draw(LAYERS),
+    return CASE(
+        shape=draw(SHAPES),
         seed=draw(SEEDS),
         samples=draw(st.integers(1, 4)),
         epochs=draw(st.integers(0, 3)),
@@ -81,11 +56,11 @@ def any_arguments(draw: st.DrawFn) -> Arguments:
 
 
 @st.composite
-def moderate_arguments(draw: st.DrawFn) -> Arguments:
+def moderate_arguments(draw: st.DrawFn) -> Case:
     """Draw what a careful user would: nothing here is near the limits of a float."""
     low, high = sorted(draw(st.lists(st.floats(-2.0, 2.0), min_size=2, max_size=2)))
-    return Arguments(
-        layers=draw(LAYERS),
+    return CASE(
+        shape=draw(SHAPES),
         seed=draw(SEEDS),
         samples=draw(st.integers(1, 5)),
         epochs=draw(st.integers(1, 3)),
@@ -96,13 +71,11 @@ def moderate_arguments(draw: st.DrawFn) -> Arguments:
     )
 
 
-def run_all(rust: Program, arguments: Arguments, threads: int = 1) -> dict[tuple[str, str], Ended]:
+def run_all(rust: Program, arguments: Case, threads: int = 1) -> dict[tuple[str, str], Ended]:
     """Run every method of both programs, Rust's with ``threads``."""
-    words = arguments.words()
-    processes = {
-        method: rust.start("--threads", str(threads), "--method", method, *words) for method in METHODS
-    }
-    ends = {("python", method): run_in_process("--method", method, *words) for method in METHODS}
+    words = {method: words_of(replace(arguments, method=method)) for method in METHODS}
+    processes = {method: rust.start("--threads", str(threads), *words[method]) for method in METHODS}
+    ends = {("python", method): run_in_process(*words[method]) for method in METHODS}
     ends |= {("rust", method): ended(process) for method, process in processes.items()}
     for key, end in ends.items():
         assert end.status == 0, (key, end.err)
@@ -116,11 +89,15 @@ def assert_same_bytes(ends: dict[tuple[str, str], Ended]) -> None:
     assert ends["python", "incremental"].out == ends["python", "naive"].out
 
 
-DIVERGES = Arguments(layers=[2, 1], learning_rate=1e155, epochs=4)
+def given_case(layers: str, *, samples: int = 1, epochs: int = 2, seed: int = 1, **others: Any) -> Case:
+    return replace(sweeps.case(layers, samples=samples, epochs=epochs, seed=seed), **others)
+
+
+DIVERGES = given_case("2-1", learning_rate=1e155, epochs=4)
 """One update makes the loss infinite, later ones make it nan."""
-DIVERGES_BY_EXACT_GRADIENT = Arguments(layers=[3, 2, 1], samples=3, learning_rate=10.0, epochs=10)
-INFINITE_FROM_THE_START = Arguments(layers=[3, 2], low=1e300, high=1e301)
-INFINITE_RANGE = Arguments(layers=[2, 3, 1], low=-1e308, high=1e308)
+DIVERGES_BY_EXACT_GRADIENT = given_case("3-2-1", samples=3, learning_rate=10.0, epochs=10)
+INFINITE_FROM_THE_START = given_case("3-2", low=1e300, high=1e301)
+INFINITE_RANGE = given_case("2-3-1", low=-1e308, high=1e308)
 
 
 @settings(SAME_ON_EVERY_MACHINE, max_examples=60)
@@ -129,10 +106,10 @@ INFINITE_RANGE = Arguments(layers=[2, 3, 1], low=-1e308, high=1e308)
 @example(arguments=DIVERGES_BY_EXACT_GRADIENT, threads=2)
 @example(arguments=INFINITE_FROM_THE_START, threads=3)
 @example(arguments=INFINITE_RANGE, threads=4)
-@example(arguments=Arguments(layers=[12] * 5, seed=LARGEST_SEED, low=-1e-05), threads=4)
-@example(arguments=Arguments(layers=[1, 1], step=5e-324), threads=1)
-@example(arguments=Arguments(layers=[1, 1], step=1.7976931348623157e308), threads=1)
-def test_both_programs_print_the_same_bytes(rust: Program, arguments: Arguments, threads: int) -> None:
+@example(arguments=given_case("12-12-12-12-12", seed=LARGEST_SEED, low=-1e-05), threads=4)
+@example(arguments=given_case("1-1", step=5e-324), threads=1)
+@example(arguments=given_case("1-1", step=1.7976931348623157e308), threads=1)
+def test_both_programs_print_the_same_bytes(rust: Program, arguments: Case, threads: int) -> None:
     ends = run_all(rust, arguments, threads)
     for end in ends.values():
         event(f"finite: {all(map(math.isfinite, [end.initial_loss, *end.losses]))}")
@@ -151,7 +128,7 @@ def test_a_run_that_reaches_inf_and_then_nan_is_the_same_in_both_programs(rust: 
 
 @settings(SAME_ON_EVERY_MACHINE, max_examples=40)
 @given(arguments=moderate_arguments())
-def test_backprop_agrees_with_the_central_difference(rust: Program, arguments: Arguments) -> None:
+def test_backprop_agrees_with_the_central_difference(rust: Program, arguments: Case) -> None:
     """The difference has no truncation error, so that only rounding separates the two.
 
     A slope's error is some units in the last place of the two losses, divided by 2h. Where the loss
@@ -168,7 +145,7 @@ def test_backprop_agrees_with_the_central_difference(rust: Program, arguments: A
 
 def test_any_number_of_threads_gives_the_same_bytes(rust: Program) -> None:
     for method in METHODS:
-        words = ["--method", method, *Arguments(layers=[12, 7, 3], samples=5, epochs=4).words()]
+        words = words_of(sweeps.case("12-7-3", method, samples=5, epochs=4))
         expected = rust.run(*words)
         assert expected.status == 0
         for threads in (2, 3, 4, 7, 64, LARGEST_SEED):

@@ -207,14 +207,14 @@ BEHAVIOURS: dict[str, Callable[[Request, str], None]] = {
 }
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Behave."""
-    name, _, value = sys.argv[1].partition(":")
-    if sys.argv[2:] == ["--version"]:
+    name, _, value = words[0].partition(":")
+    if words[1:] == ["--version"]:
         sys.stdout.write(f"fake {name}\n")
     else:
-        BEHAVIOURS[name](Request(sys.argv[2:]), value)
+        BEHAVIOURS[name](Request(words[1:]), value)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
