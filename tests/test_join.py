@@ -143,5 +143,13 @@ def test_an_unfinished_sweep_is_named_and_a_folder_given_twice_refused(
     assert cli.main([*words, str(b.path)]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if "unfinished" in line]
     assert notes == [f"note: {a.path}: unfinished: 6 of 12 runs"]
-    assert cli.main([*words, str(a.path), str(a.path)]) == 2
+    assert cli.main([*words, str(a.path)]) == 2
     assert "takes one folder a machine" in capsys.readouterr().err
+
+
+def test_machines_without_a_single_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [machine(tmp_path, name, rows(50.0)[:3]) for name in "ab"]
+    assert (
+        cli.main(["join", "--results", str(tmp_path / "results"), *(str(one.path) for one in folders)]) == 0
+    )
+    assert "nothing can be said about machines in general" in capsys.readouterr().out

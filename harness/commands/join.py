@@ -35,6 +35,9 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if len(arguments.folders) == 1 and (found := folders_in(into)):
         return join(found, into, terminal)
     folders = [archive.find(word) for word in arguments.folders]
+    paths = [folder.path.resolve() for folder in folders]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise UsageError(f"join: got {twice} twice, takes one folder a machine")
     with archive.locked():
         into = archive.path / MACHINES / archive.new_name()
         into.mkdir(parents=True)
@@ -99,7 +102,4 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
 def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
     """Return a machine's name, with its folder's if another machine has the same."""
     host = str(results.environment.get("host") or folder.name)
-    for name in (host, f"{host} ({folder.name})"):
-        if name not in taken:
-            return name
-    raise UsageError(f"join: got {folder.path} twice, takes one folder a machine")
+    return f"{host} ({folder.path})" if host in taken else host

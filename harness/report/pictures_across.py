@@ -108,7 +108,7 @@ def _band(axes: Axes, mean: pd.DataFrame) -> None:
     """Draw the mean over machines as a band, and at a single size as a broad bar."""
     if len(mean) == 1:
         error_bars(axes, mean["neurons"], mean, RATIO, color=GREY, elinewidth=6, alpha=0.4)
-    else:
+    elif len(mean):
         axes.fill_between(mean["neurons"], mean["low"], mean["high"], color=GREY, alpha=0.2, linewidth=0)
 
 
