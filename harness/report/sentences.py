@@ -121,8 +121,7 @@ def noise(results: Results) -> str:
     if stolen >= _MUCH_STOLEN:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
     if word == "quiet":
-        ratios = compared(results)
-        if (ratios["verdict"][ratios["measure"] != "cpu"] == "cannot tell").any():
+        if (compared(results)["verdict"] == "cannot tell").any():
             parts.append("a larger --budget would narrow the inconclusive intervals")
     elif stolen >= _MUCH_STOLEN:
         parts.append("try a quieter hour, or a machine of its own")
