@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.archive import PREDICTED, Archive
-from harness.case import Shape
+from harness.case import ARTICLE_RUN, Shape
 from harness.commands.arguments import (
     add_cases,
     add_contenders,
@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help=what)
     add_numbers(
         parser,
-        samples=(100, "samples"),
-        epochs=(100, "epochs"),
+        samples=(ARTICLE_RUN.samples, "samples"),
+        epochs=(ARTICLE_RUN.epochs, "epochs"),
         budget_s=(100, "seconds of a sweep of a check, of which each contender has two for itself"),
         rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
     )

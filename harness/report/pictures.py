@@ -189,7 +189,6 @@ def _dodge(place: int, count: int) -> float:
 def speedup(results: Results, footer: str) -> Figure:
     """Speedup against neurons with intervals, a panel per method; training and whole process."""
     found, styles = compared(results), styles_of(results.contenders)
-    found = found[found["measure"] != "cpu"]
     lanes = dict.fromkeys(zip(found["contender"], found["measure"], strict=True))
     wrong = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] == 0)]
     wrong = wrong[wrong["verdict"] != "cannot tell"].drop_duplicates("contender")

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.across.history import short_commit
 from harness.analysis.article import PARTS
-from harness.case import ARTICLE, METHODS
+from harness.case import ARTICLE_RUN, METHODS
 from harness.digits import duration
 from harness.report.style import (
     GREY,
@@ -203,7 +203,8 @@ def parts(table: pd.DataFrame) -> Figure:
     beside = 0.35 + 0.085 * table["contender"].str.len().max()
     colours = dict(zip(PARTS, shades(len(PARTS)), strict=True))
     figure, panels = by_method(
-        f"Where the time of the article's run goes ({ARTICLE}, 100 samples, 100 epochs)",
+        f"Where the time of the article's run goes ({ARTICLE_RUN.shape}, {ARTICLE_RUN.samples} samples,"
+        f" {ARTICLE_RUN.epochs} epochs)",
         "",
         table,
         sharey=False,
