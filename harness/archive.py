@@ -79,7 +79,9 @@ class Archive:
                 return sweeps[-1 - back]
             if not sweeps:
                 raise ResultsError(f"{self.path}: has no sweep; run make bench first")
-            raise UsageError(f"sweep: got {word!r}, but {self.path} has only {len(sweeps)} sweeps")
+            raise UsageError(
+                f"sweep: got {word!r}, but {self.path} has no more than {len(sweeps)}; measure again with bench --fresh"
+            )
         found = [sweep for sweep in sweeps if word and sweep.name.startswith(word)]
         if len(found) == 1:
             return found[0]

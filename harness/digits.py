@@ -48,11 +48,11 @@ def between(low: float, high: float) -> str:
 
 
 def plus_minus(low: float, high: float) -> str:
-    """Write half the width of an interval on a logarithmic axis: ±4.5%, or ±2.30x."""
+    """Write half the width of an interval on a logarithmic axis: ±4.5%, or from a quarter on x/÷1.30."""
     if not low > 0.0:
         return "±?"
     factor = math.sqrt(high / low)
-    if factor >= 1.995:
-        return f"±{times(factor)}"
     percent = (factor - 1.0) * 100.0
+    if percent >= 24.5:
+        return f"x/÷{three_digits(factor)}"
     return f"±{percent:.0f}%" if percent >= 9.95 else f"±{percent:.1f}%"

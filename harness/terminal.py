@@ -31,6 +31,7 @@ from harness.table import Cell, Table, seconds, words
 
 _HEAD = 9
 """A heading has at least so many characters in a line."""
+_NARROWEST = 80
 _WIDE = 120
 """Columns from which on tables have whole intervals. What goes into a file has 80, or what COLUMNS says."""
 
@@ -55,7 +56,11 @@ class Terminal:
             if isinstance(part, Table):
                 if part.rows:
                     self._out.print(part.caption, style="italic", markup=False)
-                    self._out.print(_grid(part, is_wide=self._out.width >= _WIDE))
+                    width = self._out.width
+                    # In a narrower terminal lines are wrapped, and no column is lost.
+                    self._out.width = max(width, _NARROWEST)
+                    self._out.print(_grid(part, is_wide=width >= _WIDE))
+                    self._out.width = width
             elif part:
                 self._out.print(part, markup=False, soft_wrap=not self._out.is_terminal)
 

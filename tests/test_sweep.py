@@ -331,7 +331,7 @@ ABOUT = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
     [
         (None, {}, ""),
         (Options(rounds=2), {}, ""),
-        (Options(rounds=3), {}, "it was started with other options; --resume finishes it with those"),
+        (Options(rounds=3), {}, "it was started with other options; --resume would have finished it"),
         (
             None,
             {"versions": {"a": "2.0", "b": "1.0"}},

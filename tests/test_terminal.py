@@ -179,7 +179,7 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
     assert screen.words() == [
         # Of 3 * 4 and 7 * 4 runs 17 were made, and 2 and 3 of those that failed are spared.
         "unfinished: 22 of 40 runs",
-        "Time of a training step; times as fast as python",
+        "Time of a training step; times as fast as python, with 95% intervals",
         "shape contender step training process losses",
         "naive",
         "10-5-1 python 900 ms identical",
@@ -237,7 +237,7 @@ def test_two_contenders_have_a_row_a_case(tmp_path: Path) -> None:
     assert screen.words()[:9] == [
         # Of 12, 12 and 4 runs; of 11 made one failed, for which 3 and 2 are spared.
         "unfinished: 16 of 28 runs",
-        "Time of a training step; times as fast as python",
+        "Time of a training step; times as fast as python, with 95% intervals",
         "shape python rust rust, training rust, process losses",
         "naive",
         f"10-5-1 900 ms 20.0 ms {ratio} {process} identical",
@@ -375,7 +375,7 @@ def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     for line in (
         "; [red]a runs twice a round",
         "with [red]a, [/]b",
-        "times as fast as [red]a\n",
+        "times as fast as [red]a, with",
         "[/]b,",
         "10-5-1  900 ms  20.0 ms  ",
         "[/]b trains 10-5-1 (naive) 45.0 times as fast as [red]a ",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.results import understand
-from harness.case import Shape
+from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured
 from harness.records import SweepFolder
 from harness.rows import Made, Row
@@ -42,9 +42,10 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
 
 
 def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
-    controlled = next((row.run.case for row in rows if row.run.control), None)
-    if not controlled:
+    cases = {row.run.case.shape: row.run.case for row in reversed(rows) if row.run.control}
+    if not cases:
         return math.nan
+    controlled = cases.get(ARTICLE, min(cases.values(), key=lambda case: case.shape.size))
     try:
         lines = understand(sweep, only=(controlled.method, controlled.shape), rows=rows).speedups
     except NothingMeasured:

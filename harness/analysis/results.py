@@ -166,7 +166,9 @@ def understand(
         rows = [row for row in rows if (row.run.case.method, row.run.case.shape) == only]
         plan = plan.only(*only) if plan else None
     if not any(row.status in WITH_LOSSES and not (row.run.warm_up or row.run.control) for row in rows):
-        raise NothingMeasured(f"{folder.path}: no timed run has ended well yet, so there is nothing to show")
+        raise NothingMeasured(
+            f"{folder.path}: no timed run has ended well yet, so there is nothing to show; run bench again"
+        )
     planned = plan.versions if plan else ()
     contenders = tuple(dict.fromkeys([*planned, *(row.run.contender for row in rows)]))
     if reference is None:

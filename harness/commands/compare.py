@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     table = comparison.compare(before, after, arguments.fail_slower or 0.0)
     for line in comparison.differences(before, after):
         terminal.note(line)
-    what = f"{after.path.name} against {before.path.name}, with {before.reference} as the yardstick"
+    what = f"{after.sweep} against {before.sweep}, with {before.reference} as the yardstick"
     return _judged(arguments, terminal, table, what)
 
 

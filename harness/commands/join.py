@@ -1,7 +1,7 @@
 """Join the sweeps of several machines: one table, one picture, and what they say together."""
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,11 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
         for folder in folders:
             results = _understood(folder, terminal)
             if results is not None:
-                found[_name(results, folder, found)] = results
+                name = str(results.environment.get("host") or folder.name)
+                if name in found:
+                    terminal.note(f"{folder.path} is of {name} as well, and counts as a machine of its own")
+                    name = f"{name} ({folder.path})"
+                found[name] = results
                 if folder.path.parent == into:
                     write_tables(folder, results)
         table = machines.joined(found)
@@ -97,9 +101,3 @@ def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
         terminal.note(f"{folder.path}: all that it had was measured anew elsewhere, and counts there")
         return None
     return results
-
-
-def _name(results: "Results", folder: SweepFolder, taken: Collection[str]) -> str:
-    """Return a machine's name, with its folder's if another machine has the same."""
-    host = str(results.environment.get("host") or folder.name)
-    return f"{host} ({folder.path})" if host in taken else host

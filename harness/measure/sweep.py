@@ -13,7 +13,7 @@ from harness.plan import Options, Plan, Run
 from harness.records import RUNS, LossKey, SweepFolder
 from harness.rows import Made, Row
 
-OTHER_OPTIONS = "it was started with other options; --resume finishes it with those"
+OTHER_OPTIONS = "it was started with other options; --resume would have finished it"
 
 
 class Progress(Made):

@@ -207,9 +207,8 @@ def speedup(results: Results, footer: str) -> Figure:
             look = {**styles[contender], "fillstyle": "none" if measure == "process" else "full"}
             aside = group["neurons"] * _dodge(place, len(lanes))
             error_bars(axes, aside, group, RATIO, linestyle=LINES[method], **look)
-        floors = own["floor"][own["measure"] == "training"].dropna()
-        if len(floors):
-            axes.set_title(f"{method} (floor: up to {times(floors.max())})")
+        if own["floor"].notna().any():
+            axes.set_title(f"{method} (floor: up to {times(own['floor'].max())})")
         if own["ratio"].min() < 2.0:
             axes.axhline(1.0, color="black", linewidth=0.8)
         against_neurons(axes, own["neurons"])
@@ -228,7 +227,7 @@ def methods(results: Results, footer: str) -> Figure:
     columns = math.ceil(len(shapes) / rows)
     figure, grid = framed(
         "Language and algorithm: median time of a training step, by shape and method\n"
-        "(each line begins at the fastest of its method; beside its end: times as long)"
+        "(each line begins at the fastest of its method; beside its end: the ratio of the medians)"
         f"{_agreeing(results)}",
         footer,
         (rows, columns),

@@ -12,6 +12,7 @@ from harness.across.predictions import median_error
 from harness.across.selfcheck import SEEN
 from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.results import LEFT_OUT, Results
+from harness.archive import SWEEPS
 from harness.case import example
 from harness.digits import MARKS, MEANINGS, between, duration, three_digits, times
 from harness.rows import FAILED
@@ -25,7 +26,9 @@ def rivals(results: Results) -> Iterator[str]:
     for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
         name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
         if np.isnan(one["training_ratio"]):
-            reason = _REASONS.get(verdict, verdict)
+            became = results.standings[results.standings["contender"] == reference]
+            status = became.loc[became["layers"] == one["layers"], "status"].iloc[0]
+            reason = _REASONS.get(verdict, verdict) if status == "ok" else f"{reference}: {status}"
             yield f"{name} cannot be compared with {reference} at {where}: {reason}."
         else:
             training = _times_as_fast(one, "training", f"as fast as {reference}", "95% interval ")
@@ -76,7 +79,8 @@ def compared(results: Results) -> pd.DataFrame:
 
 def answer(results: Results) -> tuple[str, ...]:
     """Return a sentence for each rival, and last what they rest on and where to read on."""
-    return *rivals(results), f"{evidence(results)} Tables: {results.path}; pictures: make plot"
+    plot = "make plot" if results.path.parent.name == SWEEPS else f"make plot ARGS={results.path}"
+    return *rivals(results), f"{evidence(results)} Tables: {results.path}; pictures: {plot}"
 
 
 def rounds(results: Results) -> str:

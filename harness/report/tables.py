@@ -39,7 +39,7 @@ def outcomes(results: Results) -> Table:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
         columns[measure] = estimate(times, *fields)
     columns["losses"] = prose("losses")
-    caption = f"Time of a training step; times as fast as {results.reference}"
+    caption = f"Time of a training step; times as fast as {results.reference}, with 95% intervals"
     became = results.standings
     is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
     lines = [{**one, "losses": _losses(one)} for one in became[is_asked].to_dict("records")]
@@ -132,7 +132,7 @@ def instead(results: Results) -> Iterator[Table]:
                 row["losses"] = "agree"
         columns = {
             f"times {name}'s step": named("contender"),
-            **{shape: words(shape, wide=True) for shape in shapes},
+            **{shape: words(shape, wide=shape != shapes[-1]) for shape in shapes},
             "start-up": seconds("startup_s"),
             "compiling": seconds("compile_s"),
             f"beats {results.reference} from": whole("beats_from"),
