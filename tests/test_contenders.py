@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.case import METHODS
-from harness.errors import ManifestError, UsageError
+from harness.errors import ManifestError
 from harness.measure import contenders, runner
 from harness.measure.contenders import Contender, load_manifest, probe, select
 from harness.measure.contract import arguments
-from harness.measure.environment import look_around
 from tests import fakes
 
 GOOD = """
@@ -24,8 +23,6 @@ command = ["{python}", "a.py"]
 version = ["{python}", "-V"]
 methods = ["naive"]
 """
-
-
 NAMES = "takes up to 60 printable characters without / and \\, the first none of = + - @ and no space"
 
 
@@ -95,24 +92,14 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
             (GOOD.replace(key, f"# {key}"), f"contender 'a': has no '{key}'")
             for key in ("command", "version", "methods")
         ),
-        (GOOD.replace('command = ["{python}", "a.py"]', ""), "contender 'a': has no 'command'"),
-        (GOOD.replace('name = "a"', ""), "contender[0]: has no 'name'"),
-        (GOOD.replace('version = ["{python}", "-V"]', ""), "contender 'a': has no 'version'"),
-        (GOOD.replace('methods = ["naive"]', ""), "contender 'a': has no 'methods'"),
         (GOOD + GOOD, "'a' and 'a' are too alike; rename one"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
         ("reference = 3\n" + GOOD, "reference: got 3, takes a text"),
         ("reference = []\n" + GOOD, "reference: got [], takes a text"),
         ('reference = ""\n' + GOOD, "reference is '', takes one of a"),
         (GOOD.replace('"a"', "1"), "contender[0].name: got 1, takes a text"),
-        (
-            GOOD.replace('"a"', '""'),
-            f"contender '': name is '', {NAMES}",
-        ),
-        (
-            GOOD.replace('"a"', '"a\\nb"'),
-            f"contender 'a\\nb': name is 'a\\nb', {NAMES}",
-        ),
+        (GOOD.replace('"a"', '""'), f"contender '': name is '', {NAMES}"),
+        (GOOD.replace('"a"', '"a\\nb"'), f"contender 'a\\nb': name is 'a\\nb', {NAMES}"),
         (GOOD.replace('["naive"]', '"naive"'), "contender 'a'.methods: got 'naive', takes a list"),
         (
             GOOD.replace('["naive"]', "[]"),
@@ -121,18 +108,6 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         (
             GOOD.replace('["naive"]', '["naive", "magic"]'),
             "contender 'a': methods is ('naive', 'magic'), takes some of naive, incremental, backprop",
-        ),
-        (
-            GOOD.replace('["{python}", "a.py"]', '"./a"'),
-            "contender 'a'.command: got './a', takes a list",
-        ),
-        (
-            GOOD.replace('["{python}", "a.py"]', '["./a", 1]'),
-            "contender 'a'.command[1]: got 1, takes a text",
-        ),
-        (
-            GOOD.replace("a.py", "a\\u0000.py"),
-            "contender 'a'.command[1]: got 'a\\x00.py', takes a text",
         ),
         (GOOD.replace('["{python}", "a.py"]', '"./a"'), "contender 'a'.command: got './a', takes a list"),
         (GOOD.replace('"a.py"', "1"), "contender 'a'.command[1]: got 1, takes a text"),
@@ -211,19 +186,12 @@ def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -
     assert missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
-def test_nobody_is_there() -> None:
-    with pytest.raises(UsageError, match=r"no contender can be run \(a: /nowhere/a: cannot be started: "):
-        look_around([with_version("a", "/nowhere/a")])
-
-
 @pytest.mark.parametrize(
     ("one", "other"), [("rust", "Rust"), ("a b", "ab"), ("a", "a "), ("\u00e9", "e\u0301"), ("\ufb01", "fi")]
 )
 def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str, other: str) -> None:
-    text = GOOD.replace('"a"', json.dumps(one, ensure_ascii=False)) + GOOD.replace(
-        '"a"', json.dumps(other, ensure_ascii=False)
-    )
-    assert "are too alike; rename one" in refusal(tmp_path, text)
+    both = (GOOD.replace('"a"', json.dumps(name, ensure_ascii=False)) for name in (one, other))
+    assert "are too alike; rename one" in refusal(tmp_path, "".join(both))
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
