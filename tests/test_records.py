@@ -191,6 +191,9 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         (tmp_path / RUNS).write_text(",".join(rest) + "\n", encoding="utf-8")
         with pytest.raises(ResultsError, match=f"has no column {missing!r}; restore or remove the file$"):
             folder.rows()
+    (tmp_path / RUNS).write_text(",".join([*order, "colour"]) + "\n", encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"has two columns of one name; restore or remove the file$"):
+        folder.rows()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,6 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         ("training_s", "inf", "training_s is inf, takes seconds of at least 0"),
         ("training_s", "1,5", "does not have 35 cells"),
         ("training_s", "1 s", "training_s is '1 s', takes a number or nothing"),
-        ("neurons", "7.0", "neurons is '7.0', but rust naive 4-2-1, round 1 has 7"),
         ("neurons", "8", "neurons is '8', but rust naive 4-2-1, round 1 has 7"),
         ("peak_memory_bytes", "4 MB", "peak_memory_bytes is '4 MB', takes an integer or nothing"),
         ("warm_up", "maybe", "warm_up is 'maybe', but rust naive 4-2-1, round 1 has no"),
@@ -214,9 +216,7 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         ("samples", "0", "samples is 0, takes an integer from 1 to 2^64 - 1"),
         ("samples", "9" * 400, f"samples is '{'9' * 56}..., takes an integer"),
         ("epochs", "1e20", "epochs is '1e20', takes an integer"),
-        ("epochs", "-3", "epochs is '-3', takes an integer"),
         ("layers", "4-2-1-\0", "layers is '4-2-1-\\x00', takes a shape such as 10-5-1"),
-        ("layers", "", "layers is '', takes a shape such as 10-5-1"),
         ("step", "inf", "step is inf, takes a finite number above 0"),
         ("training_s", "", "training_s is empty or zero, and the status is ok"),
         ("training_s", "0.0", "training_s is empty or zero, and the status is ok"),
@@ -232,12 +232,6 @@ def test_a_row_edited_into_nonsense(tmp_path: Path, column: str, cell: str, mess
     with pytest.raises(ResultsError) as caught:
         folder.rows()
     assert str(caught.value) == f"{tmp_path / RUNS}, line 3: {message}; restore or remove the line"
-
-
-def test_columns_of_the_same_name(tmp_path: Path) -> None:
-    (tmp_path / RUNS).write_text(",".join([*COLUMNS, "wall_s"]) + "\n", encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"has two columns of one name; restore or remove the file$"):
-        SweepFolder(tmp_path).rows()
 
 
 def test_a_cell_of_endless_length(tmp_path: Path) -> None:
@@ -272,9 +266,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     for name in (RUNS, ".a.new", f"{RUNS}.half"):
         (tmp_path / name).symlink_to(victim)
     folder = SweepFolder(tmp_path)
-    with pytest.raises(
-        ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"
-    ):
+    with pytest.raises(ResultsError, match=r"csv: cannot be written: Too many levels of symbolic links;"):
         folder.append_row(sweeps.row())
     (tmp_path / RUNS).unlink()
     folder.append_row(sweeps.row())

@@ -87,25 +87,11 @@ def test_losses_have_a_line_per_epoch(tmp_path: Path) -> None:
     assert understood(tmp_path / "none", pairs([(1.0, 1.0)])).losses.empty
 
 
-def test_contenders_come_in_the_plan_s_order_and_runs_as_they_were_made(tmp_path: Path) -> None:
-    rows = [row("b", 1), row("a", 1), row("c", 1), row("a", 2), row("b", 2)]
-    runs = understood(tmp_path, rows, plan(["c", "b", "a"], control=False)).runs
-    assert [*zip(runs["contender"], runs["round"], strict=True)] == [
-        *(("c", 1), ("b", 1), ("b", 2), ("a", 1), ("a", 2))
-    ]
-
-
 def test_standings_have_a_line_per_case_and_contender(tmp_path: Path) -> None:
     rows = [*pairs([(4.0, 1.0), (8.0, 1.0), (2.0, 1.0)]), *controls(SMALL, (2.0,) * 3), failure("go", 0)]
     rows += [mismatch("late", number) for number in (1, 2)]
     results = understood(tmp_path, rows, plan(["python", "rust", "go", "late", "absent"]))
     table = results.standings
-    assert list(table.columns) == [
-        *("method", "layers", "neurons", "parameters", "multiply_adds", "contender"),
-        *("status", "with_losses", "differing", "parity", "failure", "step_s", "step_low", "step_high"),
-        *("training_ratio", "training_low", "training_high", "training_floor", "training_verdict"),
-        *("process_ratio", "process_low", "process_high", "process_floor", "process_verdict"),
-    ]
     assert table["contender"].tolist() == list(results.contenders)
     assert table["status"].tolist() == ["ok", "ok", "crash", "mismatch", "not run"]
     python, rust, go, late, absent = table.to_dict("records")
@@ -315,9 +301,7 @@ def test_nobody_who_was_asked_for_vanishes(tmp_path: Path) -> None:
         *(["backprop", "10-5-1", name, "left out", ""] for name in names),
     ]
     # A line for each rival that was to be run, with the reason for which it has no ratio.
-    first = results.speedups[
-        (results.speedups["layers"] == "4-2-1") & (results.speedups["measure"] == "training")
-    ]
+    first = results.speedups.query("layers == '4-2-1' and measure == 'training'")
     assert [*zip(first["contender"], first["verdict"], strict=True)] == [
         *(("crashed", "crash"), ("later", "cannot tell"), ("warm", "not run")),
         *(("asleep", "paused"), ("absent", "not run")),
@@ -377,9 +361,7 @@ def test_nothing_measured(tmp_path: Path, rows: list[Row]) -> None:
     folder = write(tmp_path, rows)
     with pytest.raises(NothingMeasured) as caught:
         understand(folder)
-    assert str(caught.value) == (
-        f"{folder.path}: no timed run has ended well yet, so there is nothing to show"
-    )
+    assert str(caught.value) == f"{folder.path}: no timed run has ended well yet, so there is nothing to show"
 
 
 def test_cut_offs_are_the_first_failure_of_each_case(tmp_path: Path) -> None:
