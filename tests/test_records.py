@@ -40,19 +40,12 @@ rows = st.builds(
     status=st.sampled_from(("ok", "mismatch")),
     wall_s=seconds,
     training_s=seconds.filter(bool),
-    user_s=seconds,
-    system_s=seconds,
-    peak_memory_bytes=st.none() | counts,
-    involuntary_switches=st.none() | counts,
     stolen_s=st.none() | st.floats(0.0, 1e6),
-    initial_loss=st.none() | st.floats(allow_nan=False),
-    final_loss=st.none() | st.floats(allow_nan=False),
-    parity=words,
-    error=words,
-    started_utc=words,
-    host=words,
-    version=words,
     threads=counts,
+    **dict.fromkeys(("user_s", "system_s"), seconds),
+    **dict.fromkeys(("peak_memory_bytes", "involuntary_switches"), st.none() | counts),
+    **dict.fromkeys(("initial_loss", "final_loss"), st.none() | st.floats(allow_nan=False)),
+    **dict.fromkeys(("parity", "error", "started_utc", "host", "version"), words),
 )
 rows |= rows.map(lambda row: replace(row, status="crash", training_s=None))
 
@@ -135,13 +128,7 @@ def test_a_row_cut_at_any_byte_is_set_aside_and_nothing_else(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"x" * 9000,
-        b"a,b\n1,2",
-        b"\xff\xfe\n",
-        b"\x89PNG\r\n",
-        ",".join(COLUMNS).encode() + b"\r" + b"s" * 100 + b"\r",
-    ],
+    [b"x" * 9000, b"a,b\n1,2", b"\xff\xfe\n", ",".join(COLUMNS).encode() + b"\r" + b"s" * 100 + b"\r"],
 )
 def test_a_file_that_is_no_table_is_refused_and_not_touched(tmp_path: Path, content: bytes) -> None:
     """Nine thousand bytes without a line break, say, or line ends of a kind that hides all rows."""
