@@ -97,13 +97,9 @@ class Crowd(Cluster):
 
     def __init__(self, *machines: Machine) -> None:
         self.machines = {machine.name: machine for machine in machines}
-        self.now_s = 0.0
+        self.waited_s = 0.0
         self.queue: list[tuple[str, Worker, Mapping[str, Any]]] = []
         self.asked = 0
-
-    def clock(self) -> float:
-        """Return the seconds that were spent waiting."""
-        return self.now_s
 
     def before(self, machine: Machine, request: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Return whether the machine answers."""
@@ -126,7 +122,7 @@ class Crowd(Cluster):
             if machine.is_up and worker == machine.worker:
                 del self.queue[place]
                 return [(ticket, machine.answer(request))] if self.before(machine, request) else []
-        self.now_s += timeout_s
+        self.waited_s += timeout_s
         return []
 
     def forget(self, tickets: Iterable[str]) -> None:
@@ -166,7 +162,7 @@ def carried_out(
         look={"contenders": []},
         advance=lambda *_: None,
         hand_over=hand_over if split else None,
-        clock=crowd.clock,
+        clock=lambda: crowd.waited_s,
     ).carry_out()
     return own
 
@@ -231,10 +227,6 @@ def test_killed_at_random_nothing_is_lost_and_nothing_doubled(tmp_path: Path, se
 @pytest.mark.parametrize("heard", range(1, 12))
 def test_a_client_that_is_killed_and_run_again(tmp_path: Path, heard: int) -> None:
     """The journal is ahead of the client by the rounds that were under way."""
-
-    class Killed(Exception):
-        pass
-
     what = plan(SMALL, LARGE)
     crowd = Crowd(Machine("a"), Machine("b"))
     left = iter(range(heard))
@@ -242,11 +234,11 @@ def test_a_client_that_is_killed_and_run_again(tmp_path: Path, heard: int) -> No
     def dies(machine: Machine, request: Mapping[str, Any]) -> bool:
         if next(left, None) is None:
             machine.answer(request)
-            raise Killed
+            raise KeyboardInterrupt
         return True
 
     crowd.before = dies  # type: ignore[method-assign]
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         carried_out(tmp_path, crowd, {"a": what, "b": what})
     carried_out(tmp_path, Crowd(*crowd.machines.values()), {"a": what, "b": what})
     for name in ("a", "b"):
@@ -272,7 +264,7 @@ def test_a_machine_that_does_not_return(tmp_path: Path) -> None:
     own = carried_out(tmp_path, crowd, {"a": what, "b": what})
     assert [lane.is_through for lane in own] == [True, False]
     assert own[1].failure == "is gone; the same command resumes its sweep when it is back"
-    assert crowd.now_s >= GRACE_S
+    assert crowd.waited_s >= GRACE_S
     assert keys(tmp_path, "b") == scheduled(what)[:4]
     crowd.machines["b"].restart()
     carried_out(tmp_path, Crowd(*crowd.machines.values()), {"a": what, "b": what})
