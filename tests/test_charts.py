@@ -372,6 +372,8 @@ def test_curves_of_losses(understood: Understood) -> None:
 def test_a_contender_has_one_look_and_a_method_one_line(picture: Picture, name: str) -> None:
     looks = {tuple(look.values()): who for who, look in style.styles_of(TEN).items()}
     assert len(looks) == len(TEN)
+    # What is no contender has no contender's colour.
+    assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
     figure = picture(name, "ten contenders")
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
     owners = {
@@ -388,10 +390,6 @@ def test_a_contender_has_one_look_and_a_method_one_line(picture: Picture, name: 
         if name in ("scaling", "speedup", "memory"):
             styled = {line.get_linestyle() for line in axes.lines if line.get_color() in style.COLOURS}
             assert styled - {"None"} == {style.LINES[method]}
-
-
-def test_what_is_no_contender_has_no_contenders_colour() -> None:
-    assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
 
 
 def test_several_machines(understood: Understood) -> None:
