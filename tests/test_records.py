@@ -19,7 +19,6 @@ from tests import fakes, sweeps
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))
 counts = st.integers(0, 2**64)
 seconds = st.floats(0.0, 1e9)
-numbers = st.floats(allow_nan=False, allow_infinity=False)
 cases = st.builds(
     Case,
     shape=st.just(fakes.case("4-2-1").shape),
@@ -159,16 +158,14 @@ def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
 def test_columns_are_read_by_name(tmp_path: Path) -> None:
     """Those of an older version that had fewer, of a newer one that has more, in any order."""
     row = sweeps.row()
-    texts = by_column(row)
+    texts = {**by_column(row), "colour": "red"}
     essential = (
         *("sweep", "contender", "control", "method", "layers", "samples", "epochs", "step", "learning_rate"),
         *("low", "high", "seed", "round", "position", "status", "wall_s", "training_s"),
     )
     order = [*reversed(essential), "colour"]
-    (tmp_path / RUNS).write_text(
-        ",".join(order) + "\n" + ",".join([*(texts[name] for name in reversed(essential)), "red"]) + "\n",
-        encoding="utf-8",
-    )
+    lines = [",".join(order), ",".join(texts[name] for name in order), ""]
+    (tmp_path / RUNS).write_text("\n".join(lines), encoding="utf-8")
     folder = SweepFolder(tmp_path)
     (read,) = folder.rows()
     assert read == Row(sweep=row.sweep, run=row.run, status="ok", wall_s=2.0, training_s=1.0)
