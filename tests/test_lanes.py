@@ -138,14 +138,9 @@ def lanes(path: Path, crowd: Crowd, plans: Mapping[str, Plan]) -> list[Lane]:
         if not folder.path.exists():
             folder.path.mkdir(parents=True)
             folder.begin(own, look(name)["machine"]["environment"])
-        machine = crowd.machines[name]
-        found.append(
-            Lane(
-                machine=name,
-                progress=Progress(folder.plan() or own, folder),
-                worker=machine.worker if machine.is_up else None,
-            )
-        )
+        machine, progress = crowd.machines[name], Progress(folder.plan() or own, folder)
+        worker = machine.worker if machine.is_up else None
+        found.append(Lane(machine=name, progress=progress, worker=worker))
     return found
 
 
