@@ -35,9 +35,7 @@ def test_spread_by_hand() -> None:
     assert all(math.isnan(one.pop(name)) for name in ("low", "high", "level", "lag1"))
     of_value = dict.fromkeys(("median", "minimum", "lower_quartile", "upper_quartile"), 3.0)
     assert one == {"n": 1, "effective_rounds": 1.0, "mad": 0.0, "outliers": 0, **of_value}
-
-
-def test_outliers_begin_beyond_three_and_a_half_sigma() -> None:
+    # Outliers begin beyond three and a half sigma.
     # 8 9 10 11 12 and x: with x above 12 the median is 10.5; distances 2.5 1.5 0.5 0.5 1.5 and x - 10.5,
     # MAD 1.5; 3.5 * 1.4826 * 1.5 = 7.78365, so an outlier is above 18.28365.
     for last, count in ((18.28, 0), (18.29, 1)):
@@ -116,7 +114,6 @@ def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Pat
     # Ratios 4/1, 6/2, 10/2: 4, 3, 5, median 4. The ratio of the medians would be 6/2 = 3.
     # Whole process: 4.5/1.5 = 3, 6.5/2.5 = 2.6, 10.5/2.5 = 4.2: median 3.
     table = understood(tmp_path, pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)])).speedups
-    # CPU: everybody takes 0.25 + 0.5 s.
     assert list(table["measure"]) == ["training", "process"]
     assert list(table["ratio"]) == [4.0, 3.0]
     interval = median_interval(np.array([4.0, 3.0, 5.0]))
@@ -125,8 +122,7 @@ def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Pat
     assert table[["contender", "reference", "control"]].to_numpy().tolist() == [["rust", "python", False]] * 2
     # Without a control the interval decides: of three rounds it is wide.
     assert table["floor"].isna().all()
-    expected = ["faster" if low > 1.0 else "cannot tell" for low in table["low"]]
-    assert list(table["verdict"]) == expected
+    assert list(table["verdict"]) == ["faster" if low > 1.0 else "cannot tell" for low in table["low"]]
     assert set(table["parity"]) == {"identical"}
     one = understood(tmp_path / "one round", pairs([(4.0, 1.0)])).speedups
     assert list(one["ratio"]) == [4.0, 3.0]
