@@ -128,11 +128,8 @@ def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> N
 def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> None:
     root = read(everything)
     check_page(root)
-    sections = [element.get("id") for element in root.iter("h2")]
-    assert sections == [
-        *("sure", "speedups", "algorithm", "growth", "claims", "predictions", "parts", "memory", "machine"),
-        "again",
-    ]
+    sections = " ".join(str(element.get("id")) for element in root.iter("h2"))
+    assert sections == "sure speedups algorithm growth claims predictions parts memory machine again"
     pictures = [element.get("id") for element in root.iter("img")]
     # The losses of that sweep were not kept.
     assert sorted(map(str, pictures)) == [
