@@ -453,9 +453,8 @@ def test_the_machines_at_80_columns() -> None:
 
 def test_of_many_machines_one_shape_is_shown() -> None:
     about: dict[str, object] = {"method": "naive", "contender": "rust", "measure": "training"}
-    about |= {"verdict": "faster", "spread": 1.0}
+    about |= {"verdict": "faster", "spread": 1.0, "floor": 1.0, "step_s": 1.0, "counts": "yes"}
     about |= {"ratio": 9.0, "low": 8.0, "high": 10.0, "least": 9.0, "most": 9.0, "machines": 9}
-    about |= {"floor": 1.0, "step_s": 1.0, "counts": "yes"}
     table = pd.DataFrame(
         {**about, "machine": f"m{number}", "layers": layers}
         for layers in ("4-2-1", "10-5-1")
