@@ -372,6 +372,8 @@ def test_curves_of_losses(understood: Understood) -> None:
 def test_a_contender_has_one_look_and_a_method_one_line(picture: Picture, name: str) -> None:
     looks = {tuple(look.values()): who for who, look in style.styles_of(TEN).items()}
     assert len(looks) == len(TEN)
+    # What is no contender has no contender's colour.
+    assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
     figure = picture(name, "ten contenders")
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
     owners = {
@@ -390,10 +392,6 @@ def test_a_contender_has_one_look_and_a_method_one_line(picture: Picture, name: 
             assert styled - {"None"} == {style.LINES[method]}
 
 
-def test_what_is_no_contender_has_no_contenders_colour() -> None:
-    assert not {to_hex(shade) for shade in style.shades(12)} & {colour.lower() for colour in style.COLOURS}
-
-
 def test_several_machines(understood: Understood) -> None:
     table = joined({"one": understood("two"), "other": understood("crashes")})
     table.loc[(table["counts"] == "yes").idxmax(), "counts"] = "noisy"
@@ -408,22 +406,14 @@ def test_several_machines(understood: Understood) -> None:
 
 
 def test_the_intervals_of_repeated_sweeps() -> None:
-    lines = [
-        {
-            "contender": name,
-            "reference": "a",
-            "measure": measure,
-            "true_ratio": true,
-            "low": true * (0.99 + shift),
-            "ratio": true * (1.0 + shift),
-            "high": true * (1.01 + shift),
-            "holds": abs(shift) < 0.01,
-        }
-        for name, true in (("b", 64.0), ("a +0%", 1.0), ("a +10%", 1.0 / 1.1))
-        for measure in ("training", "process", "cpu")
-        for shift in (0.0, 0.005, 0.02)
-    ]
-    figure = pictures_across.selfcheck(pd.DataFrame(lines))
+    trues = {"b": 64.0, "a +0%": 1.0, "a +10%": 1.0 / 1.1}
+    lines = product(trues, ("training", "process", "cpu"), (0.0, 0.005, 0.02))
+    table = pd.DataFrame(lines, columns=["contender", "measure", "shift"])
+    true, shift = table["contender"].map(trues), table.pop("shift")
+    ends = {"low": true * (0.99 + shift), "ratio": true * (1.0 + shift), "high": true * (1.01 + shift)}
+    figure = pictures_across.selfcheck(
+        table.assign(reference="a", true_ratio=true, holds=shift < 0.01, **ends)
+    )
     assert misplaced(figure) == []
     first, *_ = panels = [axes for axes in figure.axes if axes.get_title()]
     assert [axes.get_title().splitlines()[0] for axes in panels] == [
@@ -431,6 +421,6 @@ def test_the_intervals_of_repeated_sweeps() -> None:
     ]
     assert first.get_title().endswith("2 of 3 hold 64x")
     # In percent of the true ratio: the line of the truth, then an interval and a mark for each sweep.
-    ends = [np.asarray(line.get_xdata()).round(9).tolist() for line in first.lines]
-    assert ends == [[0.0, 0.0], [-1.0, 1.0], [0.0], [-0.5, 1.5], [0.5], [1.0, 3.0], [2.0]]
+    marks = [np.asarray(line.get_xdata()).round(9).tolist() for line in first.lines]
+    assert marks == [[0.0, 0.0], [-1.0, 1.0], [0.0], [-0.5, 1.5], [0.5], [1.0, 3.0], [2.0]]
     assert [line.get_color() for line in first.lines[-2:]] == ["black"] * 2

@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -58,11 +59,10 @@ def test_every_default_is_as_documented(run: Run) -> None:
     assert given_none.out == given_all.out
 
 
-OTHERS = ("backprop", "99", "99", "0.2", "0.02", "0.1", "1.1", "8")
-"""A value of each of these options that is not the default."""
-
-
-@pytest.mark.parametrize(("option", "value"), list(zip(VALUED, OTHERS, strict=True)))
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [*zip(VALUED, ("backprop", "99", "99", "0.2", "0.02", "0.1", "1.1", "8"), strict=True)],
+)
 def test_every_option_changes_the_losses_alike(rust: Program, option: str, value: str) -> None:
     """So that the test of the defaults shows something for each option."""
     words = ("--seed", "7", option, value, "2", "1")
@@ -163,9 +163,7 @@ def test_rust_writes_any_number_as_python_does(rust: Program) -> None:
 @pytest.mark.parametrize(
     ("words", "start"),
     [
-        ("--help", b"Usage: flatnet "),
         ("-h", b"Usage: flatnet "),
-        ("--version", b"flatnet 1.0.0"),
         ("3 --low 2 --help --version --seed=x 0", b"Usage: flatnet "),
         ("--version --help -x", b"flatnet 1.0.0"),
     ],
@@ -181,14 +179,9 @@ def test_the_first_of_help_and_version_wins_over_all_that_follows(
 
 def read_terminal(descriptor: int) -> Iterator[bytes]:
     """Yield what is written to a terminal until its last writer has gone."""
-    while True:
-        try:
-            chunk = os.read(descriptor, 65536)
-        except OSError:  # how Linux reports the end
-            return
-        if not chunk:
-            return
-        yield chunk
+    with suppress(OSError):  # how Linux reports the end
+        while chunk := os.read(descriptor, 65536):
+            yield chunk
 
 
 def test_the_rest_of_the_line_is_erased_on_a_terminal_only(program: Program) -> None:
@@ -241,7 +234,6 @@ REFUSED = [
         )
     ),
     (["--samples", "0", "3", "1"], f"--samples: got '0', {INTEGER_1}"),
-    (["--samples=0", "3", "1"], f"--samples: got '0', {INTEGER_1}"),
     *(
         ([option, text, "3", "1"], f"{option}: got '{text}', {takes}")
         for option, takes in zip(VALUED[3:7], (ABOVE_ZERO, AT_LEAST_ZERO, FINITE, FINITE), strict=True)
@@ -268,7 +260,6 @@ REFUSED = [
             *("-x", "-inf", "-h4", "-\u0663", "--=3", "-=3", "-V"),
         )
     ),
-    (["3", "1", "--frobnicate"], "unknown argument '--frobnicate'; see --help"),
     (["--version=3"], "--version: got '3', takes no value"),
     (["--help=yes"], "--help: got 'yes', takes no value"),
     (["-h="], "-h: got '', takes no value"),
@@ -279,7 +270,6 @@ REFUSED = [
     (["--seed=x", "--help"], f"--seed: got 'x', {INTEGER_0}"),
     (["--samples=x", "--samples=5", "3", "1"], f"--samples: got 'x', {INTEGER_1}"),
     (["3", "--low=2", "-x"], "unknown argument '-x'; see --help"),
-    (["3", "--low=2"], "LAYER: got 1 sizes, takes at least two"),
     (["--low=2", ENDLESS, ENDLESS], "--low: got 2.0, takes at most --high, which is 1.0"),
 ]
 
@@ -353,11 +343,10 @@ WORDS: list[str | bytes] = [
     *("--help", "-h", "--version", "-hx", "-h=", "--help=1", "--version=x", "--", "--", "-", "-=", "--=x"),
     *("=", "", "x", "x=1", "-x", "-x=1", "--x", "-1", "-.5", "-inf", "-1x", "--epoch=1", "--Low", "1\n2"),
     *("0", "1", "2", "3", "1", "2", "+1", "+", "++1", "01", ENDLESS, "18446744073709551616", "1" * 40),
-    *("0x10", " 1", "1 ", "1_0", "\u0663", "\xb2", "\x1b", "\x85", "\u2028"),
-    *("\U0001f600", b"\xff", b"1\xe2\x82"),
-    *("0.5", ".5", "5.", ".", "e5", "1e", "1e5", "-1e-5", "1e400", "-0.0", "1e-400"),
-    *("1E+2", "nan", "infinity"),
-    *("naive", "backprop", "Naive", b"\xed\xa0\x80"),
+    *("0x10", " 1", "1 ", "1_0", "\u0663", "\xb2", "\x1b", "\x85", "\u2028", "\U0001f600"),
+    *(b"\xff", b"1\xe2\x82"),
+    *("0.5", ".5", "5.", ".", "e5", "1e", "1e5", "-1e-5", "1e400", "-0.0", "1e-400", "1E+2", "nan"),
+    *("infinity", "naive", "backprop", "Naive", b"\xed\xa0\x80"),
 ]
 
 
@@ -385,7 +374,6 @@ def without_measurements(end: Ended) -> Ended:
     max_examples=500,
     deadline=None,
     derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(words=st.lists(ANY_WORD, max_size=3))
@@ -404,10 +392,8 @@ def test_the_helps_name_all_options_and_differ_in_the_one_that_the_other_lacks(
     python, rust = (program.run("--help").out.decode().splitlines() for program in programs)
     for option in ("LAYER", *VALUED, "--help", "--version", "--plot"):
         assert any(option in line for line in python)
-    assert [line for line in python if "--plot" not in line] == [
-        line for line in rust if "--threads" not in line
-    ]
-    assert len(python) == len(rust)
+    differing = [(one[:11], other[:11]) for one, other in zip(python, rust, strict=True) if one != other]
+    assert differing == [("  --plot PA", "  --threads")]
 
 
 @pytest.mark.parametrize(
@@ -418,7 +404,6 @@ def test_the_helps_name_all_options_and_differ_in_the_one_that_the_other_lacks(
         ("1", ["1", "1000000000000", "1"]),
         (ENDLESS, ["3", "1"]),
         ("100000000000000", ["1", "1"]),
-        (ENDLESS, [ENDLESS, ENDLESS, ENDLESS]),
     ],
 )
 def test_what_cannot_be_held_in_memory_is_refused(run: Run, samples: str, layers: list[str]) -> None:
@@ -426,8 +411,7 @@ def test_what_cannot_be_held_in_memory_is_refused(run: Run, samples: str, layers
     assert (end.status, end.out) == (2, b"")
     number = r"[0-9]+\.[0-9] GB"
     assert re.fullmatch(
-        rf"error: LAYER: got {'-'.join(layers)} with {samples} samples, "
-        rf"which needs {number} of memory; "
+        rf"error: LAYER: got {'-'.join(layers)} with {samples} samples, which needs {number} of memory; "
         rf"takes what fits into this machine's {number}\n",
         end.err,
     )
@@ -461,11 +445,8 @@ def test_a_lack_of_memory_is_one_line(program: Program, words: str) -> None:
     ("words", "limits"),
     [
         *(
-            (
-                f"--method {method} --epochs {int(method == 'backprop')} {layers}",
-                range(6 << 10, 48 << 10, 1 << 10),
-            )
-            for method in METHODS
+            (f"--method {method} --epochs {epochs} {layers}", range(6 << 10, 48 << 10, 1 << 10))
+            for method, epochs in (("naive", 0), ("incremental", 0), ("backprop", 1))
             for layers in ("600 600 1", "200000 1")
         ),
         # Anything small, and threads.
@@ -598,7 +579,6 @@ def test_an_interrupt_keeps_what_was_flushed(program: Program, method: str) -> N
 
 # The picture, which only the program in Python draws.
 
-
 DIVERGING = ("--seed=1", "--samples=1", "--learning-rate=1e155", "--epochs=4", "2", "1")
 
 
@@ -695,12 +675,8 @@ def test_plot_without_matplotlib_says_what_to_install(
     if is_broken:
         (tmp_path / "matplotlib.py").write_text("raise ImportError('no such library')")
     # -S leaves out all installed packages.
-    end = python.run(
-        *TINY,
-        *("--plot", str(path)),
-        command=(interpreter, "-S", script),
-        variables={"PYTHONPATH": str(tmp_path)},
-    )
+    without = (interpreter, "-S", script)
+    end = python.run(*TINY, f"--plot={path}", command=without, variables={"PYTHONPATH": str(tmp_path)})
     assert_one_error(end, 1)
     why = "no such library" if is_broken else "No module named 'matplotlib'"
     assert end.err.startswith(f"error: --plot: cannot import matplotlib: {why}; to install it: ")
@@ -738,12 +714,9 @@ if "{0}" == "last":
 
 @pytest.mark.parametrize(
     ("moment", "status"),
-    [
-        *((module, 130) for module in ("command_line", "gradients", "network", "training")),
-        # Nothing is left to interrupt.
-        ("exit", 0),
-        ("last", 0),
-    ],
+    # At the end nothing is left to interrupt.
+    [(name, 130) for name in ("command_line", "gradients", "network", "training")]
+    + [("exit", 0), ("last", 0)],
 )
 def test_an_interrupt_at_any_moment_is_silent(
     python: Program, tmp_path: Path, moment: str, status: int
@@ -773,14 +746,10 @@ OLD = "import runpy, sys; sys.version_info = (3, 8, 18); runpy.run_path(sys.argv
 
 
 def test_a_python_that_is_too_old_is_told_so(python: Program) -> None:
+    """From 3.9 on it can read all sources, from 3.6 on the one that says so: as far as this one can tell."""
     interpreter, script = python.command
     end = python.run(command=(interpreter, "-c", OLD, script))
     assert end == Ended(status=1, out=b"", err="error: needs Python 3.9 or later\n")
-
-
-def test_old_pythons_can_read_the_sources(python: Program) -> None:
-    """All of them from 3.9 on, and the one that says so from 3.6 on: as far as this one can tell."""
-    script = Path(python.command[1])
-    for path in script.parent.glob("*.py"):
-        ast.parse(path.read_text(), feature_version=(3, 6) if path == script else (3, 9))
-    assert "__future__" not in script.read_text()
+    for path in Path(script).parent.glob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 6) if path == Path(script) else (3, 9))
+    assert "__future__" not in Path(script).read_text()

@@ -4,17 +4,17 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.case import METHODS
-from harness.errors import ManifestError, UsageError
+from harness.errors import ManifestError
 from harness.measure import contenders, runner
 from harness.measure.contenders import Contender, load_manifest, probe, select
 from harness.measure.contract import arguments
-from harness.measure.environment import look_around
 from tests import fakes
 
 GOOD = """
@@ -24,8 +24,6 @@ command = ["{python}", "a.py"]
 version = ["{python}", "-V"]
 methods = ["naive"]
 """
-
-
 NAMES = "takes up to 60 printable characters without / and \\, the first none of = + - @ and no space"
 
 
@@ -95,24 +93,12 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
             (GOOD.replace(key, f"# {key}"), f"contender 'a': has no '{key}'")
             for key in ("command", "version", "methods")
         ),
-        (GOOD.replace('command = ["{python}", "a.py"]', ""), "contender 'a': has no 'command'"),
-        (GOOD.replace('name = "a"', ""), "contender[0]: has no 'name'"),
-        (GOOD.replace('version = ["{python}", "-V"]', ""), "contender 'a': has no 'version'"),
-        (GOOD.replace('methods = ["naive"]', ""), "contender 'a': has no 'methods'"),
         (GOOD + GOOD, "'a' and 'a' are too alike; rename one"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
         ("reference = 3\n" + GOOD, "reference: got 3, takes a text"),
-        ("reference = []\n" + GOOD, "reference: got [], takes a text"),
-        ('reference = ""\n' + GOOD, "reference is '', takes one of a"),
         (GOOD.replace('"a"', "1"), "contender[0].name: got 1, takes a text"),
-        (
-            GOOD.replace('"a"', '""'),
-            f"contender '': name is '', {NAMES}",
-        ),
-        (
-            GOOD.replace('"a"', '"a\\nb"'),
-            f"contender 'a\\nb': name is 'a\\nb', {NAMES}",
-        ),
+        (GOOD.replace('"a"', '""'), f"contender '': name is '', {NAMES}"),
+        (GOOD.replace('"a"', '"a\\nb"'), f"contender 'a\\nb': name is 'a\\nb', {NAMES}"),
         (GOOD.replace('["naive"]', '"naive"'), "contender 'a'.methods: got 'naive', takes a list"),
         (
             GOOD.replace('["naive"]', "[]"),
@@ -122,25 +108,11 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
             GOOD.replace('["naive"]', '["naive", "magic"]'),
             "contender 'a': methods is ('naive', 'magic'), takes some of naive, incremental, backprop",
         ),
-        (
-            GOOD.replace('["{python}", "a.py"]', '"./a"'),
-            "contender 'a'.command: got './a', takes a list",
-        ),
-        (
-            GOOD.replace('["{python}", "a.py"]', '["./a", 1]'),
-            "contender 'a'.command[1]: got 1, takes a text",
-        ),
-        (
-            GOOD.replace("a.py", "a\\u0000.py"),
-            "contender 'a'.command[1]: got 'a\\x00.py', takes a text",
-        ),
         (GOOD.replace('["{python}", "a.py"]', '"./a"'), "contender 'a'.command: got './a', takes a list"),
         (GOOD.replace('"a.py"', "1"), "contender 'a'.command[1]: got 1, takes a text"),
         (GOOD.replace("a.py", "a\\u0000.py"), "contender 'a'.command[1]: got 'a\\x00.py', takes a text"),
-        (GOOD + 'toolchain = "cc"\n', "contender 'a'.toolchain: got 'cc', takes a list"),
         (GOOD + "threads = 0\n", "contender 'a': threads is 0, takes an integer of at least 1"),
         (GOOD + "threads = true\n", "contender 'a'.threads: got True, takes an integer"),
-        (GOOD + "threads = 1.5\n", "contender 'a'.threads: got 1.5, takes an integer"),
         (GOOD + "tolerance = -1\n", "contender 'a': tolerance is -1.0, takes a number from 0 to below 1"),
         (GOOD + "tolerance = 1\n", "contender 'a': tolerance is 1.0, takes a number from 0 to below 1"),
         (GOOD + 'env = { "A=B" = "c" }\n', "contender 'a': env is {'A=B': 'c'}, takes names of variables"),
@@ -211,19 +183,12 @@ def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -
     assert missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
-def test_nobody_is_there() -> None:
-    with pytest.raises(UsageError, match=r"no contender can be run \(a: /nowhere/a: cannot be started: "):
-        look_around([with_version("a", "/nowhere/a")])
-
-
 @pytest.mark.parametrize(
     ("one", "other"), [("rust", "Rust"), ("a b", "ab"), ("a", "a "), ("\u00e9", "e\u0301"), ("\ufb01", "fi")]
 )
 def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str, other: str) -> None:
-    text = GOOD.replace('"a"', json.dumps(one, ensure_ascii=False)) + GOOD.replace(
-        '"a"', json.dumps(other, ensure_ascii=False)
-    )
-    assert "are too alike; rename one" in refusal(tmp_path, text)
+    both = (GOOD.replace('"a"', json.dumps(name, ensure_ascii=False)) for name in (one, other))
+    assert "are too alike; rename one" in refusal(tmp_path, "".join(both))
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
@@ -233,17 +198,11 @@ def test_names_that_are_paths_or_formulas(tmp_path: Path, name: str) -> None:
 
 def test_many_contenders_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each name is looked at a fixed number of times, however many there are."""
-    looked = []
-    folded = contenders._folded
-
-    def counted(name: str) -> str:
-        looked.append(name)
-        return folded(name)
-
-    monkeypatch.setattr(contenders, "_folded", counted)
+    folded = Mock(wraps=contenders._folded)
+    monkeypatch.setattr(contenders, "_folded", folded)
     path = tmp_path / "contenders.toml"
     path.write_text("".join(GOOD.replace('"a"', f'"a{number}"') for number in range(500)), encoding="utf-8")
-    assert len(load_manifest(path)) == len(looked) == 500
+    assert len(load_manifest(path)) == folded.call_count == 500
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,7 +1,7 @@
 """The plan: learning rates that do not diverge, runs of the asked-for length, a total within the budget."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,7 +19,7 @@ from harness.plan import DEFAULT_SHAPES, Options, Plan
 from tests import fakes
 
 
-def test_learning_rate_of_the_article_shape() -> None:
+def test_learning_rates_by_hand() -> None:
     # Inputs in (0, 1): mean square 1/3, so the ten have a squared length of 10/3.
     # Hidden outputs: 5 * (10/3 + 1) / 3 = 65/9. Sent back to the output: 1, to the hidden layer: 5 * 1/3.
     # Curvature 2/1 * (5/3 * (10/3 + 1) + 1 * (65/9 + 1)) = 2 * (65/9 + 74/9) = 278/9.
@@ -30,9 +30,6 @@ def test_learning_rate_of_the_article_shape() -> None:
     # Inputs in (2, 2): mean square 4, so 40; hidden 5 * 41 / 3 = 205/3.
     # Curvature 2 * (5/3 * 41 + 205/3 + 1) = 2 * 413/3; 0.5 * 3 / 826 = 0.001815980...
     assert stable_learning_rate(Shape((10, 5, 1)), 2.0, 2.0) == 0.0018
-
-
-def test_learning_rate_of_a_deeper_shape_with_several_outputs_and_of_a_huge_one() -> None:
     # 6-9-12-3, inputs in (0, 3): mean square (0 + 0 + 9) / 3 = 3, squared length 18.
     # Forward: 9 * 19 / 3 = 57, then 12 * 58 / 3 = 232. Back: 3, then 12 * 3 / 3 = 12, then 9 * 12 / 3 = 36.
     # Curvature 2/3 * (36 * 19 + 12 * 58 + 3 * 233) = 2/3 * (684 + 696 + 699) = 2/3 * 2079 = 1386.
@@ -80,7 +77,6 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     A training step takes the contender's seconds, times the multiply-adds over those of 4-2-1.
     """
     calls: list[tuple[str, int]] = []
-
     limits = {"cwd": ROOT, "env": {}, "timeout_s": 60.0, "memory_bytes": 4096, "one_core": True}
 
     def run(command: Sequence[str], **given: object) -> Process:
@@ -107,21 +103,25 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return calls
 
 
-def made(options: Options, *names: str, methods: tuple[str, ...] = METHODS) -> Plan:
-    contenders = [Contender(name=name, command=(name,), version=(name,), methods=methods) for name in names]
-    return make_plan(options, here(*contenders), sweep="now", on_pilot=lambda _: None)
-
-
-def here(*contenders: Contender) -> Here:
-    """Return a machine that has these, and the reference."""
-    return Here(
+def made(
+    options: Options,
+    *names: str,
+    on_pilot: Callable[[str], None] = lambda _: None,
+    **methods: tuple[str, ...],
+) -> Plan:
+    """Return the plan for a machine that has these, and the reference; each with its methods, or all."""
+    here = Here(
         environment={},
-        versions={name: f"{name} 1" for name in ("slow", *(one.name for one in contenders))},
+        versions={name: f"{name} 1" for name in ("slow", *names)},
         reference="slow",
         memory_bytes=4096,
-        contenders=contenders,
+        contenders=tuple(
+            Contender(name=name, command=(name,), version=(name,), methods=methods.get(name, METHODS))
+            for name in names
+        ),
         missing={},
     )
+    return make_plan(options, here, sweep="now", on_pilot=on_pilot)
 
 
 def shapes(*texts: str) -> tuple[Shape, ...]:
@@ -137,12 +137,7 @@ def sizes(plan: Plan) -> list[tuple[str, int, int]]:
 
 def test_the_speed_is_the_difference_of_two_lengths(ran: list[tuple[str, int]]) -> None:
     told: list[str] = []
-    make_plan(
-        replace(ONE, shapes=shapes("4-2-1", "10-5-1")),
-        here(Contender(name="slow", command=("slow",), version=("slow",), methods=METHODS)),
-        sweep="now",
-        on_pilot=told.append,
-    )
+    made(replace(ONE, shapes=shapes("4-2-1", "10-5-1")), "slow", on_pilot=told.append)
     # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 51 of them take clearly longer than one.
     # 10-5-1 has 26.125 times the multiply-adds: 0.025 s are 0.98 expected steps, so one. The fake takes only
     # 16/7 as long, 0.0022 s: 0.05 s are 22.4 such steps.
@@ -175,7 +170,7 @@ def test_without_rounds_the_budget_is_shared_out() -> None:
     # As many as fit: one more round of either would be too much.
     assert 40.0 - min(seconds) - max(seconds) < plan.estimate_s <= 40.0
     assert plan.estimate_s == pytest.approx(
-        sum(s * (planned.rounds + 1) for s, planned in zip(seconds, plan.cases, strict=True))
+        seconds[0] * (small.rounds + 1) + seconds[1] * (article.rounds + 1)
     )
 
 
@@ -199,7 +194,8 @@ def test_the_least_that_an_interval_needs_is_seven_rounds() -> None:
     assert plan.cases[0].case.training_steps == 2000
 
 
-def test_first_epochs_shrink_then_samples(ran: list[tuple[str, int]]) -> None:
+@pytest.mark.usefixtures("ran")
+def test_first_epochs_shrink_then_samples() -> None:
     # The slower contender's step takes 2^-10 s, so that s seconds hold 1024 * s steps.
     for run_s, expected in (
         (16.0, (100, 100)),  # 16384 steps: more than the article's 100 x 100
@@ -218,45 +214,24 @@ def test_first_epochs_shrink_then_samples(ran: list[tuple[str, int]]) -> None:
             "slow": STARTUP_S + samples * epochs * 2.0**-10,
             "quick": STARTUP_S + samples * epochs * 2.0**-14,
         }
-    assert ran
-
-
-def test_the_estimate_counts_warm_up_and_control(ran: list[tuple[str, int]]) -> None:
-    plan = made(ONE, "slow", "quick")
-    # 5000 steps: 5000/1024 s and 5000/16384 s, each with 1/16 s of start-up; slow runs twice as the control.
-    slow, quick = 5000 / 1024 + STARTUP_S, 5000 / 16384 + STARTUP_S
-    assert plan.cases[0].control
-    assert plan.estimate_s == 4 * (2 * slow + quick)
-    assert ran
+        # Three rounds and the warm-up, in which the slow one runs twice, as the control.
+        assert plan.cases[0].control
+        assert plan.estimate_s == 4 * (2 * plan.cases[0].run_s["slow"] + plan.cases[0].run_s["quick"])
 
 
 @pytest.mark.usefixtures("ran")
-def test_there_is_a_control_in_each_decade_of_neurons_for_each_method() -> None:
-    options = replace(
-        ONE, shapes=shapes("64-32-8", "16-8-1", "10-5-1", "4-2-1", "5-2-1"), methods=("naive", "backprop")
-    )
+def test_cases_are_in_order_and_named_once_with_a_control_in_each_decade_of_neurons() -> None:
+    asked, methods = ("64-32-8", "10-5-1", "16-8-1", "10-5-1", "4-2-1", "5-2-1"), ("backprop", "naive")
+    options = replace(ONE, shapes=shapes(*asked), methods=(*methods, "backprop"))
     plan = made(options, "slow", "quick")
-    assert [(planned.case.method, str(planned.case.shape)) for planned in plan.cases if planned.control] == [
-        (method, shape) for method in ("naive", "backprop") for shape in ("4-2-1", "10-5-1", "64-32-8")
+    in_order = {"4-2-1": True, "5-2-1": False, "10-5-1": True, "16-8-1": False, "64-32-8": True}
+    assert [(planned.case.method, str(planned.case.shape), planned.control) for planned in plan.cases] == [
+        (method, *shape) for method in methods for shape in in_order.items()
     ]
     without = made(replace(options, shapes=shapes("16-8-1", "12-6-1")), "slow", "quick")
     assert [str(planned.case.shape) for planned in without.cases if planned.control] == ["12-6-1", "12-6-1"]
     nobody = made(options, "quick")
     assert not any(planned.control for planned in nobody.cases)
-
-
-@pytest.mark.usefixtures("ran")
-def test_cases_are_in_order_and_named_once() -> None:
-    options = replace(
-        ONE, shapes=shapes("10-5-1", "4-2-1", "10-5-1"), methods=("backprop", "naive", "backprop"), run_s=0.1
-    )
-    plan = made(options, "slow")
-    assert [(planned.case.method, str(planned.case.shape)) for planned in plan.cases] == [
-        ("backprop", "4-2-1"),
-        ("backprop", "10-5-1"),
-        ("naive", "4-2-1"),
-        ("naive", "10-5-1"),
-    ]
 
 
 @pytest.mark.usefixtures("ran")
@@ -280,7 +255,9 @@ def test_a_still_smaller_budget_drops_the_dearest_case_and_then_all() -> None:
     assert list(map(str, plan.left_out)) == ["naive 4-2-1: does not fit into 0.9 s; raise --budget"]
     assert plan.cases[0].control
     assert plan.estimate_s <= 0.9
-    with pytest.raises(UsageError, match=r"^--budget: nothing fits into 0\.1 s with 3 rounds; raise it, "):
+    with pytest.raises(
+        UsageError, match=r"fits into 0\.1 s with 3 rounds; raise it, or ask for smaller shapes$"
+    ):
         made(replace(ONE, budget_s=0.1), "slow")
 
 
@@ -305,16 +282,7 @@ def test_a_contender_that_fails_stays_in_the_plan(ran: list[tuple[str, int]], na
 
 @pytest.mark.usefixtures("ran")
 def test_nobody_has_the_method() -> None:
-    plan = make_plan(
-        replace(ONE, methods=("naive", "backprop")),
-        here(
-            Contender(name="slow", command=("slow",), version=("slow",), methods=("naive",)),
-            Contender(name="quick", command=("quick",), version=("quick",), methods=("backprop",)),
-        ),
-        sweep="now",
-        on_pilot=lambda _: None,
-    )
-    assert [(planned.case.method, *planned.run_s) for planned in plan.cases] == [
-        ("naive", "slow"),
-        ("backprop", "quick"),
-    ]
+    options = replace(ONE, methods=("naive", "backprop"))
+    plan = made(options, "slow", "quick", slow=("naive",), quick=("backprop",))
+    who = [(planned.case.method, *planned.run_s) for planned in plan.cases]
+    assert who == [("naive", "slow"), ("backprop", "quick")]

@@ -19,7 +19,6 @@ from tests import fakes, sweeps
 words = st.text(st.characters(codec="utf-8"), max_size=20).map(lambda text: " ".join(text.splitlines()))
 counts = st.integers(0, 2**64)
 seconds = st.floats(0.0, 1e9)
-numbers = st.floats(allow_nan=False, allow_infinity=False)
 cases = st.builds(
     Case,
     shape=st.just(fakes.case("4-2-1").shape),
@@ -40,19 +39,12 @@ rows = st.builds(
     status=st.sampled_from(("ok", "mismatch")),
     wall_s=seconds,
     training_s=seconds.filter(bool),
-    user_s=seconds,
-    system_s=seconds,
-    peak_memory_bytes=st.none() | counts,
-    involuntary_switches=st.none() | counts,
     stolen_s=st.none() | st.floats(0.0, 1e6),
-    initial_loss=st.none() | st.floats(allow_nan=False),
-    final_loss=st.none() | st.floats(allow_nan=False),
-    parity=words,
-    error=words,
-    started_utc=words,
-    host=words,
-    version=words,
     threads=counts,
+    **dict.fromkeys(("user_s", "system_s"), seconds),
+    **dict.fromkeys(("peak_memory_bytes", "involuntary_switches"), st.none() | counts),
+    **dict.fromkeys(("initial_loss", "final_loss"), st.none() | st.floats(allow_nan=False)),
+    **dict.fromkeys(("parity", "error", "started_utc", "host", "version"), words),
 )
 rows |= rows.map(lambda row: replace(row, status="crash", training_s=None))
 
@@ -135,13 +127,7 @@ def test_a_row_cut_at_any_byte_is_set_aside_and_nothing_else(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"x" * 9000,
-        b"a,b\n1,2",
-        b"\xff\xfe\n",
-        b"\x89PNG\r\n",
-        ",".join(COLUMNS).encode() + b"\r" + b"s" * 100 + b"\r",
-    ],
+    [b"x" * 9000, b"a,b\n1,2", b"\xff\xfe\n", ",".join(COLUMNS).encode() + b"\r" + b"s" * 100 + b"\r"],
 )
 def test_a_file_that_is_no_table_is_refused_and_not_touched(tmp_path: Path, content: bytes) -> None:
     """Nine thousand bytes without a line break, say, or line ends of a kind that hides all rows."""
@@ -172,16 +158,14 @@ def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
 def test_columns_are_read_by_name(tmp_path: Path) -> None:
     """Those of an older version that had fewer, of a newer one that has more, in any order."""
     row = sweeps.row()
-    texts = by_column(row)
+    texts = {**by_column(row), "colour": "red"}
     essential = (
         *("sweep", "contender", "control", "method", "layers", "samples", "epochs", "step", "learning_rate"),
         *("low", "high", "seed", "round", "position", "status", "wall_s", "training_s"),
     )
     order = [*reversed(essential), "colour"]
-    (tmp_path / RUNS).write_text(
-        ",".join(order) + "\n" + ",".join([*(texts[name] for name in reversed(essential)), "red"]) + "\n",
-        encoding="utf-8",
-    )
+    lines = [",".join(order), ",".join(texts[name] for name in order), ""]
+    (tmp_path / RUNS).write_text("\n".join(lines), encoding="utf-8")
     folder = SweepFolder(tmp_path)
     (read,) = folder.rows()
     assert read == Row(sweep=row.sweep, run=row.run, status="ok", wall_s=2.0, training_s=1.0)
@@ -191,6 +175,9 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         (tmp_path / RUNS).write_text(",".join(rest) + "\n", encoding="utf-8")
         with pytest.raises(ResultsError, match=f"has no column {missing!r}; restore or remove the file$"):
             folder.rows()
+    (tmp_path / RUNS).write_text(",".join([*order, "colour"]) + "\n", encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"has two columns of one name; restore or remove the file$"):
+        folder.rows()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +190,6 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         ("training_s", "inf", "training_s is inf, takes seconds of at least 0"),
         ("training_s", "1,5", "does not have 35 cells"),
         ("training_s", "1 s", "training_s is '1 s', takes a number or nothing"),
-        ("neurons", "7.0", "neurons is '7.0', but rust naive 4-2-1, round 1 has 7"),
         ("neurons", "8", "neurons is '8', but rust naive 4-2-1, round 1 has 7"),
         ("peak_memory_bytes", "4 MB", "peak_memory_bytes is '4 MB', takes an integer or nothing"),
         ("warm_up", "maybe", "warm_up is 'maybe', but rust naive 4-2-1, round 1 has no"),
@@ -214,9 +200,7 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         ("samples", "0", "samples is 0, takes an integer from 1 to 2^64 - 1"),
         ("samples", "9" * 400, f"samples is '{'9' * 56}..., takes an integer"),
         ("epochs", "1e20", "epochs is '1e20', takes an integer"),
-        ("epochs", "-3", "epochs is '-3', takes an integer"),
         ("layers", "4-2-1-\0", "layers is '4-2-1-\\x00', takes a shape such as 10-5-1"),
-        ("layers", "", "layers is '', takes a shape such as 10-5-1"),
         ("step", "inf", "step is inf, takes a finite number above 0"),
         ("training_s", "", "training_s is empty or zero, and the status is ok"),
         ("training_s", "0.0", "training_s is empty or zero, and the status is ok"),
@@ -232,12 +216,6 @@ def test_a_row_edited_into_nonsense(tmp_path: Path, column: str, cell: str, mess
     with pytest.raises(ResultsError) as caught:
         folder.rows()
     assert str(caught.value) == f"{tmp_path / RUNS}, line 3: {message}; restore or remove the line"
-
-
-def test_columns_of_the_same_name(tmp_path: Path) -> None:
-    (tmp_path / RUNS).write_text(",".join([*COLUMNS, "wall_s"]) + "\n", encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"has two columns of one name; restore or remove the file$"):
-        SweepFolder(tmp_path).rows()
 
 
 def test_a_cell_of_endless_length(tmp_path: Path) -> None:
@@ -272,9 +250,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     for name in (RUNS, ".a.new", f"{RUNS}.half"):
         (tmp_path / name).symlink_to(victim)
     folder = SweepFolder(tmp_path)
-    with pytest.raises(
-        ResultsError, match=r"runs\.csv: cannot be written: Too many levels of symbolic links;"
-    ):
+    with pytest.raises(ResultsError, match=r"csv: cannot be written: Too many levels of symbolic links;"):
         folder.append_row(sweeps.row())
     (tmp_path / RUNS).unlink()
     folder.append_row(sweeps.row())

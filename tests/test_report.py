@@ -128,11 +128,8 @@ def test_the_page_is_valid_whatever_was_measured(tmp_path: Path, what: str) -> N
 def test_a_real_sweep_with_all_that_can_stand_beside_it(everything: Path) -> None:
     root = read(everything)
     check_page(root)
-    sections = [element.get("id") for element in root.iter("h2")]
-    assert sections == [
-        *("sure", "speedups", "algorithm", "growth", "claims", "predictions", "parts", "memory", "machine"),
-        "again",
-    ]
+    sections = " ".join(str(element.get("id")) for element in root.iter("h2"))
+    assert sections == "sure speedups algorithm growth claims predictions parts memory machine again"
     pictures = [element.get("id") for element in root.iter("img")]
     # The losses of that sweep were not kept.
     assert sorted(map(str, pictures)) == [
@@ -192,9 +189,7 @@ def test_names_and_errors_cannot_become_markup(tmp_path: Path) -> None:
     assert EVIL in tables["speedup-naive"][0]
     (picture,) = root.iter("img")
     assert f"; {EVIL} " in str(picture.get("alt"))
-    assert f"</td></table><script>alert(2)</script>{EVIL}" in [
-        cells[-1][0] for cells in tables["troubles"][1]
-    ]
+    assert [cells[-1][0] for cells in tables["troubles"][1]] == [made[-1].error]
 
 
 def test_environments_of_any_kind_are_shown(tmp_path: Path) -> None:
@@ -253,13 +248,9 @@ def test_failures_and_what_was_left_out_are_told(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said_with_the_command_that_makes_it(tmp_path: Path) -> None:
     _, root = page(sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3)))
     commands = [pages.text_of(code) for item in root.iter("li") for code in item.iter("code")]
-    known = {command.__name__.rpartition(".")[2] for command in cli.COMMANDS}
-    assert {command.split()[1] for command in commands} == {
-        "selfcheck",
-        "article",
-        "predict",
-        "bench",
-    } & known
+    named = {command.split()[1] for command in commands}
+    assert named == {"selfcheck", "article", "predict", "bench"}
+    assert named <= {command.__name__.rpartition(".")[2] for command in cli.COMMANDS}
 
 
 def test_the_commands_that_repeat_it_have_the_words_that_were_typed(tmp_path: Path) -> None:

@@ -11,28 +11,15 @@ from rich.console import Console
 
 from harness.analysis import kernels
 from harness.analysis.results import Results
-from harness.case import Case, Shape
+from harness.case import Shape
 from harness.digits import duration, plus_minus, times
 from harness.plan import LeftOut, Run
 from harness.report import sentences, tables, tables_across
 from harness.rows import Row
 from harness.terminal import Terminal
-from tests.sweeps import (
-    SMALL,
-    bounds,
-    case,
-    curve,
-    failure,
-    floor,
-    mismatch,
-    pairs,
-    plan,
-    row,
-    understood,
-    width,
-)
+from tests.sweeps import bounds, case, curve, failure, floor, mismatch, pairs, plan, row, understood, width
 
-ARTICLE, LARGE = case("10-5-1"), case("1000-1000-1000-1", "incremental")
+SMALL, ARTICLE, LARGE = case("4-2-1"), case("10-5-1"), case("1000-1000-1000-1", "incremental")
 
 
 class Screen:
@@ -42,12 +29,7 @@ class Screen:
         self._files = io.StringIO(), io.StringIO()
         out, err = (
             Console(
-                file=file,
-                width=width,
-                highlight=False,
-                force_terminal=not is_file,
-                color_system=None,
-                soft_wrap=place == 1,
+                file=file, width=width, force_terminal=not is_file, color_system=None, soft_wrap=place == 1
             )
             for place, file in enumerate(self._files)
         )
@@ -71,13 +53,9 @@ DURATIONS = {
     4.567e-10: "0.457 ns",
     4.567e-9: "4.57 ns",
     45.67e-9: "45.7 ns",
-    456.7e-9: "457 ns",
     999.6e-9: "1.00 µs",
-    1e-6: "1.00 µs",
-    4.567e-6: "4.57 µs",
     4.567e-3: "4.57 ms",
     1.0: "1.00 s",
-    99.94: "99.9 s",
     119.9: "120 s",
     120.0: "2.00 min",
     456.7: "7.61 min",
@@ -86,12 +64,9 @@ DURATIONS = {
 RATIOS = {
     0.00001234: "0.0000123x",
     0.00099996: "0.00100x",
-    0.01234: "0.0123x",
     0.9876: "0.988x",
-    0.9996: "1.00x",
     9.994: "9.99x",
     9.996: "10.0x",
-    43.21: "43.2x",
     99.96: "100x",
     12345.0: "12345x",
 }
@@ -263,16 +238,11 @@ def crowd(path: Path, count: int) -> tuple[list[str], Results]:
         f"{'an implementation with a name so long that nobody types it ':.<57.57}{n:03d}"
         for n in range(count)
     ]
-    cases: list[Case] = [
-        case(layers, of.method) for of in (SMALL, LARGE) for layers in ("4-2-1", str(LARGE.shape))
-    ]
-    rows = [
-        one
-        for of in cases
-        for one in pairs([tuple(1234.5 / (1 + place) for place in range(count))] * 2, of=of, names=names)
-    ]
-    rows += [row(names[0], number, of=of, control=True) for of in cases for number in (1, 2)]
-    rows.append(mismatch(names[-1], 3, of=cases[0]))
+    cases = [case(str(of.shape), method) for method in ("naive", "incremental") for of in (SMALL, LARGE)]
+    rows = [mismatch(names[-1], 3, of=cases[0])]
+    for of in cases:
+        rows += pairs([tuple(1234.5 / (1 + place) for place in range(count))] * 2, of=of, names=names)
+        rows += [row(names[0], number, of=of, control=True) for number in (1, 2)]
     return names, understood(path, rows, plan(names, cases))
 
 
@@ -332,9 +302,7 @@ def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path:
         "rust 1.00 1.00 to 1.00 1.97 16 to 49 16",
     ]
     assert screen.out()[-3] == sentences.overtakings(results.crossovers)[0]
-    assert sentences.overtakings(results.crossovers)[0].startswith(
-        "python with backprop overtakes rust with naive at "
-    )
+    assert screen.out()[-3].startswith("python with backprop overtakes rust with naive at ")
 
 
 def test_failures_are_told_once_each() -> None:
@@ -404,9 +372,8 @@ def test_the_kernels() -> None:
         ("python", "step-backprop", "10-5-1", 1.2e-5, 31.5, 210.53, math.nan),
         ("rust", "step-incremental-2-threads", "1000-1000-1", 0.5, 2510.4, 0.384, 1.0),
     ]
-    heads = ["contender", "kernel", "layers", "median_s"]
-    heads += ["times_as_fast", "ns_per_parameter", "share_of_peak"]
-    table = pd.DataFrame(lines, columns=heads).reindex(columns=kernels.COLUMNS)
+    heads = "contender kernel layers median_s times_as_fast ns_per_parameter share_of_peak"
+    table = pd.DataFrame(lines, columns=heads.split()).reindex(columns=kernels.COLUMNS)
     screen, narrow = Screen(), Screen()
     screen.terminal.show(tables_across.kernels(table))
     assert screen.out() == [
@@ -486,9 +453,8 @@ def test_the_machines_at_80_columns() -> None:
 
 def test_of_many_machines_one_shape_is_shown() -> None:
     about: dict[str, object] = {"method": "naive", "contender": "rust", "measure": "training"}
-    about |= {"verdict": "faster", "spread": 1.0}
+    about |= {"verdict": "faster", "spread": 1.0, "floor": 1.0, "step_s": 1.0, "counts": "yes"}
     about |= {"ratio": 9.0, "low": 8.0, "high": 10.0, "least": 9.0, "most": 9.0, "machines": 9}
-    about |= {"floor": 1.0, "step_s": 1.0, "counts": "yes"}
     table = pd.DataFrame(
         {**about, "machine": f"m{number}", "layers": layers}
         for layers in ("4-2-1", "10-5-1")
