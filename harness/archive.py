@@ -80,7 +80,8 @@ class Archive:
             if not sweeps:
                 raise ResultsError(f"{self.path}: has no sweep; run make bench first")
             raise UsageError(
-                f"sweep: got {word!r}, but {self.path} has no more than {len(sweeps)}; measure again with bench --fresh"
+                f"sweep: got {word!r}, but {self.path} has only {len(sweeps)};"
+                " make bench ARGS=--fresh measures another"
             )
         found = [sweep for sweep in sweeps if word and sweep.name.startswith(word)]
         if len(found) == 1:

@@ -19,7 +19,7 @@ def answer(path: Path, rows: Sequence[Row], names: Sequence[str] = BOTH, **optio
     """Return the sentences, the last one without the folder that it names."""
     results = understood(path, rows, plan(names, (ARTICLE,)), **options)
     *first, last = sentences.answer(results)
-    ending = f" Tables: {path / SWEEP}; pictures: make plot"
+    ending = f" Tables: {path / SWEEP}; pictures: make plot ARGS={path / SWEEP}"
     assert last.endswith(ending)
     return *first, last.removesuffix(ending)
 
@@ -144,8 +144,7 @@ def test_one_round_and_nobody_to_compare_with(tmp_path: Path) -> None:
     )
     failed = [failure("python", 1, of=ARTICLE), row("rust", 1, of=ARTICLE)]
     assert answer(tmp_path / "failed", failed)[0] == (
-        "rust cannot be compared with python at 10-5-1 (naive):"
-        " there is no round in which both have the right losses."
+        "rust cannot be compared with python at 10-5-1 (naive): python: crash."
     )
 
 

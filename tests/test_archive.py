@@ -167,7 +167,7 @@ def test_finding_a_sweep(tmp_path: Path) -> None:
     assert archive.find(str(elsewhere)).path == elsewhere
     takes = "takes latest, latest~N, a folder, or a name that sweeps lists"
     for word, message in (
-        ("latest~3", f"but {tmp_path} has only 3 sweeps"),
+        ("latest~3", f"but {tmp_path} has only 3; make bench ARGS=--fresh measures another"),
         ("2026-01", "which begins the names of 2; write more of it"),
         ("", takes),
         ("../sweeps", takes),

@@ -371,7 +371,7 @@ def test_a_second_bench_on_the_same_folder_and_ctrl_c_before_anything_was_timed(
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=STUCK_S)
         assert process.returncode == 130
-        assert "no timed run has ended well yet, so there is nothing to show" in err
+        assert "no timed run has ended well yet, so there is nothing to show; run bench again" in err
         assert "Traceback" not in err
         assert "Time of a training step" not in out
 
@@ -428,7 +428,7 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
     assert status == 0
     assert (
         f"note: sweep {sweep.name} stays unfinished: it was started with other options;"
-        " --resume finishes it with those"
+        " --resume would have finished it"
     ) in err.splitlines()
     assert len(Archive(folder).sweeps()) == 2
 

@@ -353,7 +353,10 @@ def test_nothing_measured(tmp_path: Path, rows: list[Row]) -> None:
     folder = write(tmp_path, rows)
     with pytest.raises(NothingMeasured) as caught:
         understand(folder)
-    assert str(caught.value) == f"{folder.path}: no timed run has ended well yet, so there is nothing to show"
+    assert (
+        str(caught.value)
+        == f"{folder.path}: no timed run has ended well yet, so there is nothing to show; run bench again"
+    )
 
 
 def test_cut_offs_are_the_first_failure_of_each_case(tmp_path: Path) -> None:
