@@ -159,8 +159,8 @@ def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:
         f"On A processor, 2 cores, {count} of 24 intervals contained the true ratio ("
     )
     assert sentence(table).endswith(
-        "), 4 false alarms in 6 comparisons of a with itself, a difference of 10% is seen in at least 9 of 10"
-        " sweeps."
+        "), 4 false alarms in 6 comparisons of a with itself, a difference of 10% in training is seen in at"
+        " least 9 of 10 parts."
     )
 
 

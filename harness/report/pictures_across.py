@@ -113,12 +113,12 @@ def _band(axes: Axes, mean: pd.DataFrame) -> None:
 
 
 def selfcheck(table: pd.DataFrame) -> Figure:
-    """The intervals of repeated sweeps by contender and measure; those that miss in black."""
+    """The intervals of the parts of a sweep by contender and measure; those that miss in black."""
     contenders = table["contender"].unique()
     measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
     figure, grid = framed(
-        f"95% intervals of repeated sweeps, compared with {table['reference'].iloc[0]}; crosses miss the true"
-        " ratio",
+        f"95% intervals of the parts of a sweep, compared with {table['reference'].iloc[0]};"
+        " crosses miss the true ratio",
         "",
         (len(measures), len(contenders)),
         panel=(1.9, 2.2),
@@ -142,7 +142,7 @@ def selfcheck(table: pd.DataFrame) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3, axis="x")
-        row[0].set_ylabel("sweep")
+        row[0].set_ylabel("part")
     for axes in grid[-1]:
         axes.set_xlabel("beside the true ratio")
     return figure

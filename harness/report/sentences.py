@@ -182,12 +182,16 @@ def selfcheck(table: pd.DataFrame) -> str:
     slowed = table[(table["measure"] == "training") & (table["extra_epochs"] > 0.0)]
     seen = (slowed["verdict"] == "slower").groupby(slowed["extra_epochs"]).mean()
     enough = [extra for extra in seen.index if (seen[extra:] >= SEEN).all()]
-    least = f"a difference of {enough[0]:.0%} is seen" if enough else "no difference is seen"
+    least = (
+        f"a difference of {enough[0]:.0%} in training is seen"
+        if enough
+        else "no difference in training is seen"
+    )
     return (
         f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals contained the true"
         f" ratio ({low:.0%} to {high:.0%}), {alarms or 'no'} false alarm{'' if alarms == 1 else 's'} in"
         f" {len(equal)} comparisons of {table['reference'].iloc[-1]} with itself, {least} in at least"
-        f" {SEEN * 10:.0f} of 10 sweeps."
+        f" {SEEN * 10:.0f} of 10 parts."
     )
 
 

@@ -67,7 +67,7 @@ def selfcheck(shares: pd.DataFrame) -> Table:
         "seen": share("seen", "sweeps"),
         "95% of seen": percent("seen_low", "seen_high"),
     }
-    caption = "Repeated sweeps: intervals that contain the true ratio, differences that are seen"
+    caption = "Parts of a sweep: intervals that contain the true ratio, differences that are seen"
     return Table("selfcheck", caption, columns, shares.to_dict("records"), keys=1)
 
 
