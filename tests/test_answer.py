@@ -146,6 +146,12 @@ def test_one_round_and_nobody_to_compare_with(tmp_path: Path) -> None:
     assert answer(tmp_path / "failed", failed)[0] == (
         "rust cannot be compared with python at 10-5-1 (naive): python: crash."
     )
+    elsewhere = failure("python", 1, of=case("10-5-1", "backprop"))
+    apart = [elsewhere, row("python", 1, of=ARTICLE), row("rust", 2, of=ARTICLE)]
+    assert answer(tmp_path / "apart", apart)[0] == (
+        "rust cannot be compared with python at 10-5-1 (naive):"
+        " there is no round in which both have the right losses."
+    )
 
 
 def test_another_reference(tmp_path: Path) -> None:

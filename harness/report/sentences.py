@@ -10,6 +10,7 @@ from harness.across.comparison import mean
 from harness.across.machines import other_losses
 from harness.across.predictions import median_error
 from harness.across.selfcheck import SEEN
+from harness.analysis.frames import LANE
 from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.results import LEFT_OUT, Results
 from harness.archive import SWEEPS
@@ -26,8 +27,8 @@ def rivals(results: Results) -> Iterator[str]:
     for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
         name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
         if np.isnan(one["training_ratio"]):
-            became = results.standings[results.standings["contender"] == reference]
-            status = became.loc[became["layers"] == one["layers"], "status"].iloc[0]
+            statuses = results.standings.set_index(LANE)["status"]
+            status = statuses.get((one["method"], one["layers"], reference), "ok")
             reason = _REASONS.get(verdict, verdict) if status == "ok" else f"{reference}: {status}"
             yield f"{name} cannot be compared with {reference} at {where}: {reason}."
         else:
