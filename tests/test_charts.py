@@ -347,6 +347,9 @@ def test_intervals_of_speedups_are_those_of_the_table(understood: Understood, pi
         segments = container.lines[2][0].get_segments()  # type: ignore[attr-defined]
         ends = np.sort([[low, high] for (_, low), (_, high) in segments])
         assert ends == pytest.approx(own[["low", "high"]].to_numpy())
+    floors = table["measure"].map({"training": 1.1, "process": 1.25})
+    (axes,) = charts.speedup(changed(understood("one method"), speedups=table.assign(floor=floors)), "").axes
+    assert axes.get_title() == "backprop (floor: up to 1.25x)"
 
 
 def test_curves_of_losses(understood: Understood) -> None:

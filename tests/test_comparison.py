@@ -129,15 +129,17 @@ def test_the_exit_status(tmp_path: Path, small: float, large: float, words: list
 
 def test_the_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after = sweep(tmp_path / "a", 1.0, 2.0), sweep(tmp_path / "b", 0.5, 2.0)
+    name = "2026-01-02T00-00-00.000Z"
+    runs = after.path / "runs.csv"
+    runs.write_text(runs.read_text().replace(sweeps.SWEEP, name))
     compare_them = ["compare", str(before.path), str(after.path), "--results", str(tmp_path), "--format"]
     assert cli.main([*compare_them, "csv"]) == 0
     table = pd.read_csv(StringIO(capsys.readouterr().out))
     assert training(table)["change"].to_dict() == pytest.approx({"4-2-1": 2.0, "10-5-1": 1.0})
     assert cli.main([*compare_them, "json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    name = sweeps.SWEEP
     assert document["answer"].startswith(
-        f"Training {name} against {name}, with python as the yardstick: of 2"
+        f"Training {name} against {sweeps.SWEEP}, with python as the yardstick: of 2"
     )
     assert len(document["cases"]) == len(table)
     assert cli.main([*compare_them, "markdown"]) == 0

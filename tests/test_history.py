@@ -93,6 +93,11 @@ def test_what_a_list_says(tmp_path: Path) -> None:
     said = overview(folder)
     assert (said["failed"], said["host"], said["commit"]) == (2, "", "")
     assert math.isnan(said["floor"])
+    # The floor is that of the article's shape, wherever it stands among the others.
+    of, runs = sweeps.case("10-5-1"), [(number, control) for number in (1, 2) for control in (False, True)]
+    small = [sweeps.row("python", number, control=control) for number, control in runs]
+    made = [sweeps.row("python", n, of=of, training_s=1.0 + control, control=control) for n, control in runs]
+    assert overview(sweeps.write(tmp_path / "two", [*small, *made]))["floor"] == pytest.approx(2.0, rel=1e-3)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

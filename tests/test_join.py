@@ -148,8 +148,10 @@ def test_an_unfinished_sweep_is_named_and_a_folder_given_twice_refused(
 
 
 def test_machines_without_a_single_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = [machine(tmp_path, name, rows(50.0)[:3]) for name in "ab"]
+    folders = [machine(tmp_path / place, "a", rows(50.0)[:3]) for place in "xy"]
     assert (
         cli.main(["join", "--results", str(tmp_path / "results"), *(str(one.path) for one in folders)]) == 0
     )
-    assert "nothing can be said about machines in general" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "nothing can be said about machines in general" in out
+    assert f"note: {folders[1].path} is of a as well, and counts as a machine of its own" in err

@@ -261,6 +261,7 @@ def test_the_commands_that_repeat_it_have_the_words_that_were_typed(tmp_path: Pa
     for words, bench in (
         (typed, ["make", "bench", "ARGS=--contenders 'a b' python --shapes 10-5-1 3-1 --budget 60"]),
         ([], ["make", "bench"]),
+        (7, ["make", "bench"]),
     ):
         described = replace(results, environment={**results.environment, "command": words})
         first, second, third = commands(described, plan)

@@ -154,6 +154,8 @@ def test_who_is_to_be_seen_is_a_copy_of_the_reference(tmp_path: Path) -> None:
     assert of_b == {"holds": 1, "sweeps": 3, "seen": 3}
     # 3 of 3: the lower end is the cube root of 0.025.
     assert counted.loc[("a +10%", "training"), "holds_low"] == pytest.approx(0.025 ** (1 / 3))
+    unseen = table["verdict"].mask(table["measure"] == "training", "cannot tell")
+    assert "no difference in training" in sentence(table.assign(verdict=unseen))
     count = int(table["holds"].sum())
     assert sentence(table).startswith(
         f"On A processor, 2 cores, {count} of 24 intervals contained the true ratio ("

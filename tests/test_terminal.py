@@ -282,6 +282,14 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
     assert all(len(line) <= 80 for line in wrapped)
 
 
+def test_no_column_is_lost_below_80_columns(tmp_path: Path) -> None:
+    results = understood(tmp_path, two_rounds(), plan(["python", "rust"], (ARTICLE,)))
+    usual, narrow = Screen(), Screen(40)
+    for screen in (usual, narrow):
+        screen.terminal.show(next(tables.shown(results)))
+    assert narrow.words() == usual.words()
+
+
 def test_how_time_grows_and_who_overtakes_whom_stand_before_the_answer(tmp_path: Path) -> None:
     neurons = {"4-2-1": 7.0, "8-4-1": 13.0, "10-5-1": 16.0, "16-8-1": 25.0, "32-16-1": 49.0}
     rows = [

@@ -25,7 +25,7 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
-    """Return what a list says of a sweep; ``floor`` is that of the first control."""
+    """Return what a list says of a sweep; ``floor`` is the article's shape's, else the smallest's."""
     rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
     left = len(list(Made(plan, rows).pending())) if plan else 0
     names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
