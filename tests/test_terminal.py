@@ -283,10 +283,10 @@ def test_sentences_are_wrapped_between_words_on_a_terminal_only(tmp_path: Path) 
 
 
 def test_no_column_is_lost_below_80_columns(tmp_path: Path) -> None:
-    results = understood(tmp_path, two_rounds(), plan(["python", "rust"], (ARTICLE,)))
+    results = everything_that_can_happen(tmp_path)
     usual, narrow = Screen(), Screen(40)
     for screen in (usual, narrow):
-        screen.terminal.show(next(tables.shown(results)))
+        screen.terminal.show(*tables.shown(results))
     assert narrow.words() == usual.words()
 
 
