@@ -146,13 +146,8 @@ def _commands(results: Results, plan: Plan | None) -> list[str]:
         return ["make compare BASE=REVISION"]
     commit, words = (results.environment.get(name) for name in ("commit", "command"))
     lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
-    lines += [
-        [
-            "make",
-            "bench",
-            *([f"ARGS={shlex.join(map(str, words))}"] if words and isinstance(words, list) else []),
-        ]
-    ]
+    typed = shlex.join(map(str, words)) if isinstance(words, list) else ""
+    lines += [["make", "bench", *([f"ARGS={typed}"] if typed else [])]]
     other = plan and results.reference != plan.reference
     lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
     return [shlex.join(line) for line in lines]
