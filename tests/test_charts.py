@@ -213,6 +213,7 @@ def test_units_stand_beside_the_numbers(picture: Picture) -> None:
     for axes in speedup:
         assert all(label.get_text().endswith("x") for label in axes.get_yticklabels() if label.get_text())
     assert "MiB" in picture("memory", "one shape").axes[0].get_ylabel()
+    assert style.GREY not in {line.get_color() for line in picture("memory", "ten contenders").axes[0].lines}
 
 
 def test_ticks_have_no_exponents() -> None:

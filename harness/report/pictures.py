@@ -75,6 +75,9 @@ def scaling(results: Results, footer: str) -> Figure:
     }
     for method, axes in panels.items():
         own = medians[medians["method"] == method]
+        if ARTICLE.neurons in set(own["neurons"]):
+            # Before the axes are logarithmic: if all values are equal, they then have no extent.
+            axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
         ends = _curves(axes, results, own, [who for who, of in results.costs if of == method])
         _modelled(axes, results, method)
         labels = {who: _named(results, who) + powers.get((who, method), "") for who in ends}
@@ -99,9 +102,6 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
     """
     styles = styles_of(results.contenders)
     table = table.sort_values("neurons", kind="stable")
-    if ARTICLE.neurons in set(table["neurons"]):
-        # Before the axes are logarithmic: if all values are equal, they then have no extent.
-        axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
     for name, group in table.groupby("contender", sort=False):
         line = "none" if name in modelled else LINES[group["method"].iloc[0]]
         look = {**styles[str(name)], "linestyle": line, "markersize": 5}
