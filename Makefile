@@ -130,8 +130,8 @@ selfcheck: cargo $(READY) ## do intervals and verdicts hold on this machine? 10 
 
 kernels: build $(READY_DEV) ## time the inner functions in process; write results/kernels.csv
 	@mkdir -p $(RESULTS)
-	@$(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
-	@$(CARGO) bench $(RUST) --locked --features bench
+	@$(RUN) harness.measure.lock $(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
 	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB

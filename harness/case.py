@@ -1,4 +1,4 @@
-"""The vocabulary that everything shares: shapes, methods, cases."""
+"""The vocabulary that everything shares: shapes, methods, cases, jobs."""
 
 import math
 import re
@@ -11,6 +11,9 @@ from harness.codec import shown
 METHODS = ("naive", "incremental", "backprop")
 LARGEST_INTEGER = 2**64 - 1
 _SIZES = "two or more positive sizes such as 10-5-1"
+_LARGEST_JOB = 10**12
+"""Training steps: of a microsecond each, they are eleven days."""
+_JOB = "EPOCHSxSAMPLES such as 100x100, each at least 1, and up to 10^12 steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,43 @@ class Case:
         return f"{self.method} {self.shape}"
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a whole process is asked for; as text, 100x100."""
+
+    epochs: int
+    """Passes over the samples, at least 1."""
+    samples: int
+    """Training samples, at least 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if nothing is trained, or more than anybody would wait for."""
+        if not (self.epochs >= 1 and self.samples >= 1 and self.training_steps <= _LARGEST_JOB):
+            raise ValueError(f"got {shown(str(self))}, takes {_JOB}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Job":
+        """Return the job that ``text`` such as 100x100 names; raise ValueError if it names none."""
+        if not (match := re.fullmatch(r"([0-9]{1,12})x([0-9]{1,12})", text)):
+            raise ValueError(f"got {shown(text)}, takes {_JOB}")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        """Return epochs and samples as people write them."""
+        return f"{self.epochs}x{self.samples}"
+
+    @property
+    def training_steps(self) -> int:
+        """How many gradients and updates it consists of."""
+        return self.epochs * self.samples
+
+    @property
+    def in_words(self) -> str:
+        """Epochs and samples in a sentence."""
+        counts = ((self.epochs, "epoch"), (self.samples, "sample"))
+        return " of ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+
+
 ARTICLE_RUN = Case(
     shape=ARTICLE,
     method="naive",
@@ -159,3 +199,5 @@ ARTICLE_RUN = Case(
     seed=1,
 )
 """What the article trains."""
+ARTICLE_JOB = Job(ARTICLE_RUN.epochs, ARTICLE_RUN.samples)
+"""How long it trains, which is the job of every shape unless another is asked for."""

@@ -3,9 +3,13 @@
 import math
 from decimal import Decimal
 
-MARKS = {"cannot tell": "?", "equal": "="}
+MARKS = {"cannot tell": "?", "equal": "=", "still warming up": "~"}
 """What follows a ratio that is no clear difference, by verdict."""
-MEANINGS = {"cannot tell": "cannot be told from noise", "equal": "equal within the margin"}
+MEANINGS = {
+    "cannot tell": "cannot be told from noise",
+    "equal": "equal within the margin",
+    "still warming up": "still warming up, so no verdict",
+}
 """The same verdicts in words."""
 _UNITS = (
     (3600.0, "h", 7200.0),

@@ -1,10 +1,16 @@
 """Do two runs have the same losses? Bit for bit, or the first epoch that differs, and by how much."""
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Context
 
+IDENTICAL = "identical"
+REFERENCE, REPEATED = "reference", "identical to its first run"
+"""What is said of losses that nobody else has: of the first run, and of further ones."""
+UP_TO = " up to epoch "
+"""Before the last epoch that was compared, if there are more."""
 DIVERGED = 1e6
 """A loss so many times the initial one shows nothing: training multiplies every rounding."""
 
@@ -27,6 +33,8 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
     """
     if len(expected) != len(actual):
         return Verdict(holds=False, text=f"{len(actual)} losses instead of {len(expected)}")
+    if array("d", expected).tobytes() == array("d", actual).tobytes():
+        return Verdict(holds=True, text=IDENTICAL)
     initial = expected[0]
     largest = 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
@@ -38,7 +46,26 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
             by = f" (off by {_share(apart)})" if apart < math.inf else ""
             return Verdict(holds=False, text=f"epoch {epoch}: {got!r} instead of {wanted!r}{by}")
         largest = max(largest, apart)
-    return Verdict(holds=True, text=f"within {_share(largest)}" if largest else "identical")
+    return Verdict(holds=True, text=f"within {_share(largest)}" if largest else IDENTICAL)
+
+
+def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequence[float]) -> Verdict:
+    """Compare each epoch with the first of ``others`` that has it: the losses, and the tolerance.
+
+    What no other has is not compared, and the text says up to which epoch it was.
+    """
+    texts, reached = [], 0
+    for losses, tolerance in others:
+        if (common := min(len(losses), len(actual))) > reached:
+            verdict = compare(losses[:common], actual[:common], tolerance)
+            if not verdict.holds:
+                return verdict
+            texts.append(verdict.text)
+            reached = common
+    if not texts:
+        return Verdict(holds=True, text=REFERENCE)
+    text = next((text for text in texts if text != IDENTICAL), IDENTICAL)
+    return Verdict(holds=True, text=text if reached == len(actual) else f"{text}{UP_TO}{reached - 1}")
 
 
 def distance(wanted: float, got: float, initial: float) -> float:

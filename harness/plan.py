@@ -5,10 +5,10 @@ It is made before the first timed run, and no run changes it.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from harness.case import METHODS, Case, Shape
+from harness.case import ARTICLE_JOB, METHODS, Case, Job, Shape
 
 
 def shapes(text: str) -> tuple[Shape, ...]:
@@ -18,6 +18,7 @@ def shapes(text: str) -> tuple[Shape, ...]:
 
 DEFAULT_SHAPES = shapes("4-2-1 8-4-1 10-5-1 16-8-1 32-16-1 64-32-1 128-64-1 256-128-1 512-256-1")
 MOST_ROUNDS = 100_000
+MOST_LAYOUTS = 100
 
 RunKey = tuple[str, str, str, bool, int]
 """What is unique to a run within its sweep: contender, method, shape, control, round."""
@@ -33,11 +34,17 @@ class Options:
     """How the gradient is found."""
     rounds: int | None = None
     """Timed rounds of every case, after a warm-up; None: as many as fit into the budget."""
-    run_s: float = 0.1
+    run_s: float = 0.05
     """Seconds that the slowest contender's training should take in one run."""
+    job: Job = ARTICLE_JOB
+    """What a whole process is asked for."""
+    precision: float | None = None
+    """Half the width that intervals should have, as a share; None: whatever the budget gives."""
+    layouts: int = 1
+    """How many links of a program take turns, its code elsewhere in each."""
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
-    budget_s: float = 160.0
+    budget_s: float = 140.0
     """Seconds that the whole sweep may take, by estimate."""
     memory_bytes: int | None = None
     """The memory that a run may take; None: what is free when the sweep is planned."""
@@ -57,6 +64,10 @@ class Options:
         for name in ("run_s", "timeout_s", "budget_s"):
             if not 0.0 < getattr(self, name) < 1e9:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds above 0")
+        if self.precision is not None and not 0.0 < self.precision < 1.0:
+            raise ValueError(f"precision is {self.precision!r}, takes a share between 0 and 1")
+        if not 1 <= self.layouts <= MOST_LAYOUTS:
+            raise ValueError(f"layouts is {self.layouts}, takes an integer from 1 to {MOST_LAYOUTS}")
         if self.memory_bytes is not None and self.memory_bytes < 1:
             raise ValueError(f"memory_bytes is {self.memory_bytes}, takes bytes above 0")
 
@@ -71,21 +82,33 @@ class PlannedCase:
     """A case and who runs it."""
 
     case: Case
-    """The command line without the program."""
+    """The command line without the program, with the epochs that all have in common."""
     run_s: Mapping[str, float]
     """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
     control: bool
     """Whether the reference runs twice in each round, to show the floor."""
     rounds: int
     """Timed rounds, after one that warms up."""
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    """The epochs of those who train longer, because they are faster."""
+    warm_up_s: Mapping[str, float] = field(default_factory=dict)
+    """Who becomes faster while it runs, and how many seconds of a training that takes."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep could carry this out."""
         _check_rounds(self.rounds)
+        if min(self.epochs.values(), default=self.case.epochs) < self.case.epochs:
+            raise ValueError("epochs has fewer than those that all have in common")
+        if min(self.warm_up_s.values(), default=0.0) < 0.0:
+            raise ValueError("warm_up_s takes seconds of at least 0")
         if not self.run_s or not all(seconds >= 0.0 for seconds in self.run_s.values()):
             raise ValueError("run_s takes the seconds of one contender or more")
         if not self.case.training_steps:
             raise ValueError("case.epochs is 0, takes at least 1 in a sweep")
+
+    def of(self, contender: str) -> Case:
+        """Return the case with the epochs of a contender."""
+        return replace(self.case, epochs=self.epochs.get(contender, self.case.epochs))
 
     def round_s(self, reference: str) -> float:
         """Return the estimated seconds of one round."""
@@ -224,8 +247,10 @@ class Plan:
             for place, planned in enumerate(self.cases)
             for number in range(planned.rounds + 1)
         ]
+        turns = [planned.turns(self.reference) for planned in self.cases]
+        cases = [{name: planned.of(name) for name in planned.run_s} for planned in self.cases]
         for _, place, number in sorted(places):
-            planned = self.cases[place]
-            turns = planned.turns(self.reference)
-            for position, (name, control) in enumerate(turns[::-1] if number % 2 else turns, start=1):
-                yield Run(case=planned.case, contender=name, control=control, round=number, position=position)
+            order = turns[place][::-1] if number % 2 else turns[place]
+            for position, (name, control) in enumerate(order, start=1):
+                case = cases[place][name]
+                yield Run(case=case, contender=name, control=control, round=number, position=position)

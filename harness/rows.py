@@ -56,6 +56,8 @@ class Row:
     """What the contender's version command said."""
     threads: int = 1
     """Threads that the contender was told to use."""
+    layout: int = 0
+    """Which link of the program it was; 0 is the usual one."""
     involuntary_switches: int | None = None
     """How often it had to leave a core to somebody else."""
     stolen_s: float | None = None
@@ -115,7 +117,7 @@ _PATHS = (
     *("sweep", "started_utc", "host", "run.contender", "version", "run.control"),
     *("run.case.method", "run.case.shape", "run.case.shape.neurons", "run.case.shape.parameters"),
     *("run.case.multiply_adds", "run.case.samples", "run.case.epochs", "run.case.step"),
-    *("run.case.learning_rate", "run.case.low", "run.case.high", "run.case.seed", "threads"),
+    *("run.case.learning_rate", "run.case.low", "run.case.high", "run.case.seed", "threads", "layout"),
     *("run.round", "run.position", "run.warm_up", "status", "wall_s", "user_s", "system_s", "training_s"),
     *("compile_s", "peak_memory_bytes", "involuntary_switches", "stolen_s"),
     *("initial_loss", "final_loss", "parity", "error"),

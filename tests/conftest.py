@@ -1,7 +1,11 @@
 """What the tests of the two programs share."""
 
+import os
+
 import pytest
 
+from harness.measure import pilots
+from harness.measure.lock import VARIABLE
 from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_process
 
 
@@ -9,6 +13,18 @@ from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_proce
 def not_under_make(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget that make runs the tests: commands would name it in their messages."""
     monkeypatch.delenv("MAKELEVEL", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def a_machine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests side by side not wait for each other: one thing at a time is measured on a machine."""
+    monkeypatch.setenv(VARIABLE, f"test-{os.getpid()}")
+
+
+@pytest.fixture(autouse=True)
+def no_long_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the long runs that show what warms up: a fake would print thousands of lines."""
+    monkeypatch.setattr(pilots, "_LONG_S", 0.0)
 
 
 @pytest.fixture(scope="session")

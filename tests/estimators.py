@@ -7,20 +7,18 @@ with 10^4 and 10^6 steps of backprop. ``python -m tests.estimators`` prints the 
 
 import csv
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import bdtr
 
 from harness.analysis.intervals import (
-    BLOCKS,
-    BLOCKS_FOR_ONE,
     Numbers,
     autocorrelation,
     block_half_width,
     block_medians,
     median_interval,
-    order_interval,
 )
 from harness.paths import ROOT
 
@@ -60,24 +58,33 @@ def hodges_lehmann(values: Numbers) -> Bounds:
 
 def student_t_of_blocks(values: Numbers) -> Bounds:
     """Student's t over the medians of six blocks, around the median of all, as if they were independent."""
-    half = block_half_width(block_medians(values, min(BLOCKS, values.size))) / math.sqrt(BLOCKS_FOR_ONE)
+    half = block_half_width(block_medians(values))
     return float(np.median(values)) - half, float(np.median(values)) + half
 
 
 def student_t_of_lasting_noise(values: Numbers) -> Bounds:
     """The same with three blocks for an independent one."""
-    half = block_half_width(block_medians(values, min(BLOCKS, values.size)))
+    half = block_half_width(block_medians(values)) * math.sqrt(3.0)
     return float(np.median(values)) - half, float(np.median(values)) + half
+
+
+def order_statistics(values: Numbers, effective: float | None = None) -> Bounds:
+    """Whole ranks for so many independent values, or all; their range if 95% is out of reach."""
+    n, size = int(effective or values.size), values.size
+    rank = max(1, sum(1.0 - 2.0 * bdtr(k - 1, n, 0.5) >= 0.95 for k in range(1, n // 2 + 1)))
+    place = int(rank / (n + 1) * (size + 1)) if n > 5 else 1
+    ordered = np.sort(values)
+    return float(ordered[place - 1]), float(ordered[size - place])
 
 
 def order_of_effective(values: Numbers) -> Bounds:
     """Order statistics for as many rounds as the autocorrelation leaves."""
     correlated = min(max(autocorrelation(values), 0.0), 0.9)
-    return order_interval(values, int(values.size * (1.0 - correlated) / (1.0 + correlated)))[:2]
+    return order_statistics(values, values.size * (1.0 - correlated) / (1.0 + correlated))
 
 
 def used(values: Numbers) -> Bounds:
-    """The wider of the last two: what the harness uses."""
+    """The same, interpolated between ranks: what the harness uses."""
     found = median_interval(np.exp(values))
     return math.log(found.low), math.log(found.high)
 
@@ -87,11 +94,11 @@ ESTIMATORS: dict[str, Callable[[Numbers], Bounds]] = {
     "block bootstrap, 3 rounds": block_bootstrap,
     "moving-block bootstrap, 3 rounds": lambda values: percentile_bootstrap(values, 3),
     "Hodges-Lehmann on the logarithms": hodges_lehmann,
-    "order statistics": lambda values: order_interval(values, values.size)[:2],
+    "order statistics": order_statistics,
     "order statistics, effective rounds": order_of_effective,
     "Student's t over 6 blocks": student_t_of_blocks,
     "Student's t, three blocks for one": student_t_of_lasting_noise,
-    "the wider of that and order statistics, effective rounds (used)": used,
+    "order statistics, effective rounds, interpolated (used)": used,
 }
 
 
@@ -112,21 +119,35 @@ def designs(size: int) -> Iterator[tuple[str, list[Places]]]:
     yield "31 spread", [np.arange(31) * step + start for start in range(step)]
 
 
+def sharpness(found: Sequence[tuple[Bounds, float, float]]) -> float:
+    """Return the 95th percentile of error / half width, on the side of the truth; from bounds, estimate, truth."""
+    errors = [
+        abs(truth - middle) / max(middle - low if truth < middle else high - middle, 1e-12)
+        for (low, high), middle, truth in found
+    ]
+    return float(np.quantile(errors, 0.95))
+
+
 def table() -> str:
-    """Return how often each estimator's interval holds the median of the whole series, and how wide it is."""
+    """Return how often each estimator's interval contains the median of the whole series, and its width."""
     series = ratios()
     columns = dict(designs(series[0].size))
     lines = [
-        f"| estimator | {' | '.join(f'{name}: holds | half width' for name in columns)} |",
-        f"|{' --- |' * (1 + 2 * len(columns))}",
+        f"| estimator | {' | '.join(f'{name}: contains | half width | sharpness' for name in columns)} |",
+        f"|{' --- |' * (1 + 3 * len(columns))}",
     ]
     for name, estimate in ESTIMATORS.items():
         cells = [name]
         for places in columns.values():
-            found = [(estimate(values[of]), float(np.median(values))) for values in series for of in places]
-            holds = np.mean([low <= middle <= high for (low, high), middle in found])
+            of_all = [
+                (estimate(values[of]), float(np.median(values[of])), float(np.median(values)))
+                for values in series
+                for of in places
+            ]
+            found = [(bounds, truth) for bounds, _, truth in of_all]
+            holds = np.mean([low <= truth <= high for (low, high), truth in found])
             width = np.mean([(high - low) / 2.0 for (low, high), _ in found])
-            cells += [f"{holds:.0%}", f"{width:.1%}"]
+            cells += [f"{holds:.0%}", f"{width:.1%}", f"{sharpness(of_all):.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from harness import cli
 from harness.across import predictions
 from harness.analysis import article as claims
-from harness.case import Shape
+from harness.case import ARTICLE_JOB, Shape
 from harness.claims import load
 from harness.digits import MARKS, duration, three_digits, times
 from harness.report.files import csv
@@ -48,7 +48,7 @@ def everything(path: Path) -> Path:
     # Two shapes that the sweep has, and one that it has not.
     shapes = map(Shape.parse, ("10-5-1", "64-32-1", "33-17-9-3"))
     learned, costs = predictions.learned([results]), list(results.costs.values())
-    tables = [predictions.predicted(learned, costs, shape, 100, 100, "2026-01-01") for shape in shapes]
+    tables = [predictions.predicted(learned, costs, shape, ARTICLE_JOB, "2026-01-01") for shape in shapes]
     checked = predictions.checked(pd.concat(tables, ignore_index=True), results)
     (path / "predictions.csv").write_bytes(csv(checked))
     nothing = (pd.DataFrame(columns=columns) for columns in (claims.STORAGE, claims.SEEDS))

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results, understand
-from harness.case import Case, Shape
+from harness.case import Case, Job, Shape
 from harness.codec import encode
 from harness.digits import plus_minus, three_digits
 from harness.paths import ROOT
@@ -114,8 +114,11 @@ def plan(
     version: str = "1.0",
     left_out: Iterable[LeftOut] = (),
 ) -> Plan:
-    """Return the plan of a sweep in which everybody runs everything, in 0.25 seconds if not in ``run_s``."""
-    options = options or Options(rounds=3)
+    """Return the plan of a sweep in which everybody runs everything, in 0.25 seconds if not in ``run_s``.
+
+    A job has a single step, so that it takes as long as a run of SMALL.
+    """
+    options = options or Options(rounds=3, job=Job(1, 1))
     return Plan(
         sweep=sweep,
         options=options,

@@ -275,7 +275,7 @@ def places(axes: Axes, marker: str) -> list[list[float]]:
 def test_below_a_panel_stands_what_its_marks_mean(understood: Understood) -> None:
     results = understood("one contender")
     cost = results.costs["python", "naive"]
-    told = [("start-up", 11, ""), ("training", 97, "rust"), ("process", 97, "rust")]
+    told = [("start-up", 11, ""), ("training", 97, "rust"), ("job", 97, "rust")]
     crossovers = pd.DataFrame(told, columns=["kind", "neurons", "than_contender"])
     about = {"contender": "python", "method": "naive", "than_method": "backprop"}
     said = [cost.step(Shape.parse(text).layers).value for text in results.medians["layers"]]
@@ -343,12 +343,12 @@ def test_methods_say_how_far_everybody_is_from_the_fastest(tmp_path: Path) -> No
 def test_intervals_of_speedups_are_those_of_the_table(understood: Understood, picture: Picture) -> None:
     table = understood("one method").speedups
     (axes,) = picture("speedup", "one method").axes
-    for container, measure in zip(axes.containers, ("training", "process"), strict=True):
+    for container, measure in zip(axes.containers, ("training", "job"), strict=True):
         own = table[~table["control"] & (table["measure"] == measure)].sort_values("neurons")
         segments = container.lines[2][0].get_segments()  # type: ignore[attr-defined]
         ends = np.sort([[low, high] for (_, low), (_, high) in segments])
         assert ends == pytest.approx(own[["low", "high"]].to_numpy())
-    floors = table["measure"].map({"training": 1.1, "process": 1.25})
+    floors = table["measure"].map({"training": 1.1, "job": 1.25})
     (axes,) = charts.speedup(changed(understood("one method"), speedups=table.assign(floor=floors)), "").axes
     assert axes.get_title() == "backprop (floor: up to 1.25x)"
 
@@ -358,15 +358,17 @@ def test_curves_of_losses(understood: Understood) -> None:
     samples = results.runs["samples"].mask(results.runs["method"] == "backprop", 500)
     axes = charts.loss(changed(results, runs=results.runs.assign(samples=samples)), "").axes
     assert [own.get_title().replace("\n", " ") for own in axes] == [
-        "naive: 10 samples, 4 epochs, identical bits",
-        "incremental: 10 samples, 4 epochs, identical bits",
-        "backprop: 500 samples, 4 epochs, identical bits",
+        "naive: 10 samples, up to 4 epochs, identical bits in 4 epochs",
+        "incremental: 10 samples, up to 4 epochs, identical bits in 4 epochs",
+        "backprop: 500 samples, up to 4 epochs, identical bits in 4 epochs",
     ]
     curves = pd.DataFrame(
         {"contender": ["a", "a", "b", "b"], "epoch": [0, 1, 0, 1], "loss": [1.0, 0.5, 1.0, 0.25]}
     )
-    assert charts.coincide(curves) == "1 epoch, b differs"
-    assert charts.coincide(curves[:2]) == "1 epoch"
+    assert charts.coincide(curves) == "b differs"
+    assert charts.coincide(curves[:2]) == "nothing to compare with"
+    # Only what two have can coincide.
+    assert charts.coincide(curves[:3]) == "identical bits in 0 epochs"
     for own in axes:
         assert all(float(tick).is_integer() for tick in own.get_xticks())
         assert own.get_xlim() == axes[0].get_xlim()
@@ -411,19 +413,19 @@ def test_several_machines(understood: Understood) -> None:
 
 def test_the_intervals_of_repeated_sweeps() -> None:
     trues = {"b": 64.0, "a +0%": 1.0, "a +10%": 1.0 / 1.1}
-    lines = product(trues, ("training", "process", "cpu"), (0.0, 0.005, 0.02))
+    lines = product(trues, ("training", "job"), (0.0, 0.005, 0.02))
     table = pd.DataFrame(lines, columns=["contender", "measure", "shift"])
     true, shift = table["contender"].map(trues), table.pop("shift")
     ends = {"low": true * (0.99 + shift), "ratio": true * (1.0 + shift), "high": true * (1.01 + shift)}
     figure = pictures_across.selfcheck(
-        table.assign(reference="a", true_ratio=true, holds=shift < 0.01, **ends)
+        table.assign(reference="a", true_ratio=true, contains=shift < 0.01, **ends)
     )
     assert misplaced(figure) == []
     first, *_ = panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title().splitlines()[0] for axes in panels] == [
-        f"{name}, {measure}" for measure in ("training", "process") for name in ("b", "a +0%", "a +10%")
+    assert [axes.get_title().splitlines()[:2] for axes in panels] == [
+        [name, f"against a, {measure}"] for measure in ("training", "job") for name in ("b", "a +0%", "a +10%")
     ]
-    assert first.get_title().endswith("2 of 3 hold 64x")
+    assert first.get_title().endswith("2 of 3 contain 64x")
     # In percent of the true ratio: the line of the truth, then an interval and a mark for each sweep.
     marks = [np.asarray(line.get_xdata()).round(9).tolist() for line in first.lines]
     assert marks == [[0.0, 0.0], [-1.0, 1.0], [0.0], [-0.5, 1.5], [0.5], [1.0, 3.0], [2.0]]

@@ -284,17 +284,17 @@ def test_a_sweep_its_files_and_its_pictures(
 @pytest.mark.usefixtures("at_once")
 def test_a_failure_makes_exit_status_1(tmp_path: Path, command: Command) -> None:
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "wrong-at-7", "c": "garbled"})
-    status, out, err = command(*bench(tmp_path, manifest), "--seconds", "1.1")
+    status, out, err = command(*bench(tmp_path, manifest))
     assert status == 1
-    # 4 ms of 0.4 us hold 10,000 steps: 100 epochs of 100.
+    # 50 ms hold 100,000 steps of 0.4 us: 1000 epochs of 100.
     assert "note: b naive 4-2-1, warm-up: mismatch: epoch 7: " in err
     assert "note: c naive 4-2-1, warm-up: garbled: printed 'Hello, world!\\n' where" in err
     assert "note: c naive was not run again at 4-2-1 and larger shapes" in err
     assert "Time of a training step" in out
 
 
-PILOTS = 3
-"""A step is said to take 0.4 us: one step shows it, then come as many as a run may have."""
+PILOTS = 7
+"""A step is said to take 0.4 us: 1, 1000, 30,000 and 86,100 show it, then come those, half a second and one."""
 
 
 @contextmanager

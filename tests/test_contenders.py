@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.case import METHODS
 from harness.errors import ManifestError
 from harness.measure import contenders, runner
-from harness.measure.contenders import Contender, load_manifest, probe, select
+from harness.measure.contenders import Contender, load_manifest, probe, relink, select
 from harness.measure.contract import arguments
 from tests import fakes
 
@@ -46,7 +46,7 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
         GOOD
         + GOOD.replace('"a"', '"b"')
         + 'build = ["make", "{python}"]\ntoolchain = ["cc", "-v"]\nthreads = 2\ntolerance = 1e-12\n'
-        + 'env = { A = "b" }\n'
+        + 'env = { A = "b" }\nrelink = ["ld", "{python}", "{seed}"]\n'
     )
     path.write_text('reference = "b"\n' + everything, encoding="utf-8")
     loaded = load_manifest(path)
@@ -57,6 +57,7 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
         version=(sys.executable, "-V"),
         methods=("naive",),
         build=("make", sys.executable),
+        relink=("ld", sys.executable, "{seed}"),
         toolchain=("cc", "-v"),
         threads=2,
         tolerance=1e-12,
@@ -84,8 +85,8 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
         ("colour = 1\n" + GOOD, "unknown key 'colour', takes reference, contender"),
         (
             GOOD + 'colour = "red"\n',
-            "contender 'a': unknown key 'colour', takes name, command, version, methods, build, toolchain,"
-            " threads, tolerance, env, hint, extra_epochs",
+            "contender 'a': unknown key 'colour', takes name, command, version, methods, build, relink,"
+            " toolchain, threads, tolerance, env, hint, extra_epochs",
         ),
         (GOOD + "extra_epochs = 1.5\n", "contender 'a': extra_epochs is 1.5, takes a share from 0 to 1"),
         (GOOD.replace("name", "# name"), "contender[0]: has no 'name'"),
@@ -221,3 +222,38 @@ def test_a_manifest_with_bytes_changed_is_read_or_refused(tmp_path: Path, data: 
         load_manifest(path)
     except ManifestError as error:
         assert "\n" not in str(error)
+
+
+def linked(path: Path, script: str) -> Contender:
+    """Return a program that a script, which has the seed as $1, links in the folder."""
+    words = ("sh", "-ec", f"cd {path}; {script}", "sh", "{seed}")
+    return replace(fakes.contender(), command=(str(path / "program"),), relink=words)
+
+
+def test_a_program_is_linked_as_often_as_asked_for(tmp_path: Path) -> None:
+    for old in (1, 9):
+        (tmp_path / f"program.layout-{old}").write_text("old")
+    one = linked(tmp_path, "echo link $1 >program")
+    assert relink([one, replace(one, name="copy"), fakes.contender("b")], 3) == []
+    # What is left of an earlier time, or was for more layouts, is gone.
+    assert {path.name: path.read_text() for path in tmp_path.glob("program.*")} == {
+        f"program.layout-{seed}": f"link {seed}\n" for seed in (1, 2, 3)
+    }
+    # With one layout there is nothing to do: a build makes the usual link.
+    (tmp_path / "program").unlink()
+    assert relink([one], 1) == []
+    assert not (tmp_path / "program").exists()
+
+
+def test_why_a_program_cannot_be_linked_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "program.layout-2").write_text("old")
+    one = linked(tmp_path, "echo first >&2; echo 'no \x1b[31mlld' >&2; exit 1")
+    (line,) = relink([one], 2)
+    assert line.startswith("fake cannot be linked in several layouts: no ")
+    assert "\x1b" not in line and "first" not in line
+    assert list(tmp_path.iterdir()) == []
+    # Or in some of them only.
+    assert relink([linked(tmp_path, "test $1 != 2; echo link $1 >program")], 3) != []
+    assert [path.name for path in tmp_path.iterdir()] == ["program"]
+    (line,) = relink([replace(one, relink=("/nowhere/ld",))], 2)
+    assert line == "fake cannot be linked in several layouts: No such file or directory"

@@ -10,7 +10,7 @@ from scipy import stats
 
 from harness.analysis.cost import COLUMNS, FEWEST_SIZES, TERMS, Cost, Estimate, counted, table
 from harness.analysis.results import Results
-from harness.case import METHODS, Shape
+from harness.case import METHODS, Job, Shape
 from harness.commands.predict import LEARNED_SHAPES
 from harness.plan import DEFAULT_SHAPES
 from tests.sweeps import case, row, understood
@@ -140,8 +140,8 @@ def test_known_costs_are_found_and_the_rest_is_dropped(tmp_path: Path) -> None:
 
 def test_a_start_up_is_fixed_and_what_lies_beyond_is_counted(tmp_path: Path) -> None:
     cost = cost_of(sweep(tmp_path, {"multiply_adds": 2e-8}))
-    assert cost.startup == pytest.approx([0.5, 1e-6])
-    whole = cost.process((10, 5, 1), samples=7, epochs=3)
+    assert cost.once == pytest.approx([0.5, 1e-6])
+    whole = cost.job((10, 5, 1), Job(epochs=3, samples=7))
     assert whole.value == pytest.approx(0.5 + 7 * 55 * 1e-6 + 21 * 60 * 2e-8)
     most, least = (Shape.parse(text).multiply_adds("backprop") for text in ("512-256-1", "4-2-1"))
     assert (cost.most, cost.fewest) == (most, least)

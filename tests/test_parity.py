@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.parity import compare, distance
+from harness.parity import compare, compare_all, distance
 
 TINY = 5e-324
 LARGEST = 1.7976931348623157e308
@@ -94,3 +94,32 @@ def test_a_distance_is_the_same_both_ways_and_none_only_for_the_same_bits(
 ) -> None:
     assert distance(a, b, initial) == distance(b, a, initial) >= 0.0
     assert (distance(a, b, initial) == 0.0) == (repr(a) == repr(b))
+
+
+@pytest.mark.parametrize(
+    ("others", "actual", "holds", "text"),
+    [
+        ([], [1.0, 0.5], True, "reference"),
+        ([[1.0, 0.5, 0.25]], [1.0, 0.5], True, "identical"),
+        # What was not compared is not called identical.
+        ([[1.0, 0.5]], [1.0, 0.5, 0.25], True, "identical up to epoch 1"),
+        ([[1.0]], [1.0, 0.5, 0.25], True, "identical up to epoch 0"),
+        # The second is the measure of what the first does not have; the third adds nothing.
+        ([[1.0, 0.5], [1.0, 0.5, 0.25, 0.1], [9.0, 9.0]], [1.0, 0.5, 0.25, 0.1, 0.0], True, "identical up to epoch 3"),
+        ([[1.0, 0.5], [1.0, 0.5, 0.25]], [1.0, 0.5, 0.25], True, "identical"),
+        ([[1.0], [1.0, 0.5]], [1.0, 0.75], False, "epoch 1: 0.75 instead of 0.5 (off by 2e-1 of the initial loss)"),
+    ],
+)
+def test_each_epoch_is_compared_with_the_first_that_has_it(
+    others: list[list[float]], actual: list[float], holds: bool, text: str
+) -> None:
+    verdict = compare_all([(losses, 0.0) for losses in others], actual)
+    assert (verdict.holds, verdict.text) == (holds, text)
+
+
+def test_a_tolerance_is_for_the_one_that_declares_it() -> None:
+    exact, near = [1.0, 1.0], [1.0, 1.0, 1.0 - 2**-10]
+    assert compare_all([(exact, 0.0), (near, 0.001)], [1.0, 1.0, 1.0, 5.0]).text == (
+        "within 5e-4 of the initial loss up to epoch 2"
+    )
+    assert not compare_all([(exact, 0.0), (near, 0.0)], [1.0, 1.0, 1.0]).holds

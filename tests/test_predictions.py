@@ -11,7 +11,7 @@ from harness import cli
 from harness.across import predictions
 from harness.analysis.results import Results
 from harness.archive import Archive
-from harness.case import Shape
+from harness.case import ARTICLE_JOB, Shape
 from harness.measure.sweep import Sweep
 from harness.paths import ROOT
 from harness.plan import Run
@@ -38,7 +38,7 @@ def sweep(path: Path, shapes: tuple[str, ...] = SHAPES) -> Results:
 def predicted(results: Results, *shapes: str) -> pd.DataFrame:
     learned = predictions.learned([results])
     parts = [
-        predictions.predicted(learned, list(results.costs.values()), Shape.parse(text), 100, 100, "now")
+        predictions.predicted(learned, list(results.costs.values()), Shape.parse(text), ARTICLE_JOB, "now")
         for text in shapes
     ]
     return pd.concat(parts, ignore_index=True)
@@ -49,10 +49,10 @@ def test_what_is_predicted(tmp_path: Path) -> None:
     products = Shape.parse("33-17-9-3").multiply_adds("backprop")
     assert table["step_s"]["b"] == pytest.approx(products * 1.004e-9, rel=1e-6)
     assert table["training_s"]["b"] == pytest.approx(10_000 * table["step_s"]["b"])
-    assert table["process_s"]["b"] == pytest.approx(table["training_s"]["b"] + 0.1, rel=1e-3)
+    assert table["job_s"]["b"] == pytest.approx(table["training_s"]["b"] + 0.1, rel=1e-3)
     assert table["speedup"]["b"] == pytest.approx(50.0)
     assert pd.isna(table["speedup"]["a"])
-    for figure in ("step", "training", "process"):
+    for figure in ("step", "training", "job"):
         assert (table[f"{figure}_low"] <= table[f"{figure}_s"]).all()
         assert (table[f"{figure}_s"] <= table[f"{figure}_high"]).all()
     assert list(table["beyond"]) == [1.0, 1.0]
@@ -102,7 +102,7 @@ def test_how_far_a_record_goes(checks: list[tuple[float, str]], limit: float) ->
 
 def test_a_prediction_from_a_sweep(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["predict", "200-100-1", "--sweep", "docs/sweep", "--results", str(tmp_path)]
-    assert cli.main([*words, "--samples", "7", "--epochs", "3"]) == 0
+    assert cli.main([*words, "--job", "3x7"]) == 0
     out = capsys.readouterr().out
     assert "Predicted for 200-100-1, 7 samples, 3 epochs" in out
     cost = sweeps.published("sweep").costs["rust", "backprop"]

@@ -271,7 +271,7 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
         5.0, abs=0.3
     )
     assert times["backprop", "10-5-1", "pypy"] > times["backprop", "10-5-1", "python"]
-    article = peers["article_s"]["backprop", "10-5-1"]
+    article = peers["job_s"]["backprop", "10-5-1"]
     assert min(article["numba"], article["jax"]) > article["python"]
     assert set(peers["parity"].groupby("contender").first().loc[lambda text: text != "identical"].index) <= {
         "jax",

@@ -157,7 +157,7 @@ def test_every_number_is_that_of_the_tables(everything: Path) -> None:
 def test_floors_parts_and_machine_in_their_units(everything: Path) -> None:
     tables = pages.tables_of(read(everything))
     floors = [one for one in pages.read_csv(everything.parent / "speedup.csv") if one["control"] == "yes"]
-    wanted = [one["floor"] for one in floors if one["measure"] in ("training", "process")]
+    wanted = [one["floor"] for one in floors if one["measure"] in ("training", "job")]
     assert [value for row in tables["floors"][1] for _, value in row[3:]] == wanted
     heads, (python, *_) = tables["parts"]
     cells = [python[heads.index(name)] for name in ("start-up", "printing", "whole")]

@@ -32,7 +32,7 @@ def test_spread_by_hand() -> None:
     quartiles = {"lower_quartile": 2.0, "upper_quartile": 4.0}
     assert found == {"n": 5, "median": 4.0, "mad": 2.0, "minimum": 1.0, "outliers": 0, **quartiles}
     one = spread(np.array([3.0]))
-    assert all(math.isnan(one.pop(name)) for name in ("low", "high", "level", "lag1"))
+    assert all(math.isnan(one.pop(name)) for name in ("low", "high", "lag1"))
     of_value = dict.fromkeys(("median", "minimum", "lower_quartile", "upper_quartile"), 3.0)
     assert one == {"n": 1, "effective_rounds": 1.0, "mad": 0.0, "outliers": 0, **of_value}
     # Outliers begin beyond three and a half sigma.
@@ -58,15 +58,16 @@ def test_summary_has_a_line_per_case_contender_and_measure(tmp_path: Path) -> No
     rows = pairs([(4.0, 1.0), (1.0, 2.0), (9.0, 4.0), (4.0, 4.0), (2.0, 9.0)])
     results = understood(tmp_path, rows)
     table = results.summary
-    assert len(table) == 2 * 6
-    line = table[(table["contender"] == "rust") & (table["measure"] == "training_s")].iloc[0]
+    assert table["measure"].unique().tolist() == ["step_s", "job_s", "startup_s", "peak_memory_bytes"]
+    assert len(table) == 2 * 4
+    line = table[(table["contender"] == "rust") & (table["measure"] == "step_s")].iloc[0]
+    assert (line["samples"], line["epochs"], line["warming"]) == (1, 1, "")
     assert (line["n"], line["median"], line["mad"], line["minimum"]) == (5, 4.0, 2.0, 1.0)
     interval = median_interval(np.array([1.0, 2.0, 4.0, 4.0, 9.0]))
     assert (line["low"], line["high"], line["status"]) == (interval.low, interval.high, "ok")
     startup = table[table["measure"] == "startup_s"]
     assert list(startup["median"]) == [0.5, 0.5]
-    cpu = table[table["measure"] == "cpu_s"]
-    assert list(cpu["median"]) == [0.75, 0.75]  # 0.25 in user mode and 0.5 in the kernel
+    assert results.runs["cpu_s"].tolist() == [0.75] * 10  # 0.25 in user mode and 0.5 in the kernel
     assert results.medians["median"].tolist() == [4.0, 4.0]  # one step a run: the seconds of the training
 
 
@@ -93,10 +94,10 @@ def test_standings_have_a_line_per_case_and_contender(tmp_path: Path) -> None:
     assert all(math.isnan(one["step_s"]) for one in (go, absent))
     # 4 / 1, 8 / 1 and 2 / 1, and with half a second each 4.5, 8.5 and 2.5 / 1.5; of the control a half each.
     interval = median_interval(np.array([4.0, 8.0, 2.0]))
-    assert (rust["training_ratio"], rust["process_ratio"]) == (4.0, 3.0)
+    assert (rust["training_ratio"], rust["job_ratio"]) == (4.0, 3.0)
     assert (rust["training_low"], rust["training_high"]) == (interval.low, interval.high)
     assert rust["training_floor"] == floor(2.0, 4.0, 1.0)
-    assert rust["process_floor"] == floor(4.5 / 1.5, 8.5 / 1.5, 2.5 / 1.5)
+    assert rust["job_floor"] == floor(4.5 / 1.5, 8.5 / 1.5, 2.5 / 1.5)
     assert rust["training_verdict"] == "cannot tell"
     assert python["training_verdict"] == "" and math.isnan(python["training_ratio"])
     assert [one["training_verdict"] for one in (go, late, absent)] == ["crash", "mismatch", "not run"]
@@ -106,15 +107,16 @@ def test_one_contender_has_no_ratios_and_what_nobody_knows_no_line(tmp_path: Pat
     results = understood(tmp_path, [row(round=number, peak_memory_bytes=None) for number in (1, 2)])
     (one,) = results.standings.to_dict("records")
     assert (one["step_s"], one["training_verdict"]) == (1.0, "")
-    assert math.isnan(one["training_ratio"]) and math.isnan(one["process_floor"])
+    assert math.isnan(one["training_ratio"]) and math.isnan(one["job_floor"])
     assert "peak_memory_bytes" not in set(results.summary["measure"])
 
 
 def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Path) -> None:
     # Ratios 4/1, 6/2, 10/2: 4, 3, 5, median 4. The ratio of the medians would be 6/2 = 3.
-    # Whole process: 4.5/1.5 = 3, 6.5/2.5 = 2.6, 10.5/2.5 = 4.2: median 3.
-    table = understood(tmp_path, pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)])).speedups
-    assert list(table["measure"]) == ["training", "process"]
+    # A job of one step, half a second of start-up: 4.5/1.5 = 3, 6.5/2.5 = 2.6, 10.5/2.5 = 4.2: median 3.
+    rows, of = pairs([(4.0, 1.0), (6.0, 2.0), (10.0, 2.0)]), plan(["python", "rust"], control=False)
+    table = understood(tmp_path, rows, of).speedups
+    assert list(table["measure"]) == ["training", "job"]
     assert list(table["ratio"]) == [4.0, 3.0]
     interval = median_interval(np.array([4.0, 3.0, 5.0]))
     assert (table["low"][0], table["high"][0]) == (interval.low, interval.high)
@@ -124,7 +126,7 @@ def test_the_speedup_is_the_median_of_the_ratios_within_each_round(tmp_path: Pat
     assert table["floor"].isna().all()
     assert list(table["verdict"]) == ["faster" if low > 1.0 else "cannot tell" for low in table["low"]]
     assert set(table["parity"]) == {"identical"}
-    one = understood(tmp_path / "one round", pairs([(4.0, 1.0)])).speedups
+    one = understood(tmp_path / "one round", pairs([(4.0, 1.0)]), of).speedups
     assert list(one["ratio"]) == [4.0, 3.0]
     assert one[["low", "high"]].isna().all(axis=None)
     assert set(one["verdict"]) == {"cannot tell"}
@@ -184,7 +186,8 @@ def test_only_rounds_in_which_both_ended_well_are_paired(tmp_path: Path) -> None
     rows[5] = mismatch("rust", 3)
     del rows[7]  # rust, round 4
     # By number, not by place.
-    table = understood(tmp_path, [*rows[::2], *rows[1::2][::-1]]).speedups
+    of = plan(["python", "rust"], control=False)
+    table = understood(tmp_path, [*rows[::2], *rows[1::2][::-1]], of).speedups
     assert list(table["ratio"]) == [4.0, 3.0]
     assert list(table["rounds"]) == [1, 1]
     assert set(table["parity"]) == {"epoch 3: 2.0 instead of 1.0 (off by 5e-01 of the initial loss)"}
@@ -201,7 +204,7 @@ def test_warm_up_control_and_failures_are_in_no_statistic(tmp_path: Path) -> Non
     ]
     results = understood(tmp_path, rows)
     assert list(results.medians["median"]) == [1.0]
-    assert list(results.summary["n"]) == [1] * 6
+    assert list(results.summary["n"]) == [1] * 4
 
 
 def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
@@ -233,7 +236,7 @@ def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> Non
     rows[1] = replace(rows[1], parity=allowed)
     assert understood(tmp_path / "a", rows[:6]).outcomes["parity"].tolist() == ["identical", allowed]
     rows[3] = mismatch("rust", 2)
-    results = understood(tmp_path, rows)
+    results = understood(tmp_path, rows, plan(["python", "rust"], control=False))
     rust = results.outcomes.set_index("contender").loc["rust"]
     assert list(rust[["status", "with_losses", "differing"]]) == ["ok", 4, 2]
     # What is wrong is told before what is allowed to differ.

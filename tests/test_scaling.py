@@ -1,6 +1,5 @@
 """How time grows with neurons."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def test_the_interval_of_an_exponent_is_that_of_the_rounds(tmp_path: Path) -> No
     ]
     line = understood(tmp_path, rows).exponents.iloc[0]
     slopes = [np.polyfit(np.log(n), np.log(n**3 * np.array([1.0, 1.0, f])), 1)[0] for f in (1.0, 2.0)]
-    half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0 * math.sqrt(3.0)
+    half = 12.706204736 * abs(slopes[1] - slopes[0]) / 2.0
     assert line["high"] - line["exponent"] == pytest.approx(half, rel=1e-6)
     assert line["exponent"] - line["low"] == pytest.approx(half, rel=1e-6)
     # One round has an exponent without an interval.
@@ -78,3 +77,16 @@ def test_exponents_come_by_method(tmp_path: Path) -> None:
     assert [*zip(table["method"], table["contender"], strict=True)] == [
         *(("naive", "p"), ("naive", "q"), ("backprop", "p"))
     ]
+
+
+def test_exponents_are_fitted_to_the_sizes_of_the_reference(tmp_path: Path) -> None:
+    # q has one size more, at which it is slow; p lacks it.
+    times = {"10-5-1": 16.0, "16-8-1": 25.0, "32-16-1": 49.0}
+    rows = [*curve("p", "naive", times), *curve("q", "naive", times | {"64-32-1": 1e6})]
+    table = understood(tmp_path, rows).exponents.set_index("contender")
+    assert table["most_neurons"].tolist() == [49, 49]
+    assert table["exponent"].tolist() == pytest.approx([1.0, 1.0])
+    # Without enough sizes in common it has its own.
+    rows = [*curve("p", "naive", {"10-5-1": 16.0}), *curve("q", "naive", times)]
+    table = understood(tmp_path / "own", rows).exponents
+    assert table[["contender", "most_neurons"]].to_numpy().tolist() == [["q", 49]]

@@ -55,6 +55,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sweep_of(what: Plan, folder: Path, behaviours: dict[str, str] | None = None) -> Sweep:
     behaviours = behaviours or {}
+    folder.mkdir(exist_ok=True)
     contenders = [fakes.contender(name, behaviours.get(name, "honest")) for name in what.versions]
     return Sweep(what, contenders, SweepFolder(folder), "box")
 
@@ -80,6 +81,8 @@ def test_a_sweep_from_start_to_end(tmp_path: Path) -> None:
         (1, "4-2-1", "b", "ok", "identical"),
         (1, "4-2-1", "a", "ok", "identical"),
     ]
+    alone = carried_out(sweep_of(plan(SMALL, names=("a",), rounds=1), tmp_path / "alone"))
+    assert [row.parity for row in alone] == ["reference", "identical to its first run"]
     assert [row.run.control for row in rows] == [False, False, True, True, False, False]
     assert SweepFolder(tmp_path).rows() == rows
     row = rows[-2]
@@ -160,6 +163,7 @@ def test_without_the_reference_the_next_contender_takes_its_place(tmp_path: Path
         ("c", "mismatch", "epoch 7: "),
         ("b", "ok", "identical"),
     ]
+    assert rows[-1].parity == "identical to its first run"
 
 
 @pytest.mark.parametrize(
@@ -363,3 +367,73 @@ def test_what_must_be_unchanged_for_a_sweep_to_be_resumed(
     here = Machine(environment=ABOUT, versions=what.versions, reference="a", memory_bytes=None)
     found = differs(folder, what, options, replace(here, **machine))
     assert found.startswith(difference) and bool(found) == bool(difference)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_each_trains_its_own_epochs_and_all_that_two_have_are_compared(tmp_path: Path) -> None:
+    short = plan(fakes.case(epochs=2), names=("a", "b", "c", "d"), rounds=1)
+    what = replace(short, cases=(replace(short.cases[0], epochs={"b": 8, "c": 20, "d": 20}),))
+    assert [run.case.epochs for run in what.schedule()] == [2, 8, 20, 20, 20, 20, 8, 2]
+    rows = carried_out(sweep_of(what, tmp_path / "right"))
+    assert told(rows[:4]) == [
+        (0, "4-2-1", "a", "ok", "reference"),
+        (0, "4-2-1", "b", "ok", "identical up to epoch 2"),
+        (0, "4-2-1", "c", "ok", "identical up to epoch 8"),
+        (0, "4-2-1", "d", "ok", "identical"),
+    ]
+    # c ran all of them as well, as its next round knows.
+    assert [row.parity for row in rows[4:]] == ["identical", "identical", "identical", "identical"]
+    assert {key[0]: len(values) for key, values in SweepFolder(tmp_path / "right").losses().items()} == {
+        **{"a": 3, "b": 9},
+        **{"c": 21, "d": 21},
+    }
+    # What the reference does not see, at epoch 7, the next one does; and what is wrong is a measure for nobody.
+    rows = carried_out(sweep_of(what, tmp_path / "c", {"c": "wrong-at-7"}))
+    assert {row.run.contender: row.parity[:9] for row in rows if row.status == "mismatch"} == {"c": "epoch 7: "}
+    assert {row.parity for row in rows if row.run.contender == "d"} == {"identical up to epoch 8"}
+    # Only another round tells of an epoch that nobody else has.
+    what = replace(short, cases=(replace(short.cases[0], epochs={"d": 20}),))
+    sweep = sweep_of(what, tmp_path / "alone")
+    (first,) = [sweep.perform(run) for run in what.schedule() if (run.contender, run.round) == ("d", 0)]
+    rows = carried_out(sweep_of(what, tmp_path / "alone", {"d": "wrong-at-7"}))
+    assert first.parity == "reference"
+    assert [row.parity[:31] for row in rows if row.status == "mismatch"] == ["unlike its first run: epoch 7: "]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_wrong_before_is_still_no_measure(tmp_path: Path) -> None:
+    short = plan(SMALL, names=("a", "b", "c"), rounds=1)
+    what = replace(short, cases=(replace(short.cases[0], epochs={"b": 20, "c": 20}),))
+    first = sweep_of(what, tmp_path, {"b": "wrong-at-7"})
+    for _, run in zip(range(2), first.pending(), strict=False):
+        first.perform(run)
+    rows = carried_out(sweep_of(what, tmp_path, {"b": "wrong-at-7"}))
+    assert {row.run.contender for row in rows if row.status == "mismatch"} == {"b"}
+
+
+def test_the_rounds_of_a_program_with_several_links_take_them_in_turn(tmp_path: Path) -> None:
+    program = tmp_path / "fake"
+    for layout in range(4):
+        link = program.with_name(f"fake.layout-{layout}") if layout else program
+        link.write_text(f"#!/bin/sh\necho $0 >>{tmp_path}/ran\nexec {' '.join(fakes.command('honest'))} \"$@\"\n")
+        link.chmod(0o755)
+    several = replace(fakes.contender("a"), command=(str(program),), relink=("true",))
+    one = sweeps.plan(["a", "b"], [SMALL], options=Options(rounds=6, layouts=3), control=True)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    rows = carried_out(Sweep(one, [several, fakes.contender("b")], SweepFolder(folder), "box"))
+    assert {row.status for row in rows} == {"ok"}
+    layouts = {(row.run.round, row.run.control): row.layout for row in rows if row.run.contender == "a"}
+    # The control takes another one, so that the floor shows what layout is worth.
+    assert [layouts[number, False] for number in range(7)] == [1, 2, 3, 1, 2, 3, 1]
+    assert [layouts[number, True] for number in range(7)] == [2, 3, 1, 2, 3, 1, 2]
+    assert {row.layout for row in rows if row.run.contender == "b"} == {0}
+    ran = (tmp_path / "ran").read_text().splitlines()
+    assert ran == [f"{program}.layout-{row.layout}" for row in rows if row.run.contender == "a"]
+    assert SweepFolder(folder).rows() == rows
+    # Where it could not be linked, there is the usual one only.
+    for layout in (1, 2, 3):
+        program.with_name(f"fake.layout-{layout}").unlink()
+    (tmp_path / "again").mkdir()
+    again = Sweep(one, [several, fakes.contender("b")], SweepFolder(tmp_path / "again"), "box")
+    assert again.perform(next(one.schedule())).layout == 0

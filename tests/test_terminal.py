@@ -116,7 +116,7 @@ def test_the_plan() -> None:
 
 
 def two_rounds(reference: str = "python", rival: str = "rust") -> list[Row]:
-    """Return ratios 40 and 50 in training, 3 and 4 for the process; and a control."""
+    """Return ratios 40 and 50 in training, 3 and 4 for a job of one step; and a control."""
     rows = []
     for number, (slow, quick, again) in enumerate(((0.8, 0.02, 1.0), (1.0, 0.02, 0.8)), start=1):
         rows += [
@@ -151,21 +151,22 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
     results = everything_that_can_happen(tmp_path)
     screen = Screen()
     screen.terminal.show(*tables.shown(results))
-    ratio, process = f"45.0x? {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
+    ratio, job = f"45.0x {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
     assert screen.words() == [
         # Of 3 * 4 and 7 * 4 runs 17 were made, and 2 and 3 of those that failed are spared.
         "unfinished: 22 of 40 runs",
-        "Time of a training step; times as fast as python, with 95% intervals",
-        "shape contender step training process losses",
+        "Time of a training step; times as fast as python, in training and for a whole",
+        "job (1 epoch of 1 sample), with 95% intervals",
+        "shape contender step training job same losses",
         "naive",
-        "10-5-1 python 900 ms identical",
-        f"rust 20.0 ms {ratio} {process} identical",
+        "10-5-1 python 900 ms all epochs",
+        f"rust 20.0 ms {ratio} {job} all epochs",
         "incremental",
-        "1000-1…000-1 python 20.6 min identical",
-        "rust 500 ms 2468x ±0.0% 1234x ±0.0% identical",
+        "1000-1…1000-1 python 20.6 min all epochs",
+        "rust 500 ms 2468x ±0.0% 1234x ±0.0% all epochs",
         "wrong 1.00 s differ",
         "at times 2.00 s 617x? 617x? 1 of 2 differ",
-        "ended 1.00 s 1234x? 617x? identical,",
+        "ended 1.00 s 1234x? 617x? all epochs,",
         "timeout",
         "broken crash",
         "absent not run",
@@ -173,11 +174,11 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "? cannot be told from noise",
         "Alternatives to rust, naive: how many times as long a training step takes, and",
         "from how many neurons on each is worth it",
-        "times",
-        "rust's ties with",
-        "step 10-5-1 start-up beats python from rust from pays from losses",
-        "rust 1.00 980 ms 16 16 identical",
-        "python 44.4? 2.60 s 16 identical",
+        "beats",
+        "python ties with",
+        "times rust's step 10-5-1 start-up from rust from pays from losses",
+        "rust 1.00 980 ms 16 16 16 identical",
+        "python 44.4 2.60 s identical",
         "Alternatives to rust, incremental: how many times as long a training step takes,",
         "and from how many neurons on each is worth it",
         "beats",
@@ -185,14 +186,14 @@ def test_the_results_at_80_columns(tmp_path: Path) -> None:
         "rust's step 1000-1000-1000-1 start-up from rust from pays from losses",
         "rust 1.00 500 ms 3001 3001 3001 identical",
         "ended 2.00? 1.00 s 3001 3001 identical",
-        "at times 4.00? 0.00 ns 3001 3001 agree",
+        "at times 4.00? 0.00 ns 3001 3001 differ",
         "python 2468 500 ms identical",
-        f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)},"
-        " cannot be told from noise),"
-        f" 3.50 times with start-up ({bounds(3.0, 4.0)}, cannot be told from noise).",
+        f"rust trains 10-5-1 (naive) 45.0 times as fast as python (95% interval {bounds(40.0, 50.0)});"
+        " a whole run of 1 epoch of 1 sample takes 1.00 s against 3.50 s, 3.50 times"
+        f" as fast ({bounds(3.0, 4.0)}, cannot be told from noise).",
         "17 runs, of which 2 of wrong and 1 of at times had other losses, 1 of ended and 1 of broken failed."
         f" The machine was very noisy: python against itself is within a factor of {floor(0.8, 1.25):.3f}"
-        f" ({floor(1.0, 4.0 / 3.0):.3f} with start-up); close other programs, or raise --budget."
+        f" ({floor(1.0, 4.0 / 3.0):.3f} for the job); close other programs, or raise --budget."
         f" Tables: {results.path}; pictures: make plot ARGS={results.path}",
     ]
 
@@ -210,14 +211,15 @@ def test_two_contenders_have_a_row_a_case(tmp_path: Path) -> None:
     screen = Screen()
     results = understood(tmp_path, rows, replace(made, cases=(*made.cases[:2], alone)))
     screen.terminal.show(*tables.shown(results))
-    ratio, process = f"45.0x? {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
-    assert screen.words()[:9] == [
+    ratio, job = f"45.0x {width(40.0, 50.0)}", f"3.50x? {width(3.0, 4.0)}"
+    assert screen.words()[:10] == [
         # Of 12, 12 and 4 runs; of 11 made one failed, for which 3 and 2 are spared.
         "unfinished: 16 of 28 runs",
-        "Time of a training step; times as fast as python, with 95% intervals",
-        "shape python rust rust, training rust, process losses",
+        "Time of a training step; times as fast as python, in training and for a whole",
+        "job (1 epoch of 1 sample), with 95% intervals",
+        "shape python rust rust, training rust, job same losses",
         "naive",
-        f"10-5-1 900 ms 20.0 ms {ratio} {process} identical",
+        f"10-5-1 900 ms 20.0 ms {ratio} {job} all epochs",
         "16-8-1 2.00 s crash crash rust crash",
         "32-16-1 500 ms python left out",
         "? cannot be told from noise",
@@ -229,9 +231,9 @@ def test_who_has_other_losses_is_red(tmp_path: Path) -> None:
     file = io.StringIO()
     console = Console(file=file, width=120, force_terminal=True, color_system="standard", highlight=False)
     Terminal(console).show(*tables.shown(everything_that_can_happen(tmp_path)))
-    for text in ("differ", "1 of 2 differ", "identical, timeout", "crash", "not run", "left out"):
+    for text in ("differ", "1 of 2 differ", "all epochs, timeout", "crash", "not run", "left out"):
         assert f"\x1b[31m{text}" in file.getvalue()
-    assert "\x1b[31midentical\x1b" not in file.getvalue()
+    assert "\x1b[31mall epochs\x1b" not in file.getvalue()
 
 
 def crowd(path: Path, count: int) -> tuple[list[str], Results]:
@@ -259,12 +261,12 @@ def test_no_table_is_wider_than_the_screen(tmp_path: Path, count: int) -> None:
         lines = screen.out()
         assert max(map(len, lines)) <= columns
         start = next(place for place, line in enumerate(lines) if line.startswith("shape "))
-        assert lines[start].split() == ["shape", "contender", "step", "training", "process", "losses"]
+        assert lines[start].split() == ["shape", "contender", "step", "training", "job", "same", "losses"]
         table = lines[start + 1 : start + 3 + 2 * count]
         # A row for each contender: with its name, different from the others', and what became of it.
         shown = [line[lines[start].index("contender") :].rpartition("  ")[0] for line in table[1 : 1 + count]]
         assert len({name.split("  ")[0] for name in shown}) == count
-        assert all(line.endswith("identical") for line in table[1:count])
+        assert all(line.endswith("all epochs") for line in table[1:count])
         assert table[count].endswith("1 of 3 differ")
         assert table[1 + count].startswith("1000-")
 
@@ -353,7 +355,7 @@ def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     for line in (
         "; [red]a runs twice a round",
         "with [red]a, [/]b",
-        "times as fast as [red]a, with",
+        "times as fast as [red]a, in",
         "[/]b,",
         "10-5-1  900 ms  20.0 ms  ",
         "[/]b trains 10-5-1 (naive) 45.0 times as fast as [red]a ",

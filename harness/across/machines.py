@@ -83,7 +83,7 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
     """
     kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = defaultdict(dict)
     for machine, results in machines.items():
-        cases = results.runs[[*LANE[:2], *_ARGUMENTS]].drop_duplicates(LANE[:2])
+        cases = results.runs[[*LANE, *_ARGUMENTS]].drop_duplicates(LANE)
         for case, own in results.losses.merge(cases).groupby([*LANE, *_ARGUMENTS], sort=False):
             kept[case][machine] = tuple(own["loss"])
     found: dict[tuple[str, str], str] = {}

@@ -13,13 +13,13 @@ from harness.analysis.crossover import FARTHEST
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results
-from harness.case import Shape
+from harness.case import Job, Shape
 
 KEY = ["sweep", "contender", "method", "layers"]
 COLUMNS = [
     *("predicted_utc", *KEY, "reference", "samples", "epochs", "beyond"),
     *("step_s", "step_low", "step_high", "training_s", "training_low", "training_high"),
-    *("process_s", "process_low", "process_high", "speedup", "speedup_low", "speedup_high"),
+    *("job_s", "job_low", "job_high", "speedup", "speedup_low", "speedup_high"),
     *("checked_by", "measured_step_s", "ratio", "hit"),
 ]
 _ENOUGH = 0.8
@@ -49,9 +49,7 @@ def learned(found: Sequence[Results], reference: str = "") -> Learned:
     )
 
 
-def predicted(
-    learned: Learned, costs: Sequence[Cost], shape: Shape, samples: int, epochs: int, now: str
-) -> pd.DataFrame:
+def predicted(learned: Learned, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
     ``beyond`` is as in Cost. The speedup is that of a training step; it is empty if the reference has no
@@ -61,8 +59,8 @@ def predicted(
     lines = []
     for cost in costs:
         step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
-        process = cost.process(layers, samples, epochs)
-        figures = {"step_s": step, "training_s": step.times(samples * epochs), "process_s": process}
+        training = step.times(job.training_steps)
+        figures = {"step_s": step, "training_s": training, "job_s": cost.job(layers, job)}
         if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
             figures["speedup"] = reference.step(layers).over(step)
         line: dict[str, Any] = {"sweep": learned.sweeps[cost.contender], "beyond": cost.beyond(layers)}
@@ -73,7 +71,7 @@ def predicted(
         lines.append(line)
     table = pd.DataFrame(lines, columns=COLUMNS)
     table = table.assign(predicted_utc=now, layers=str(shape), reference=learned.reference)
-    return table.assign(samples=samples, epochs=epochs, checked_by="", hit="")
+    return table.assign(samples=job.samples, epochs=job.epochs, checked_by="", hit="")
 
 
 def read(path: Path) -> pd.DataFrame:

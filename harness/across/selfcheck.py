@@ -1,4 +1,4 @@
-"""How often the harness is right, from the parts of a long sweep, each taken for a sweep."""
+"""How often the harness is right, from a long sweep cut into many, each taken for a sweep of its own."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,64 +10,83 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import read_csv
-from harness.analysis.intervals import share_interval
-from harness.analysis.ratios import MEASURES
+from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.results import Results, understand
+from harness.archive import ABOUT_CHECK
 from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
 from harness.rows import Row
 
 COLUMNS = [
-    *("sweep", "machine", "contender", "reference", "measure", "extra_epochs"),
-    *("rounds", "effective_rounds", "ratio", "low", "high", "level", "verdict", "true_ratio", "holds"),
+    *("sweep", "machine", "storm", "contender", "reference", "measure", "extra_epochs"),
+    *("rounds", "effective_rounds", "ratio", "low", "high", "floor", "verdict", "true_ratio", "contains"),
 ]
 SEEN = 0.9
 """The share of sweeps that must see a difference for it to be called seen."""
 
 
-def intervals(folder: SweepFolder, parts: int) -> pd.DataFrame:
-    """Return a line for each part of a sweep, contender and measure: the interval, and whether it is right.
+def intervals(folder: SweepFolder) -> pd.DataFrame:
+    """Return a line for each sweep, contender and measure: the interval, and whether it contains the truth.
 
-    The rounds are cut into so many consecutive ``parts``. ``true_ratio`` is 1 for a copy of the reference
-    without extra work, else the median over all parts. ``extra_epochs`` is empty for others than copies.
-    Controls have no line: their interval is the floor of the verdicts.
+    A copy is compared with what it is a copy of, so its ``true_ratio`` is known: ``extra_epochs`` more of the
+    training. Of any other contender, compared with the reference, it is the median of all sweeps, and
+    ``extra_epochs`` is empty. Controls have no line: their interval is the floor of the verdicts.
     """
+    about = folder.environment().get(ABOUT_CHECK)
+    if not isinstance(about, Mapping):
+        raise ResultsError(f"{folder.path}: is no sweep of a self-check")
     tables = []
-    for results in _cut(folder, parts):
-        table = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] > 1)]
+    for results in _cut(folder, int(about["sweeps"])):
         where = results.environment
-        table = table.assign(sweep=results.sweep, machine=f"{where['cpu']}, {where['usable_cores']} cores")
-        extra = extra_epochs(where["contenders"], results.reference)
-        tables.append(table.assign(extra_epochs=table["contender"].map(extra).astype(float)))
+        copies = copies_of(where["contenders"])
+        jobs = results.summary[results.summary["measure"] == "job_s"].set_index("contender")["median"]
+        steps_s = results.medians.set_index("contender")["median"] * results.job.training_steps
+        for original in (results.reference, *{copy for copy, _ in copies.values()} - {results.reference}):
+            table = results.over(original)
+            table = table[~table["control"] & (table["rounds"] > 1)]
+            of_original = {name for name, (of, _) in copies.items() if of == original}
+            if original == results.reference:
+                of_original |= {*results.contenders} - {*copies}
+            table = table[table["contender"].isin(of_original)]
+            extra = table["contender"].map({name: share for name, (_, share) in copies.items()}).astype(float)
+            trained = np.where(table["measure"] == "job", steps_s[original] / jobs[original], 1.0)
+            table = table.assign(extra_epochs=extra, true_ratio=1.0 / (1.0 + extra * trained))
+            tables.append(table.assign(sweep=results.sweep))
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat(tables, ignore_index=True)
-    medians = table.groupby(["contender", "measure"])["ratio"].transform("median")
-    table["true_ratio"] = np.where(table["extra_epochs"] == 0.0, 1.0, medians)
-    table["holds"] = table["true_ratio"].between(table["low"], table["high"])
+    lanes = table.groupby(["contender", "measure"])
+    truths = lanes["true_ratio"].transform("median").fillna(lanes["ratio"].transform("median"))
+    table = table.assign(
+        machine=f"{where['cpu']}, {where['usable_cores']} cores",
+        storm=bool(about["storm"]),
+        true_ratio=truths,
+        contains=truths.between(table["low"], table["high"]),
+    )
     return table[COLUMNS]
 
 
-def extra_epochs(contenders: Mapping[str, Mapping[str, Any]], reference: str) -> dict[str, float]:
-    """Return the share of additional epochs of each contender that is else described as the reference is."""
+def copies_of(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, float]]:
+    """Return what each copy is a copy of, the first that is described so, and its additional epochs."""
     same = ("command", "threads", "env", "tolerance")
-    own = contenders[reference]
-    return {
-        name: about["extra_epochs"]
-        for name, about in contenders.items()
-        if name != reference and all(about[key] == own[key] for key in same)
-    }
+    originals: dict[str, str] = {}
+    found = {}
+    for name, about in contenders.items():
+        original = originals.setdefault(str([about[key] for key in same]), name)
+        if original != name:
+            found[name] = original, float(about["extra_epochs"])
+    return found
 
 
-def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
+def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
     """Yield what each part with a timed run shows; its id is the sweep's and a number."""
     plan = folder.plan()
     if plan is None:
-        raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into parts")
+        raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into sweeps")
     of_part: dict[int, list[Row]] = {}
     for row in folder.rows():
         if not row.run.warm_up:
-            part = (row.run.round - 1) * parts // plan.rounds_of(row.run)
+            part = (row.run.round - 1) * sweeps // plan.rounds_of(row.run)
             of_part.setdefault(part, []).append(row)
     for part, rows in of_part.items():
         with suppress(NothingMeasured):
@@ -77,21 +96,57 @@ def _cut(folder: SweepFolder, parts: int) -> Iterator[Results]:
 def read(path: Path) -> pd.DataFrame:
     """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
     texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
-    table = read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=["holds"], blank=["extra_epochs"])
-    return table[table["measure"].isin(MEASURES.values())]
+    return read_csv(
+        path,
+        COLUMNS,
+        "make selfcheck",
+        texts=texts,
+        flags=["storm", "contains"],
+        blank=["extra_epochs", "floor"],
+    )
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the interval holds, and a difference is seen, by contender and measure.
+    """Return how often the interval contains the truth, and a difference is seen, by contender and measure.
 
-    Both with the exact binomial interval of the share, and the median half width of the intervals.
+    Both with the exact binomial interval of the share; the median half width of the intervals; and
+    ``sharpness``, the 95th percentile of error / half width: 1 if the intervals are as wide as they must be.
     """
     lines = []
     for (contender, measure), own in table.groupby(["contender", "measure"], sort=False):
-        holds, seen = int(own["holds"].sum()), int(own["verdict"].isin(["faster", "slower"]).sum())
+        contains, seen = int(own["contains"].sum()), int(_is_told(own).sum())
         half_width = float(np.median(np.log(own["high"] / own["low"]))) / 2.0
-        counts = holds, *share_interval(holds, len(own)), seen, *share_interval(seen, len(own))
-        lines.append((contender, measure, len(own), own["true_ratio"].iloc[0], half_width, *counts))
-    names = ["contender", "measure", "sweeps", "true_ratio", "half_width"]
-    names += [f"{count}{end}" for count in ("holds", "seen") for end in ("", "_low", "_high")]
+        counts = contains, *share_interval(contains, len(own)), seen, *share_interval(seen, len(own))
+        about = own["reference"].iloc[0], len(own), own["true_ratio"].iloc[0], half_width, sharpness(own)
+        lines.append((contender, measure, *about, *counts))
+    names = ["contender", "measure", "reference", "sweeps", "true_ratio", "half_width", "sharpness"]
+    names += [f"{count}{end}" for count in ("contains", "seen") for end in ("", "_low", "_high")]
     return pd.DataFrame(lines, columns=names)
+
+
+def _is_told(table: pd.DataFrame) -> "pd.Series[bool]":
+    return table["verdict"].isin(["faster", "slower"])
+
+
+def sharpness(table: pd.DataFrame) -> float:
+    """Return the 95th percentile of error / half width, on the side of the truth and a logarithmic axis."""
+    error = np.log(table["true_ratio"] / table["ratio"])
+    width = np.log(table["high"].where(error > 0.0, table["low"]) / table["ratio"])
+    return float(np.quantile(np.abs(error / np.where(width == 0.0, np.inf, width)), 0.95))
+
+
+def right(table: pd.DataFrame) -> tuple[int, int]:
+    """Return how many sweeps had the truth in all of their intervals, and how many there are."""
+    sweeps = table.groupby("sweep")["contains"].all()
+    return int(sweeps.sum()), len(sweeps)
+
+
+def false_alarms(table: pd.DataFrame) -> tuple[int, int]:
+    """Return how many comparisons of a program with itself found a difference, and how many there are."""
+    equal = table[table["extra_epochs"] == 0.0]
+    return int(_is_told(equal).sum()), len(equal)
+
+
+def disturbed(table: pd.DataFrame) -> int:
+    """Return in how many sweeps a program differed from itself by more than a quiet machine's noise."""
+    return int((table.groupby("sweep")["floor"].max() > NOISY).sum())

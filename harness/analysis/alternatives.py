@@ -6,11 +6,11 @@ import pandas as pd
 
 from harness.analysis.crossover import since
 from harness.analysis.frames import CASE, LANE
-from harness.case import ARTICLE_RUN
+from harness.analysis.job import STILL_WARMING
 
 COLUMNS = [
     *(*CASE, "contender", "fastest", "times_as_long", "low", "high", "verdict", "against_reference"),
-    *("startup_s", "compile_s", "article_s", "parity"),
+    *("startup_s", "compile_s", "job_s", "warming", "parity"),
 ]
 SINCE = ("beats_from", "ties_from", "pays_from")
 
@@ -28,25 +28,24 @@ def alternatives(
     """Return how far each contender with the right losses is from contender ``name``, by case.
 
     ``times_as_long`` a step takes is the inverse of its ratio in ``against_fastest``, with interval and
-    verdict; ``against_reference`` is its verdict in the standings. ``article_s`` are its start-up, compiling,
-    and the steps of the article's training.
+    verdict; ``against_reference`` is its verdict in the standings.
     """
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
     ratios = against_fastest[~against_fastest["control"] & (against_fastest["measure"] == "training")]
     table = (
         standings[standings["status"] == "ok"]
-        .join(seconds.reindex(columns=["startup_s", "compile_s"]).fillna({"compile_s": 0.0}), on=LANE)
+        .join(
+            seconds.reindex(columns=["startup_s", "compile_s", "job_s"]).fillna({"compile_s": 0.0}), on=LANE
+        )
         .join(ratios.set_index(LANE)[["ratio", "low", "high", "verdict"]], on=LANE)
         .fillna({"verdict": ""})
         .rename(columns={"training_verdict": "against_reference"})
     )
-    steps_s = ARTICLE_RUN.training_steps * table["step_s"]
     return table.assign(
         fastest=name,
         times_as_long=1.0 / table["ratio"].where(table["contender"] != name, 1.0),
         low=1.0 / table["high"],
         high=1.0 / table["low"],
-        article_s=table["startup_s"] + table["compile_s"] + steps_s,
     )[COLUMNS].reset_index(drop=True)
 
 
@@ -54,16 +53,16 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return from how many neurons on, up to the largest size, each contender is worth it; nan if nowhere.
 
     ``beats_from``: its step is surely shorter than the reference's. ``ties_from``: it cannot be told from the
-    fastest contender, or is ahead. ``pays_from``: with its start-up it is through the article's training
-    before the reference, or the reference has no time there.
+    fastest contender, or is ahead. ``pays_from``: it ends the job before the reference, or the reference has
+    no time there. Who is still warming up does none of this.
     """
     case = ["method", "layers"]
-    limits = table[table["contender"] == reference].set_index(case)["article_s"].rename("limit_s")
+    limits = table[table["contender"] == reference].set_index(case)["job_s"].rename("limit_s")
     table = table.join(limits, on=case)
     table = table.assign(
         beats_from=table["against_reference"] == "faster",
         ties_from=table["verdict"].isin(["", "cannot tell", "equal", "faster"]),
-        pays_from=~(table["article_s"] >= table["limit_s"]),
+        pays_from=~(table["job_s"] >= table["limit_s"]) & (table["warming"] != STILL_WARMING),
     )
     lines = []
     for (method, contender), own in table.groupby(["method", "contender"], sort=False):

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results
-from harness.case import Shape
+from harness.case import ARTICLE, ARTICLE_JOB, Shape
 from harness.claims import Article, Claim
 from harness.digits import three_digits
 from harness.errors import NothingMeasured
@@ -22,6 +22,7 @@ PART_RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "co
 FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "parts.csv": PART_RUNS}
 """The tables that `make article` writes: their columns."""
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
+_RUNS = ("whole", "one sample", "no epoch", "one epoch")
 _FEW = 3
 """So many figures are all told."""
 
@@ -61,7 +62,9 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
     else:
         limits = pd.DataFrame({"low": claim.limit, "high": claim.limit}, index=found.index)
         if claim.than:
-            limits = found[["method"]].join(others.set_index("method")[["low", "high"]], on="method")
+            # Exponents can be compared over the same sizes only.
+            same = [name for name in ("method", "points", "most_neurons") if name in found]
+            limits = found[same].join(others.set_index(same)[["low", "high"]], on=same)
         above, below = found["low"] > limits["high"], found["high"] < limits["low"]
         right, wrong = (above, below) if claim.holds == "above" else (below, above)
     if wrong.any():
@@ -112,37 +115,51 @@ def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["run", "quantity", "published", "low", "high", "seeds"])
 
 
-def parts(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the seconds of each part of a run, by contender and method, from medians over the rounds.
+def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
+    """Return the seconds of each part of the article's run, by contender and method: medians over the rounds.
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
     hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
     steps. Training is the rest of it: the steps and, inseparable from outside, the loss after each epoch. The
-    end is what is left. Raises NothingMeasured if nobody has ended all four runs.
+    end is what is left. ``noise`` names the parts that are no more than noise: their interval contains 0.
+
+    ``computed_s`` are the seconds that ``results`` find for the job, nan if there are none. Raises
+    NothingMeasured if nobody has ended all four runs.
     """
-    whole, start, bare, long = (
-        runs[runs["what"] == what]
-        .groupby(["contender", "method"], sort=False)[["wall_s", "training_s", "compile_s"]]
-        .median()
-        for what in ("whole", "one sample", "no epoch", "one epoch")
-    )
-    start_s = start["wall_s"] - start["compile_s"]
-    data_s = (bare["wall_s"] - bare["compile_s"] - start_s).clip(lower=0.0)
-    printing_s = (whole["training_s"] - long["training_s"]).clip(0.0, whole["training_s"])
-    known_s = start_s + data_s + whole["compile_s"] + whole["training_s"]
-    seconds = {
-        "start-up_s": start_s,
-        "data_s": data_s,
-        "compiling_s": whole["compile_s"],
-        "training_s": whole["training_s"] - printing_s,
-        "printing_s": printing_s,
-        "end_s": (whole["wall_s"] - known_s).clip(lower=0.0),
-        "whole_s": np.maximum(whole["wall_s"], known_s),
-    }
-    table = pd.DataFrame(seconds).reindex(whole.index).dropna().reset_index()
-    if table.empty:
+    lane = ["contender", "method", "round"]
+    of_what = {what: own.set_index(lane) for what, own in runs.groupby("what")}
+    if len(of_what) < len(_RUNS):
         raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
-    return table
+    whole, start, bare, long = (of_what[what] for what in _RUNS)
+    start_s = start["wall_s"] - start["compile_s"]
+    data_s = bare["wall_s"] - bare["compile_s"] - start_s
+    seconds = {
+        "start-up": start_s,
+        "data": data_s,
+        "compiling": whole["compile_s"],
+        "training": whole["training_s"],
+        "printing": whole["training_s"] - long["training_s"],
+        "end": whole["wall_s"] - start_s - data_s - whole["compile_s"] - whole["training_s"],
+        "whole": whole["wall_s"],
+    }
+    jobs: Mapping[Any, float] = {}
+    if results is not None and results.job == ARTICLE_JOB:
+        own = results.summary.query(f"measure == 'job_s' and layers == '{ARTICLE}'")
+        jobs = own.set_index(["contender", "method"])["median"].to_dict()
+    lines = []
+    for of, own in pd.DataFrame(seconds).dropna().groupby(["contender", "method"], sort=False):
+        noise = [
+            part for part in PARTS if own[part].any() and not median_interval(own[part].to_numpy()).low > 0.0
+        ]
+        found = {part: max(0.0, float(own[part].median())) for part in seconds}
+        found["training"] -= min(found["training"], found["printing"])
+        known_s = sum(found[part] for part in PARTS[:-1])
+        found |= {"end": max(0.0, found["whole"] - known_s), "whole": max(found["whole"], known_s)}
+        about = {"contender": of[0], "method": of[1], "noise": noise, "computed_s": jobs.get(of)}
+        lines.append({**about, **{f"{part}_s": part_s for part, part_s in found.items()}})
+    if not lines:
+        raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
+    return pd.DataFrame(lines)
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from harness.analysis.intervals import BLOCKS_FOR_ONE, Numbers, medians_by_block, student_t
+from harness.analysis.frames import LANE
+from harness.analysis.intervals import Numbers, medians_by_block, student_t
+from harness.analysis.job import startup
 from harness.analysis.ratios import Lane
-from harness.case import Shape
+from harness.case import Job, Shape
 
 FEWEST_SIZES = 5
 """Fewer do not show how wrong a model is."""
@@ -38,7 +40,7 @@ _FEW_SIZES = 12
 """With fewer there are only the coarse terms: of more, some would fit by chance."""
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
-    *("fewest_multiply_adds", "most_multiply_adds", "fixed_startup_s", "startup_per_sample_weight_ns"),
+    *("fewest_multiply_adds", "most_multiply_adds", "fixed_once_s", "once_per_sample_weight_ns"),
 ]
 Layers = tuple[float, ...]
 """Sizes of layers, input first; they need not be whole."""
@@ -177,9 +179,9 @@ class Cost:
     """Multiply-adds of the smallest measured size."""
     most: float
     """Multiply-adds of the largest."""
-    startup: Numbers
-    """Seconds of a start-up: fixed, and per sample and weight."""
-    startup_error: float
+    once: Numbers
+    """Seconds of what a job does once, start-up, data and compiling: fixed, and per sample and weight."""
+    once_error: float
     """The same of its predictions."""
 
     def beyond(self, layers: Layers) -> float:
@@ -193,33 +195,36 @@ class Cost:
         noise = 0.0
         if len(self.by_block) > 1:
             blocks = np.log(self.by_block @ work)
-            noise = float(blocks.std(ddof=1)) / math.sqrt(len(blocks) / BLOCKS_FOR_ONE)
+            noise = float(blocks.std(ddof=1)) / math.sqrt(len(blocks))
         sd = math.hypot(self.error, noise, self.growth * math.log(self.beyond(layers)))
         freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
         return Estimate(value=float(work @ self.seconds), sd=sd, freedom=freedom)
 
-    def process(self, layers: Layers, samples: int, epochs: int) -> Estimate:
-        """Return the seconds of a whole process that trains so much."""
+    def start(self, layers: Layers, job: Job) -> Estimate:
+        """Return the seconds of what a job does once."""
         weights = sum(columns * rows for columns, rows in pairwise(layers))
-        start = float(self.startup[0] + self.startup[1] * samples * weights)
-        sure = Estimate(value=start, sd=self.startup_error, freedom=max(1, self.sizes - 2))
-        return sure.plus(self.step(layers).times(samples * epochs))
+        seconds = float(self.once[0] + self.once[1] * job.samples * weights)
+        return Estimate(value=seconds, sd=self.once_error, freedom=max(1, self.sizes - 2))
+
+    def job(self, layers: Layers, job: Job) -> Estimate:
+        """Return the seconds of a job, start to end."""
+        return self.start(layers, job).plus(self.step(layers).times(job.training_steps))
 
 
 Costs = Mapping[tuple[str, str], Cost]
 """Models by contender and method."""
 
 
-def costs(summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> Costs:
+def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) -> Costs:
     """Return the model of each contender and method that has FEWEST_SIZES or more.
 
-    ``summary`` has the medians, ``rounds`` the seconds of a step, and ``runs`` the samples of each case.
+    ``summary`` has the medians, of the ``job`` also, ``rounds`` the seconds of a step.
     """
     found = {}
     right = summary[summary["status"] == "ok"]
-    samples = runs.groupby(["method", "layers"])["samples"].first()
-    starts = right[right["measure"] == "startup_s"].join(samples, on=["method", "layers"])
     measured = right[right["measure"] == "step_s"]
+    steps_s = job.training_steps * measured.set_index(LANE)["median"].rename("steps_s")
+    jobs = right[right["measure"] == "job_s"].join(steps_s, on=LANE)
     for (contender, method), own in measured.groupby(["contender", "method"], sort=False):
         if own["layers"].nunique() < FEWEST_SIZES:
             continue
@@ -230,7 +235,7 @@ def costs(summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.Da
         terms = _supported(work, times)
         of_sizes = (rounds[lane[1], text, lane[0], False] for text in sizes["layers"])
         by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
-        startup, startup_error = _startup(starts[starts["contender"] == contender])
+        once, once_error = _once(jobs[jobs["contender"] == contender], job)
         error, growth = _errors(work, times, terms)
         found[lane] = Cost(
             contender=lane[0],
@@ -242,8 +247,8 @@ def costs(summary: pd.DataFrame, runs: pd.DataFrame, rounds: Mapping[Lane, pd.Da
             growth=growth,
             fewest=float(own["multiply_adds"].min()),
             most=float(own["multiply_adds"].max()),
-            startup=startup,
-            startup_error=startup_error,
+            once=once,
+            once_error=once_error,
         )
     return found
 
@@ -307,16 +312,17 @@ def _log_ratio(predicted: Numbers, times: Numbers) -> Numbers:
     return np.log(np.maximum(predicted, 1e-300) / times)
 
 
-def _startup(medians: pd.DataFrame) -> tuple[Numbers, float]:
-    """Return the fixed seconds of a start-up, and those per sample and weight; and the error."""
-    medians = medians[medians["median"] > 0.0]
-    if medians.empty:
+def _once(jobs: pd.DataFrame, job: Job) -> tuple[Numbers, float]:
+    """Return the fixed seconds of what is done once, and those per sample and weight; and the error."""
+    jobs = jobs.assign(once_s=jobs["median"] - jobs["steps_s"])
+    # Of a long job nothing is left but roundings.
+    jobs = jobs[jobs["once_s"] > 1e-9 * jobs["median"]]
+    if jobs.empty:
         return np.zeros(2), 0.0
-    weights = medians["layers"].map(lambda text: sum(Shape.parse(text).weights))
-    times = medians["median"].to_numpy(float)
-    work = np.column_stack([np.ones(len(times)), weights * medians["samples"]])
-    seconds = _fit(work, times, [0, 1])
-    return seconds, float(np.sqrt(np.square(np.log(work @ seconds / times)).mean()))
+    weights = job.samples * jobs["layers"].map(lambda text: sum(Shape.parse(text).weights))
+    seconds = startup(weights, jobs["once_s"])
+    said = seconds[0] + seconds[1] * weights.to_numpy(float)
+    return seconds, float(np.sqrt(np.square(np.log(said / jobs["once_s"].to_numpy(float))).mean()))
 
 
 def table(found: Costs) -> pd.DataFrame:
@@ -325,5 +331,5 @@ def table(found: Costs) -> pd.DataFrame:
     for one in found.values():
         dropped = " ".join(term for term, value in zip(TERMS, one.seconds, strict=True) if not value)
         fit = (*(one.seconds * 1e9), dropped, one.sizes, one.error, one.growth, one.fewest, one.most)
-        lines.append((one.contender, one.method, *fit, one.startup[0], one.startup[1] * 1e9))
+        lines.append((one.contender, one.method, *fit, one.once[0], one.once[1] * 1e9))
     return pd.DataFrame(lines, columns=COLUMNS)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.cost import Cost, Costs, Estimate, Layers
-from harness.case import ARTICLE_RUN, METHODS, Shape
+from harness.case import METHODS, Job, Shape
 
 COLUMNS = [
     *("kind", "contender", "method", "than_contender", "than_method"),
@@ -37,11 +37,11 @@ def path(shapes: Iterable[str]) -> list[Layers]:
     return points
 
 
-def crossovers(costs: Costs, medians: pd.DataFrame, reference: str) -> pd.DataFrame:
+def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) -> pd.DataFrame:
     """Return a line for each size from which on something holds.
 
-    ``kind`` is training or process: ``contender`` with ``method`` is faster than another with a worse method,
-    one of the two being the reference; or start-up: that takes less than a tenth of the process. It holds
+    ``kind`` is training or job: ``contender`` with ``method`` is faster than another with a worse method,
+    one of the two being the reference; or start-up: what is done once takes less than a tenth of it. That holds
     from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
     ``most_neurons``, and the smallest size if it always does.
     """
@@ -52,12 +52,13 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str) -> pd.DataFr
     for slow, fast in _rivals(costs, medians, reference):
         who = slow.contender, slow.method, fast.contender, fast.method
         reach = _within(points, slow, fast)
-        for kind, seconds in (("training", Cost.step), ("process", _article)):
-            ratios = [seconds(slow, point).over(seconds(fast, point)) for point in reach]
+        steps = [slow.step(point).over(fast.step(point)) for point in reach]
+        jobs = [slow.job(point, job).over(fast.job(point, job)) for point in reach]
+        for kind, ratios in (("training", steps), ("job", jobs)):
             lines.append((kind, *who, *_since(reach, ratios, 1.0)))
     for cost in costs.values():
         reach = _within(points, cost)
-        shares = [cost.process(point, ARTICLE_RUN.samples, 0).over(_article(cost, point)) for point in reach]
+        shares = [cost.start(point, job).over(cost.job(point, job)) for point in reach]
         lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, _SMALL_SHARE)))
     return pd.DataFrame(lines, columns=COLUMNS)
 
@@ -65,11 +66,6 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str) -> pd.DataFr
 def _within(points: Iterable[Layers], *costs: Cost) -> list[Layers]:
     """Return the points at which all of the models may be asked."""
     return [point for point in points if max(cost.beyond(point) for cost in costs) <= FARTHEST]
-
-
-def _article(cost: Cost, layers: Layers) -> Estimate:
-    """Return the seconds of a process that trains as much as the article's."""
-    return cost.process(layers, ARTICLE_RUN.samples, ARTICLE_RUN.epochs)
 
 
 def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tuple[Cost, Cost]]:

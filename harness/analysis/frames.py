@@ -20,7 +20,7 @@ _MAY_BE_EMPTY = (
 
 
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``step_s``.
+    """Return the rows as a frame with two more columns: ``cpu_s`` and ``startup_s``.
 
     A start-up is the whole process except training and compiling.
     """
@@ -28,7 +28,6 @@ def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
-    runs["step_s"] = runs["training_s"] / (runs["samples"] * runs["epochs"])
     return runs
 
 

@@ -1,8 +1,7 @@
 """Intervals of medians and of slopes, and what they say. Pure functions of numbers.
 
-Consecutive rounds are not independent, and a machine drifts. So an interval is the wider of two: order
-statistics for as many independent rounds as these are worth, and Student's t over the medians of consecutive
-blocks. docs/method.md compares this with other estimators on recorded noise.
+Consecutive rounds are not independent. So the interval of a median is that of order statistics for as many
+independent rounds as these are worth. docs/method.md compares this with other estimators on recorded noise.
 """
 
 import math
@@ -19,10 +18,10 @@ Numbers = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 SIGMAS = 1.96
 """Standard deviations in half a 95% interval."""
+_ORDER_CONFIDENCE = 0.97
+"""What order statistics are asked for, because sweeps differ by a little more than their rounds tell."""
 BLOCKS = 6
 """Into how many blocks the rounds of a sweep are split, in their order."""
-BLOCKS_FOR_ONE = 3
-"""How many blocks are worth an independent one."""
 _MOST_LAG1 = 0.9
 NOISY = 1.15
 """The factor of 1 beyond which the interval of a control says that the machine is too noisy."""
@@ -34,54 +33,58 @@ class Interval(NamedTuple):
 
     low: float
     high: float
-    level: float
-    """What order statistics alone reach for the effective rounds: 95% or more from six on."""
     effective_rounds: float
     """How many independent rounds these are worth."""
     lag1: float
     """Autocorrelation of a round with the next."""
 
 
-def median_interval(values: Numbers) -> Interval:
-    """Return the interval of the median of positive ``values`` in the order of measuring; nan without two.
+def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval:
+    """Return the interval of the median of ``values`` in the order of measuring; nan without two.
 
-    Below six effective rounds not even the whole range reaches 95%: then Student's t counts.
+    If rounds have several ``layouts``, these are what varies: Student's t over the medians of each. So it is
+    over those of up to BLOCKS consecutive blocks where rounds are too few for order statistics.
     """
     n = values.size
     if n < 2:
-        return Interval(math.nan, math.nan, math.nan, effective_rounds=float(n), lag1=math.nan)
+        return Interval(math.nan, math.nan, effective_rounds=float(n), lag1=math.nan)
     lag1 = autocorrelation(values)
     correlated = min(max(lag1, 0.0), _MOST_LAG1)
     effective = n * (1.0 - correlated) / (1.0 + correlated)
-    low, high, level = order_interval(values, int(effective))
-    if low > 0.0:
-        factor = float(np.exp(block_half_width(np.log(block_medians(values, min(BLOCKS, n))))))
+    groups = [] if layouts is None else [values[layouts == layout] for layout in np.unique(layouts)]
+    rank = median_rank(round(effective))
+    if len(groups) > 1 or math.isnan(rank):
+        medians = (
+            np.array([median(own.tolist()) for own in groups]) if len(groups) > 1 else block_medians(values)
+        )
         middle = float(np.median(values))
-        low, high = min(low, middle / factor), max(high, middle * factor)
-    return Interval(low, high, level, effective, lag1)
-
-
-def order_interval(values: Numbers, effective: int) -> tuple[float, float, float]:
-    """Return the order statistics around the median of values that are worth so many, and their level.
-
-    Ranks become the same shares of all values: the whole range if 95% is out of reach.
-    """
-    rank, level = median_rank(effective)
-    place = int(rank / (effective + 1) * (values.size + 1)) if level >= CONFIDENCE else 1
-    ordered = np.sort(values)
-    return float(ordered[place - 1]), float(ordered[values.size - place]), level
+        if medians.min() <= 0.0:
+            half = block_half_width(medians)
+            return Interval(middle - half, middle + half, effective, lag1)
+        factor = float(np.exp(block_half_width(np.log(medians))))
+        return Interval(middle / factor, middle * factor, effective, lag1)
+    # Ranks become the same shares of all rounds.
+    place = rank / (round(effective) + 1) * (n + 1) - 1.0
+    low, high = np.interp([place, n - 1 - place], np.arange(n), np.sort(values))
+    return Interval(float(low), float(high), effective, lag1)
 
 
 @cache
-def median_rank(n: int) -> tuple[int, float]:
-    """Return k, and the level of the interval from the k-th smallest to the k-th largest of n values.
+def median_rank(n: int) -> float:
+    """Return k: the median lies between the k-th smallest and the k-th largest of n values; nan for a small n.
 
-    k is the largest with a level of 95%, or 1. The interval misses the median if fewer than k values are on
-    one side: twice a binomial tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1).
+    Between whole ranks the interval misses the median if fewer than k values are on one side: twice a binomial
+    tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1). k is interpolated as by Hettmansperger &
+    Sheather (Statistics & Probability Letters 4, 1986), so that the level is neither more nor less.
     """
     levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
-    rank = max(1, sum(level >= CONFIDENCE for level in levels))
-    return rank, levels[rank - 1] if levels else 0.0
+    rank = sum(level >= _ORDER_CONFIDENCE for level in levels)
+    if not rank:
+        return math.nan
+    if rank == len(levels):
+        return float(rank)
+    share = (levels[rank - 1] - _ORDER_CONFIDENCE) / (levels[rank - 1] - levels[rank])
+    return rank + (n - rank) * share / (rank + (n - 2 * rank) * share)
 
 
 def autocorrelation(values: Numbers) -> float:
@@ -99,9 +102,9 @@ def autocorrelation(values: Numbers) -> float:
     return r + (1.0 + 4.0 * r) / values.size
 
 
-def block_medians(values: Numbers, blocks: int) -> Numbers:
-    """Return the medians of so many consecutive parts of ``values``, as equal in size as can be."""
-    return np.array([median(part.tolist()) for part in np.array_split(values, blocks)])
+def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
+    """Return the medians of so many consecutive parts of ``values``, or as many as there are, of about one size."""
+    return np.array([median(part.tolist()) for part in np.array_split(values, min(blocks, values.size))])
 
 
 def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
@@ -114,12 +117,12 @@ def block_half_width(estimates: Numbers) -> float:
     """Return half the width of Student's t interval from one estimate for each block; nan without two.
 
     Between blocks it hardly matters what a round does to the next (batch means: Conway, Management Science
-    10, 1963). But slow noise is as large between blocks as between sweeps, so six are worth no more than two.
+    10, 1963).
     """
     count = estimates.size
     if count < 2:
         return math.nan
-    return student_t(count - 1) * (float(estimates.std(ddof=1)) / math.sqrt(count / BLOCKS_FOR_ONE))
+    return student_t(count - 1) * float(estimates.std(ddof=1)) / math.sqrt(count)
 
 
 def student_t(freedom: float) -> float:

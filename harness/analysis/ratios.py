@@ -9,22 +9,34 @@ import pandas as pd
 
 from harness.analysis.frames import CASE, LANE
 from harness.analysis.intervals import Numbers, median_interval, verdict
+from harness.analysis.job import STILL_WARMING
 from harness.rows import WITH_LOSSES
 
-MEASURES = {"training_s": "training", "wall_s": "process"}
+MEASURES = {"step_s": "training", "job_s": "job"}
 """What ratios are made of: a column of the runs, and the word for it."""
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
-SUMMARISED = ["step_s", "training_s", "wall_s", "cpu_s", "startup_s", "compile_s", "peak_memory_bytes"]
+SUMMARISED = ["step_s", "job_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
 """Modified z-score of an outlier (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
 COLUMNS = [
     *CASE,
-    *("contender", "reference", "control", "measure", "rounds", "effective_rounds", "lag1"),
-    *("ratio", "low", "high", "level", "floor", "floor_layers", "verdict", "parity"),
+    *("contender", "reference", "control", "measure", "samples", "epochs", "reference_epochs"),
+    *("rounds", "effective_rounds", "lag1"),
+    *("ratio", "low", "high", "floor", "floor_layers", "verdict", "parity"),
 ]
-_NUMBERS = ("effective_rounds", "lag1", "ratio", "low", "high", "level", "floor")
+_NUMBERS = (
+    "samples",
+    "epochs",
+    "reference_epochs",
+    "effective_rounds",
+    "lag1",
+    "ratio",
+    "low",
+    "high",
+    "floor",
+)
 
 
 def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
@@ -36,13 +48,15 @@ def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.Dat
     for one in became[became["status"].isin(WITH_LOSSES) & ~became["control"]].to_dict("records"):
         own = rounds[one["method"], one["layers"], one["contender"], False]
         for measure in SUMMARISED:
-            values = own[measure].dropna().to_numpy()
-            if values.size:
-                lines.append({**one, "measure": measure, **spread(values)})
-    return pd.DataFrame(lines, columns=[*CASE, "contender", "measure", "status", *spread(np.zeros(1))])
+            known = own.dropna(subset=measure)
+            if len(known):
+                values = spread(known[measure].to_numpy(), known["layout"].to_numpy())
+                lines.append({**one, "measure": measure, **values})
+    about = ["contender", "measure", "status", "warming", "samples", "epochs"]
+    return pd.DataFrame(lines, columns=[*CASE, *about, *spread(np.zeros(1))])
 
 
-def spread(values: Numbers) -> dict[str, float]:
+def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
     median = float(np.median(values))
     distances = np.abs(values - median)
@@ -52,7 +66,7 @@ def spread(values: Numbers) -> dict[str, float]:
     return {
         "n": int(values.size),
         "median": median,
-        **median_interval(values)._asdict(),
+        **median_interval(values, layouts)._asdict(),
         "mad": mad,
         "minimum": float(values.min()),
         "lower_quartile": float(lower),
@@ -69,23 +83,32 @@ def speedups(
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
     the rounds. A control is a contender against itself. ``floor`` is the factor of 1 within which its
     interval lies, ``floor_layers`` its shape: the nearest in size of the same method. Without a ratio the
-    verdict is the contender's status, or ``cannot tell`` if that is ok.
+    verdict is the contender's status, or ``cannot tell`` if that is ok; who is still warming up has none.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
-    right = {lane: rounds[lane][[*MEASURES]] for lane in lanes}
-    none = pd.DataFrame(columns=[*MEASURES], dtype=float)
+    right = {lane: rounds[lane] for lane in lanes}
+    of_lane = became.set_index([*LANE, "control"])[["epochs", "warming"]].to_dict("index")
+    unknown = {"epochs": math.nan, "warming": ""}
+    none = pd.DataFrame(columns=[*MEASURES, "layout"], dtype=float)
     lines: list[dict[Any, Any]] = []
     for one in became.to_dict("records"):
         name, control = one["contender"], one["control"]
         if name == reference and not control:
             continue
         case, against = (one["method"], one["layers"]), name if control else reference
-        ratios = (right.get((*case, against, False), none) / right.get((*case, name, control), none)).dropna()
+        above, below = right.get((*case, against, False), none), right.get((*case, name, control), none)
+        ratios = (above[[*MEASURES]] / below[[*MEASURES]]).dropna()
+        layouts = above["layout"].where(above["layout"] > 0, below["layout"]).reindex(ratios.index).to_numpy()
         for column, measure in MEASURES.items():
             values = ratios[column].to_numpy()
             about = {"reference": against, "measure": measure, "rounds": values.size}
+            other = of_lane.get((*case, against, False), unknown)
+            about |= {"reference_epochs": other["epochs"]}
+            if STILL_WARMING in (one["warming"], other["warming"]):
+                about |= {"warming": STILL_WARMING}
             middle = float(np.median(values)) if values.size else math.nan
-            lines.append({**one, **about, "ratio": middle, **median_interval(values)._asdict()})
+            found = median_interval(values, layouts)
+            lines.append({**one, **about, "ratio": middle, **found._asdict()})
     floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
         kind, neurons = (line["method"], line["measure"]), line["neurons"]
@@ -95,5 +118,7 @@ def speedups(
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = word if line["status"] == "ok" else line["status"]
+        if line["status"] == "ok" and line["warming"] == STILL_WARMING:
+            line["verdict"] = STILL_WARMING
     # Without a line there are no numbers to tell the types from.
     return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool, **dict.fromkeys(_NUMBERS, float)})

@@ -1,5 +1,6 @@
 """What a sweep showed: the numbers of every table and picture."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import pandas as pd
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Costs
 from harness.analysis.frames import CASE, LANE, in_order, runs_frame
+from harness.analysis.job import warming, with_jobs
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
-from harness.case import Shape, example
+from harness.case import ARTICLE_JOB, Job, Shape, example
 from harness.errors import NothingMeasured, UsageError
+from harness.parity import IDENTICAL, REFERENCE, REPEATED
 from harness.plan import Plan
 from harness.records import LOSS_COLUMNS, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Made, Row
@@ -42,8 +45,8 @@ class Results:
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
-    planned: int
-    """Runs that the plan has; 0 if there is no plan."""
+    plan: Plan | None
+    """What was to be measured, if that is known."""
     left: int
     """Those that are still to be made."""
     runs: pd.DataFrame
@@ -68,7 +71,7 @@ class Results:
         """The timed runs of each lane that have its status, by round."""
         after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
-        lanes = after.groupby([*LANE, "control"], sort=False)[SUMMARISED]
+        lanes = after.groupby([*LANE, "control"], sort=False)[[*SUMMARISED, "layout"]]
         return {(str(of[0]), str(of[1]), str(of[2]), bool(of[3])): own for of, own in lanes}
 
     @cached_property
@@ -84,9 +87,10 @@ class Results:
     @cached_property
     def speedups(self) -> pd.DataFrame:
         """How many times as fast as the reference; without a ratio the verdict says why."""
-        return self._over(self.reference)
+        return self.over(self.reference)
 
-    def _over(self, reference: str) -> pd.DataFrame:
+    def over(self, reference: str) -> pd.DataFrame:
+        """How many times as fast as another contender."""
         became = self.outcomes[self.outcomes["status"] != LEFT_OUT]
         return ratios.speedups(self._rounds, became, reference, self.margin)
 
@@ -111,7 +115,7 @@ class Results:
     def alternatives(self) -> pd.DataFrame:
         """How far each contender is from the one that is the fastest on most cases."""
         fastest = alternatives.fastest(self.medians, self.contenders)
-        against = self.speedups if fastest == self.reference else self._over(fastest)
+        against = self.speedups if fastest == self.reference else self.over(fastest)
         return alternatives.alternatives(self.standings, self.summary, against, fastest)
 
     @cached_property
@@ -123,23 +127,30 @@ class Results:
     @cached_property
     def exponents(self) -> pd.DataFrame:
         """How training time grows with the neurons."""
-        return scaling.exponents(self.medians[self.medians["status"] == "ok"], self._rounds)
+        medians = self.medians[self.medians["status"] == "ok"]
+        return scaling.exponents(medians, self._rounds, self.reference)
 
     @cached_property
     def costs(self) -> Costs:
         """What a training step costs, by contender and method."""
-        return cost.costs(self.summary, self.runs, self._rounds)
+        return cost.costs(self.summary, self._rounds, self.job)
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
         """From which size on one overtakes another, and start-up no longer counts."""
-        return crossover.crossovers(self.costs, self.medians[self.medians["status"] == "ok"], self.reference)
+        medians = self.medians[self.medians["status"] == "ok"]
+        return crossover.crossovers(self.costs, medians, self.reference, self.job)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:
         """The first failed run of each case and contender; its seconds per step bound those of a timeout."""
         failed = self.runs[self.runs["status"].isin(FAILED)].drop_duplicates(LANE)
         return in_order(failed.assign(step_s=failed["wall_s"] / (failed["samples"] * failed["epochs"])))
+
+    @property
+    def job(self) -> Job:
+        """What a whole process is asked for."""
+        return self.plan.options.job if self.plan else ARTICLE_JOB
 
     @property
     def shape(self) -> str:
@@ -184,9 +195,9 @@ def understand(
         margin=margin,
         contenders=contenders,
         environment=folder.environment(),
-        planned=plan.runs if plan else 0,
+        plan=plan,
         left=len(list(Made(plan, rows).pending())) if plan else 0,
-        runs=runs_frame(rows),
+        runs=with_jobs(runs_frame(rows), plan),
         outcomes=outcomes(rows, plan),
     )
 
@@ -197,8 +208,9 @@ def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
     ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses; or else why the
     first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs with losses,
     warm-ups included, ``differing`` those with wrong ones; ``failure`` is why the first run failed.
+    ``warming`` is as in the runs; ``samples`` and ``epochs`` are nan without a run.
     """
-    asked = _asked(plan) if plan else {}
+    asked, warmers = _asked(plan) if plan else {}, warming(plan)
     runs: dict[Lane, list[Row]] = defaultdict(list)
     for row in rows:
         runs[row.run.case.method, str(row.run.case.shape), row.run.contender, row.run.control].append(row)
@@ -213,8 +225,11 @@ def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
         case = method, layers, shape.neurons, shape.parameters, shape.multiply_adds(method)
         with_losses = sum(status in WITH_LOSSES for status in statuses)
         became = next(filter(None, words)), with_losses, statuses.count("mismatch"), _parity(own), failure
-        lines.append((*case, contender, control, *became))
+        size = (own[0].run.case.samples, own[0].run.case.epochs) if own else (math.nan, math.nan)
+        warm = warmers.get((method, layers, contender), ("",))[0]
+        lines.append((*case, contender, control, *became, warm, *size))
     names = ["contender", "control", "status", "with_losses", "differing", "parity", "failure"]
+    names += ["warming", "samples", "epochs"]
     return in_order(pd.DataFrame(lines, columns=[*CASE, *names]))
 
 
@@ -233,5 +248,6 @@ def _asked(plan: Plan) -> dict[Lane, str]:
 def _parity(rows: Sequence[Row]) -> str:
     """Return the parity of several runs: the first that is not identical, wrong losses before others."""
     texts = [row.parity for row in sorted(rows, key=lambda row: row.status != "mismatch") if row.parity]
-    others = (text for text in texts if text not in ("identical", "reference"))
-    return next(others, "identical" if texts else "")
+    others = (text for text in texts if text not in (IDENTICAL, REFERENCE, REPEATED))
+    alone = REFERENCE if texts else ""
+    return next(others, IDENTICAL if IDENTICAL in texts else alone)

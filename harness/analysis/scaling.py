@@ -20,8 +20,10 @@ COLUMNS = [
 ]
 
 
-def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> pd.DataFrame:
+def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], reference: str) -> pd.DataFrame:
     """Fit training time per step = a * neurons^exponent, per contender and method, from 10-5-1 up.
+
+    To be comparable they are fitted to the sizes that the reference has with that method, if it has enough.
 
     A straight line through the logarithms of the medians, so that small sizes count as much as large ones.
     The intervals come from fits to blocks of the ``rounds``. ``counted_exponent`` is the same fit to the
@@ -31,6 +33,10 @@ def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame]) -> pd.
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         points = group[group["neurons"] >= _FROM_NEURONS].sort_values("neurons", kind="stable")
+        of_reference = medians[(medians["method"] == method) & (medians["contender"] == reference)]
+        shared = points[points["layers"].isin(of_reference["layers"])]
+        if shared["neurons"].nunique() >= _FEWEST_SIZES:
+            points = shared
         neurons, times = points["neurons"].to_numpy(float), points["median"].to_numpy(float)
         sizes = np.unique(neurons)
         if sizes.size < _FEWEST_SIZES:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.archive import Archive
-from harness.case import LARGEST_INTEGER, METHODS, Shape
+from harness.case import ARTICLE_JOB, LARGEST_INTEGER, METHODS, Job, Shape
 from harness.codec import shown
 from harness.errors import UsageError
 from harness.machines.cluster import Access, address_in, checked_address
 from harness.measure.contenders import Contender, load_manifest, select
 from harness.paths import MANIFEST, RESULTS
-from harness.plan import MOST_ROUNDS, Options
+from harness.plan import MOST_LAYOUTS, MOST_ROUNDS, Options
 
 SWEEP = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
 """What names a sweep."""
@@ -79,6 +79,12 @@ def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None
     )
 
 
+def add_job(parser: argparse._ActionsContainer) -> None:
+    """Add --job."""
+    what = f"what a whole process is asked for (default: {ARTICLE_JOB}, as the article)"
+    parser.add_argument("--job", metavar="EPOCHSxSAMPLES", type=text_of(Job), default=ARTICLE_JOB, help=what)
+
+
 def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None, str]) -> None:
     """Add flags that take a number: by name, the default and the help text."""
     for name, (default, text) in flags.items():
@@ -137,12 +143,20 @@ def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
     return select(load_manifest(arguments.manifest), arguments.contenders)
 
 
-def shape(text: str) -> Shape:
-    """Read layer sizes."""
-    try:
-        return Shape.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def text_of(kind: type[Shape] | type[Job]) -> Callable[[str], Any]:
+    """Return a reader of shapes or jobs."""
+
+    def parse(text: str) -> Shape | Job:
+        try:
+            return kind.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
+
+
+shape = text_of(Shape)
+"""Reads layer sizes."""
 
 
 def percent(text: str) -> float:
@@ -184,8 +198,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
     "budget_s": ("--budget", amount("seconds")),
     "memory_bytes": ("--memory", lambda text: int(amount("GiB")(text) * 2**30)),
     "seed": ("--seed", whole(0)),
-    "samples": ("--samples", whole(1)),
-    "epochs": ("--epochs", whole(1)),
+    "layouts": ("--layouts", whole(1, MOST_LAYOUTS)),
     "cases": ("--cases", whole(1)),
 }
 """Flags that take a number, by the name of its option, and how it is read."""

@@ -8,7 +8,8 @@ from harness.commands.arguments import add_contenders, add_numbers, add_sweep, a
 from harness.measure import article
 from harness.measure.environment import look_around
 from harness.measure.runner import guarded
-from harness.records import explained, replace_file
+from harness.measure.session import alone
+from harness.records import replace_file
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -26,9 +27,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     said = claims.load()
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
-    with explained(archive.path, "cannot be created", "name another folder with --results"):
-        archive.path.mkdir(parents=True, exist_ok=True)
-    with guarded():
+    with alone(archive, terminal), guarded():
         present = look_around(manifest_of(arguments)).contenders
         measured: dict[str, list[Any]] = {
             "seeds.csv": list(article.losses(present, said.run, terminal)),
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     judged = reader.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
     for name, table in {**tables, "claims.csv": judged}.items():
         replace_file(archive.path / name, csv(table))
-    parts = reader.parts(tables["parts.csv"])
+    parts = reader.parts(tables["parts.csv"], results)
     replace_file(archive.path / "parts.png", style.png(pictures_across.parts(parts)))
     terminal.show(tables_across.claims(judged), tables_across.parts(parts))
     return 0

@@ -10,19 +10,21 @@ from harness.commands.arguments import (
     access_of,
     add_cases,
     add_contenders,
+    add_job,
     add_numbers,
     add_results,
     add_scheduler,
     archive_of,
     manifest_of,
     options_of,
+    percent,
 )
 from harness.commands.join import join
 from harness.errors import INTERRUPTED, NothingMeasured, UsageError
 from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
 from harness.measure.contenders import Contender
-from harness.measure.session import begin, carry_out, look_around, measuring, resumed
+from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import DEFAULT_SHAPES, Options
 
@@ -45,8 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         run_s=(default.run_s, "seconds that the slowest contender trains in a run"),
         timeout_s=(default.timeout_s, "seconds after which a run is ended"),
         budget_s=(default.budget_s, "seconds for the whole sweep"),
+        layouts=(default.layouts, "links of each program that take turns, its code elsewhere in each"),
         seed=(default.seed, "seed of every run"),
         memory_bytes=(None, "GiB that a run may take (default: nine tenths of what is free)"),
+    )
+    add_job(parser)
+    parser.add_argument(
+        "--precision",
+        metavar="PERCENT",
+        type=percent,
+        help="as many rounds as bring intervals to about ± so many percent, if --budget has room for them",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
@@ -58,8 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
+    if arguments.rounds and arguments.precision:
+        raise UsageError("--precision: rounds follow from it; leave --rounds out")
     manifest, options = manifest_of(arguments), options_of(arguments)
     if access := access_of(arguments):
+        if options.layouts > 1:
+            raise UsageError("--layouts: workers don't link programs anew; leave --scheduler out")
         status = _elsewhere(arguments, options, access, terminal)
     else:
         status = _here(arguments, manifest, options, terminal)
@@ -72,7 +86,7 @@ def _here(
     arguments: argparse.Namespace, manifest: Sequence[Contender], options: Options, terminal: "Terminal"
 ) -> int:
     archive = archive_of(arguments)
-    with archive.locked(), measuring(archive, manifest, terminal):
+    with alone(archive, terminal), measuring(archive, manifest, terminal, options.layouts):
         here = look_around(manifest, terminal)
         here = replace(here, environment={**here.environment, "command": _command(arguments)})
         asked = None if arguments.resume else options

@@ -21,7 +21,7 @@ from harness.commands.arguments import (
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
-from harness.measure.session import begin, carry_out, look_around, measuring
+from harness.measure.session import alone, begin, carry_out, look_around, measuring
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 _SHAPES = (ARTICLE, Shape((64, 32, 1)))
-_FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget")
+_FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layouts")
 """The flags that are for a comparison of revisions only."""
+_LAYOUTS = 8
+"""Where the linker puts the code is worth some percent, so that a single link says little about a change."""
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
@@ -61,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_contenders(measured)
     add_cases(measured, _SHAPES)
-    add_numbers(measured, budget_s=(100, "seconds for the whole sweep"))
+    add_numbers(
+        measured,
+        budget_s=(100, "seconds for the whole sweep"),
+        layouts=(_LAYOUTS, "links of each program that take turns, its code elsewhere in each"),
+    )
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
@@ -101,9 +107,9 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if labels[0] == labels[1]:
         labels[1] += "'"
     archive = Archive(arguments.results / COMPARED)
-    with archive.locked(), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
+    with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
-        with measuring(archive, entered, terminal):
+        with measuring(archive, entered, terminal, arguments.layouts):
             here = look_around(entered, terminal)
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")

@@ -8,10 +8,11 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.archive import PREDICTED, Archive
-from harness.case import ARTICLE_RUN, Shape
+from harness.case import Shape
 from harness.commands.arguments import (
     add_cases,
     add_contenders,
+    add_job,
     add_numbers,
     add_results,
     archive_of,
@@ -21,7 +22,7 @@ from harness.commands.arguments import (
 )
 from harness.errors import INTERRUPTED, UsageError
 from harness.measure.environment import Here
-from harness.measure.session import begin, carry_out, look_around, measuring, resumed
+from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
 from harness.plan import Options, shapes
 from harness.records import SweepFolder, replace_file
@@ -60,12 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_cases(parser, None)
     add_contenders(parser)
+    add_job(parser)
     what = "measure shapes of many kinds, predict others, and measure these, too"
     parser.add_argument("--check", action="store_true", help=what)
     add_numbers(
         parser,
-        samples=(ARTICLE_RUN.samples, "samples"),
-        epochs=(ARTICLE_RUN.epochs, "epochs"),
         budget_s=(100, "seconds of a sweep of a check, of which each contender has two for itself"),
         rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
     )
@@ -124,7 +124,7 @@ def _predicted(
         raise UsageError(
             f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
-    about = arguments.samples, arguments.epochs, datetime.now(UTC).isoformat(timespec="seconds")
+    about = arguments.job, datetime.now(UTC).isoformat(timespec="seconds")
     lines = [predictions.predicted(learned, costs, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
@@ -132,13 +132,13 @@ def _predicted(
 def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Measure shapes to learn from, record predictions of others, measure these; say how many held.
 
-    Each contender has its own sweeps: beside a slower one its runs would be too short.
+    Each contender has its own sweeps: beside a slower one its epochs would have fewer samples.
     """
     archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
     learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
     testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
-    with archive.locked(), measuring(archive, manifest, terminal):
+    with alone(archive, terminal), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")

@@ -2,24 +2,28 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.archive import SELFCHECK, Archive
+from harness.archive import ABOUT_CHECK, SELFCHECK, Archive
 from harness.case import ARTICLE, METHODS
 from harness.commands.arguments import add_contenders, add_numbers, add_results, manifest_of, options_of
 from harness.errors import INTERRUPTED
 from harness.measure.contenders import Contender
-from harness.measure.session import begin, carry_out, look_around, measuring, resumed
+from harness.measure.runner import usable_cores
+from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
+from harness.measure.storm import storm
 from harness.plan import Plan
 from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-PARTS = 20
-"""How many sweeps the one that is made counts as: its rounds are cut into so many."""
-_EXTRA = (0.0, 0.02, 0.05, 0.1, 0.2)
+_SWEEP_S = 30.0
+"""Seconds of one of the sweeps into which a long one is cut."""
+_EXTRA = (0.0, 0.02, 0.05)
 """By how much longer the copies of the reference train."""
 _EPOCHS = 100
 """Of every run, so that a hundredth of them can be told apart."""
@@ -31,26 +35,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
     add_numbers(
         parser,
-        budget_s=(600, "seconds for all of it"),
-        rounds=(None, f"timed rounds of each of the {PARTS} parts (default: as many as fit)"),
+        budget_s=(600, f"seconds for all of it, which is cut into sweeps of {_SWEEP_S:g}"),
+        rounds=(None, "timed rounds of each sweep (default: as many as fit)"),
+        layouts=(1, "links of each program that take turns, its code elsewhere in each"),
+    )
+    parser.add_argument(
+        "--storm", action="store_true", help="let other work disturb the machine, in random bursts"
     )
     parser.add_argument("--fresh", action="store_true", help="start anew even if one is unfinished")
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Make or resume a sweep, then write selfcheck.csv and selfcheck.png."""
-    archive = Archive(arguments.results / SELFCHECK)
+    """Make or resume a sweep, then write selfcheck.csv and selfcheck.png, or storm.csv and storm.png."""
+    name = "storm" if arguments.storm else SELFCHECK
+    archive = Archive(arguments.results / name)
     manifest = _with_copies(manifest_of(arguments))
     method = next(method for method in METHODS if method in manifest[0].methods)
-    options = options_of(arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / PARTS)
-    with archive.locked(), measuring(archive, manifest, terminal):
+    sweeps = max(2, int(arguments.budget_s / _SWEEP_S))
+    options = options_of(
+        arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / sweeps
+    )
+    other_work = storm(usable_cores()) if arguments.storm else nullcontext()
+    with alone(archive, terminal), other_work, measuring(archive, manifest, terminal, options.layouts):
         here = look_around(manifest, terminal)
+        about = {"sweeps": sweeps, "storm": arguments.storm}
+        here = replace(here, environment={**here.environment, ABOUT_CHECK: about})
         sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
-        sweep = sweep or begin(archive, options, here, terminal, adapted=_repeated)
+        sweep = sweep or begin(archive, options, here, terminal, adapted=lambda plan: _repeated(plan, sweeps))
         terminal.plan(sweep.plan)
-        terminal.say(f"The rounds are cut into {PARTS} parts, each as if it were a sweep.")
+        terminal.say(f"The rounds are cut into {sweeps} sweeps.")
         interrupted = carry_out([sweep], terminal)
-        _report(arguments, sweep.folder, terminal)
+        _report(arguments.results / f"{name}.csv", sweep.folder, terminal)
     if interrupted:
         terminal.note("interrupted; the same command resumes it")
         return INTERRUPTED
@@ -58,23 +73,30 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:
-    """Return the contenders and copies of the reference with more and more work."""
-    one = contenders[0]
-    copies = (replace(one, name=f"{one.name} +{more:.0%}", extra_epochs=more, build=()) for more in _EXTRA)
-    return [*contenders, *copies]
+    """Return the contenders, a copy of each, and copies of the reference with more and more work."""
+    return [
+        *contenders,
+        *(
+            replace(one, name=f"{one.name} +{more:.0%}", extra_epochs=more, build=())
+            for one in contenders
+            for more in (_EXTRA if one is contenders[0] else _EXTRA[:1])
+        ),
+    ]
 
 
-def _repeated(plan: Plan) -> Plan:
-    """Return the plan with the rounds of all parts, and so many epochs."""
+def _repeated(plan: Plan, sweeps: int) -> Plan:
+    """Return the plan with the rounds of so many sweeps, and enough epochs to tell a hundredth apart."""
     cases = []
     for planned in plan.cases:
-        samples = max(1, planned.case.training_steps // _EPOCHS)
-        case = replace(planned.case, samples=samples, epochs=_EPOCHS)
-        cases.append(replace(planned, case=case, rounds=PARTS * planned.rounds))
+        case = planned.case
+        samples = max(1, case.training_steps // _EPOCHS)
+        epochs = {name: max(_EPOCHS, case.samples * more // samples) for name, more in planned.epochs.items()}
+        case = replace(case, samples=samples, epochs=_EPOCHS)
+        cases.append(replace(planned, case=case, epochs=epochs, rounds=sweeps * planned.rounds))
     return replace(plan, cases=tuple(cases))
 
 
-def _report(arguments: argparse.Namespace, folder: SweepFolder, terminal: "Terminal") -> None:
+def _report(path: Path, folder: SweepFolder, terminal: "Terminal") -> None:
     """Write the table and the picture of the rounds so far, and show the table."""
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares
@@ -82,11 +104,10 @@ def _report(arguments: argparse.Namespace, folder: SweepFolder, terminal: "Termi
         from harness.report import pictures_across, sentences, style, tables_across
         from harness.report.files import csv
 
-        table = intervals(folder, PARTS)
+        table = intervals(folder)
         if table.empty:
-            terminal.note("no part has two timed rounds yet, so there is nothing to show")
+            terminal.note("no sweep has two timed rounds yet, so there is nothing to show")
             return
-        path = arguments.results / "selfcheck.csv"
         replace_file(path, csv(table))
         replace_file(path.with_suffix(".png"), style.png(pictures_across.selfcheck(table)))
     terminal.show(tables_across.selfcheck(shares(table)), sentences.selfcheck(table))

@@ -4,21 +4,9 @@ Arguments and results are of JSON's types. A worker may have another version of 
 functions by value, and they import what they need.
 """
 
-import re
 from typing import Any
 
-from harness.codec import shown
-from harness.errors import UsageError
-
-VARIABLE = "FLATNET_MACHINE"
-"""Names the machine in place of its host name."""
-
-
-def machine_name(name: str) -> str:
-    """Return ``name``; raise UsageError if no folder can have it."""
-    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}", name):
-        raise UsageError(f"{VARIABLE}: got {shown(name)}, takes letters, digits, '.', '_' and '-'")
-    return name
+from harness.measure.lock import VARIABLE
 
 
 def hello() -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import FlatnetError, UsageError
 from harness.machines.cluster import RESOURCE, Cluster, Worker
-from harness.machines.errand import VARIABLE, machine_name
 from harness.measure import revisions
 from harness.measure.environment import Machine
+from harness.measure.lock import VARIABLE, machine_name
 from harness.measure.sweep import listed
 
 if TYPE_CHECKING:

@@ -6,53 +6,32 @@ It is small, so that no program is timed as the child of a large one. It records
 journal, the sweep's folder in results/stations: whatever is killed, no run is lost or made twice.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Set
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from harness.archive import STATIONS, SWEEPS, Archive
 from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
-from harness.machines.errand import machine_name
 from harness.machines.parcel import packed, unpacked
 from harness.measure import environment, revisions
 from harness.measure.contenders import Contender, build, load_manifest, select
 from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
+from harness.measure.lock import machine_locked
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
 from harness.paths import RESULTS, ROOT
 from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
-
-
-@contextmanager
-def machine_locked(machine: str) -> Iterator[None]:
-    """Wait until nothing else measures on this machine, and keep others out."""
-    path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
-    try:
-        # It may be another user's file: reading is enough to lock it.
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be locked: {error.strerror}; remove it") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 class Station:

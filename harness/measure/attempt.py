@@ -12,7 +12,7 @@ from harness.paths import ROOT
 
 
 def attempt(
-    contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None = None
+    contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None = None, layout: int = 0
 ) -> tuple[Process, Output | None]:
     """Run ``case`` with ``contender``; return its process, and what it said: None if it failed.
 
@@ -21,7 +21,7 @@ def attempt(
     """
     asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
     process = runner.run(
-        contender.command_line(asked),
+        contender.command_line(asked, layout),
         cwd=ROOT,
         env=contender.env,
         timeout_s=timeout_s,

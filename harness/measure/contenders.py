@@ -1,10 +1,12 @@
 """The manifest: which programs are compared, how they are started, and which can be run."""
 
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from harness.errors import ManifestError
 from harness.measure import runner
 from harness.measure.contract import arguments, printable
 from harness.paths import MANIFEST, ROOT
+from harness.plan import MOST_LAYOUTS, Run
 
 _LONGEST_VERSION = 200
 """Characters of it that are kept, because a cell of a row has a limit."""
@@ -33,6 +36,8 @@ class Contender:
     """The methods that the program has."""
     build: tuple[str, ...] = ()
     """The command that builds it, if there is one."""
+    relink: tuple[str, ...] = ()
+    """A command that links it anew, its code in an order that {seed} decides, if there is one."""
     toolchain: tuple[str, ...] = ()
     """A command that tells what built it or runs it, if there is one."""
     threads: int = 1
@@ -66,10 +71,23 @@ class Contender:
             if not holds:
                 raise ValueError(f"{name} is {shown(getattr(self, name))}, takes {takes}")
 
-    def command_line(self, case: Case) -> list[str]:
-        """Return the whole command line of a run of ``case``."""
+    def command_line(self, case: Case, layout: int = 0) -> list[str]:
+        """Return the whole command line of a run of ``case`` by the link that has this layout."""
         threads = [f"--threads={self.threads}"] if self.threads > 1 else []
-        return [*self.command, *threads, *arguments(case)]
+        return [self.program(layout), *self.command[1:], *threads, *arguments(case)]
+
+    def program(self, layout: int) -> str:
+        """Return the file of the link that has this layout; 0 is the usual one."""
+        return f"{self.command[0]}.layout-{layout}" if layout else self.command[0]
+
+    def layout(self, run: Run, layouts: int) -> int:
+        """Return which of so many links ``run`` takes, 1 or more; 0 if there is only the usual one.
+
+        A round of a case has one for all, but for the control, so that the floor shows what layout is worth.
+        """
+        shift = layouts // 2 if run.control else 0
+        layout = 1 + (run.round + shift) % layouts if layouts > 1 and self.relink else 0
+        return layout if (ROOT / self.program(layout)).exists() else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +124,7 @@ def load_manifest(path: Path = MANIFEST) -> tuple[Contender, ...]:
             command=with_python(contender.command),
             version=with_python(contender.version),
             build=with_python(contender.build),
+            relink=with_python(contender.relink),
             toolchain=with_python(contender.toolchain),
         )
         for contender in sorted(file.contender, key=lambda contender: contender.name != reference)
@@ -128,6 +147,35 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
     if unknown := sorted(set(names) - known):
         raise ManifestError(f"contender: got {unknown[0]!r}, takes {', '.join(sorted(known))}")
     return tuple(contender for contender in contenders if contender.name in (names or known))
+
+
+def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
+    """Link every program that can be in so many layouts, beside the usual link; return why others are not.
+
+    A build has to follow, which makes the usual link again.
+    """
+    able = {contender.program(0): contender for contender in contenders if contender.relink and layouts > 1}
+    with ThreadPoolExecutor() as pool:
+        return [why for why in pool.map(lambda one: _relink(one, layouts), able.values()) if why]
+
+
+def _relink(contender: Contender, layouts: int) -> str:
+    """Link a program in so many layouts, or in none; return why it can't be, or ''."""
+    reason = ""
+    try:
+        for seed in range(1, layouts + 1):
+            words = [word.replace("{seed}", str(seed)) for word in contender.relink]
+            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+            shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
+    except subprocess.CalledProcessError as error:
+        *_, reason = [f"exit status {error.returncode}", *error.stderr.decode(errors="replace").splitlines()]
+    except OSError as error:
+        reason = error.strerror or "it fails"
+    # What is left of an earlier time would be run as well.
+    for seed in range(1 if reason else layouts + 1, MOST_LAYOUTS + 1):
+        (ROOT / contender.program(seed)).unlink(missing_ok=True)
+    why = f"{contender.name} cannot be linked in several layouts: {printable(reason)[:200]}"
+    return why if reason else ""
 
 
 def build(contenders: Sequence[Contender]) -> list[str]:

@@ -89,6 +89,7 @@ def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list
             command=within(copy, one.command),
             version=within(copy, one.version),
             build=within(copy, one.build),
+            relink=within(copy, one.relink),
         )
         for one in contenders
         for label, copy in copies.items()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from harness.archive import Archive
 from harness.errors import FlatnetError
 from harness.measure import environment
-from harness.measure.contenders import Contender, build
+from harness.measure.contenders import Contender, build, relink
 from harness.measure.environment import Here
 from harness.measure.guard import end_leftovers
+from harness.measure.lock import machine_locked, this_machine
 from harness.measure.pilots import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Progress, Sweep, differs
@@ -22,9 +23,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def measuring(archive: Archive, contenders: Sequence[Contender], terminal: "Terminal") -> Iterator[None]:
+def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
+    """Keep others out of ``archive``, wait until nothing else measures here, then keep others out of that."""
+
+    def waiting(who: str) -> None:
+        terminal.note(f"waiting until this machine is free; what measures on it: {who}")
+
+    with archive.locked(), machine_locked(this_machine(), waiting):
+        yield
+
+
+@contextmanager
+def measuring(
+    archive: Archive, contenders: Sequence[Contender], terminal: "Terminal", layouts: int = 1
+) -> Iterator[None]:
     """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us."""
     archive.publish()
+    for failure in relink(contenders, layouts):
+        terminal.note(f"{failure}; what layout is worth is not accounted for")
     if failures := build(contenders):
         raise FlatnetError("; ".join(failures))
     for command in end_leftovers():
@@ -94,7 +110,7 @@ def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
     interrupted = False
     # A run leaves its iterator after the one before it has ended, because a failure spares others.
     rounds = {
-        place: groupby(sweep.pending(), key=lambda run: (run.case, run.round))
+        place: groupby(sweep.pending(), key=lambda run: (str(run.case), run.round))
         for place, sweep in enumerate(sweeps)
     }
     try:

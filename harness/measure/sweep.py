@@ -1,17 +1,17 @@
 """A sweep: interleaved rounds of every case, each process checked for parity and recorded as it ends."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender
-from harness.measure.contract import Output
 from harness.measure.environment import Machine
-from harness.parity import compare
+from harness.parity import REPEATED, Verdict, compare, compare_all
 from harness.plan import Options, Plan, Run
 from harness.records import RUNS, LossKey, SweepFolder
-from harness.rows import Made, Row
+from harness.rows import WITH_LOSSES, Made, Row
 
 OTHER_OPTIONS = "it was started with other options; --resume would have finished it"
 
@@ -23,14 +23,22 @@ class Progress(Made):
         """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         super().__init__(plan, folder.rows())
         self.folder = folder
-        epochs = {(one.case.method, str(one.case.shape)): one.case.epochs for one in plan.cases}
+        epochs = {
+            (name, one.case.method, str(one.case.shape)): one.of(name).epochs
+            for one in plan.cases
+            for name in one.run_s
+        }
         # There are fewer if their writer was killed.
         self.losses: dict[LossKey, tuple[float, ...]] = {
-            key: losses
-            for key, losses in folder.losses().items()
-            if len(losses) == epochs.get(key[1:], -1) + 1
+            key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
         }
-        """The losses of each contender on each case."""
+        """The losses of each contender on each case, of its first run that had any."""
+        first: dict[LossKey, str] = {}
+        for row in self.rows.values():
+            if row.status in WITH_LOSSES:
+                first.setdefault(_loss_key(row.run), row.status)
+        self.wrong = {key for key, status in first.items() if status == "mismatch"}
+        """Those of them that are no measure for others."""
 
     @staticmethod
     def of(folder: SweepFolder) -> "Progress | None":
@@ -88,13 +96,18 @@ class Sweep(Progress):
         """Make ``run``, record it, and return its record."""
         contender, plan = self._contenders[run.contender], self.plan
         started = datetime.now(UTC)
+        layout = contender.layout(run, plan.options.layouts)
         process, output = attempt(
-            contender, run.case, timeout_s=plan.options.timeout_s, memory_bytes=plan.memory_bytes
+            contender,
+            run.case,
+            timeout_s=plan.options.timeout_s,
+            memory_bytes=plan.memory_bytes,
+            layout=layout,
         )
         status, parity = process.failure, ""
         if output:
-            holds, parity = self._check(run, contender, output)
-            status = "ok" if holds else "mismatch"
+            verdict = self._check(run, contender, output.losses)
+            status, parity = "ok" if verdict.holds else "mismatch", verdict.text
         row = Row(
             sweep=plan.sweep,
             started_utc=started.isoformat(timespec="milliseconds"),
@@ -102,6 +115,7 @@ class Sweep(Progress):
             version=plan.versions[run.contender],
             run=run,
             threads=contender.threads,
+            layout=layout,
             status=status,
             wall_s=process.wall_s,
             user_s=process.user_s,
@@ -119,17 +133,34 @@ class Sweep(Progress):
         self._record(row)
         return row
 
-    def _check(self, run: Run, contender: Contender, output: Output) -> tuple[bool, str]:
-        """Compare with the losses of the reference on this case, else of the first that has any."""
-        case = run.case.method, str(run.case.shape)
-        names = [self.plan.reference, *self._contenders]
-        other = next((name for name in names if (name, *case) in self.losses), None)
-        self._keep((run.contender, *case), output.losses)
-        if other is None:
-            return True, "reference"
-        tolerance = max(contender.tolerance, self._contenders[other].tolerance)
-        verdict = compare(self.losses[other, *case], output.losses, tolerance)
-        return verdict.holds, verdict.text
+    def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
+        """Compare with the contender's first run on this case, and with right losses of others.
+
+        These are the reference, and all that have no larger tolerance: who only agrees is no measure for who
+        is exact.
+        """
+        key = name, *case = _loss_key(run)
+        own = self.losses.get(key)
+        self._keep(key, losses)
+        if own and not (verdict := compare(own, losses, contender.tolerance)).holds:
+            return replace(verdict, text=f"unlike its first run: {verdict.text}")
+        others = {known: one.tolerance for known, one in self._contenders.items() if known != name}
+        found = [
+            (self.losses[known, *case], max(contender.tolerance, tolerance))
+            for known, tolerance in sorted(others.items(), key=lambda item: (item[0] != self.plan.reference, item[1]))
+            if known == self.plan.reference or tolerance <= contender.tolerance
+            if (known, *case) in self.losses.keys() - self.wrong
+        ]
+        verdict = compare_all(found, losses)
+        if own and not found:
+            return replace(verdict, text=REPEATED)
+        if not (own or verdict.holds):
+            self.wrong.add(key)
+        return verdict
+
+
+def _loss_key(run: Run) -> LossKey:
+    return run.contender, run.case.method, str(run.case.shape)
 
 
 def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: Machine) -> str:

@@ -55,19 +55,22 @@ def markdown(results: Results) -> str:
 
 
 def hyperfine(results: Results) -> str:
-    """Return what `hyperfine --export-json` writes (1.20): the seconds of all whole processes."""
+    """Return what `hyperfine --export-json` writes (1.20): the seconds of the job, from each round."""
     found = []
     for contender, method, layers, runs in _lanes(results):
-        seconds, memory = runs["wall_s"].tolist(), runs["peak_memory_bytes"]
-        about = {"contender": contender, "method": method, "layers": layers}
+        seconds, memory = runs["job_s"].tolist(), runs["peak_memory_bytes"]
+        about = {"contender": contender, "method": method, "layers": layers, "job": str(results.job)}
         found.append(
             {
                 "command": f"{contender} {method} {layers}",
                 "mean": statistics.fmean(seconds),
                 "stddev": statistics.stdev(seconds) if len(seconds) > 1 else None,
                 "median": statistics.median(seconds),
-                "user": float(runs["user_s"].mean()),
-                "system": float(runs["system_s"].mean()),
+                # CPU seconds are those of the run, in proportion.
+                **{
+                    name: float((runs[f"{name}_s"] * runs["job_s"] / runs["wall_s"]).mean())
+                    for name in ("user", "system")
+                },
                 "min": min(seconds),
                 "max": max(seconds),
                 "times": seconds,

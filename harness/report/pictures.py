@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from harness.analysis.crossover import path
 from harness.analysis.results import Results
@@ -132,7 +132,7 @@ def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
     """Return from which size on something holds; what holds from the smallest on is no crossing."""
     lines = results.crossovers[results.crossovers["method"] == method]
     smallest = sum(path(list(results.outcomes["layers"]))[0])
-    return lines[(lines["kind"] != "process") & (lines["neurons"] > smallest)].to_dict("records")
+    return lines[(lines["kind"] != "job") & (lines["neurons"] > smallest)].to_dict("records")
 
 
 def _notes(results: Results, method: str) -> list[str]:
@@ -187,7 +187,7 @@ def _dodge(place: int, count: int) -> float:
 
 
 def speedup(results: Results, footer: str) -> Figure:
-    """Speedup against neurons with intervals, a panel per method; training and whole process."""
+    """Speedup against neurons with intervals, a panel per method; training and job."""
     found, styles = compared(results), styles_of(results.contenders)
     lanes = dict.fromkeys(zip(found["contender"], found["measure"], strict=True))
     wrong = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] == 0)]
@@ -195,7 +195,7 @@ def speedup(results: Results, footer: str) -> Figure:
     without = ", ".join(wrong["contender"] + " (" + wrong["verdict"] + ")")
     title = (
         f"How many times as fast as {results.reference}, with 95% intervals\n"
-        "(filled: in training; open: as a whole process, with start-up)"
+        f"(filled: in training; open: for a whole job, {results.job.in_words}, start to end)"
     )
     title += f"\nwithout a ratio somewhere: {without[:120]}" if without else ""
     legend = entries(found["contender"], styles)
@@ -204,7 +204,7 @@ def speedup(results: Results, footer: str) -> Figure:
         own = found[found["method"] == method]
         for place, (contender, measure) in enumerate(lanes):
             group = own[(own["contender"] == contender) & (own["measure"] == measure)].sort_values("neurons")
-            look = {**styles[contender], "fillstyle": "none" if measure == "process" else "full"}
+            look = {**styles[contender], "fillstyle": "none" if measure == "job" else "full"}
             aside = group["neurons"] * _dodge(place, len(lanes))
             error_bars(axes, aside, group, RATIO, linestyle=LINES[method], **look)
         if own["floor"].notna().any():
@@ -307,25 +307,28 @@ def loss(results: Results, footer: str) -> Figure:
         for number, (contender, curve) in enumerate(curves.groupby("contender", sort=False)):
             # The curves lie on one another: the first is broad and pale, the others are spaced markers.
             first = {"linewidth": 7, "alpha": 0.35, "marker": ""}
-            later = {"linewidth": 1, "markersize": 5, "markevery": max(1, len(curve) // 12)}
+            later = {"linewidth": 1, "markersize": 5, "markevery": 0.1}
             look = {**styles[str(contender)], **(later if number else first)}
             axes.plot(curve["epoch"], curve["loss"], **look)
-        title = f"{method}: {samples.get(method, 'unknown')} samples,\n{coincide(curves)}"
+        said = f"{samples.get(method, 'unknown')} samples, up to {curves['epoch'].max()} epochs"
+        title = f"{method}: {said},\n{coincide(curves)}"
         axes.set_title(title, fontsize=10)
-        axes.set(xlabel="epoch (0: before training)", yscale="log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Contenders train as long as their timing takes, which can be a thousand times as many epochs.
+        axes.set(xlabel="epoch (0: before training)", yscale="log", xscale="symlog")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(alpha=0.3)
     label_values(panels.values(), "overall loss (mean squared difference)", number_tick)
     return figure
 
 
 def coincide(curves: pd.DataFrame) -> str:
-    """Say how many epochs there are, and whose curve differs from the first."""
+    """Say in how many epochs the curves coincide, those of all that two have in common, and which do not."""
     # Compared as text, so that nan equals nan.
-    texts = {str(name): str(list(curve["loss"])) for name, curve in curves.groupby("contender", sort=False)}
-    first, *others = texts.values()
-    epochs = curves["epoch"].max()
-    said = f"{epochs} epoch{'' if epochs == 1 else 's'}"
-    if differing := [name for name, text in texts.items() if text != first]:
-        return f"{said}, {', '.join(differing)[:40]} differs"
-    return f"{said}, identical bits" if others else said
+    texts = {str(name): list(map(repr, curve["loss"])) for name, curve in curves.groupby("contender", sort=False)}
+    longest = max(texts.values(), key=len)
+    if differing := [name for name, text in texts.items() if text != longest[: len(text)]]:
+        return f"{', '.join(differing)[:40]} differs"
+    if len(texts) == 1:
+        return "nothing to compare with"
+    common = sorted(map(len, texts.values()))[-2] - 1
+    return f"identical bits in {common} epoch{'' if common == 1 else 's'}"

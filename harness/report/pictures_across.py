@@ -113,17 +113,16 @@ def _band(axes: Axes, mean: pd.DataFrame) -> None:
 
 
 def selfcheck(table: pd.DataFrame) -> Figure:
-    """The intervals of the parts of a sweep by contender and measure; those that miss in black."""
+    """The intervals of all sweeps by contender and measure; those that miss in black."""
     contenders = table["contender"].unique()
-    measures = [measure for measure in ("training", "process") if measure in set(table["measure"])]
+    measures = [measure for measure in ("training", "job") if measure in set(table["measure"])]
     figure, grid = framed(
-        f"95% intervals of the parts of a sweep, compared with {table['reference'].iloc[0]};"
-        " crosses miss the true ratio",
+        "95% intervals of each sweep, beside the true ratio, which crosses miss",
         "",
         (len(measures), len(contenders)),
         panel=(1.9, 2.2),
-        margins=Margins(left=0.6, above=0.5),
-        between=(0.3, 0.75),
+        margins=Margins(left=0.6, above=0.65),
+        between=(0.3, 0.95),
         sharey=True,
     )
     for row, measure in zip(grid, measures, strict=True):
@@ -133,16 +132,17 @@ def selfcheck(table: pd.DataFrame) -> Figure:
             percent = {name: (own[name] / true - 1.0) * 100.0 for name in RATIO}
             axes.axvline(0.0, color=GREY, linewidth=1)
             for place, one in enumerate(own.assign(**percent).to_dict("records"), start=1):
-                colour, marker, size = (GREY, "o", 4) if one["holds"] else ("black", "X", 7)
+                colour, marker, size = (GREY, "o", 2) if one["contains"] else ("black", "X", 5)
                 axes.plot([one["low"], one["high"]], [place] * 2, color=colour)
                 axes.plot(one["ratio"], place, marker, color=colour, markersize=size)
-            held = int(own["holds"].sum())
-            axes.set_title(f"{contender}, {measure}\n{held} of {len(own)} hold {true:.3g}x", fontsize=9)
+            count = int(own["contains"].sum())
+            what = f"{contender}\nagainst {own['reference'].iloc[0]}, {measure}"
+            axes.set_title(f"{what}\n{count} of {len(own)} contain {true:.3g}x", fontsize=8)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3, axis="x")
-        row[0].set_ylabel("part")
+        row[0].set_ylabel("sweep")
     for axes in grid[-1]:
         axes.set_xlabel("beside the true ratio")
     return figure
@@ -222,7 +222,7 @@ def parts(table: pd.DataFrame) -> Figure:
             behind += share
         for place, seconds in enumerate(own["whole_s"]):
             axes.text(1.01, place, duration(seconds), va="center", fontsize=9)
-        axes.set(xlim=(0.0, 1.0), xlabel="share of the whole process")
+        axes.set(xlim=(0.0, 1.0), xlabel="share of the whole run")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{number_tick(100 * value)}%"))
         axes.spines[["top", "right"]].set_visible(False)
     return figure

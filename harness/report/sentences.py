@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.across import selfcheck as found
 from harness.across.comparison import mean
 from harness.across.machines import other_losses
 from harness.across.predictions import median_error
-from harness.across.selfcheck import SEEN
 from harness.analysis.frames import LANE
 from harness.analysis.intervals import NOISY, share_interval
+from harness.analysis.job import STILL_WARMING, WARM
 from harness.analysis.results import LEFT_OUT, Results
 from harness.archive import SWEEPS
-from harness.case import example
-from harness.digits import MARKS, MEANINGS, between, duration, three_digits, times
+from harness.case import ARTICLE, ARTICLE_JOB, example
+from harness.digits import MARKS, MEANINGS, between, duration, plus_minus, three_digits, times
+from harness.parity import UP_TO
 from harness.rows import FAILED
 
 
@@ -33,11 +35,27 @@ def rivals(results: Results) -> Iterator[str]:
             yield f"{name} cannot be compared with {reference} at {where}: {reason}."
         else:
             training = _times_as_fast(one, "training", f"as fast as {reference}", "95% interval ")
-            yield f"{name} trains {where} {training}, {_times_as_fast(one, 'process', 'with start-up')}."
+            yield f"{name} trains {where} {training}; {_job(results, one)}."
     if lines.empty:
         own = results.medians[results.medians["layers"] == results.shape].iloc[0]
         where, step = f"{results.shape} ({own['method']})", duration(own["median"])
         yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
+
+
+def whole_run(results: Results) -> str:
+    """Return what the job is called."""
+    if (results.job, results.shape) == (ARTICLE_JOB, str(ARTICLE)):
+        return "the article's whole run"
+    return f"a whole run of {results.job.in_words}"
+
+
+def _job(results: Results, one: Mapping[Any, Any]) -> str:
+    """Say how long a rival's job takes, start to end, and the reference's."""
+    jobs = results.summary[results.summary["measure"] == "job_s"].set_index(LANE)["median"]
+    own, other = (
+        duration(jobs[one["method"], one["layers"], name]) for name in (one["contender"], results.reference)
+    )
+    return f"{whole_run(results)} takes {own} against {other}, {_times_as_fast(one, 'job', 'as fast')}"
 
 
 _REASONS = {
@@ -58,7 +76,9 @@ def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str =
 
 def unfinished(results: Results) -> str:
     """Say that runs of the plan are still to be made; '' if none is."""
-    return f"unfinished: {results.planned - results.left} of {results.planned} runs" if results.left else ""
+    if not (results.plan and results.left):
+        return ""
+    return f"unfinished: {results.plan.runs - results.left} of {results.plan.runs} runs"
 
 
 def marks(verdicts: Iterable[str]) -> str:
@@ -69,7 +89,28 @@ def marks(verdicts: Iterable[str]) -> str:
 
 def marks_of(results: Results) -> str:
     """Explain the marks in the tables of a sweep; '' if there are none."""
-    return marks([*compared(results)["verdict"], *results.alternatives["verdict"]])
+    said = [marks([*compared(results)["verdict"], *results.alternatives["verdict"], *results.medians["warming"]])]
+    if (results.medians["warming"] == WARM).any():
+        said.append(f"{WARMED} becomes faster while it runs: the step at the end of its job, which is what it runs")
+    return "; ".join(filter(None, said))
+
+
+WARMED = "*"
+"""Marks the step of a contender that warms up."""
+
+
+def layouts(results: Results) -> Iterator[str]:
+    """Yield by how much the links of a contender differ in a training step, which only their layout makes."""
+    runs = results.runs[(results.runs["layout"] > 0) & ~results.runs["warm_up"]]
+    for contender, own in runs.groupby("contender", sort=False):
+        steps = own.groupby(["method", "layers", "layout"], sort=False)["step_s"].median()
+        ends = steps.groupby(["method", "layers"], sort=False).agg(["min", "max"])
+        apart = (ends["max"] / ends["min"]).sort_values()
+        yield (
+            f"layout: {own['layout'].nunique()} links of {contender}, its code elsewhere in each, differ by a factor"
+            f" of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to {apart.iloc[-1]:.3f}"
+            f" ({' '.join(apart.index[-1])}) in a training step"
+        )
 
 
 def compared(results: Results) -> pd.DataFrame:
@@ -100,9 +141,12 @@ def evidence(results: Results) -> str:
         if len(counts):
             troubles.append(f"{' and '.join(f'{count} of {name}' for name, count in counts.items())} {what}")
     is_exact = not runs["parity"].str.startswith("within").any()
-    same = "all with identical losses" if is_exact else "all with the same losses but for what is allowed"
+    is_partial = runs["parity"].str.contains(UP_TO, regex=False).any()
+    everywhere = " in all epochs that two contenders ran" if is_partial else ""
+    same = "with identical losses" if is_exact else "with the same losses but for what is allowed"
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    return f"{count}, {'of which ' + ', '.join(troubles) if troubles else same}. {noise(results)}"
+    said = f"of which {', '.join(troubles)}" if troubles else f"all {same}{everywhere}"
+    return f"{count}, {said}. {noise(results)}"
 
 
 def noise(results: Results) -> str:
@@ -115,19 +159,18 @@ def noise(results: Results) -> str:
     floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
     if not floors:
         return "There is no control with two rounds, so how quiet the machine was is not known."
-    word = next(word for most, word in _NOISES if max(floors["training"], floors["process"]) <= most)
+    word = next(word for most, word in _NOISES if max(floors["training"], floors["job"]) <= most)
     stolen_s = results.runs["stolen_s"].sum()
     asked_s = results.runs["cpu_s"].sum() + stolen_s
     stolen = stolen_s / asked_s if asked_s > 0.0 else 0.0
     parts = [
         f"{own['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
-        f" ({floors['process']:.3f} with start-up)"
+        f" ({floors['job']:.3f} for the job)"
     ]
     if stolen >= _MUCH_STOLEN:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
     if word == "quiet":
-        if (compared(results)["verdict"] == "cannot tell").any():
-            parts.append("a larger --budget would narrow the inconclusive intervals")
+        parts += _sharper(results)
     elif stolen >= _MUCH_STOLEN:
         parts.append("try a quieter hour, or a machine of its own")
     else:
@@ -135,6 +178,24 @@ def noise(results: Results) -> str:
     return f"The machine was {word}: {'; '.join(parts)}."
 
 
+def _sharper(results: Results) -> Iterator[str]:
+    """Yield which budget would bring the widest ratio in training to a precision that people ask for."""
+    lines = compared(results)
+    lines = lines[(lines["measure"] == "training") & lines["low"].notna() & (lines["verdict"] != STILL_WARMING)]
+    widths = np.log(lines["high"] / lines["low"]) / 2.0
+    widest = widths.max()
+    # Between links of a program rounds tell nothing.
+    if results.plan and widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
+        one = lines.loc[widths.idxmax()]
+        # Half widths fall as the square root of the rounds.
+        budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2
+        yield (
+            f"--precision {_PRECISION:.0%} --budget {float(f'{budget_s:.2g}'):.0f} would narrow the widest ratio, that"
+            f" of {one['contender']} at {one['layers']} ({one['method']}), from {plus_minus(one['low'], one['high'])}"
+        )
+
+
+_PRECISION = 0.02
 _NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (np.inf, "very noisy"))
 """Up to which factor of 1 the interval of a control may reach, and what that is called."""
 _MUCH_STOLEN = 0.01
@@ -162,7 +223,7 @@ def overtakings(table: pd.DataFrame) -> list[str]:
         else:
             said.append(
                 f"{who} overtakes {whom} {_from_neurons(kinds['training'])} in training,"
-                f" {_from_neurons(kinds['process'])} as a whole process"
+                f" {_from_neurons(kinds['job'])} for the whole job"
             )
     return said
 
@@ -175,25 +236,38 @@ def _from_neurons(one: Mapping[Any, Any]) -> str:
 
 
 def selfcheck(table: pd.DataFrame) -> str:
-    """Say how often intervals held, how many alarms were false, and what difference is seen."""
-    held = table[table["measure"].isin(["training", "process"])]
-    low, high = share_interval(int(held["holds"].sum()), len(held))
-    equal = held[held["extra_epochs"] == 0.0]
-    alarms = int(equal["verdict"].isin(["faster", "slower"]).sum())
-    slowed = table[(table["measure"] == "training") & (table["extra_epochs"] > 0.0)]
-    seen = (slowed["verdict"] == "slower").groupby(slowed["extra_epochs"]).mean()
-    enough = [extra for extra in seen.index if (seen[extra:] >= SEEN).all()]
-    least = (
-        f"a difference of {enough[0]:.0%} in training is seen"
-        if enough
-        else "no difference in training is seen"
+    """Say how many sweeps were right, how sharp intervals are, what alarms were false, what is seen."""
+    is_copy = table["extra_epochs"].notna()
+    alarms, comparisons = found.false_alarms(table)
+    training = table[(table["measure"] == "training") & (table["extra_epochs"] > 0.0)]
+    seen = (training["verdict"] == "slower").groupby(training["extra_epochs"]).mean()
+    enough = [extra for extra in seen.index if (seen[extra:] >= found.SEEN).all()]
+    least = f"a difference of {enough[0]:.0%}" if enough else "no difference"
+    parts = [
+        f"On {table['machine'].iloc[-1]}{', disturbed by other work' if table['storm'].iloc[-1] else ''},"
+        f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, where it"
+        " is known"
+    ]
+    for (name, other), own in table[~is_copy].groupby(["contender", "reference"], sort=False):
+        parts.append(f"{_right(own)} that of {name} against {other}, taken to be the median of all sweeps")
+    sharp = " and ".join(
+        f"{found.sharpness(own):.2f} ({measure})" for measure, own in table.groupby("measure", sort=False)
     )
-    return (
-        f"On {table['machine'].iloc[-1]}, {held['holds'].sum()} of {len(held)} intervals contained the true"
-        f" ratio ({low:.0%} to {high:.0%}), {alarms or 'no'} false alarm{'' if alarms == 1 else 's'} in"
-        f" {len(equal)} comparisons of {table['reference'].iloc[-1]} with itself, {least} in at least"
-        f" {SEEN * 10:.0f} of 10 parts."
+    parts.append(f"the 95th percentile of error / half width is {sharp}, where 1 is as narrow as can be")
+    word = "alarm" if alarms == 1 else "alarms"
+    parts.append(
+        f"{alarms or 'no'} false {word} in {comparisons} comparisons of a program with itself, half of them of jobs"
     )
+    parts.append(f"{least} in training is seen in at least {found.SEEN * 10:.0f} of 10 sweeps")
+    if count := found.disturbed(table):
+        parts.append(f"in {count} sweeps the control's floor was beyond {NOISY}, as on a very noisy machine")
+    return "; ".join(parts) + "."
+
+
+def _right(table: pd.DataFrame) -> str:
+    count, sweeps = found.right(table)
+    low, high = share_interval(count, sweeps)
+    return f"{count} of {sweeps} sweeps ({low:.0%} to {high:.0%})"
 
 
 def beyond(table: pd.DataFrame) -> str:
@@ -278,7 +352,7 @@ def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
     """Yield who is noisy, and who has other losses."""
     for machine, results in machines.items():
         lines = results.speedups
-        floors = lines["floor"][lines["control"] & lines["measure"].isin(["training", "process"])]
+        floors = lines["floor"][lines["control"] & lines["measure"].isin(["training", "job"])]
         if (floors > NOISY).any():
             yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
         elif floors.isna().all():

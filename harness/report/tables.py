@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from harness.analysis.job import WARM
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
 from harness.digits import MARKS, duration, three_digits, times
+from harness.parity import IDENTICAL, REFERENCE, UP_TO
 from harness.plan import Plan
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
 from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
 
 LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
-_RATIOS = ("training", "process")
+_RATIOS = ("training", "job")
 _SHORT_NAME = 12
 
 
@@ -26,6 +28,7 @@ def shown(results: Results) -> Iterator[Table | str]:
     yield by_case(results) if is_pair else outcomes(results)
     yield sentences.marks_of(results)
     yield sentences.not_measured(results.outcomes)
+    yield from sentences.layouts(results)
     yield from instead(results)
     yield exponents(results)
     yield from sentences.overtakings(results.crossovers)
@@ -34,16 +37,26 @@ def shown(results: Results) -> Iterator[Table | str]:
 
 def outcomes(results: Results) -> Table:
     """Return a row for each contender on each case, but for those left out for everybody."""
-    columns = {**LANE, "step": seconds("step_s")}
+    columns = {**LANE, "step": Column(_step, ("step_s", "warming"))}
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
         columns[measure] = estimate(times, *fields)
-    columns["losses"] = prose("losses")
-    caption = f"Time of a training step; times as fast as {results.reference}, with 95% intervals"
+    columns["same losses"] = prose("losses")
+    caption = (
+        f"Time of a training step; times as fast as {results.reference}, {_WITH_JOB.format(results.job)}"
+    )
     became = results.standings
     is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
     lines = [{**one, "losses": _losses(one)} for one in became[is_asked].to_dict("records")]
     return Table("outcomes", caption, columns, lines, keys=2, is_grouped=True)
+
+
+def _step(seconds: float, warming: str) -> str:
+    """Write the time of a step, with a mark if the contender warms up."""
+    return duration(seconds) + (sentences.WARMED if warming == WARM else MARKS.get(warming, ""))
+
+
+_WITH_JOB = "in training and for a whole job ({0.in_words}), with 95% intervals"
 
 
 def _losses(one: Line) -> Cell:
@@ -51,9 +64,15 @@ def _losses(one: Line) -> Cell:
     text, differing, count = str(one["status"]), one["differing"], one["with_losses"]
     if text in (*WITH_LOSSES, one["failure"]):
         some = "differ" if differing == count else f"{differing} of {count} differ"
-        said = some if differing else one["parity"].removesuffix(" of the initial loss")
-        text = ", ".join(filter(None, [said, one["failure"]]))
+        text = ", ".join(filter(None, [some if differing else _alike(one["parity"]), one["failure"]]))
     return Cell(text, is_bad=bool(one["status"] != "ok" or differing or one["failure"]))
+
+
+def _alike(parity: str) -> str:
+    """Return in how many epochs losses were compared with others', and within what they agree."""
+    words, _, last = parity.replace(" of the initial loss", "").partition(UP_TO)
+    epochs = "all epochs" if not last else "1 epoch" if last == "1" else f"{last} epochs"
+    return epochs if words == IDENTICAL else f"{words}, {epochs}" if last else words
 
 
 def by_case(results: Results) -> Table:
@@ -65,7 +84,7 @@ def by_case(results: Results) -> Table:
         "method": words("method"),
         "shape": words("layers"),
         **{head: words(head) for head in (*results.contenders, *ratios)},
-        "losses": prose("losses"),
+        "same losses": prose("losses"),
     }
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in found.lines:
@@ -83,20 +102,20 @@ def by_case(results: Results) -> Table:
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
-    """Return who has other losses than identical ones."""
-    texts = {cell.text for cell in losses.values()}
-    others = [f"{name} {cell.text}" for name, cell in losses.items() if cell.text != "identical"]
-    text = texts.pop() if len(texts) == 1 else ", ".join(others)
-    return Cell(text, is_bad=any(cell.is_bad for cell in losses.values()))
+    """Return in how many epochs losses are the same, or who has others."""
+    bad = any(cell.is_bad for cell in losses.values())
+    others = {name: cell.text for name, cell in losses.items() if cell.text not in ("all epochs", REFERENCE)}
+    if len(others) < 2 and not bad and LEFT_OUT not in others.values():
+        is_alone = all(cell.text == REFERENCE for cell in losses.values())
+        return Cell("".join(others.values()) or ("" if is_alone else "all epochs"))
+    return Cell(", ".join(f"{name} {text}" for name, text in others.items()), is_bad=bad)
 
 
 def speedups(results: Results, method: str) -> Table:
     """Return a row for each shape that was run by a method."""
     found = by_case(results)
-    columns = {head: column for head, column in found.columns.items() if head not in ("method", "losses")}
-    caption = (
-        f"{method}: time of a training step, and times as fast as {results.reference} with 95% intervals"
-    )
+    columns = {head: column for head, column in found.columns.items() if head not in ("method", "same losses")}
+    caption = f"{method}: {found.caption[0].lower()}{found.caption[1:]}"
     lines = [line for line in found.lines if line["method"] == method]
     return Table(f"speedup-{method}", caption, columns, lines)
 
@@ -106,7 +125,7 @@ def methods(results: Results) -> Table:
     heads = (f"{name} {method}" for name in results.contenders for method in METHODS)
     rows: dict[str, dict[str, Any]] = {}
     for one in results.medians.to_dict("records"):
-        text = duration(one["median"]) + ("" if one["status"] == "ok" else " (other losses)")
+        text = _step(one["median"], one["warming"]) + ("" if one["status"] == "ok" else " (other losses)")
         row = rows.setdefault(one["layers"], {"layers": one["layers"]})
         row[f"{one['contender']} {one['method']}"] = Cell(text, one["median"])
     found = {head: words(head) for head in heads if any(head in row for row in rows.values())}
@@ -127,9 +146,10 @@ def instead(results: Results) -> Iterator[Table]:
         for one in lines.to_dict("records"):
             row, factor = rows[one["contender"]], one["times_as_long"]
             mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
+            mark += sentences.WARMED if one["warming"] == WARM else ""
             row |= {one["layers"]: Cell(three_digits(factor) + mark, factor), "last": factor}
-            if one["parity"] != "identical":
-                row["losses"] = "agree"
+            if not one["parity"].startswith((IDENTICAL, REFERENCE)):
+                row["losses"] = "agree" if one["parity"].startswith("within") else "differ"
         columns = {
             f"times {name}'s step": named("contender"),
             **{shape: words(shape, wide=shape != shapes[-1]) for shape in shapes},
@@ -159,7 +179,7 @@ def fastest(results: Results) -> Table:
     lines = []
     for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
         line: dict[str, Any] = {"method": method, "layers": layers}
-        for field in ("times_as_long", "article_s"):
+        for field in ("times_as_long", "job_s"):
             first, *others = own.sort_values(field, kind="stable").to_dict("records")
             behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
             line[field] = "".join([first["contender"], *behind])
@@ -168,7 +188,7 @@ def fastest(results: Results) -> Table:
         "method": words("method"),
         "shape": words("layers"),
         "shortest step": words("times_as_long"),
-        "first through 10,000 steps with start-up": words("article_s"),
+        "first to end the job": words("job_s"),
     }
     return Table("fastest", "Who is the fastest where", columns, lines)
 
@@ -192,7 +212,7 @@ def floors(results: Results) -> Table:
     """Return a row for each control."""
     own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
     rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
-    columns = {**LANE, "training": three("training"), "process": three("process")}
+    columns = {**LANE, "training": three("training"), "job": three("job")}
     caption = (
         "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
     )

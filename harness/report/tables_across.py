@@ -1,6 +1,7 @@
 """The tables of several sweeps, and of what other commands measure beside one."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -59,15 +60,17 @@ def selfcheck(shares: pd.DataFrame) -> Table:
     """Return a row for each contender and measure."""
     columns = {
         "contender": named("contender"),
+        "against": named("reference"),
         "measure": words("measure"),
         "true": factor("true_ratio"),
         "half width": permille("half_width"),
-        "right": share("holds", "sweeps"),
-        "95% of right": percent("holds_low", "holds_high"),
+        "sharpness": two("sharpness"),
+        "right": share("contains", "sweeps"),
+        "95% of right": replace(percent("contains_low", "contains_high"), is_wide=True),
         "seen": share("seen", "sweeps"),
-        "95% of seen": percent("seen_low", "seen_high"),
+        "95% of seen": replace(percent("seen_low", "seen_high"), is_wide=True),
     }
-    caption = "Parts of a sweep: intervals that contain the true ratio, differences that are seen"
+    caption = "Sweeps whose interval contains the true ratio, and that see a difference"
     return Table("selfcheck", caption, columns, shares.to_dict("records"), keys=1)
 
 
@@ -127,7 +130,7 @@ def predictions(table: pd.DataFrame) -> Table:
         "contender": named("contender"),
         "training": seconds("training_s"),
         "95% interval": seconds("training_low", "training_high"),
-        "process": seconds("process_s"),
+        "job": seconds("job_s"),
         "speedup": factor("speedup"),
         "beyond": above_one("beyond"),
     }
@@ -184,13 +187,23 @@ def claims(table: pd.DataFrame) -> Table:
 def parts(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
     columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
-    for part in PARTS:
-        columns[part] = Column(
-            lambda part_s, _: duration(part_s) if part_s else "0",
-            (f"{part}_s", "whole_s"),
-            short=lambda part_s, whole_s: f"{part_s / whole_s:.0%}",
+    if table["computed_s"].notna().any():
+        columns["computed"] = Column(
+            lambda computed_s, whole_s: f"{duration(computed_s)} ({computed_s / whole_s - 1.0:+.1%})",
+            ("computed_s", "whole_s"),
+            short=lambda computed_s, whole_s: f"{computed_s / whole_s - 1.0:+.1%}",
         )
-    caption = "Where the time of the article's run goes"
+    for part in PARTS:
+
+        def mark(noise: Collection[str], part: str = part) -> str:
+            return "?" if part in noise else ""
+
+        columns[part] = Column(
+            lambda part_s, _, noise, mark=mark: f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0",
+            (f"{part}_s", "whole_s", "noise"),
+            short=lambda part_s, whole_s, noise, mark=mark: f"{part_s / whole_s:.0%}{mark(noise)}",
+        )
+    caption = "Where the time of the article's run goes; ?: no more than noise; computed: by the sweep, for the job"
     return Table("parts", caption, columns, table.to_dict("records"))
 
 

@@ -1,0 +1,76 @@
+"""One measurement at a time on a machine, whoever asks for it and wherever it writes."""
+
+import fcntl
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.codec import shown
+from harness.errors import UsageError
+from harness.measure.contract import printable
+
+VARIABLE = "FLATNET_MACHINE"
+"""Names the machine in place of its host name."""
+_LONGEST = 500
+"""Bytes that are said of who measures."""
+
+
+def this_machine() -> str:
+    """Return the name of this machine."""
+    host = re.sub(r"[^0-9A-Za-z._-]", "-", socket.gethostname()).lstrip("._-")[:63]
+    return os.environ.get(VARIABLE) or host or "here"
+
+
+def machine_name(name: str) -> str:
+    """Return ``name``; raise UsageError if no folder can have it."""
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}", name):
+        raise UsageError(f"{VARIABLE}: got {shown(name)}, takes letters, digits, '.', '_' and '-'")
+    return name
+
+
+@contextmanager
+def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
+    """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` is told who does."""
+    path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        except PermissionError:
+            # It is another user's file: reading is enough to lock it.
+            lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be locked: {error.strerror}; remove it") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait(printable(os.pread(lock, _LONGEST, 0).decode(errors="replace")) or "somebody else")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        about = f"{' '.join(sys.argv[1:])} (process {os.getpid()}, in {Path.cwd()})"
+        with suppress(OSError):
+            os.pwrite(lock, about.encode(errors="replace")[:_LONGEST], 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(lock, 0)
+    finally:
+        os.close(lock)
+
+
+def main() -> None:
+    """Run a command, ``lock.py COMMAND ...``, while nothing else measures here; end as it does."""
+    with machine_locked(this_machine(), lambda who: os.write(2, f"note: waiting for {who}\n".encode())):
+        status = os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])
+    sys.exit(status if status >= 0 else 128 - status)
+
+
+if __name__ == "__main__":
+    main()
