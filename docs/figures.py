@@ -27,6 +27,8 @@ PICTURES = {
     "methods.png": pictures.methods,
 }
 """Those of a sweep that a document may show."""
+CHECKS = ("selfcheck", "storm")
+"""The tables of self-checks."""
 
 
 def filled(text: str, figures: Mapping[str, str]) -> str:
@@ -54,8 +56,18 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
         "kernels": tables_across.kernels(in_process).markdown,
         "predictions": tables_across.hits(record).markdown,
         "predicted": sentences.record(record),
-        "selfcheck": sentences.selfcheck(selfcheck.read(docs / "selfcheck.csv")),
+        **of_checks(docs),
     }
+
+
+def of_checks(docs: Path) -> dict[str, str]:
+    """Return what the self-checks say, a quiet one and one in a storm."""
+    figures = {}
+    for name in CHECKS:
+        table = selfcheck.read(docs / f"{name}.csv")
+        figures[name] = sentences.selfcheck(table)
+        figures[f"{name}-table"] = tables_across.selfcheck(selfcheck.shares(table)).markdown
+    return figures
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -107,11 +119,11 @@ def write(results: Results, project: Path) -> Iterator[Path]:
         if (new := filled(text, figures)) != text:
             replace_file(path, new.encode())
             yield path
-    found = selfcheck.read(docs / "selfcheck.csv"), article.parts(article.read(docs / "parts.csv"))
     drawn = {
-        docs / "selfcheck.png": pictures_across.selfcheck(found[0]),
-        docs / "parts.png": pictures_across.parts(found[1]),
+        docs / f"{name}.png": pictures_across.selfcheck(selfcheck.read(docs / f"{name}.csv"))
+        for name in CHECKS
     }
+    drawn[docs / "parts.png"] = pictures_across.parts(article.parts(article.read(docs / "parts.csv")))
     drawn |= {
         path: PICTURES[path.name](results, style.caption(results))
         for path in results.path.glob("*.png")

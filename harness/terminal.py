@@ -91,7 +91,9 @@ class Terminal:
                     "method": method,
                     "shapes": f"{len(own)}: {_span([one.case.shape for one in own])}",
                     "rounds": _span(sorted(one.rounds for one in own)),
-                    "steps a run": _span(sorted(one.of(name).training_steps for one in own for name in one.run_s)),
+                    "steps a run": _span(
+                        sorted(one.of(name).training_steps for one in own for name in one.run_s)
+                    ),
                     "seconds": sum(one.round_s(plan.reference) * (one.rounds + 1) for one in own) or None,
                 }
             )

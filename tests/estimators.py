@@ -120,7 +120,7 @@ def designs(size: int) -> Iterator[tuple[str, list[Places]]]:
 
 
 def sharpness(found: Sequence[tuple[Bounds, float, float]]) -> float:
-    """Return the 95th percentile of error / half width, on the side of the truth; from bounds, estimate, truth."""
+    """Return the 95th percentile of error / half width, from bounds, estimates and truths."""
     errors = [
         abs(truth - middle) / max(middle - low if truth < middle else high - middle, 1e-12)
         for (low, high), middle, truth in found

@@ -95,7 +95,8 @@ def test_a_verdict_stands_beside_its_ratio(tmp_path: Path) -> None:
     rows = [*pairs([(1.2, 1.0)] * 3, of=ARTICLE), *controls([1.5, 1.5, 1.5])]
     assert answer(tmp_path / "a", rows)[0] == (
         "rust trains 10-5-1 (naive) 1.20 times as fast as python (95% interval 1.20 to 1.20, cannot be told"
-        f" from noise); {JOB} 1.50 s against 1.70 s, 1.13 times as fast (1.13 to 1.13, cannot be told from noise)."
+        f" from noise); {JOB} 1.50 s against 1.70 s, 1.13 times as fast (1.13 to 1.13, cannot be told from"
+        " noise)."
     )
     # Beyond the control, but the interval holds 1.
     rows = [*pairs([(0.9, 1.0), (2.0, 1.0), (3.0, 1.0)], of=ARTICLE), *controls([0.9, 2.0, 3.0])]
@@ -175,7 +176,10 @@ def test_another_reference(tmp_path: Path) -> None:
     [
         ("reference", "2 runs, all with identical losses"),
         ("within 3e-16 of the initial loss", "2 runs, all with the same losses but for what is allowed"),
-        ("identical up to epoch 5", "2 runs, all with identical losses in all epochs that two contenders ran"),
+        (
+            "identical up to epoch 5",
+            "2 runs, all with identical losses in all epochs that two contenders ran",
+        ),
     ],
 )
 def test_losses_that_are_allowed_to_differ_are_not_called_identical(
@@ -192,7 +196,9 @@ def test_the_job_of_the_article_is_called_its_whole_run(tmp_path: Path) -> None:
     about = plan(BOTH, (ARTICLE,), options=Options(rounds=3))
     said = sentences.answer(understood(tmp_path, pairs([(0.002, 0.001)] * 3, of=ARTICLE), about))[0]
     # Half a second, and 10,000 steps of 2 and of 1 ms: 20.5 s and 10.5 s.
-    assert said.endswith("; the article's whole run takes 10.5 s against 20.5 s, 1.95 times as fast (1.95 to 1.95).")
+    assert said.endswith(
+        "; the article's whole run takes 10.5 s against 20.5 s, 1.95 times as fast (1.95 to 1.95)."
+    )
 
 
 def test_the_budget_that_would_do(tmp_path: Path) -> None:
@@ -203,19 +209,21 @@ def test_the_budget_that_would_do(tmp_path: Path) -> None:
     half = 12.706 * math.log(1.1) / 2.0
     budget = 4 * 3 * 0.25 * (half / math.log(1.02)) ** 2
     assert (
-        f"--precision 2% --budget {float(f'{budget:.2g}'):.0f} would narrow the widest ratio, that of rust at 10-5-1"
-        " (naive), from x/÷1.83" in last
+        f"--precision 2% --budget {float(f'{budget:.2g}'):.0f} would narrow the widest ratio, that of rust at"
+        " 10-5-1 (naive), from x/÷1.83" in last
     )
 
 
 def test_what_layout_is_worth(tmp_path: Path) -> None:
     rows = pairs([(8.0, 1.0), (8.0, 1.5), (8.0, 1.2), (8.0, 1.6)], of=ARTICLE)
-    rows = [replace(one, layout=1 + one.run.round % 2) if one.run.contender == "rust" else one for one in rows]
+    rows = [
+        replace(one, layout=1 + one.run.round % 2) if one.run.contender == "rust" else one for one in rows
+    ]
     results = understood(tmp_path, rows, plan(BOTH, (ARTICLE,), control=False))
     # The even rounds have 1.5 and 1.6, the odd ones 1.0 and 1.2: medians 1.55 and 1.1.
     assert list(sentences.layouts(results)) == [
-        "layout: 2 links of rust, its code elsewhere in each, differ by a factor of 1.409 (naive 10-5-1) to 1.409"
-        " (naive 10-5-1) in a training step"
+        "layout: 2 links of rust, its code elsewhere in each, differ in a training step by a factor of 1.409"
+        " (naive 10-5-1) to 1.409 (naive 10-5-1)"
     ]
     (one,) = results.speedups[results.speedups["measure"] == "training"].to_dict("records")
     # Two layouts are two values: 8 / 1.1 and 8 / 1.55 (of ratios, medians of 5 and 5.33, and of 8 and 6.67).

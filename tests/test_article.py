@@ -230,7 +230,7 @@ def test_each_part_is_a_difference_of_two_runs() -> None:
     assert one["contender"] == "a"
     assert {name: one[f"{name}_s"] for name in claims.PARTS} == pytest.approx(expected)
     assert one["whole_s"] == pytest.approx(sum(expected.values()))
-    # The end took 0.375, 0.25 and 0 s more than all else: no more than noise, by Student's t. Nothing else is.
+    # The end took 0.375, 0.25 and 0 s more than all else: no more than noise, by Student's t.
     assert one["noise"] == ["end"]
     assert "250 ms?" in tables_across.parts(claims.parts(runs(*RUNS))).markdown
     with pytest.raises(NothingMeasured, match="no contender has ended all four runs"):

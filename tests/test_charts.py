@@ -423,7 +423,9 @@ def test_the_intervals_of_repeated_sweeps() -> None:
     assert misplaced(figure) == []
     first, *_ = panels = [axes for axes in figure.axes if axes.get_title()]
     assert [axes.get_title().splitlines()[:2] for axes in panels] == [
-        [name, f"against a, {measure}"] for measure in ("training", "job") for name in ("b", "a +0%", "a +10%")
+        [name, f"against a, {measure}"]
+        for measure in ("training", "job")
+        for name in ("b", "a +0%", "a +10%")
     ]
     assert first.get_title().endswith("2 of 3 contain 64x")
     # In percent of the true ratio: the line of the truth, then an interval and a mark for each sweep.

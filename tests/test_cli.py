@@ -294,7 +294,7 @@ def test_a_failure_makes_exit_status_1(tmp_path: Path, command: Command) -> None
 
 
 PILOTS = 7
-"""A step is said to take 0.4 us: 1, 1000, 30,000 and 86,100 show it, then come those, half a second and one."""
+"""A step is said to take 0.4 us: 1, 1000, 30,000 and 86,100 show it, then those, half a second and one."""
 
 
 @contextmanager

@@ -65,7 +65,13 @@ def test_hyperfine(results: Results, capsys: pytest.CaptureFixture[str]) -> None
     assert (rust["user"], rust["system"]) == (0.25, 0.5)
     assert rust["memory_usage_byte"] == [4096] * 5
     assert rust["exit_codes"] == [0] * 5
-    assert rust["parameters"] == {"contender": "rust", "method": "naive", "layers": "4-2-1", "job": "1x1", "neurons": "7"}
+    assert rust["parameters"] == {
+        "contender": "rust",
+        "method": "naive",
+        "layers": "4-2-1",
+        "job": "1x1",
+        "neurons": "7",
+    }
 
 
 def test_what_is_not_known_is_null(tmp_path: Path) -> None:
@@ -135,8 +141,8 @@ def test_the_tables_of_a_sweep(tmp_path: Path) -> None:
     folder = write(tmp_path, rows)
     results = understand(folder)
     write_tables(folder, results)
-    # Ratios 4 and 4; of a job, half a second of start-up and 10,000 steps. Rust's other start-up takes a second for
-    # 55 weights, so each takes 0.5 / 45 s a sample, and 99 samples of 10 weights, which a run lacks, 11 s.
+    # Ratios 4 and 4; of a job, half a second of start-up and 10,000 steps. Rust's other start-up takes a
+    # second for 55 weights, so each takes 0.5 / 45 s a sample, and 99 samples of 10 weights 11 s.
     job = (0.5 + 10_000 * 4.0) / (0.5 + 11.0 + 10_000 * 1.0)
     equal = "1.0,1.0,1.0,2,2.0,0.0,1.0,1.0,1.0,1.0,4-2-1"
     none = "0,0.0,,,,,1.0,4-2-1"

@@ -26,8 +26,8 @@ from harness.analysis.intervals import (
 def test_the_rank_by_hand() -> None:
     # Of 2^6 ways 2 leave all values on one side: 96.875%, which is less than 97%.
     assert all(math.isnan(median_rank(n)) for n in range(7))
-    # Of 2^7 2 do, 98.4375%, and 16 leave one or none: 87.5%. I = (98.4375 - 97) / (98.4375 - 87.5) = 23 / 175.
-    # Hettmansperger & Sheather: (n - k) I / (k + (n - 2k) I) = 6 * 23 / (175 + 5 * 23) = 138 / 290 of the way.
+    # Of 2^7 2 do, 98.4375%, and 16 leave one or none: 87.5%. I = (98.4375 - 97) / (98.4375 - 87.5) = 23/175.
+    # Hettmansperger & Sheather: (n - k) I / (k + (n - 2k) I) = 6 * 23 / (175 + 5 * 23) = 138/290 of the way.
     assert median_rank(7) == pytest.approx(1.0 + 138 / 290, rel=1e-12)
 
 
@@ -56,7 +56,7 @@ def test_the_level_of_independent_rounds_is_what_was_asked_for(n: int, law: str)
 
 
 def test_fewer_effective_rounds_widen_to_the_same_shares() -> None:
-    # Rounds that resemble the one before: r = 1 - 2 * 4 / 39 or so, and the interval of few that are independent.
+    # Rounds that resemble the one before: the interval is that of few which are independent.
     values = np.repeat(np.random.default_rng(7).permutation(np.arange(1.0, 14.0)), 3)
     found = median_interval(values)
     assert found.lag1 > 0.5

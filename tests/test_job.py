@@ -42,8 +42,15 @@ def lawful(path: Path, samples: int, epochs: dict[str, int], job: Job = ARTICLE_
             of = case(layers, samples=size, epochs=epochs[name])
             training_s = of.training_steps * step_s
             wall_s = start_s + DATA_S * size * sum(of.shape.weights) + training_s
-            rows += [row(name, number, of=of, training_s=training_s, wall_s=wall_s) for number in range(1, 10)]
-    of_plan = plan(["python", "rust"], [case("10-5-1"), case("20-10-1")], options=Options(rounds=9, job=job), control=False)
+            rows += [
+                row(name, number, of=of, training_s=training_s, wall_s=wall_s) for number in range(1, 10)
+            ]
+    of_plan = plan(
+        ["python", "rust"],
+        [case("10-5-1"), case("20-10-1")],
+        options=Options(rounds=9, job=job),
+        control=False,
+    )
     results = understood(path, rows, of_plan)
     jobs = results.summary[results.summary["measure"] == "job_s"].set_index(["contender", "layers"])["median"]
     for name, (start_s, step_s) in LAW.items():
@@ -105,7 +112,9 @@ def test_what_warms_up_has_the_step_of_its_end_and_its_job_is_measured(tmp_path:
     assert set(table["verdict"]) == {"faster"}
     shown = tables.by_case(results).markdown
     assert "| 50.0 µs* |" in shown
-    assert sentences.marks_of(results).startswith("* becomes faster while it runs: the step at the end of its job")
+    assert sentences.marks_of(results).startswith(
+        "* becomes faster while it runs: the step at the end of its job"
+    )
 
 
 def test_what_is_still_warming_up_has_no_verdict(tmp_path: Path) -> None:
@@ -132,7 +141,7 @@ def test_the_start_up_by_hand() -> None:
 
 
 def test_the_job_of_fakes_whose_law_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the processes to the ratio: a second of start-up, but for the training that is said to be in it."""
+    """From the processes to the ratio: each run takes a second, of which some is said to be training."""
     monkeypatch.setattr(runner, "run", fakes.at_once)
     of = case(str(ARTICLE), samples=100, epochs=10)
     made = plan(["a", "b"], [of], options=Options(rounds=8), control=False)

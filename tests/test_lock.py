@@ -21,7 +21,7 @@ def its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, f"lock-{os.getpid()}-{tmp_path.name}"[:60])
 
 
-def test_the_second_waits_and_is_told_for_whom(tmp_path: Path) -> None:
+def test_the_second_waits_and_is_told_for_whom() -> None:
     told: list[str] = []
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -47,7 +47,7 @@ def test_who_was_killed_holds_nothing() -> None:
         assert first.stdout is not None
         first.stdout.readline()
         first.kill()
-    with machine_locked(this_machine(), lambda who: pytest.fail(who)):
+    with machine_locked(this_machine(), pytest.fail):
         pass
 
 
@@ -77,7 +77,10 @@ def test_what_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
     path = Path(tempfile.gettempdir()) / f"flatnet-{this_machine()}.lock"
     path.symlink_to(tmp_path / "elsewhere")
     try:
-        with pytest.raises(UsageError, match=r"cannot be locked: .*; remove it$"), machine_locked(this_machine()):
+        with (
+            pytest.raises(UsageError, match=r"cannot be locked: .*; remove it$"),
+            machine_locked(this_machine()),
+        ):
             pass
     finally:
         path.unlink()

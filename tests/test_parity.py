@@ -105,9 +105,19 @@ def test_a_distance_is_the_same_both_ways_and_none_only_for_the_same_bits(
         ([[1.0, 0.5]], [1.0, 0.5, 0.25], True, "identical up to epoch 1"),
         ([[1.0]], [1.0, 0.5, 0.25], True, "identical up to epoch 0"),
         # The second is the measure of what the first does not have; the third adds nothing.
-        ([[1.0, 0.5], [1.0, 0.5, 0.25, 0.1], [9.0, 9.0]], [1.0, 0.5, 0.25, 0.1, 0.0], True, "identical up to epoch 3"),
+        (
+            [[1.0, 0.5], [1.0, 0.5, 0.25, 0.1], [9.0, 9.0]],
+            [1.0, 0.5, 0.25, 0.1, 0.0],
+            True,
+            "identical up to epoch 3",
+        ),
         ([[1.0, 0.5], [1.0, 0.5, 0.25]], [1.0, 0.5, 0.25], True, "identical"),
-        ([[1.0], [1.0, 0.5]], [1.0, 0.75], False, "epoch 1: 0.75 instead of 0.5 (off by 2e-1 of the initial loss)"),
+        (
+            [[1.0], [1.0, 0.5]],
+            [1.0, 0.75],
+            False,
+            "epoch 1: 0.75 instead of 0.5 (off by 2e-1 of the initial loss)",
+        ),
     ],
 )
 def test_each_epoch_is_compared_with_the_first_that_has_it(

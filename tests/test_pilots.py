@@ -13,7 +13,7 @@ from harness.measure import pilots, runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
 from harness.measure.environment import Here
-from harness.measure.pilots import make_plan, stable_learning_rate
+from harness.measure.planner import make_plan, stable_learning_rate
 from harness.measure.runner import Process
 from harness.paths import ROOT
 from harness.plan import DEFAULT_SHAPES, Options, Plan
@@ -69,7 +69,7 @@ def test_no_default_case_diverges_however_long_it_trains(shape: Shape, seed: int
 
 
 @pytest.fixture(autouse=True)
-def long_pilots(no_long_pilots: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def long_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have those here."""
     monkeypatch.setattr(pilots, "_LONG_S", 1.0)
 
@@ -155,10 +155,10 @@ def sizes(plan: Plan) -> list[tuple[str, int, int]]:
 def test_the_speed_is_the_difference_of_two_lengths(ran: list[tuple[str, int]]) -> None:
     told: list[str] = []
     made(replace(ONE, shapes=shapes("4-2-1", "10-5-1")), "slow", on_pilot=told.append)
-    # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 52 of them take clearly longer than one. Half a second
-    # are 512, five epochs of 100 samples, and a second ten: they take no less a step, so nothing warms up.
-    # 10-5-1 has 26.125 times the multiply-adds: 0.025 s are 0.98 expected steps, so one. The fake takes only
-    # 16/7 as long, 0.0022 s: 0.05 s are 22.4 such steps.
+    # One step shows 2^-10 s; 0.05 s are 51.2 such steps; 52 of them take clearly longer than one. Half a
+    # second are 512, five epochs of 100 samples, and a second ten: they take no less a step, so nothing warms
+    # up. 10-5-1 has 26.125 times the multiply-adds: 0.025 s are 0.98 expected steps, so one. The fake takes
+    # only 16/7 as long, 0.0022 s: 0.05 s are 22.4 such steps.
     small = [("slow 4-2-1", steps) for steps in (1, 52, 52, 500, 1000)]
     assert ran == [*small, ("slow 10-5-1", 1), ("slow 10-5-1", 23)]
     assert told == ["naive 4-2-1 slow", "naive 10-5-1 slow"]
@@ -196,7 +196,10 @@ def test_what_warms_up_runs_the_job_or_says_that_it_cannot(
     # Once that is known, one look at each further shape is enough.
     ran.clear()
     made(replace(ONE, shapes=shapes("4-2-1", "5-2-1"), run_s=0.05), "slow", "quick")
-    assert [len([1 for call, _ in ran if call == f"quick {layers}"]) for layers in ("4-2-1", "5-2-1")] == [11, 5]
+    assert [len([1 for call, _ in ran if call == f"quick {layers}"]) for layers in ("4-2-1", "5-2-1")] == [
+        11,
+        5,
+    ]
 
 
 def test_a_disturbed_pilot_makes_nobody_warm_up(
@@ -225,7 +228,7 @@ def test_each_trains_as_long_as_it_takes_to_be_timed() -> None:
     (planned,) = plan.cases
     # The slow one has an epoch of as many samples as the job, 0.098 s, for it may take up to 2 s.
     assert sizes(plan) == [("4-2-1", 100, 1)]
-    # An epoch of alike takes 6.4 ms: 33.3 ms are 6, so 10. These are enough for quick, which is little faster.
+    # An epoch of alike takes 6.4 ms: 33.3 ms are 6, so 10. They are enough for quick, which is little faster.
     # An epoch of fast takes 0.381 ms: 88 at least; the job has 100, which take less than 50 ms.
     assert planned.epochs == {"alike": 10, "quick": 10, "fast": 100}
     assert planned.of("slow").epochs == 1
@@ -240,8 +243,9 @@ def test_each_trains_as_long_as_it_takes_to_be_timed() -> None:
 
 @pytest.mark.usefixtures("ran")
 def test_rounds_follow_from_a_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Seven pilot rounds, quick by turns e^0.05 times as long and as short: an sd of 0.05 * sqrt((7 - 1/7) / 6)
-    # = 0.0535. Half an interval is 2.3 * 1.25 * 0.0535 = 0.154 in one round, and log(1.05) = 0.0488 in 9.92.
+    # Seven pilot rounds, quick by turns e^0.05 times as long and as short: an sd of
+    # 0.05 * sqrt((7 - 1/7) / 6) = 0.0535. Half an interval is 2.3 * 1.25 * 0.0535 = 0.154 in one round, and
+    # log(1.05) = 0.0488 in 9.92.
     monkeypatch.setitem(SPREAD, "quick", 0.05)
     options = replace(ONE, rounds=None, run_s=0.05, precision=0.05)
     assert made(options, "slow", "quick").cases[0].rounds == 10
@@ -341,8 +345,8 @@ def test_too_small_a_budget_first_shortens_the_runs() -> None:
 
 @pytest.mark.usefixtures("ran")
 def test_a_still_smaller_budget_drops_cases_the_article_s_last() -> None:
-    # Shortened to a quarter, an epoch of 100 samples still is affordable: 4-2-1 takes 8 * (0.0977 + 0.0625) s,
-    # 10-5-1 8 * (0.223 + 0.0625) s, together 3.6 s.
+    # Shortened to a quarter, an epoch of 100 samples still is affordable: 4-2-1 takes 8 * (0.0977 + 0.0625)
+    # s, 10-5-1 8 * (0.223 + 0.0625) s, together 3.6 s.
     options = replace(ONE, shapes=shapes("4-2-1", "10-5-1"), run_s=0.0625, budget_s=2.5)
     plan = made(options, "slow")
     assert [str(planned.case.shape) for planned in plan.cases] == ["10-5-1"]

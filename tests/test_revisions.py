@@ -95,7 +95,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "one" / "build.py").touch()
     project = Project(path)
     # The fewest that make an interval fit however busy the machine is, and no more are made.
-    project.edit("harness/measure/pilots.py", "_MOST_ROUNDS = 7, 201", "_MOST_ROUNDS = 6, 6")
+    project.edit("harness/measure/planner.py", "_MOST_ROUNDS = 7, 201", "_MOST_ROUNDS = 6, 6")
     # A fake is as quick at the end of a long run as before.
     project.edit("harness/measure/pilots.py", "_LONG_S = 1.0", "_LONG_S = 0.0")
     project.git("init", "-q")

@@ -4,6 +4,7 @@ import csv
 import math
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import pandas as pd
 import pytest
 
 from harness import cli
-from harness.across.selfcheck import copies_of, intervals, sharpness, shares
+from harness.across.selfcheck import copies_of, intervals, shares, sharpness
 from harness.archive import Archive
-from harness.measure import runner
 from harness.errors import ResultsError
+from harness.measure import runner
 from harness.measure.attempt import attempt
 from harness.measure.guard import processes, state
 from harness.measure.runner import usable_cores
@@ -162,7 +163,7 @@ def test_a_copy_is_held_against_what_it_is_a_copy_of(tmp_path: Path) -> None:
         "b": 5.0,  # the median of 4, 5 and 10
         "b +0%": 1.0,
     }
-    # A job of a second of training and half a second of start-up is 1 / 15 longer with 10% more of the training.
+    # A job of a second of training and half a second of start-up is 1 / 15 longer with 10% more training.
     jobs = table[(table["measure"] == "job") & (table["contender"] == "a +10%")]
     assert jobs["true_ratio"].tolist() == pytest.approx([1.0 / (1.0 + 0.1 / 1.5)] * 3)
     right = table[table["contains"] & (table["measure"] == "training")]["contender"]
@@ -174,20 +175,23 @@ def test_a_copy_is_held_against_what_it_is_a_copy_of(tmp_path: Path) -> None:
     assert counted.loc[("a +10%", "training"), "contains_low"] == pytest.approx(0.025 ** (1 / 3))
     unseen = table["verdict"].mask(table["measure"] == "training", "cannot tell")
     assert "no difference in training" in sentence(table.assign(verdict=unseen))
-    # The first sweep has the truth of all copies, the others have not. Of a +0% the second and the third are called
-    # slower, in training and for the job, and of b +0% the third.
+    # The first sweep has the truth of all copies, the others have not. Of a +0% the second and the third are
+    # called slower, in training and for the job, and of b +0% the third.
     said = sentence(table)
-    assert said.startswith("On A processor, 2 cores, 1 of 3 sweeps (1% to 91%) contained the true ratio in all")
+    assert said.startswith(
+        "On A processor, 2 cores, 1 of 3 sweeps (1% to 91%) contained the true ratio in all"
+    )
     assert "; 1 of 3 sweeps (1% to 91%) that of b against a, taken to be the median of all sweeps; " in said
-    assert "; 6 false alarms in 12 comparisons of a program with itself, half of them of jobs; a difference of 10% in training is" in said
+    alarms = "; 6 false alarms in 12 comparisons of a program with itself, half of them of jobs; "
+    assert f"{alarms}a difference of 10% in training is seen in at least 9 of 10 sweeps" in said
     stormy = sentence(table.assign(storm=True, floor=1.2))
     assert stormy.startswith("On A processor, 2 cores, disturbed by other work, 1 of 3 sweeps")
     assert stormy.endswith("; in 3 sweeps the control's floor was beyond 1.15, as on a very noisy machine.")
 
 
 def test_sharpness_is_the_95th_percentile_of_the_error_in_half_widths() -> None:
-    # Errors of 0, 1/20, 2/20, ... of a half width that is log(1.1) below and twice that above; the truth is above
-    # in odd lines and below in even ones.
+    # Errors of 0, 1/20, 2/20, ... of a half width that is log(1.1) below and twice that above; the truth is
+    # above in odd lines and below in even ones.
     shares_of_width = np.arange(21) / 20.0
     signs = np.where(np.arange(21) % 2, 1.0, -1.0)
     widths = np.where(signs > 0.0, 2.0, 1.0) * math.log(1.1)
@@ -205,11 +209,18 @@ def test_what_differs_in_more_than_work_is_no_copy(other: dict[str, object]) -> 
     assert copies_of(contenders) == {"copy": ("a", 0.1)}
 
 
-def test_a_storm_works_in_bursts_and_ends_with_the_check(tmp_path: Path) -> None:
+def command_of(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="nothing tells which processes there are")
+def test_a_storm_works_in_bursts_and_ends_with_the_check() -> None:
     cores = sorted(usable_cores())[:2] or [0]
     with storm(cores):
         time.sleep(0.5)
-        ours = [pid for pid in processes() if b"storm.py" in b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for _ in "1")]
+        ours = [pid for pid in processes() if b"storm.py" in command_of(pid)]
         assert len(ours) >= len(cores)
     gone = time.monotonic() + 10.0
     while any(Path(f"/proc/{pid}").exists() and b"Z" not in state(pid)[:1] for pid in ours):

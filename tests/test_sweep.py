@@ -384,12 +384,16 @@ def test_each_trains_its_own_epochs_and_all_that_two_have_are_compared(tmp_path:
     # c ran all of them as well, as its next round knows.
     assert [row.parity for row in rows[4:]] == ["identical", "identical", "identical", "identical"]
     assert {key[0]: len(values) for key, values in SweepFolder(tmp_path / "right").losses().items()} == {
-        **{"a": 3, "b": 9},
-        **{"c": 21, "d": 21},
+        "a": 3,
+        "b": 9,
+        "c": 21,
+        "d": 21,
     }
-    # What the reference does not see, at epoch 7, the next one does; and what is wrong is a measure for nobody.
+    # What the reference does not see, at epoch 7, the next one does; what is wrong is a measure for nobody.
     rows = carried_out(sweep_of(what, tmp_path / "c", {"c": "wrong-at-7"}))
-    assert {row.run.contender: row.parity[:9] for row in rows if row.status == "mismatch"} == {"c": "epoch 7: "}
+    assert {row.run.contender: row.parity[:9] for row in rows if row.status == "mismatch"} == {
+        "c": "epoch 7: "
+    }
     assert {row.parity for row in rows if row.run.contender == "d"} == {"identical up to epoch 8"}
     # Only another round tells of an epoch that nobody else has.
     what = replace(short, cases=(replace(short.cases[0], epochs={"d": 20}),))
@@ -397,7 +401,9 @@ def test_each_trains_its_own_epochs_and_all_that_two_have_are_compared(tmp_path:
     (first,) = [sweep.perform(run) for run in what.schedule() if (run.contender, run.round) == ("d", 0)]
     rows = carried_out(sweep_of(what, tmp_path / "alone", {"d": "wrong-at-7"}))
     assert first.parity == "reference"
-    assert [row.parity[:31] for row in rows if row.status == "mismatch"] == ["unlike its first run: epoch 7: "]
+    assert [row.parity[:31] for row in rows if row.status == "mismatch"] == [
+        "unlike its first run: epoch 7: "
+    ]
 
 
 @pytest.mark.usefixtures("at_once")
@@ -415,7 +421,9 @@ def test_the_rounds_of_a_program_with_several_links_take_them_in_turn(tmp_path: 
     program = tmp_path / "fake"
     for layout in range(4):
         link = program.with_name(f"fake.layout-{layout}") if layout else program
-        link.write_text(f"#!/bin/sh\necho $0 >>{tmp_path}/ran\nexec {' '.join(fakes.command('honest'))} \"$@\"\n")
+        link.write_text(
+            f'#!/bin/sh\necho $0 >>{tmp_path}/ran\nexec {" ".join(fakes.command("honest"))} "$@"\n'
+        )
         link.chmod(0o755)
     several = replace(fakes.contender("a"), command=(str(program),), relink=("true",))
     one = sweeps.plan(["a", "b"], [SMALL], options=Options(rounds=6, layouts=3), control=True)

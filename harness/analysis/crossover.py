@@ -41,8 +41,8 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) ->
     """Return a line for each size from which on something holds.
 
     ``kind`` is training or job: ``contender`` with ``method`` is faster than another with a worse method,
-    one of the two being the reference; or start-up: what is done once takes less than a tenth of it. That holds
-    from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
+    one of the two being the reference. Or it is start-up: what is done once takes less than a tenth of a job.
+    That is so from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
     ``most_neurons``, and the smallest size if it always does.
     """
     if not costs:

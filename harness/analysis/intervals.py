@@ -71,11 +71,11 @@ def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval
 
 @cache
 def median_rank(n: int) -> float:
-    """Return k: the median lies between the k-th smallest and the k-th largest of n values; nan for a small n.
+    """Return k: the median is between the k-th smallest and the k-th largest of n values; nan for a small n.
 
-    Between whole ranks the interval misses the median if fewer than k values are on one side: twice a binomial
-    tail (David & Nagaraja, Order Statistics, 2003, chapter 7.1). k is interpolated as by Hettmansperger &
-    Sheather (Statistics & Probability Letters 4, 1986), so that the level is neither more nor less.
+    An interval misses the median if fewer than k values are on one side: twice a binomial tail (David &
+    Nagaraja, Order Statistics, 2003, chapter 7.1). k is interpolated between whole ranks as by Hettmansperger
+    & Sheather (Statistics & Probability Letters 4, 1986), so that the level is neither more nor less.
     """
     levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
     rank = sum(level >= _ORDER_CONFIDENCE for level in levels)
@@ -103,7 +103,7 @@ def autocorrelation(values: Numbers) -> float:
 
 
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
-    """Return the medians of so many consecutive parts of ``values``, or as many as there are, of about one size."""
+    """Return the medians of consecutive parts of ``values``, so many or as many as there are."""
     return np.array([median(part.tolist()) for part in np.array_split(values, min(blocks, values.size))])
 
 

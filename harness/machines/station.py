@@ -26,7 +26,7 @@ from harness.measure.contenders import Contender, build, load_manifest, select
 from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked
-from harness.measure.pilots import make_plan
+from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
 from harness.paths import RESULTS, ROOT

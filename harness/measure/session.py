@@ -12,7 +12,7 @@ from harness.measure.contenders import Contender, build, relink
 from harness.measure.environment import Here
 from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked, this_machine
-from harness.measure.pilots import make_plan
+from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Progress, Sweep, differs
 from harness.plan import Options, Plan

@@ -1,6 +1,6 @@
 """Other work on this machine, in bursts at random: makes a bad hour that can be repeated.
 
-As a program, ``storm.py SEED CORE ...`` leaves processes that work on these cores until its standard input ends.
+As a program, ``storm.py SEED CORE ...`` leaves processes that work on these cores until standard input ends.
 """
 
 import os
@@ -18,7 +18,10 @@ _CALM_S, _BURST_S = 2.0, 0.7
 
 @contextmanager
 def storm(cores: Collection[int], seed: int = 1) -> Iterator[None]:
-    """Let other work disturb these cores; it has to begin before runs are guarded, not to be taken for theirs."""
+    """Let other work disturb these cores.
+
+    It has to begin before runs are guarded: what starts later would be taken for what they leave.
+    """
     read, write = os.pipe()
     words = [sys.executable, "-I", "-S", __file__, str(seed), *map(str, cores)]
     subprocess.run(words, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

@@ -147,7 +147,9 @@ class Sweep(Progress):
         others = {known: one.tolerance for known, one in self._contenders.items() if known != name}
         found = [
             (self.losses[known, *case], max(contender.tolerance, tolerance))
-            for known, tolerance in sorted(others.items(), key=lambda item: (item[0] != self.plan.reference, item[1]))
+            for known, tolerance in sorted(
+                others.items(), key=lambda item: (item[0] != self.plan.reference, item[1])
+            )
             if known == self.plan.reference or tolerance <= contender.tolerance
             if (known, *case) in self.losses.keys() - self.wrong
         ]

@@ -324,7 +324,9 @@ def loss(results: Results, footer: str) -> Figure:
 def coincide(curves: pd.DataFrame) -> str:
     """Say in how many epochs the curves coincide, those of all that two have in common, and which do not."""
     # Compared as text, so that nan equals nan.
-    texts = {str(name): list(map(repr, curve["loss"])) for name, curve in curves.groupby("contender", sort=False)}
+    texts = {
+        str(name): list(map(repr, curve["loss"])) for name, curve in curves.groupby("contender", sort=False)
+    }
     longest = max(texts.values(), key=len)
     if differing := [name for name, text in texts.items() if text != longest[: len(text)]]:
         return f"{', '.join(differing)[:40]} differs"

@@ -89,9 +89,13 @@ def marks(verdicts: Iterable[str]) -> str:
 
 def marks_of(results: Results) -> str:
     """Explain the marks in the tables of a sweep; '' if there are none."""
-    said = [marks([*compared(results)["verdict"], *results.alternatives["verdict"], *results.medians["warming"]])]
+    said = [
+        marks([*compared(results)["verdict"], *results.alternatives["verdict"], *results.medians["warming"]])
+    ]
     if (results.medians["warming"] == WARM).any():
-        said.append(f"{WARMED} becomes faster while it runs: the step at the end of its job, which is what it runs")
+        said.append(
+            f"{WARMED} becomes faster while it runs: the step at the end of its job, which is what it runs"
+        )
     return "; ".join(filter(None, said))
 
 
@@ -107,9 +111,9 @@ def layouts(results: Results) -> Iterator[str]:
         ends = steps.groupby(["method", "layers"], sort=False).agg(["min", "max"])
         apart = (ends["max"] / ends["min"]).sort_values()
         yield (
-            f"layout: {own['layout'].nunique()} links of {contender}, its code elsewhere in each, differ by a factor"
-            f" of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to {apart.iloc[-1]:.3f}"
-            f" ({' '.join(apart.index[-1])}) in a training step"
+            f"layout: {own['layout'].nunique()} links of {contender}, its code elsewhere in each, differ in a"
+            f" training step by a factor of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to"
+            f" {apart.iloc[-1]:.3f} ({' '.join(apart.index[-1])})"
         )
 
 
@@ -181,7 +185,9 @@ def noise(results: Results) -> str:
 def _sharper(results: Results) -> Iterator[str]:
     """Yield which budget would bring the widest ratio in training to a precision that people ask for."""
     lines = compared(results)
-    lines = lines[(lines["measure"] == "training") & lines["low"].notna() & (lines["verdict"] != STILL_WARMING)]
+    lines = lines[
+        (lines["measure"] == "training") & lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
+    ]
     widths = np.log(lines["high"] / lines["low"]) / 2.0
     widest = widths.max()
     # Between links of a program rounds tell nothing.
@@ -190,8 +196,9 @@ def _sharper(results: Results) -> Iterator[str]:
         # Half widths fall as the square root of the rounds.
         budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2
         yield (
-            f"--precision {_PRECISION:.0%} --budget {float(f'{budget_s:.2g}'):.0f} would narrow the widest ratio, that"
-            f" of {one['contender']} at {one['layers']} ({one['method']}), from {plus_minus(one['low'], one['high'])}"
+            f"--precision {_PRECISION:.0%} --budget {float(f'{budget_s:.2g}'):.0f} would narrow the widest"
+            f" ratio, that of {one['contender']} at {one['layers']} ({one['method']}), from"
+            f" {plus_minus(one['low'], one['high'])}"
         )
 
 
@@ -245,8 +252,8 @@ def selfcheck(table: pd.DataFrame) -> str:
     least = f"a difference of {enough[0]:.0%}" if enough else "no difference"
     parts = [
         f"On {table['machine'].iloc[-1]}{', disturbed by other work' if table['storm'].iloc[-1] else ''},"
-        f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, where it"
-        " is known"
+        f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, where"
+        " it is known"
     ]
     for (name, other), own in table[~is_copy].groupby(["contender", "reference"], sort=False):
         parts.append(f"{_right(own)} that of {name} against {other}, taken to be the median of all sweeps")
@@ -256,7 +263,8 @@ def selfcheck(table: pd.DataFrame) -> str:
     parts.append(f"the 95th percentile of error / half width is {sharp}, where 1 is as narrow as can be")
     word = "alarm" if alarms == 1 else "alarms"
     parts.append(
-        f"{alarms or 'no'} false {word} in {comparisons} comparisons of a program with itself, half of them of jobs"
+        f"{alarms or 'no'} false {word} in {comparisons} comparisons of a program with itself, half of them"
+        " of jobs"
     )
     parts.append(f"{least} in training is seen in at least {found.SEEN * 10:.0f} of 10 sweeps")
     if count := found.disturbed(table):

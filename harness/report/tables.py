@@ -114,7 +114,9 @@ def _together(losses: Mapping[str, Cell]) -> Cell:
 def speedups(results: Results, method: str) -> Table:
     """Return a row for each shape that was run by a method."""
     found = by_case(results)
-    columns = {head: column for head, column in found.columns.items() if head not in ("method", "same losses")}
+    columns = {
+        head: column for head, column in found.columns.items() if head not in ("method", "same losses")
+    }
     caption = f"{method}: {found.caption[0].lower()}{found.caption[1:]}"
     lines = [line for line in found.lines if line["method"] == method]
     return Table(f"speedup-{method}", caption, columns, lines)

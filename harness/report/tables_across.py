@@ -199,11 +199,15 @@ def parts(table: pd.DataFrame) -> Table:
             return "?" if part in noise else ""
 
         columns[part] = Column(
-            lambda part_s, _, noise, mark=mark: f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0",
+            lambda part_s, _, noise, mark=mark: (
+                f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0"
+            ),
             (f"{part}_s", "whole_s", "noise"),
             short=lambda part_s, whole_s, noise, mark=mark: f"{part_s / whole_s:.0%}{mark(noise)}",
         )
-    caption = "Where the time of the article's run goes; ?: no more than noise; computed: by the sweep, for the job"
+    caption = (
+        "Where the time of the article's run goes; ?: no more than noise; computed: by the sweep, for the job"
+    )
     return Table("parts", caption, columns, table.to_dict("records"))
 
 
