@@ -1,6 +1,5 @@
 # Every target does the set-up that it needs. The project's own environment is .venv; nothing is installed outside.
 
-SHELL := bash
 PYTHON ?= python3
 ARGS ?=
 RESULTS ?= results
@@ -16,13 +15,25 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_MACHINES := $(VENV)/.ready-machines
 
+# What a user's shell has for Python, pip, Cargo or git in general is not for this project.
+NOT_OURS := PYTHON% PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIRE_VIRTUALENV PIP_NO_DEPS PIP_DRY_RUN \
+	CARGO_TARGET_DIR CARGO_BUILD_% CARGO_PROFILE_% RUSTFLAGS RUSTDOCFLAGS RUSTC% GIT_% LD_PRELOAD FORCE_COLOR
+$(foreach name,$(filter $(NOT_OURS),$(shell env | sed -n 's/^\([A-Za-z_0-9]*\)=.*/\1/p')),$(eval unexport $(name)))
+# Whatever Cargo's own configuration says.
+export CARGO_TARGET_DIR := $(CURDIR)/rust_impl/target
+export CARGO_ENCODED_RUSTFLAGS :=
+
 .DEFAULT_GOAL := help
 .PHONY: bench show plot sweeps compare predict article verify test check format help \
 	join scheduler worker selfcheck kernels peers test-all clean build python cargo FORCE
 
-# An environment of another interpreter than the one that is asked for is made anew.
+# An environment of another interpreter than the one that is asked for, or than it was made with, is made anew.
+MADE_WITH := $(shell cat $(VENV)/.python 2>/dev/null)
+ifneq ($(strip $(shell $(VENV)/bin/python -V 2>/dev/null)),$(wordlist 2,3,$(MADE_WITH)))
+$(READY): FORCE
+endif
 ifneq ($(origin PYTHON),file)
-ifneq ($(shell command -v $(PYTHON)),$(shell cat $(VENV)/.python 2>/dev/null))
+ifneq ($(shell command -v $(PYTHON)),$(firstword $(MADE_WITH)))
 $(READY): FORCE
 endif
 endif
@@ -38,7 +49,7 @@ $(READY): requirements.lock | python
 	@rm -rf $(VENV) && mkdir $(VENV) || { echo "error: $(CURDIR) cannot be written; copy the project to where you may write" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@$(call install,requirements.lock)
-	@command -v $(PYTHON) >$(VENV)/.python
+	@echo "$$(command -v $(PYTHON)) $$($(VENV)/bin/python -V)" >$(VENV)/.python
 	@touch $@
 
 $(READY_DEV): requirements-dev.lock $(READY)
@@ -51,8 +62,9 @@ $(READY_MACHINES): requirements-machines.lock $(READY)
 
 # What pip downloads is the progress; of its complaints the last error says most.
 define install
-set -o pipefail; echo "installing what $(1) lists into $(VENV)"; \
-$(RUN) pip install --disable-pip-version-check --no-input --require-hashes -r $(1) 2>$(VENV)/pip.log | sed -n 's/-[^-]*-[^-]*-[^-]*\.whl//; /^ *\(Downloading\|Using\|Installing\)/p' \
+echo "installing what $(1) lists into $(VENV)"; rm -f $(VENV)/.failed; \
+{ $(RUN) pip install --disable-pip-version-check --no-input --no-user --require-hashes -r $(1) 2>$(VENV)/pip.log || touch $(VENV)/.failed; } \
+| sed -n 's/-[^-]*-[^-]*-[^-]*\.whl//; /^ *\(Downloading\|Using\|Installing\)/p'; test ! -e $(VENV)/.failed \
 || { echo "error: $$(grep -e '^ERROR' $(VENV)/pip.log | tail -n 1 | cut -c 8-): is this machine online? $(VENV)/pip.log has all that pip said" >&2; exit 1; }
 endef
 
@@ -60,29 +72,27 @@ build: cargo $(READY)
 	@$(RUN) harness build
 
 bench: cargo $(READY) ## build, measure for 3 minutes, write results/, show the tables
-	@$(RUN) harness bench --results $(RESULTS) $(CONTENDERS) $(ARGS)
+	@$(RUN) harness bench --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
 show: $(READY) ## tables of a sweep; for other tools: ARGS="--format hyperfine"
-	@$(RUN) harness show --results $(RESULTS) $(ARGS)
+	@$(RUN) harness show --results "$(RESULTS)" $(ARGS)
 
-plot: $(READY) $(RESULTS)/runs.csv ## pictures, and report.html with all; measures first if nothing was
-	@$(RUN) harness plot --results $(RESULTS) $(ARGS)
-
-$(RESULTS)/runs.csv:
-	@$(MAKE) --no-print-directory bench ARGS=
+plot: $(READY) ## pictures, and report.html with all; measures first if nothing was
+	@test -e "$(RESULTS)/runs.csv" || $(MAKE) --no-print-directory bench ARGS=
+	@$(RUN) harness plot --results "$(RESULTS)" $(ARGS)
 
 sweeps: $(READY) ## list the sweeps; one case over all: ARGS="--case naive 10-5-1"
-	@$(RUN) harness sweeps --results $(RESULTS) $(ARGS)
+	@$(RUN) harness sweeps --results "$(RESULTS)" $(ARGS)
 
 compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="latest~1 latest", BASE=HEAD~1
-	@$(RUN) harness compare --results $(RESULTS) $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))
+	@$(RUN) harness compare --results "$(RESULTS)" $(if $(BASE),--revisions $(BASE),) $(or $(ARGS),$(if $(BASE),,latest~1))
 
 predict: $(READY) ## time of a shape that was not run: ARGS=200-100-1; ARGS=--check
-	@$(RUN) harness predict --results $(RESULTS) $(CONTENDERS) $(ARGS)
+	@$(RUN) harness predict --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
 article: build ## the article's claims, and where the time of its run goes
 	@$(CARGO) build $(RUST) --release --locked --example storage
-	@$(RUN) harness article --results $(RESULTS) $(CONTENDERS) $(ARGS)
+	@$(RUN) harness article --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
 verify: cargo $(READY) ## compare losses on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
@@ -116,7 +126,7 @@ help: ## this list
 ## Less often
 
 join: $(READY) ## sweeps of several machines in one table: ARGS="FOLDER FOLDER"
-	@$(RUN) harness join --results $(RESULTS) $(ARGS)
+	@$(RUN) harness join --results "$(RESULTS)" $(ARGS)
 
 scheduler: $(READY_MACHINES) ## where workers meet; others can use it, see docs/machines.md
 	@$(RUN) dask scheduler --no-dashboard $(ARGS)
@@ -126,13 +136,13 @@ worker: cargo $(READY_MACHINES) ## measure here for a scheduler: SCHEDULER=tcp:/
 	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
 
 selfcheck: cargo $(READY) ## do intervals and verdicts hold on this machine? 10 minutes
-	@$(RUN) harness selfcheck --results $(RESULTS) $(CONTENDERS) $(ARGS)
+	@$(RUN) harness selfcheck --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process; write results/kernels.csv
-	@mkdir -p $(RESULTS)
-	@$(RUN) harness.measure.lock $(RUN) pytest -p no:cacheprovider --benchmark-json=$(KERNELS) --benchmark-columns=median,iqr,rounds -q python_impl/benches
+	@mkdir -p "$(RESULTS)"
+	@$(RUN) harness.measure.lock $(RUN) pytest -p no:cacheprovider --benchmark-json="$(KERNELS)" --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
-	@$(RUN) harness kernels --results $(RESULTS) --pytest-benchmark python=$(KERNELS) --criterion rust=rust_impl/target/criterion
+	@$(RUN) harness kernels --results "$(RESULTS)" --pytest-benchmark python="$(KERNELS)" --criterion rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
 	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON=$(PYTHON)

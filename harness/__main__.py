@@ -5,8 +5,10 @@ import signal
 
 # Until the command line has handlers of its own, Ctrl-C ends without a traceback from the midst of an import.
 # What comes before this line, the interpreter's own start, cannot be helped from here.
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+# What was ignored from the start, as under nohup, stays so.
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
-from harness.cli import main  # noqa: E402
+from harness.cli import main
 
 raise SystemExit(main())

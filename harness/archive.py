@@ -60,13 +60,19 @@ class Archive:
             yield
 
     def sweeps(self) -> list[SweepFolder]:
-        """Return all sweeps, the latest last."""
+        """Return all sweeps, the latest last; folders that people have named or copied come first.
+
+        What is empty, or a link to elsewhere, is none.
+        """
         with explained(self.path, "cannot be read", _ELSEWHERE):
             try:
-                names = sorted(path.name for path in (self.path / SWEEPS).iterdir() if path.is_dir())
+                paths = [path for path in (self.path / SWEEPS).iterdir() if not path.is_symlink()]
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        return [SweepFolder(self.path / SWEEPS / name) for name in names if not name.startswith(".")]
+        found = [path.name for path in paths if path.is_dir() and any(path.iterdir())]
+        names = sorted(name for name in found if not name.startswith("."))
+        names.sort(key=lambda name: _moment(name) is not None)
+        return [SweepFolder(self.path / SWEEPS / name) for name in names]
 
     def of_machines(self) -> list[Path]:
         """Return the folders that each have the sweeps of several machines, the latest last."""
@@ -100,8 +106,7 @@ class Archive:
         """Return the id of a sweep that begins now: after all others, whatever the clock says."""
         moment = datetime.now(UTC)
         for path in [*(sweep.path for sweep in self.sweeps()), *self.of_machines()]:
-            with suppress(ValueError):
-                known = datetime.strptime(f"{path.name}+0000", "%Y-%m-%dT%H-%M-%S.%fZ%z")
+            if known := _moment(path.name):
                 moment = max(moment, known + timedelta(milliseconds=1))
         return f"{moment:%Y-%m-%dT%H-%M-%S}.{moment.microsecond // 1000:03d}Z"
 
@@ -144,6 +149,13 @@ class Archive:
                     raise ResultsError(
                         f"{self.path / name}: is in the way of the latest sweep's; move it away"
                     ) from None
+
+
+def _moment(name: str) -> datetime | None:
+    """Return when the sweep with this id began; None if that is another name."""
+    with suppress(ValueError):
+        return datetime.strptime(f"{name}+0000", "%Y-%m-%dT%H-%M-%S.%fZ%z")
+    return None
 
 
 def folders_in(path: Path) -> list[SweepFolder]:

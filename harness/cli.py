@@ -5,6 +5,7 @@ timed process has a large parent.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -31,6 +32,11 @@ from harness.commands import (
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
+_UNHEEDED = (
+    *("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+    *("MPLBACKEND", "MATPLOTLIBRC"),
+)
+"""Variables for other programs: they make no terminal of a file, and no other pictures."""
 COMMANDS = (build, bench, show, plot, sweeps, compare, join, predict, article, verify, selfcheck, kernels)
 
 
@@ -41,7 +47,17 @@ def main(words: Sequence[str] | None = None) -> int:
         signal.SIGHUP: _terminated,
         signal.SIGINT: signal.default_int_handler,
     }
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    for name in _UNHEEDED:
+        os.environ.pop(name, None)
+    if not os.environ.get("COLUMNS", "80").strip("0").isdigit():
+        del os.environ["COLUMNS"]
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a file that has no µ or ± gets a question mark.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    # What was ignored from the start, as SIGHUP under nohup, stays so.
+    heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handlers[number]) for number in heeded}
     try:
         arguments = _parse(sys.argv[1:] if words is None else words)
         from harness.terminal import Terminal

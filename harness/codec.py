@@ -1,6 +1,7 @@
 """Dataclasses to JSON, and from JSON or TOML back, with every value checked: no file is trusted elsewhere."""
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -11,12 +12,13 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from harness.errors import ManifestError
 
 _Kind = TypeVar("_Kind")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def read_toml(kind: type[_Kind], path: Path) -> _Kind:
     """Return what a TOML file holds as ``kind``; raise ManifestError with the entry that is wrong."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path}: cannot be read: {shown_error(error)}") from error
     try:
@@ -92,6 +94,11 @@ _KINDS: dict[Any, str] = {
     tuple: "a list",
 }
 """What a type takes; all others take a table."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters escaped, so that a terminal does not obey them."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def shown(value: object) -> str:

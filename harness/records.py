@@ -66,12 +66,14 @@ class SweepFolder:
         """Return all rows of runs.csv, none if there is no such file; refuse a run that is there twice."""
         path = self.path / RUNS
         found: dict[object, int] = {}
-        rows = []
+        rows: list[Row] = []
         for number, texts in self._table(RUNS):
             try:
                 row = read_row(texts)
             except ValueError as error:
                 raise _broken(path, str(error), number) from error
+            if rows and row.sweep != rows[0].sweep:
+                raise _broken(path, f"is of another sweep, {shown(row.sweep)}, than the lines above", number)
             first = found.setdefault((row.sweep, row.run.key), number)
             if first != number:
                 raise _broken(path, f"repeats line {first} ({row.run})", number)
@@ -111,6 +113,8 @@ class SweepFolder:
         for name in _TABLES:
             path = self.path / name
             next(self._table(name), None)  # The column names are right.
+            if path.is_symlink():
+                raise _broken(path, "is a link, and nothing outside is changed")
             with explained(path, "cannot be repaired", _KEPT), suppress(FileNotFoundError):
                 content = path.read_bytes()
                 whole = content.rfind(b"\n") + 1
@@ -125,12 +129,14 @@ class SweepFolder:
         """Return what reads the lines of a table, without a half-written one at its end."""
         path = self.path / name
         content = b""
+        if path.exists() and not path.is_file():
+            raise _broken(path, "is no file")
         with explained(path, "cannot be read", "mend that or move it away"), suppress(FileNotFoundError):
             content = path.read_bytes()
         if b"\n" not in content and not _csv([_TABLES[name][0]]).encode().startswith(content):
             raise _broken(path, "is not a table of flatnet's")
         whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
-        return csv.DictReader(io.TextIOWrapper(whole, encoding="utf-8", newline=""), strict=True)
+        return csv.DictReader(io.TextIOWrapper(whole, encoding="utf-8-sig", newline=""), strict=True)
 
     def _table(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the lines below the column names: the number, and the cells by column."""
@@ -161,7 +167,11 @@ class SweepFolder:
 
     def environment(self) -> dict[str, Any]:
         """Return what environment.json says, nothing if there is no such file."""
-        return self.read_json(ENVIRONMENT) or {}
+        found = self.read_json(ENVIRONMENT) or {}
+        contenders = found.get("contenders", {})
+        if not isinstance(contenders, dict) or not all(isinstance(one, dict) for one in contenders.values()):
+            raise _broken(self.path / ENVIRONMENT, "has something else than contenders under that name")
+        return found
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return what the JSON file ``name`` holds, None if there is no such file."""
@@ -182,7 +192,7 @@ class SweepFolder:
         replace_file(self.path / name, text.encode())
 
 
-_KEPT = "what was measured before is kept, mend this and run the same command again"
+_KEPT = "what was measured before is kept, mend this and run the same command again (tables alone: make plot)"
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -24,6 +24,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.case import Case
+from harness.codec import printable
 from harness.digits import duration
 from harness.plan import LeftOut, Plan
 from harness.rows import Row
@@ -44,8 +45,8 @@ class Terminal:
         self._err = err or Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Write one line of a report."""
-        self._out.print(text, markup=False, soft_wrap=True)
+        """Write lines of a report."""
+        self._out.print(_clean(text), markup=False, soft_wrap=True)
 
     def show(self, *parts: Table | str) -> None:
         """Write tables and sentences, except empty ones.
@@ -55,22 +56,22 @@ class Terminal:
         for part in parts:
             if isinstance(part, Table):
                 if part.rows:
-                    self._out.print(part.caption, style="italic", markup=False)
+                    self._out.print(_clean(part.caption), style="italic", markup=False)
                     width = self._out.width
                     # In a narrower terminal lines are wrapped, and no column is lost.
                     self._out.width = max(width, _NARROWEST)
                     self._out.print(_grid(part, is_wide=width >= _WIDE))
                     self._out.width = width
             elif part:
-                self._out.print(part, markup=False, soft_wrap=not self._out.is_terminal)
+                self._out.print(_clean(part), markup=False, soft_wrap=not self._out.is_terminal)
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
-        self._err.print(f"[yellow]note:[/] {escape(' '.join(text.splitlines()))}")
+        self._err.print(f"[yellow]note:[/] {escape(printable(' '.join(text.splitlines())))}")
 
     def error(self, text: str) -> None:
         """Write what failed, if the command goes on."""
-        self._err.print(f"[red]error:[/] {escape(' '.join(text.splitlines()))}")
+        self._err.print(f"[red]error:[/] {escape(printable(' '.join(text.splitlines())))}")
 
     def missing(self, missing: Mapping[str, str]) -> None:
         """Say which contenders are skipped, and why."""
@@ -165,6 +166,11 @@ class Terminal:
             self.note(f"{where}{contender} {method} was not run again at {case.shape} and larger shapes")
 
 
+def _clean(text: str) -> str:
+    """Return ``text`` with control characters escaped, but for line breaks: a sweep may say anything."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _span(values: Sequence[object]) -> str:
     """Return the first and the last of some values, one if they are the same."""
     return " to ".join(dict.fromkeys([str(values[0]), str(values[-1])]))
@@ -188,7 +194,7 @@ def _grid(table: Table, *, is_wide: bool) -> Grid:
     """Return a table as rich shows it: short cells where there is no room, no name of a row twice."""
 
     def shown(cell: Cell) -> str:
-        return cell.text if is_wide else cell.short or cell.text
+        return printable(cell.text if is_wide else cell.short or cell.text)
 
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     columns, numeric = list(table.columns.items()), table.numeric
@@ -206,7 +212,7 @@ def _grid(table: Table, *, is_wide: bool) -> Grid:
     above: tuple[Cell, ...] = ()
     for row in table.rows:
         if table.is_grouped and above[:1] != row[:1]:
-            grid.add_row(_Cut(row[0].text, "bold"))
+            grid.add_row(_Cut(printable(row[0].text), "bold"))
         cells: list[Text | _Cut] = []
         for place in places:
             is_repeated = place < table.keys and above[: place + 1] == row[: place + 1]

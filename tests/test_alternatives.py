@@ -101,3 +101,26 @@ def test_the_tables_of_a_document(tmp_path: Path) -> None:
         "| naive | 4-2-1 | rust, then c (2.00x) | rust, then c (2.00x) |",
         "| naive | 10-5-1 | c, then rust (2.00x) | c, then rust (2.00x) |",
     ]
+
+
+def test_what_failed_at_a_larger_size_is_worth_nothing_there(tmp_path: Path) -> None:
+    """And what has no ratio ties with nobody."""
+    names = ("python", "rust", "c", "alone")
+    rows = sweeps.pairs([(8.0, 1.0, 0.5)] * 20, SMALL, names[:3])
+    rows += sweeps.pairs([(8.0, 1.0)] * 20, LARGE, names[:2])
+    rows += [sweeps.failure("c", 0, of=LARGE), sweeps.row("alone", 99), sweeps.row("alone", 99, of=LARGE)]
+    made = sweeps.understood(tmp_path, rows, sweeps.plan(names, (SMALL, LARGE), control=False))
+    since = made.thresholds.set_index("contender")
+    assert since.loc["c", ["beats_from", "ties_from", "pays_from"]].isna().all()
+    assert math.isnan(since["ties_from"]["alone"])
+    assert "nan" not in of_alternatives(made)["instead-naive"]
+
+
+def test_other_losses_are_not_said_to_agree(tmp_path: Path) -> None:
+    rows = sweeps.pairs([(8.0, 1.0, 2.0)] * 20, SMALL, NAMES)
+    rows += [sweeps.mismatch("c", 21)]
+    made = sweeps.understood(tmp_path, rows, sweeps.plan(NAMES, control=False))
+    (line,) = [
+        line for line in of_alternatives(made)["instead-naive"].splitlines() if line.startswith("| c ")
+    ]
+    assert line.endswith("| differ |")

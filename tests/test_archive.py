@@ -152,13 +152,14 @@ def test_killed_at_any_moment_while_a_sweep_gives_way_to_the_next(
 
 
 def test_finding_a_sweep(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, "2026-01-01T00-00-00.000Z", "2026-01-02T00-00-00.000Z", "2026-02-01")
+    names = (f"2026-{day}T00-00-00.000Z" for day in ("01-01", "01-02", "02-01"))
+    archive = archive_of(tmp_path, *names)
     for word, name in (
-        ("latest", "2026-02-01"),
-        ("latest~0", "2026-02-01"),
+        ("latest", "2026-02-01T00-00-00.000Z"),
+        ("latest~0", "2026-02-01T00-00-00.000Z"),
         ("latest~2", "2026-01-01T00-00-00.000Z"),
         ("2026-01-02", "2026-01-02T00-00-00.000Z"),
-        ("2026-02-01", "2026-02-01"),
+        ("2026-02-01", "2026-02-01T00-00-00.000Z"),
     ):
         assert archive.find(word).name == name
     elsewhere = tmp_path / "copied"
@@ -207,3 +208,20 @@ def test_without_symbolic_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         f"{tmp_path}: cannot be linked: Operation not permitted;"
         " use --results with a file system that has symbolic links"
     )
+
+
+def test_only_sweeps_that_were_measured_here_are_the_latest(tmp_path: Path) -> None:
+    """Not a copy with a name of its own, an empty folder, or a link to elsewhere."""
+    real = "2026-01-01T03-32-52.123Z"
+    archive = archive_of(tmp_path / "results", real)
+    archive_of(tmp_path / "results", "baseline", "zz")
+    (archive.path / "sweeps" / "2027-01-01T00-00-00.000Z").mkdir()
+    (tmp_path / "system").mkdir()
+    (tmp_path / "system" / "secret").touch()
+    (archive.path / "sweeps" / "2028-01-01T00-00-00.000Z").symlink_to(tmp_path / "system")
+    assert [sweep.name for sweep in archive.sweeps()] == ["baseline", "zz", real]
+    assert archive.find("latest").name == real
+    assert archive.find("baseline").name == archive.find("latest~2").name == "baseline"
+    archive.publish()
+    assert "secret" not in linked(archive.path)
+    assert linked(archive.path)["latest"] == f"sweeps/{real}"

@@ -259,7 +259,7 @@ def test_beside_each_panel_stands_who_it_is_with_its_exponent(understood: Unders
     for method, axes in zip(("naive", "backprop"), figure.axes, strict=True):
         own = medians[medians["method"] == method]
         ends = own.groupby("contender")["median"].last().sort_values(ascending=False)
-        assert legend_of(axes) == [f"{who} $n^{{{powers[method, who]:.2f}}}$" for who in ends.index]
+        assert legend_of(axes) == [f"{who} n^{powers[method, who]:.2f}" for who in ends.index]
 
 
 def notes(axes: Axes) -> list[str]:

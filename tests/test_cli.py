@@ -18,7 +18,10 @@ import pytest
 from harness import __version__, cli
 from harness.archive import Archive
 from harness.measure import runner
+from harness.measure.sweep import Sweep
 from harness.paths import ROOT
+from harness.plan import Run
+from harness.rows import Row
 from tests import fakes, sweeps
 from tests.gates import STUCK_S, Gate
 
@@ -461,3 +464,52 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     done = started("plot", b"\xff", "--results", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch("error: [^\n]+\n", done.stderr)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_asked_for_and_is_missing_is_an_error(tmp_path: Path, command: Command) -> None:
+    path = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
+    whole = path.read_text("utf-8")
+    path.write_text(whole + entry("b"), "utf-8")
+    status, out, err = command(*bench(tmp_path / "results", path))
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        "error: b cannot be run: /a: cannot be started: No such file or directory; without it: --contenders a"
+    )
+    assert command(*bench(tmp_path / "results", path), "--contenders", "a")[0] == 0
+    # One that says how to get it is one more that a machine may have.
+    path.write_text(whole + entry("b", 'hint = "make b"'), "utf-8")
+    status, _, err = command(*bench(tmp_path / "other", path))
+    assert status == 0
+    assert "note: b is skipped: /a: cannot be started: No such file or directory; to have it: make b" in err
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_program_that_was_edited_is_another(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a cut-off and the same command; and while it is measured."""
+    path = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest"})
+    words = bench(tmp_path / "results", path)
+    perform, made, content = Sweep.perform, [], ["1"]
+
+    def interrupted(sweep: Sweep, run: Run) -> Row:
+        made.append(run)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        if len(made) == 8:
+            content[0] = "3"
+        return perform(sweep, run)
+
+    monkeypatch.setattr(Sweep, "perform", interrupted)
+    for module in ("environment", "sweep"):
+        monkeypatch.setattr(f"harness.measure.{module}.fingerprint", lambda _: content[0])
+    assert command(*words)[0] == 130
+    content[0] = "2"
+    status, _, err = command(*words)
+    assert "stays unfinished: its environment.json has another contenders" in err
+    assert status == 1
+    assert (
+        "error: a was changed while it was measured: its runs are of two programs; --fresh measures anew"
+        in err
+    )

@@ -181,3 +181,31 @@ def test_what_would_have_no_effect_is_refused(
     assert cli.main(["compare", path, path, "--results", str(tmp_path), *words]) == 2
     said = f"{words[0]}: is for two revisions, which are measured; takes --revisions as well"
     assert said in capsys.readouterr().err
+
+
+def test_what_is_gone_or_wrong_now_is_said_last_and_fails_the_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sweep(tmp_path / "a", 1.0, 2.0)
+    rows = sweeps.pairs([(10.0, 1.0)] * 9, SMALL)
+    rows += [sweeps.row("python", number, of=LARGE, training_s=10.0) for number in range(9)]
+    rows += [sweeps.mismatch("rust", number, of=LARGE) for number in range(9)]
+    cases = sweeps.plan(("python", "rust"), (SMALL, LARGE), control=False)
+    after = sweeps.understood(tmp_path / "b", rows, cases)
+    words = ["compare", str(before.path), str(after.path), "--results", str(tmp_path)]
+    assert cli.main(words) == 0
+    assert cli.main([*words, "--fail-slower", "5%"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: not compared, though it was right before: naive 10-5-1 rust: mismatch"
+    )
+    # Other work and other losses of the same arguments are told.
+    losses = {("rust", "naive", "4-2-1"): (0.5, 0.25)}
+    folders = [
+        sweeps.write(tmp_path / name, sweeps.pairs([(10.0, 1.0)] * 9, SMALL), None, {**losses, **other})
+        for name, other in (("c", {}), ("d", {("rust", "naive", "4-2-1"): (0.5, 0.125)}))
+    ]
+    assert cli.main(["compare", *(str(one.path) for one in folders), "--results", str(tmp_path)]) == 0
+    assert (
+        "rust has other losses than on before (naive 4-2-1: epoch 1: 0.125 instead of"
+        in capsys.readouterr().err
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.case import METHODS
 from harness.errors import ManifestError
 from harness.measure import contenders, runner
-from harness.measure.contenders import Contender, load_manifest, probe, relink, select
+from harness.measure.contenders import Contender, fingerprint, load_manifest, probe, relink, select
 from harness.measure.contract import arguments
 from tests import fakes
 
@@ -257,3 +257,24 @@ def test_why_a_program_cannot_be_linked_is_one_line(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
     (line,) = relink([replace(one, relink=("/nowhere/ld",))], 2)
     assert line == "fake cannot be linked in several layouts: No such file or directory"
+
+
+def test_a_program_is_known_by_what_runs(tmp_path: Path) -> None:
+    """By the built file; by all sources of its kind beside a script, and nothing else."""
+    for name, text in (("main.py", "1"), ("network.py", "2"), ("program", "3"), ("notes.txt", "4")):
+        (tmp_path / name).write_text(text)
+    script = replace(fakes.contender(), command=(sys.executable, str(tmp_path / "main.py")))
+    binary = replace(script, command=(str(tmp_path / "program"), "main.py"))
+    found = fingerprint(script), fingerprint(binary)
+    assert found[0] != found[1]
+    (tmp_path / "notes.txt").write_text("other")
+    assert (fingerprint(script), fingerprint(binary)) == found
+    (tmp_path / "network.py").write_text("other")
+    assert fingerprint(script) != found[0]
+    (tmp_path / "program").write_text("other")
+    assert fingerprint(binary) != found[1]
+
+
+def test_a_version_is_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "ask", lambda _: ("=cmd|' /C calc'!A0 \x1b[31m", ""))
+    assert probe([fakes.contender()]) == ({"fake": "cmd|' /C calc'!A0 \\x1b[31m"}, {})

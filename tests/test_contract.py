@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.case import Case, Shape
+from harness.codec import printable
 from harness.errors import ContractError
-from harness.measure.contract import arguments, parse_output, printable
+from harness.measure.contract import arguments, parse_output
 from tests import fakes
 
 STDERR = "Training Time: 0.125000000 s\nPeak Memory: 10485760 B\n"

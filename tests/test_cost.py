@@ -183,3 +183,19 @@ def test_with_few_sizes_there_is_no_model(tmp_path: Path) -> None:
     assert results.costs == {}
     assert list(table(results.costs).columns) == COLUMNS
     assert results.crossovers.empty
+
+
+def test_no_interval_excludes_what_was_measured(tmp_path: Path) -> None:
+    """Steps triple above 700 neurons, which no term explains: the largest size is off any smooth curve."""
+    rows = []
+    for shape in DEFAULT_SHAPES:
+        products = shape.multiply_adds("backprop")
+        seconds = 1e-9 * products * (3.0 if shape.neurons > 700 else 1.0)
+        rows += [
+            row("a", n, of=case(str(shape), "backprop"), training_s=seconds * n**0.001) for n in (1, 2, 3)
+        ]
+    results = understood(tmp_path, rows)
+    cost = cost_of(results)
+    for one in results.medians.to_dict("records"):
+        estimate = cost.step(Shape.parse(one["layers"]).layers)
+        assert estimate.low <= one["median"] <= estimate.high, one["layers"]

@@ -1,5 +1,6 @@
 """Who overtakes whom, from costs that are known."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ def test_a_path_leads_through_the_measured_shapes() -> None:
     neurons = [sum(point) for point in points]
     assert neurons == sorted(neurons)
     assert path(["3-1"]) == [(3.0, 1.0)]
+    # More work, but no more neurons than before, is off the path.
+    strange = path(["4-2-1", "1-200-1", "10-5-1", "64-32-1", "128-64-1", "256-128-1"])
+    assert all(one < other for one, other in pairwise([sum(point) for point in strange]))
+    assert not any(point == pytest.approx((64, 32, 1)) for point in strange)
 
 
 def test_where_one_overtakes_another(tmp_path: Path) -> None:

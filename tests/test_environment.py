@@ -1,5 +1,6 @@
 """What the machine is, and what makes it noisy."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -18,7 +19,11 @@ QUIET: dict[str, object] = {
     "usable_cores": 2,
     "python_build_options": "'--enable-optimizations' '--with-lto'",
     "uncommitted_changes": False,
+    "commit": "0123456",
+    "sitecustomize": False,
+    "variables": {},
 }
+NO_COMMIT = "git does not tell the commit of this folder"
 
 
 def here() -> environment.Here:
@@ -41,12 +46,14 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
     assert list(found) == [
         *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
         *("measuring_core", "governor", "turbo", "load_1min", "memory_bytes", "system"),
-        *("python", "python_compiler", "python_build_options", "variables", "contenders", "missing"),
+        *("python", "python_compiler", "python_build_options", "variables", "sitecustomize"),
+        *("contenders", "missing"),
     ]
     assert found["harness"] == __version__
     assert found["contenders"] == {
         "a": {
             "version": "a 1",
+            "sha256": hashlib.sha256(b"").hexdigest(),  # there is no such file
             "command": "bin/a x",
             "build": "make a",
             "toolchain": "cc 1.0",
@@ -63,8 +70,12 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
 def test_variables_that_change_what_is_built_or_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in environment._VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RUSTUP_TOOLCHAIN", "nightly")
+    # This one reaches nothing.
     monkeypatch.setenv("RUSTFLAGS", "-C target-cpu=native")
-    assert here().environment["variables"] == {"RUSTFLAGS": "-C target-cpu=native"}
+    found = here().environment
+    assert found["variables"] == {"RUSTUP_TOOLCHAIN": "nightly"}
+    assert "set, and decides what is timed: RUSTUP_TOOLCHAIN" in environment.warnings(found)
 
 
 def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +84,12 @@ def test_a_machine_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = here().environment
     for name in ("commit", "uncommitted_changes", "governor", "turbo"):
         assert found[name] is None
-    assert environment.warnings({**found, "load_1min": None, "python_build_options": None}) == (
-        ["one core only: other programs take its time from the measured ones"]
-        if found["usable_cores"] == 1
-        else []
-    )
+    said = environment.warnings({**found, "load_1min": None, "python_build_options": None, "variables": {}})
+    assert said == [
+        *["one core only: other programs take its time from the measured ones"]
+        * (found["usable_cores"] == 1),
+        NO_COMMIT,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,8 @@ def test_the_name_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_to_warn_of() -> None:
-    assert environment.warnings(QUIET) == environment.warnings(dict.fromkeys(QUIET, None)) == []
+    assert environment.warnings(QUIET) == []
+    assert environment.warnings({**dict.fromkeys(QUIET, None), "variables": {}}) == [NO_COMMIT]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +129,9 @@ def test_nothing_to_warn_of() -> None:
         ("usable_cores", 1, "one core only: other programs take its time from the measured ones"),
         ("python_build_options", "'--with-lto'", "this Python is slow: built without --enable-optimizations"),
         ("uncommitted_changes", True, "uncommitted changes: the commit does not tell what is measured"),
+        ("commit", None, NO_COMMIT),
+        ("sitecustomize", True, "a sitecustomize is run by every Python program before it"),
+        ("variables", {"LD_LIBRARY_PATH": "/x"}, "set, and decides what is timed: LD_LIBRARY_PATH"),
     ],
 )
 def test_each_warning(name: str, value: object, line: str) -> None:

@@ -37,7 +37,8 @@ def page(
     plan: Plan | None = None,
 ) -> tuple[str, Element]:
     """Return a page, as text and as a document."""
-    text = report.page(results, plan, found or {}, pictures or {})
+    results = replace(results, plan=plan) if plan else results
+    text = report.page(results, found or {}, pictures or {})
     return text, pages.parsed(text)
 
 

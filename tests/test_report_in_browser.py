@@ -132,7 +132,7 @@ def test_tables_are_sorted_and_whole_without_the_script(browser: Browser, sweep:
 def test_a_page_about_many(browser: Browser, tmp_path: Path) -> None:
     results = published("peers")
     write_tables(SweepFolder(tmp_path), results)
-    (tmp_path / report.FILE).write_text(report.page(results, results.folder.plan(), {}, {}))
+    (tmp_path / report.FILE).write_text(report.page(results, {}, {}))
     watched = Watched(browser, tmp_path / report.FILE)
     for width in WIDTHS:
         watched.page.set_viewport_size({"width": width, "height": 900})

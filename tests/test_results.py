@@ -381,3 +381,25 @@ def test_the_shape_that_is_spoken_of(tmp_path: Path) -> None:
     assert understood(tmp_path / "b", [*rows, row(of=case("10-5-1"))]).shape == "10-5-1"
     # Nothing is to be said of a shape at which nobody ended well.
     assert understood(tmp_path / "c", [*rows, failure("python", 1, of=case("10-5-1"))]).shape == "4-2-1"
+
+
+def test_a_round_that_was_finished_later_makes_no_ratio(tmp_path: Path) -> None:
+    """The machine's speed may have changed: python's run was made before an interruption, rust's hours after."""
+    rows = pairs([(4.0, 2.0)] * 3)
+    times = ["03:00:00.000", "03:00:05.000", "03:00:10.000", "06:00:00.000", "06:00:03.000", "06:00:07.500"]
+    rows = [
+        replace(one, started_utc=f"2026-01-01T{time}+00:00") for one, time in zip(rows, times, strict=True)
+    ]
+    # In the second round rust, at 06:00, was three times as slow.
+    rows[3] = replace(rows[3], training_s=6.0, wall_s=6.5)
+    results = understood(tmp_path, rows)
+    assert results.runs["torn"].tolist() == [False, True, False, False, True, False]
+    training = results.speedups[results.speedups["measure"] == "training"]
+    assert training[["ratio", "rounds"]].to_numpy().tolist() == [[2.0, 2]]
+
+
+def test_shapes_that_nobody_can_run(tmp_path: Path) -> None:
+    huge = case("9000000000000000000-9000000000000000000-1")
+    results = understood(tmp_path, [*pairs([(4.0, 2.0)] * 3), *pairs([(4.0, 2.0)] * 3, of=huge)])
+    assert results.speedups["ratio"].notna().all()
+    assert results.crossovers.empty

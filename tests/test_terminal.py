@@ -476,3 +476,18 @@ def test_of_many_machines_one_shape_is_shown() -> None:
     screen.terminal.show(tables_across.machines(table), tables_across.pooled(table[:1]))
     assert screen.out()[0] == "Times as fast as the reference in training at 10-5-1, by machine"
     assert sum(f" m{number} " in line for line in screen.out() for number in range(9)) == 9
+
+
+def test_a_copied_sweep_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    """Names, versions and losses come from files that anybody may have written."""
+    evil = "\x1b]0;owned\x07\x9b31m"
+    names = (f"a{evil}", f"b{evil}")
+    rows = [*two_rounds(*names), replace(failure(names[1], 3, of=ARTICLE), error=f"no{evil}", version=evil)]
+    screen = Screen(200)
+    screen.terminal.show(*tables.shown(understood(tmp_path, rows, plan(names, (ARTICLE,)))))
+    screen.terminal.say(f"first{evil}\nsecond")
+    screen.terminal.note(evil)
+    screen.terminal.failures([rows[-1]], {})
+    said = "\n".join(screen.out()) + screen.err()
+    assert not {"\x1b", "\x07", "\x9b"} & set(said)
+    assert "first\\x1b]0;owned\\x07\\x9b31m\nsecond" in said

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from harness.analysis.frames import LANE
 from harness.analysis.intervals import SIGMAS, quotient, verdict
 from harness.analysis.results import Results
 from harness.errors import NothingMeasured, UsageError
@@ -48,6 +49,13 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     change, low, high = quotient(*(both[side].to_numpy(float).T for side in sides))
     floor = both[["before_floor", "after_floor"]].max(axis=1)
     return _judged(both.assign(change=change, low=low, high=high, floor=floor), margin)
+
+
+def gone(before: Results, after: Results) -> list[str]:
+    """Return what was right before and is not after, or is not there, with what became of it."""
+    one, other = (results.standings.set_index(LANE)["status"] for results in (before, after))
+    became = {lane: other.get(lane, "not measured") for lane in one[one == "ok"].index}
+    return [f"{' '.join(lane)}: {status}" for lane, status in became.items() if status != "ok"]
 
 
 def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:

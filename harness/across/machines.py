@@ -34,7 +34,7 @@ POOLED_COLUMNS = [
     *CASE,
     *("contender", "reference", "measure", "machines", "ratio", "low", "high", "spread", "least", "most"),
 ]
-_GROUP = ["method", "layers", "contender", "measure"]
+_GROUP = ["method", "layers", "contender", "measure", "reference"]
 
 
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:

@@ -33,12 +33,12 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
     ``extra_epochs`` is empty. Controls have no line: their interval is the floor of the verdicts.
     """
     about = folder.environment().get(ABOUT_CHECK)
-    if not isinstance(about, Mapping):
+    if not (isinstance(about, Mapping) and {"sweeps", "storm"} <= about.keys()):
         raise ResultsError(f"{folder.path}: is no sweep of a self-check")
     tables = []
     for results in _cut(folder, int(about["sweeps"])):
         where = results.environment
-        copies = copies_of(where["contenders"])
+        copies = copies_of(where.get("contenders", {}))
         jobs = results.summary[results.summary["measure"] == "job_s"].set_index("contender")["median"]
         steps_s = results.medians.set_index("contender")["median"] * results.job.training_steps
         for original in (results.reference, *{copy for copy, _ in copies.values()} - {results.reference}):
@@ -58,7 +58,7 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
     lanes = table.groupby(["contender", "measure"])
     truths = lanes["true_ratio"].transform("median").fillna(lanes["ratio"].transform("median"))
     table = table.assign(
-        machine=f"{where['cpu']}, {where['usable_cores']} cores",
+        machine=f"{where.get('cpu')}, {where.get('usable_cores')} cores",
         storm=bool(about["storm"]),
         true_ratio=truths,
         contains=truths.between(table["low"], table["high"]),
@@ -72,9 +72,9 @@ def copies_of(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[st
     originals: dict[str, str] = {}
     found = {}
     for name, about in contenders.items():
-        original = originals.setdefault(str([about[key] for key in same]), name)
+        original = originals.setdefault(str([about.get(key) for key in same]), name)
         if original != name:
-            found[name] = original, float(about["extra_epochs"])
+            found[name] = original, float(about.get("extra_epochs", 0.0))
     return found
 
 

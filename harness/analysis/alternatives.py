@@ -61,12 +61,15 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     table = table.join(limits, on=case)
     table = table.assign(
         beats_from=table["against_reference"] == "faster",
-        ties_from=table["verdict"].isin(["", "cannot tell", "equal", "faster"]),
+        ties_from=table["verdict"].isin(["", "cannot tell", "equal", "faster"])
+        & table["times_as_long"].notna(),
         pays_from=~(table["job_s"] >= table["limit_s"]) & (table["warming"] != STILL_WARMING),
     )
     lines = []
     for (method, contender), own in table.groupby(["method", "contender"], sort=False):
-        sizes = own.sort_values("neurons", kind="stable")
-        found = [since(sizes["neurons"].tolist(), sizes[name]) for name in SINCE]
+        # It is worth nothing at a size that it did not end well.
+        of_all = table[table["method"] == method].drop_duplicates("layers")[["layers", "neurons"]]
+        sizes = of_all.merge(own[["layers", *SINCE]], how="left").sort_values("neurons", kind="stable")
+        found = [since(sizes["neurons"].tolist(), sizes[name].eq(True)) for name in SINCE]
         lines.append((method, contender, own["startup_s"].min(), own["compile_s"].min(), *found))
     return pd.DataFrame(lines, columns=["method", "contender", "startup_s", "compile_s", *SINCE])

@@ -237,10 +237,14 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
         by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
         once, once_error = _once(jobs[jobs["contender"] == contender], job)
         error, growth = _errors(work, times, terms)
+        seconds = _fit(work, times, terms)
+        # No interval may exclude what was measured.
+        freedom = max(1, len(sizes) - len(terms))
+        error = max(error, float(np.abs(_log_ratio(work @ seconds, times)).max()) / student_t(freedom))
         found[lane] = Cost(
             contender=lane[0],
             method=lane[1],
-            seconds=_fit(work, times, terms),
+            seconds=seconds,
             by_block=np.array([_fit(work, block, terms) for block in by_block]),
             sizes=len(sizes),
             error=error,

@@ -4,7 +4,7 @@ The models of cost.py interpolate along shapes between measured neighbours.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, permutations
+from itertools import permutations
 from statistics import mode
 
 import numpy as np
@@ -25,15 +25,21 @@ _STEPS = 25
 
 
 def path(shapes: Iterable[str]) -> list[Layers]:
-    """Return shapes from the smallest to the largest, with others between those of equally many layers."""
+    """Return shapes from the smallest to the largest, with others between those of equally many layers.
+
+    Neurons grow along it: what would have more work but no more neurons is left out.
+    """
     known = sorted({Shape.parse(text) for text in shapes}, key=lambda shape: shape.size)
     depth = mode(len(shape.layers) for shape in known)
-    known = [shape for shape in known if len(shape.layers) == depth]
-    points: list[Layers] = [tuple(map(float, known[0].layers))]
-    for one, other in pairwise(known):
-        logs = np.log(one.layers), np.log(other.layers)
-        for share in np.linspace(0.0, 1.0, _STEPS + 1)[1:]:
-            points.append(tuple(np.exp(logs[0] + share * (logs[1] - logs[0]))))
+    first, *others = (shape for shape in known if len(shape.layers) == depth)
+    points: list[Layers] = [tuple(map(float, first.layers))]
+    for other in others:
+        if other.neurons > sum(points[-1]):
+            ends = np.log(points[-1]), np.log(other.layers)
+            for share in np.linspace(0.0, 1.0, _STEPS + 1)[1:]:
+                point = tuple(np.exp(ends[0] + share * (ends[1] - ends[0])))
+                if sum(point) > sum(points[-1]):
+                    points.append(point)
     return points
 
 

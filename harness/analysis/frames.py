@@ -13,6 +13,9 @@ from harness.rows import COLUMNS, Row
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 LANE = ["method", "layers", "contender"]
 """Whose runs, but for the control's."""
+_TORN = pd.Timedelta(seconds=10)
+"""Between two runs of a round the harness needs no longer."""
+_LONGEST_S = 1e9
 _MAY_BE_EMPTY = (
     *("training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"),
     *("initial_loss", "final_loss"),
@@ -20,19 +23,32 @@ _MAY_BE_EMPTY = (
 
 
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the rows as a frame with two more columns: ``cpu_s`` and ``startup_s``.
+    """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``torn``.
 
-    A start-up is the whole process except training and compiling.
+    A start-up is the whole process except training and compiling. A round is torn if something came between two
+    of its runs, as if it was interrupted and finished later: it makes no ratio.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})
+    # Shapes that nobody can run may still be in a file: their counts are no integers of 64 bits.
+    runs = runs.astype({name: float for name in CASE[2:] if runs[name].dtype == object})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
-    return runs
+    return runs.assign(torn=_torn(runs))
+
+
+def _torn(runs: pd.DataFrame) -> "pd.Series[bool]":
+    round_of = [runs[name] for name in ("method", "layers", "round")]
+    start = pd.to_datetime(runs["started_utc"], format="ISO8601", errors="coerce", utc=True)
+    ordered = start.sort_values(kind="stable")
+    end = ordered + pd.to_timedelta(runs["wall_s"].clip(upper=_LONGEST_S), unit="s")
+    after = ordered - end.groupby(round_of, sort=False).shift()
+    return (after > _TORN).groupby(round_of, sort=False).transform("any")
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Sort by method, then by size, and keep the order of everything else."""
+    table = table.astype({name: float for name in CASE[2:] if name in table and table[name].dtype == object})
     ranks = {"method": METHODS.index, "layers": lambda text: float(Shape.parse(text).size)}
     return table.sort_values(
         [*ranks], key=lambda column: column.map(ranks[str(column.name)]), kind="stable", ignore_index=True

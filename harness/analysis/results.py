@@ -68,8 +68,9 @@ class Results:
 
     @cached_property
     def _rounds(self) -> dict[Lane, pd.DataFrame]:
-        """The timed runs of each lane that have its status, by round."""
-        after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
+        """The timed runs of each lane that have its status, by round, without torn ones."""
+        is_timed = ~self.runs["warm_up"] & ~self.runs["torn"]
+        after = self.runs[is_timed & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
         lanes = after.groupby([*LANE, "control"], sort=False)[[*SUMMARISED, "layout"]]
         return {(str(of[0]), str(of[1]), str(of[2]), bool(of[3])): own for of, own in lanes}

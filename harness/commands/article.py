@@ -45,8 +45,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     results = understand(folder, arguments.reference, arguments.margin)
     judged = reader.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
     for name, table in {**tables, "claims.csv": judged}.items():
-        replace_file(archive.path / name, csv(table))
+        # What nobody has measured does not replace what was.
+        if len(table):
+            replace_file(archive.path / name, csv(table))
+    terminal.show(tables_across.claims(judged))
     parts = reader.parts(tables["parts.csv"], results)
     replace_file(archive.path / "parts.png", style.png(pictures_across.parts(parts)))
-    terminal.show(tables_across.claims(judged), tables_across.parts(parts))
-    return 0
+    terminal.show(tables_across.parts(parts))
+    return int(any(table.empty for table in tables.values()))

@@ -25,7 +25,7 @@ from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
 from harness.measure.contenders import Contender
 from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.sweep import Sweep
+from harness.measure.sweep import Sweep, changed
 from harness.plan import DEFAULT_SHAPES, Options
 
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal") -> int:
             f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, first {lost[0]}: runs.csv was"
             " changed meanwhile; the same command makes them again"
         )
+    others = changed(sweep)
+    for name in others:
+        terminal.error(
+            f"{name} was changed while it was measured: its runs are of two programs; --fresh measures anew"
+        )
     try:
         with terminal.doing("computing the results"):
             from harness.analysis.results import understand
@@ -154,4 +159,4 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal") -> int:
         terminal.show(*shown(results))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
-    return int(bool(lost or sweep.failed))
+    return int(bool(lost or others or sweep.failed))

@@ -33,6 +33,7 @@ _FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layout
 """The flags that are for a comparison of revisions only."""
 _LAYOUTS = 8
 """Where the linker puts the code is worth some percent, so that a single link says little about a change."""
+_FEW = 3
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
@@ -81,17 +82,23 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for word in arguments.words:
         if (flag := word.partition("=")[0]) in _FOR_REVISIONS:
             raise UsageError(f"{flag}: is for two revisions, which are measured; takes --revisions as well")
-    from harness.across import comparison
+    from harness.across import comparison, machines
     from harness.analysis.results import understand
 
     archive = archive_of(arguments)
     before = understand(archive.find(arguments.before), arguments.reference)
     after = understand(archive.find(arguments.after or "latest"), before.reference)
     table = comparison.compare(before, after, arguments.fail_slower or 0.0)
-    for line in comparison.differences(before, after):
+    losses = machines.other_losses({"before": before, "after": after})
+    for line in (*comparison.differences(before, after), *losses.values()):
         terminal.note(line)
     what = f"{after.sweep} against {before.sweep}, with {before.reference} as the yardstick"
-    return _judged(arguments, terminal, table, what)
+    status = _judged(arguments, terminal, table, what)
+    # Last, so that nobody takes the sentence above for all there is to say.
+    if gone := comparison.gone(before, after):
+        more = f"; and {len(gone) - _FEW} more" if len(gone) > _FEW else ""
+        terminal.error(f"not compared, though it was right before: {'; '.join(gone[:_FEW])}{more}")
+    return 1 if gone and arguments.fail_slower is not None else status
 
 
 def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:

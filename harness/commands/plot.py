@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         write_tables(folder, results)
         # What belongs to no sweep must be of the same machine: beside a sweep from elsewhere.
         is_ours = folder.path.parent == archive.path / SWEEPS
-        found = page.beside(archive.path if is_ours else folder.path.parent)
+        found = page.beside(archive.path if is_ours else folder.path.parent, results)
     drawn = {}
     for name, figure in pictures.draw(results):
         with terminal.doing(f"drawing {name}"):
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         terminal.say(str(folder.path / f"{name}.png"))
     if "parts" in found:
         drawn["parts"] = style.png(pictures_across.parts(found["parts"]))
-    text = page.page(results, folder.plan(), found, drawn)
+    text = page.page(results, found, drawn)
     replace_file(folder.path / page.FILE, text.encode())
     terminal.say(str(folder.path / page.FILE))
     archive.publish()

@@ -154,7 +154,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
         record = predictions.read(path)
         names = [sweep.folder.name for sweep in sources]
-        if not set(names) <= set(record["sweep"]):
+        if not set(names) & set(record["sweep"]):
             found = [understand(sweep.folder) for sweep in sources]
             learned = predictions.learned(found, here.reference)
             table = _predicted(arguments, learned, HELD_OUT_SHAPES, terminal)

@@ -102,7 +102,7 @@ def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
         built = machine.environment["built"]
-        other, files = first.setdefault(machine.environment["cpu"], (name, built))
+        other, files = first.setdefault(machine.environment["cpu"] or name, (name, built))
         if differing := sorted(one for one in built if files.get(one) != built[one]):
             what = ", ".join(differing)
             yield f"{name}: the file of {what} differs from that on {other}: another compiler, or only a path"

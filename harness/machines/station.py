@@ -6,7 +6,6 @@ It is small, so that no program is timed as the child of a large one. It records
 journal, the sweep's folder in results/stations: whatever is killed, no run is lost or made twice.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -22,14 +21,14 @@ from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.parcel import packed, unpacked
 from harness.measure import environment, revisions
-from harness.measure.contenders import Contender, build, load_manifest, select
+from harness.measure.contenders import build, fingerprint, load_manifest, select
 from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked
 from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
 from harness.measure.sweep import Sweep
-from harness.paths import RESULTS, ROOT
+from harness.paths import RESULTS
 from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
 
@@ -88,7 +87,7 @@ class Station:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        built = {one.name: _hash(one) for one in here.contenders if one.build}
+        built = {one.name: fingerprint(one) for one in here.contenders if one.build}
         return {
             "machine": {
                 "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
@@ -149,13 +148,6 @@ class Station:
         self._told |= new.keys()
         self._size = (sweep.folder.path / RUNS).stat().st_size
         return packed((row for key, row in sweep.rows.items() if key in keys), new)
-
-
-def _hash(contender: Contender) -> str:
-    """Return the SHA-256 of the project's files in a contender's command."""
-    paths = [ROOT / word for word in contender.command]
-    files = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def main() -> None:

@@ -133,7 +133,8 @@ def _plans(
     terminal: "Terminal",
 ) -> dict[str, Plan]:
     """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
-    kinds = {str(machine.environment["cpu"]) for machine in machines.values()}
+    # Nobody knows whether a processor without a name is like another.
+    kinds = {str(machine.environment["cpu"] or f"that of {one}") for one, machine in machines.items()}
     if wanted.split and len(kinds) > 1:
         raise UsageError(f"--split: takes machines of one kind, here are {' and '.join(kinds)}")
     is_shared = wanted.split or wanted.same_work or len(kinds) == 1

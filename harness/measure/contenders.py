@@ -1,5 +1,6 @@
 """The manifest: which programs are compared, how they are started, and which can be run."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -8,13 +9,15 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
-from harness.codec import read_toml, shown
+from harness.codec import printable, read_toml, shown
 from harness.errors import ManifestError
 from harness.measure import runner
-from harness.measure.contract import arguments, printable
+from harness.measure.contract import arguments
+from harness.measure.variables import variables
 from harness.paths import MANIFEST, ROOT
 from harness.plan import MOST_LAYOUTS, Run
 
@@ -149,6 +152,21 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
     return tuple(contender for contender in contenders if contender.name in (names or known))
 
 
+def fingerprint(contender: Contender) -> str:
+    """Return the SHA-256 of what runs: the files of the command, and sources of its kind beside a script."""
+    files: list[Path] = []
+    for path in (ROOT / word for word in contender.command):
+        if path.is_file():
+            files += sorted(path.parent.glob(f"*{path.suffix}")) if path.suffix else [path]
+    digests = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+@cache
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
     """Link every program that can be in so many layouts, beside the usual link; return why others are not.
 
@@ -165,10 +183,11 @@ def _relink(contender: Contender, layouts: int) -> str:
     try:
         for seed in range(1, layouts + 1):
             words = [word.replace("{seed}", str(seed)) for word in contender.relink]
-            subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=True)
             shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
     except subprocess.CalledProcessError as error:
-        *_, reason = [f"exit status {error.returncode}", *error.stderr.decode(errors="replace").splitlines()]
+        said: list[str] = error.stderr.decode(errors="replace").splitlines()
+        reason = said[-1] if said else f"exit status {error.returncode}"
     except OSError as error:
         reason = error.strerror or "it fails"
     # What is left of an earlier time would be run as well.
@@ -184,7 +203,10 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     for contender in contenders:
         try:
             if contender.build:
-                subprocess.run(contender.build, cwd=ROOT, check=True)
+                # If the build puts it elsewhere, as Cargo's configuration can ask for, no old one is to be run.
+                if not Path(contender.program(0)).is_absolute():
+                    (ROOT / contender.program(0)).unlink(missing_ok=True)
+                subprocess.run(contender.build, cwd=ROOT, env=variables(), check=True)
             continue
         except OSError as error:
             program = contender.build[0]
@@ -204,5 +226,7 @@ def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, st
             hint = contender.hint or " ".join(contender.build)
             missing[contender.name] = reason + (f"; to have it: {printable(hint)}" if hint else "")
         else:
-            versions[contender.name] = printable((said.splitlines() or [""])[0][:_LONGEST_VERSION])
+            # A spreadsheet would take what begins so for a formula.
+            first = (said.splitlines() or [""])[0].lstrip("=+-@ \t")
+            versions[contender.name] = printable(first[:_LONGEST_VERSION])
     return versions, missing

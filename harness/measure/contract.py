@@ -16,12 +16,6 @@ _COMPILE_TIME = _TRAINING_TIME.replace("Training", "Compile")
 _PEAK_MEMORY = r"Peak Memory: ([0-9]{1,18}) B"
 _LEAST_STEP_S = 1e-9
 """No training step can take less: the shortest is a chain of some ten operations."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with control characters escaped, so that a terminal does not obey them."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def arguments(case: Case) -> list[str]:

@@ -8,19 +8,21 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
 from harness.errors import UsageError
 from harness.measure import runner
-from harness.measure.contenders import Contender, probe
+from harness.measure.contenders import Contender, fingerprint, probe
 from harness.paths import ROOT
 
-_CPU = Path("/sys/devices/system/cpu")
+_CPU, _PROC = Path("/sys/devices/system/cpu"), Path("/proc")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
-_VARIABLES = ("RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "CFLAGS")
+_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
+"""Those that reach programs or builds, and may decide what is timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +70,12 @@ def _describe(
     contenders: Sequence[Contender], versions: Mapping[str, str], missing: Mapping[str, str]
 ) -> dict[str, object]:
     """Return what belongs beside the numbers, ready for JSON; None: unknown."""
-    status = _output("git", "status", "--porcelain")
+    # A copy within another repository is of no commit of that.
+    is_ours = Path(_output("git", "rev-parse", "--show-toplevel") or os.devnull).resolve() == ROOT.resolve()
+    status = _output("git", "status", "--porcelain") if is_ours else None
     return {
         "harness": __version__,
-        "commit": _output("git", "rev-parse", "HEAD"),
+        "commit": _output("git", "rev-parse", "HEAD") if is_ours else None,
         "uncommitted_changes": None if status is None else bool(status),
         "host": socket.gethostname(),
         "cpu": _cpu(),
@@ -87,9 +91,11 @@ def _describe(
         "python_compiler": platform.python_compiler(),
         "python_build_options": _build_options(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "sitecustomize": find_spec("sitecustomize") is not None,
         "contenders": {
             contender.name: {
                 "version": versions[contender.name],
+                "sha256": fingerprint(contender),
                 "command": _portable(contender.command),
                 "build": _portable(contender.build),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
@@ -123,13 +129,22 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
         == 1,
         "this Python is slow: built without --enable-optimizations": "--enable-optimizations" not in options,
         "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
+        "git does not tell the commit of this folder": environment["commit"] is None,
+        "a sitecustomize is run by every Python program before it": environment["sitecustomize"],
+        f"set, and decides what is timed: {' '.join(environment['variables'])}": environment["variables"],
     }
     return [line for line, applies in advice.items() if applies]
 
 
 def _cpu() -> str | None:
-    model = _told("cpuinfo", "model name") or _output("sysctl", "-n", "machdep.cpu.brand_string")
-    return model or platform.processor() or None
+    """Return the processor's name, or what its maker numbers it by, as on ARM; None: unknown."""
+    for name in ("model name", "cpu model", "uarch", "Model"):
+        if model := _told("cpuinfo", name):
+            return model
+    numbers = [_told("cpuinfo", f"CPU {name}") for name in ("implementer", "part", "variant", "revision")]
+    if all(numbers):
+        return f"{platform.machine()} {' '.join(map(str, numbers))}"
+    return _output("sysctl", "-n", "machdep.cpu.brand_string") or None
 
 
 def _memory_limit() -> int | None:
@@ -140,7 +155,7 @@ def _memory_limit() -> int | None:
 
 def _told(file: str, name: str) -> str | None:
     """Return what is told of ``name`` in a file of /proc."""
-    for line in (_read(Path("/proc") / file) or "").splitlines():
+    for line in (_read(_PROC / file) or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:
             return value.strip()

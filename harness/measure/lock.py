@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.codec import shown
+from harness.codec import printable, shown
 from harness.errors import UsageError
-from harness.measure.contract import printable
 
 VARIABLE = "FLATNET_MACHINE"
 """Names the machine in place of its host name."""

@@ -89,6 +89,8 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
                     found[name] = pilot.speed(case)
             if found:
                 speeds.append((case, found))
+    if not (speeds or left_out):
+        raise UsageError(f"--methods: no contender here has {' or '.join(options.methods)}; ask for others")
     cases = _fit(speeds, options, here.reference, left_out)
     if not options.rounds:
         most = [_MOST_ROUNDS] * len(cases)

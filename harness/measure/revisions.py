@@ -4,18 +4,20 @@ The copies come from `git archive`, which leaves the working tree and the reposi
 """
 
 import io
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+from harness.codec import printable
 from harness.errors import UsageError
 from harness.measure.contenders import Contender
+from harness.measure.variables import variables
 from harness.paths import ROOT
 
 UNCOMMITTED = "HEAD+"
@@ -30,12 +32,9 @@ def default() -> str:
 def tree_of(revision: str) -> str:
     """Return the id of the tree of files that a revision has; raise UsageError if there is none."""
     if revision == UNCOMMITTED:
-        # An index of our own leaves what is staged as it is.
-        with tempfile.TemporaryDirectory() as folder:
-            index = Path(folder) / "index"
-            _git("read-tree", "HEAD", index=index)
-            _git("add", "--all", ".", index=index)
-            return _git("write-tree", index=index)
+        _git("read-tree", "HEAD")
+        _git("add", "--all", ".")
+        return _git("write-tree")
     try:
         return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
@@ -62,7 +61,7 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
             copies.append(folder / str(number))
             copies[-1].mkdir(parents=True)
             with tarfile.open(fileobj=io.BytesIO(_run("archive", tree))) as archive:
-                archive.extractall(copies[-1], filter="data")
+                archive.extractall(copies[-1], filter=_data)
         yield copies
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,18 +95,50 @@ def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list
     ]
 
 
-def _git(*words: str, index: Path | None = None) -> str:
-    return _run(*words, index=index).decode(errors="replace").strip()
+@cache
+def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
+    """Return a folder, and what lets git stage and store there, and leave what is staged as it is."""
+    folder = tempfile.TemporaryDirectory()
+    (Path(folder.name) / "objects").mkdir()
+    ask = ["git", "rev-parse", "--git-path", "objects"]
+    objects = subprocess.run(ask, cwd=ROOT, env=variables(), capture_output=True, check=True)
+    return folder, {
+        "GIT_INDEX_FILE": str(Path(folder.name) / "index"),
+        "GIT_OBJECT_DIRECTORY": str(Path(folder.name) / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(ROOT / objects.stdout.decode().strip()),
+    }
 
 
-def _run(*words: str, index: Path | None = None) -> bytes:
+def _git(*words: str) -> str:
+    return _run(*words).decode(errors="replace").strip()
+
+
+def _run(*words: str) -> bytes:
     """Run git in the project and return what it wrote; raise UsageError if that fails."""
-    env = {**os.environ, "GIT_INDEX_FILE": str(index)} if index else None
     try:
+        env = {**variables(), **_scratch()[1]}
         done = subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=False)
     except OSError as error:
         raise UsageError(f"--revisions: git cannot be started: {error.strerror}; install git") from error
+    except subprocess.CalledProcessError as error:
+        raise UsageError(f"--revisions: {_said(error.stderr) or 'this is no checkout of git'}") from error
     if done.returncode:
-        *_, last = ["", *done.stderr.decode(errors="replace").strip().splitlines()]
-        raise UsageError(f"--revisions: git {words[0]} failed" + (f": {last}" if last else ""))
+        said = _said(done.stderr)
+        if (ROOT / ".git" / "shallow").exists():
+            said = ": ".join(
+                filter(None, [said, "this clone is shallow; git fetch --unshallow fetches the rest"])
+            )
+        raise UsageError(f"--revisions: git {words[0]} failed" + (f": {said}" if said else ""))
     return done.stdout
+
+
+def _said(stderr: bytes) -> str:
+    """Return all that git complained of, in one line."""
+    return printable("; ".join(filter(None, map(str.strip, stderr.decode(errors="replace").splitlines()))))
+
+
+def _data(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    """Return what may be unpacked; a link to a place outside is left out, for nothing here can be there."""
+    with suppress(tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return tarfile.data_filter(member, path)
+    return None

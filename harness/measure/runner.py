@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from harness.codec import printable
 from harness.measure import guard
-from harness.measure.contract import printable
+from harness.measure.variables import variables
 from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
@@ -30,7 +31,7 @@ _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
-_SLICE_S = 1.0
+_SLICE_S = 0.25
 """How long the timer sleeps at a time; if that takes twice as long, the harness was stopped."""
 _TAG = guard.tag(os.getpid())
 _adopting = threading.Event()
@@ -99,8 +100,8 @@ def run(
     """Run ``command`` for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
-    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to our
-    variables. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
+    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
+    ``variables``. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
     measuring core and the harness the others, if there is such a choice.
     """
     core = measuring_core() if one_core else None
@@ -112,7 +113,7 @@ def run(
                 child = subprocess.Popen(
                     command,
                     cwd=cwd,
-                    env={**os.environ, **(env or {}), guard.VARIABLE: _TAG},
+                    env={**variables(), **(env or {}), guard.VARIABLE: _TAG},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.errors import FlatnetError
+from harness.errors import FlatnetError, UsageError
 from harness.measure import environment
 from harness.measure.contenders import Contender, build, relink
 from harness.measure.environment import Here
@@ -50,9 +50,18 @@ def measuring(
 
 
 def look_around(contenders: Sequence[Contender], terminal: "Terminal") -> Here:
-    """Return this machine and its contenders, with notes; raise UsageError if it has none."""
+    """Return this machine and its contenders, with notes; raise UsageError if it lacks one.
+
+    It may lack those that have a hint how to get them.
+    """
     with terminal.doing("looking at the machine and the contenders"):
         here = environment.look_around(contenders)
+    for contender in contenders:
+        if contender.name in here.missing and not contender.hint:
+            raise UsageError(
+                f"{contender.name} cannot be run: {here.missing[contender.name]}; without it:"
+                f" --contenders {' '.join(here.versions)}"
+            )
     terminal.missing(here.missing)
     for line in environment.warnings(here.environment):
         terminal.note(line)

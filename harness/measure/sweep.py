@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
+from harness.measure.contenders import Contender, fingerprint
 from harness.measure.environment import Machine
 from harness.parity import REPEATED, Verdict, compare, compare_all
 from harness.plan import Options, Plan, Run
@@ -89,12 +89,12 @@ class Sweep(Progress):
 
     def __init__(self, plan: Plan, contenders: Sequence[Contender], folder: SweepFolder, host: str) -> None:
         super().__init__(plan, folder)
-        self._contenders = {contender.name: contender for contender in contenders}
+        self.contenders = {contender.name: contender for contender in contenders}
         self._host = host
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""
-        contender, plan = self._contenders[run.contender], self.plan
+        contender, plan = self.contenders[run.contender], self.plan
         started = datetime.now(UTC)
         layout = contender.layout(run, plan.options.layouts)
         process, output = attempt(
@@ -139,19 +139,19 @@ class Sweep(Progress):
         These are the reference, and all that have no larger tolerance: who only agrees is no measure for who
         is exact.
         """
-        key = name, *case = _loss_key(run)
+        key = name, method, layers = _loss_key(run)
         own = self.losses.get(key)
         self._keep(key, losses)
         if own and not (verdict := compare(own, losses, contender.tolerance)).holds:
             return replace(verdict, text=f"unlike its first run: {verdict.text}")
-        others = {known: one.tolerance for known, one in self._contenders.items() if known != name}
+        others = {known: one.tolerance for known, one in self.contenders.items() if known != name}
         found = [
-            (self.losses[known, *case], max(contender.tolerance, tolerance))
+            (self.losses[known, method, layers], max(contender.tolerance, tolerance))
             for known, tolerance in sorted(
                 others.items(), key=lambda item: (item[0] != self.plan.reference, item[1])
             )
             if known == self.plan.reference or tolerance <= contender.tolerance
-            if (known, *case) in self.losses.keys() - self.wrong
+            if (known, method, layers) in self.losses.keys() - self.wrong
         ]
         verdict = compare_all(found, losses)
         if own and not found:
@@ -159,6 +159,16 @@ class Sweep(Progress):
         if not (own or verdict.holds):
             self.wrong.add(key)
         return verdict
+
+
+def changed(sweep: Sweep) -> list[str]:
+    """Return which programs are no longer those that the sweep was begun with."""
+    began = sweep.folder.environment().get("contenders", {})
+    return [
+        name
+        for name, one in sweep.contenders.items()
+        if began.get(name, {}).get("sha256") != fingerprint(one)
+    ]
 
 
 def _loss_key(run: Run) -> LossKey:

@@ -16,7 +16,6 @@ from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.digits import between
 from harness.errors import NothingMeasured
-from harness.plan import Plan
 from harness.report import sentences, tables, tables_across
 from harness.report.style import DPI
 from harness.table import Table
@@ -40,7 +39,7 @@ _TEMPLATES = Environment(
 )
 
 
-def beside(folder: Path) -> dict[str, pd.DataFrame]:
+def beside(folder: Path, results: Results) -> dict[str, pd.DataFrame]:
     """Return what other commands left in a results folder, by name; raise ResultsError for a strange file."""
     found = {
         "selfcheck": selfcheck.read(folder / "selfcheck.csv"),
@@ -48,13 +47,11 @@ def beside(folder: Path) -> dict[str, pd.DataFrame]:
         "predictions": predictions.read(folder / "predictions.csv"),
     }
     with suppress(NothingMeasured):
-        found["parts"] = article.parts(article.read(folder / "parts.csv"))
+        found["parts"] = article.parts(article.read(folder / "parts.csv"), results)
     return {name: table for name, table in found.items() if not table.empty}
 
 
-def page(
-    results: Results, plan: Plan | None, found: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]
-) -> str:
+def page(results: Results, found: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]) -> str:
     """Return the page about a sweep, with what was ``found`` beside it.
 
     ``pictures`` are PNG files by name: scaling, speedup, methods, memory, loss and parts.
@@ -70,12 +67,12 @@ def page(
         marks=sentences.marks_of(results),
         selfcheck=sentences.selfcheck(found["selfcheck"]) if "selfcheck" in found else "",
         record=sentences.record(found["predictions"]) if "predictions" in found else "",
-        tables={table.name: table for table in _tables(results, plan, found) if table.rows},
+        tables={table.name: table for table in _tables(results, found) if table.rows},
         instead=not results.thresholds.empty,
         methods=list(results.outcomes["method"].unique()),
         pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
-        commands=_commands(results, plan),
+        commands=_commands(results),
         version=__version__,
     )
 
@@ -88,7 +85,7 @@ def _title(contenders: Iterable[str]) -> str:
     return f"How fast {', '.join(first)} and {last} train" if first else f"How fast {last} trains"
 
 
-def _tables(results: Results, plan: Plan | None, found: Mapping[str, pd.DataFrame]) -> Iterator[Table]:
+def _tables(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[Table]:
     """Yield every table that the page can have, some of them without a row."""
     for method in METHODS:
         yield tables.speedups(results, method).turned()
@@ -96,7 +93,7 @@ def _tables(results: Results, plan: Plan | None, found: Mapping[str, pd.DataFram
     yield from tables.instead(results)
     for of_sweep in (tables.exponents, tables.floors, tables.troubles, tables.environment, tables.programs):
         yield of_sweep(results)
-    yield tables.left_out(plan)
+    yield tables.left_out(results)
     for name, of_found in (
         ("claims", tables_across.claims),
         ("predictions", tables_across.hits),
@@ -140,7 +137,7 @@ def _absent(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[tup
         yield "From which size on a method overtakes another (takes five shapes)", shapes
 
 
-def _commands(results: Results, plan: Plan | None) -> list[str]:
+def _commands(results: Results) -> list[str]:
     """Return what one types to measure the same again."""
     if "revisions" in results.environment:
         return ["make compare BASE=REVISION"]
@@ -148,6 +145,6 @@ def _commands(results: Results, plan: Plan | None) -> list[str]:
     lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
     typed = shlex.join(map(str, words)) if isinstance(words, list) else ""
     lines += [["make", "bench", *([f"ARGS={typed}"] if typed else [])]]
-    other = plan and results.reference != plan.reference
+    other = results.plan and results.reference != results.plan.reference
     lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
     return [shlex.join(line) for line in lines]

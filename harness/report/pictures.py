@@ -70,7 +70,7 @@ def scaling(results: Results, footer: str) -> Figure:
         sharex=True,
     )
     powers = {
-        (one["contender"], one["method"]): f" $n^{{{one['exponent']:.2f}}}$"
+        (one["contender"], one["method"]): f" n^{one['exponent']:.2f}"
         for one in results.exponents.to_dict("records")
     }
     for method, axes in panels.items():
@@ -311,7 +311,12 @@ def loss(results: Results, footer: str) -> Figure:
             look = {**styles[str(contender)], **(later if number else first)}
             axes.plot(curve["epoch"], curve["loss"], **look)
         said = f"{samples.get(method, 'unknown')} samples, up to {curves['epoch'].max()} epochs"
-        title = f"{method}: {said},\n{coincide(curves)}"
+        became = results.outcomes[
+            (results.outcomes["method"] == method) & (results.outcomes["layers"] == results.shape)
+        ]
+        others = became["contender"][became["differing"] > 0].unique()
+        same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(curves)
+        title = f"{method}: {said},\n{same}"
         axes.set_title(title, fontsize=10)
         # Contenders train as long as their timing takes, which can be a thousand times as many epochs.
         axes.set(xlabel="epoch (0: before training)", yscale="log", xscale="symlog")

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.across.history import short_commit
 from harness.analysis.article import PARTS
-from harness.case import ARTICLE_RUN, METHODS
+from harness.case import ARTICLE_JOB, ARTICLE_RUN, METHODS
 from harness.digits import duration
 from harness.report.style import (
     GREY,
@@ -203,8 +203,8 @@ def parts(table: pd.DataFrame) -> Figure:
     beside = 0.35 + 0.085 * table["contender"].str.len().max()
     colours = dict(zip(PARTS, shades(len(PARTS)), strict=True))
     figure, panels = by_method(
-        f"Where the time of the article's run goes ({ARTICLE_RUN.shape}, {ARTICLE_RUN.samples} samples,"
-        f" {ARTICLE_RUN.epochs} epochs)",
+        f"Where the time of the article's run goes ({ARTICLE_RUN.shape}, {ARTICLE_JOB.in_words};"
+        " hatched: no more than noise)",
         "",
         table,
         sharey=False,
@@ -218,7 +218,8 @@ def parts(table: pd.DataFrame) -> Figure:
         behind = pd.Series(0.0, index=own.index)
         for part in PARTS:
             share = own[f"{part}_s"] / own["whole_s"]
-            axes.barh(own["contender"], share, left=behind, color=colours[part])
+            hatches = ["////" if part in noise else "" for noise in own["noise"]]
+            axes.barh(own["contender"], share, left=behind, color=colours[part], hatch=hatches)
             behind += share
         for place, seconds in enumerate(own["whole_s"]):
             axes.text(1.01, place, duration(seconds), va="center", fontsize=9)

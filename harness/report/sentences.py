@@ -188,11 +188,10 @@ def _sharper(results: Results) -> Iterator[str]:
     lines = lines[
         (lines["measure"] == "training") & lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
     ]
-    widths = np.log(lines["high"] / lines["low"]) / 2.0
-    widest = widths.max()
+    widest = float(np.log(lines["high"] / lines["low"]).max()) / 2.0
     # Between links of a program rounds tell nothing.
     if results.plan and widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
-        one = lines.loc[widths.idxmax()]
+        one = max(lines.to_dict("records"), key=lambda one: float(one["high"] / one["low"]))
         # Half widths fall as the square root of the rounds.
         budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2
         yield (

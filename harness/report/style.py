@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+from matplotlib import colormaps, rcdefaults, rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -69,6 +69,9 @@ def framed(
     ``panel`` and ``between`` are the width and the height of a panel and of the gaps, in inches: as the room
     for all labels is known, no layout has to be computed.
     """
+    # No matplotlibrc of the user's, and a name with dollars is no formula.
+    rcdefaults()
+    rcParams["text.parse_math"] = False
     (rows, columns), (left, right, below, above) = grid, margins
     gaps = between[0] * (columns - 1), between[1] * (rows - 1)
     width = max(_NARROWEST, left + panel[0] * columns + gaps[0] + right)

@@ -9,7 +9,6 @@ from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
 from harness.digits import MARKS, duration, three_digits, times
 from harness.parity import IDENTICAL, REFERENCE, UP_TO
-from harness.plan import Plan
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
 from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
@@ -149,7 +148,8 @@ def instead(results: Results) -> Iterator[Table]:
             row, factor = rows[one["contender"]], one["times_as_long"]
             mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
             mark += sentences.WARMED if one["warming"] == WARM else ""
-            row |= {one["layers"]: Cell(three_digits(factor) + mark, factor), "last": factor}
+            cell = Cell(three_digits(factor) + mark, factor) if factor == factor else Cell("")  # noqa: PLR0124
+            row |= {one["layers"]: cell, "last": factor}
             if not one["parity"].startswith((IDENTICAL, REFERENCE)):
                 row["losses"] = "agree" if one["parity"].startswith("within") else "differ"
         columns = {
@@ -238,9 +238,9 @@ def troubles(results: Results) -> Table:
     return Table("troubles", caption, columns, lines)
 
 
-def left_out(plan: Plan | None) -> Table:
+def left_out(results: Results) -> Table:
     """Return a row for each case, or contender on a case, that the plan left out."""
-    lines = [asdict(one) | {"shape": one.shape} for one in (plan.left_out if plan else ())]
+    lines = [asdict(one) | {"shape": one.shape} for one in (results.plan.left_out if results.plan else ())]
     columns = {
         "method": words("method"),
         "shape": words("shape"),
