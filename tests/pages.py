@@ -47,8 +47,8 @@ def everything(path: Path) -> Path:
     results = published("sweep")
     # Two shapes that the sweep has, and one that it has not.
     shapes = map(Shape.parse, ("10-5-1", "64-32-1", "33-17-9-3"))
-    learned, costs = predictions.learned([results]), list(results.costs.values())
-    tables = [predictions.predicted(learned, costs, shape, ARTICLE_JOB, "2026-01-01") for shape in shapes]
+    costs = list(results.costs.values())
+    tables = [predictions.predicted(results, costs, shape, ARTICLE_JOB, "2026-01-01") for shape in shapes]
     checked = predictions.checked(pd.concat(tables, ignore_index=True), results)
     (path / "predictions.csv").write_bytes(csv(checked))
     nothing = (pd.DataFrame(columns=columns) for columns in (claims.STORAGE, claims.SEEDS))

@@ -384,7 +384,7 @@ def test_the_shape_that_is_spoken_of(tmp_path: Path) -> None:
 
 
 def test_a_round_that_was_finished_later_makes_no_ratio(tmp_path: Path) -> None:
-    """The machine's speed may have changed: python's run was made before an interruption, rust's hours after."""
+    """The machine's speed may have changed: python ran before an interruption, rust hours after."""
     rows = pairs([(4.0, 2.0)] * 3)
     times = ["03:00:00.000", "03:00:05.000", "03:00:10.000", "06:00:00.000", "06:00:03.000", "06:00:07.500"]
     rows = [

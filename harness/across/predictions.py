@@ -1,14 +1,13 @@
 """Predictions of times, written down before they are checked, and how often they held."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost, Costs
+from harness.analysis.cost import Cost
 from harness.analysis.crossover import FARTHEST
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import share_interval
@@ -28,28 +27,7 @@ _FEWEST = 5
 """Checks of a contender and method that are a record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """Models, and where they come from."""
-
-    costs: Costs
-    """By contender and method."""
-    sweeps: Mapping[str, str]
-    """The sweep behind a contender's models."""
-    reference: str
-    """The contender that speedups are over."""
-
-
-def learned(found: Sequence[Results], reference: str = "") -> Learned:
-    """Return the models of one sweep or more; the reference is the first one's, if none is named."""
-    return Learned(
-        costs={lane: cost for results in found for lane, cost in results.costs.items()},
-        sweeps={name: results.sweep for results in found for name in results.contenders},
-        reference=reference or found[0].reference,
-    )
-
-
-def predicted(learned: Learned, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
+def predicted(results: Results, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
     ``beyond`` is as in Cost. The speedup is that of a training step; it is empty if the reference has no
@@ -58,19 +36,19 @@ def predicted(learned: Learned, costs: Sequence[Cost], shape: Shape, job: Job, n
     layers = shape.layers
     lines = []
     for cost in costs:
-        step, reference = cost.step(layers), learned.costs.get((learned.reference, cost.method))
+        step, reference = cost.step(layers), results.costs.get((results.reference, cost.method))
         training = step.times(job.training_steps)
         figures = {"step_s": step, "training_s": training, "job_s": cost.job(layers, job)}
         if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
             figures["speedup"] = reference.step(layers).over(step)
-        line: dict[str, Any] = {"sweep": learned.sweeps[cost.contender], "beyond": cost.beyond(layers)}
+        line: dict[str, Any] = {"sweep": results.sweep, "beyond": cost.beyond(layers)}
         line |= {"contender": cost.contender, "method": cost.method}
         for name, figure in figures.items():
             kind = name.removesuffix("_s")
             line |= {name: figure.value, f"{kind}_low": figure.low, f"{kind}_high": figure.high}
         lines.append(line)
     table = pd.DataFrame(lines, columns=COLUMNS)
-    table = table.assign(predicted_utc=now, layers=str(shape), reference=learned.reference)
+    table = table.assign(predicted_utc=now, layers=str(shape), reference=results.reference)
     return table.assign(samples=job.samples, epochs=job.epochs, checked_by="", hit="")
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ from harness.records import SweepFolder, replace_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.across.predictions import Learned
+    from harness.analysis.results import Results
     from harness.terminal import Terminal
 
 LEARNED_SHAPES = shapes(
@@ -44,7 +43,7 @@ HELD_OUT_SHAPES = shapes(
     " 100-75-5 160-90-1 300-30-3 700-60-1 1500-300-1 450-450-1 2000-1000-1"
 )
 """Shapes to predict: deeper, wider, odd, larger."""
-_LEARNING_RUN_S = 0.02
+_LEARNING_RUN_S = 0.025
 """Shorter than a run that tests, so that steps too long to be learned from may still be tested."""
 RECORD = "predictions.csv"
 """In the results folder: all predictions that were checked."""
@@ -66,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help=what)
     add_numbers(
         parser,
-        budget_s=(100, "seconds of a sweep of a check, of which each contender has two for itself"),
+        budget_s=(200, "seconds of each of the two sweeps of a check"),
         rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
     )
 
@@ -83,13 +82,10 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
-        folders, reference = [archive_of(arguments).find(arguments.sweep or "latest")], ""
+        folder = archive_of(arguments).find(arguments.sweep or "latest")
     else:
-        reference = str(record["reference"].iloc[-1])
-        archive = Archive(arguments.results / PREDICTED)
-        folders = [archive.find(name) for name in record.groupby("contender")["sweep"].last().unique()]
-    learned = predictions.learned([understand(folder) for folder in folders], reference)
-    table = _predicted(arguments, learned, [arguments.shape], terminal)
+        folder = Archive(arguments.results / PREDICTED).find(str(record["sweep"].iloc[-1]))
+    table = _predicted(arguments, understand(folder), [arguments.shape], terminal)
     for place, one in table.iterrows():
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
@@ -106,18 +102,18 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _predicted(
-    arguments: argparse.Namespace, learned: "Learned", shapes: Sequence[Shape], terminal: "Terminal"
+    arguments: argparse.Namespace, results: "Results", shapes: Sequence[Shape], terminal: "Terminal"
 ) -> "pd.DataFrame":
     import pandas as pd
 
     from harness.across import predictions
     from harness.analysis.cost import FEWEST_SIZES
 
-    names = [name for name in learned.sweeps if name in (arguments.contenders or learned.sweeps)]
+    names = [name for name in results.contenders if name in (arguments.contenders or results.contenders)]
     costs = []
     for lane in product(names, dict.fromkeys(arguments.methods)):
-        if lane in learned.costs:
-            costs.append(learned.costs[lane])
+        if lane in results.costs:
+            costs.append(results.costs[lane])
         else:
             terminal.note(f"{' '.join(lane)}: has fewer than {FEWEST_SIZES} measured shapes")
     if not costs:
@@ -125,15 +121,12 @@ def _predicted(
             f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
     about = arguments.job, datetime.now(UTC).isoformat(timespec="seconds")
-    lines = [predictions.predicted(learned, costs, shape, *about) for shape in shapes]
+    lines = [predictions.predicted(results, costs, shape, *about) for shape in shapes]
     return pd.concat(lines, ignore_index=True)
 
 
 def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Measure shapes to learn from, record predictions of others, measure these; say how many held.
-
-    Each contender has its own sweeps: beside a slower one its epochs would have fewer samples.
-    """
+    """Measure shapes to learn from, record predictions of others, measure these; say how many held."""
     archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
     learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
@@ -142,8 +135,8 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         here = look_around(manifest, terminal)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")
-        sources = _measured(archive, learning, here, since, terminal)
-        if not sources:
+        source = _measured(archive, learning, here, since, terminal)
+        if source is None:
             return INTERRUPTED
         import pandas as pd
 
@@ -153,46 +146,30 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         from harness.report.files import csv
 
         record = predictions.read(path)
-        names = [sweep.folder.name for sweep in sources]
-        if not set(names) & set(record["sweep"]):
-            found = [understand(sweep.folder) for sweep in sources]
-            learned = predictions.learned(found, here.reference)
-            table = _predicted(arguments, learned, HELD_OUT_SHAPES, terminal)
+        if source.folder.name not in set(record["sweep"]):
+            table = _predicted(arguments, understand(source.folder), HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
-        own = record["sweep"].isin(names)
+        own = record["sweep"] == source.folder.name
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
-        tested = _measured(archive, testing, here, max(names), terminal)
-        if not tested:
+        tested = _measured(archive, testing, here, source.folder.name, terminal)
+        if tested is None:
             return INTERRUPTED
-    table = record[own]
-    for sweep in tested:
-        table = predictions.checked(table, understand(sweep.folder))
+    table = predictions.checked(record[own], understand(tested.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    through.write_json(_THROUGH, {"sweep": max(sweep.folder.name for sweep in tested)})
+    through.write_json(_THROUGH, {"sweep": tested.folder.name})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
-    return int(any(sweep.failed for sweep in (*sources, *tested)))
+    return int(bool(source.failed or tested.failed))
 
 
 def _measured(
     archive: Archive, options: Options, here: Here, since: str, terminal: "Terminal"
-) -> list[Sweep]:
-    """Return a sweep of each contender alone, or those resumed after ``since``; none if interrupted."""
-    sweeps = []
-    for contender in here.contenders:
-        name, described = contender.name, here.environment["contenders"]
-        alone = replace(
-            here,
-            contenders=(contender,),
-            versions={name: here.versions[name]},
-            reference=name,
-            environment={**here.environment, "contenders": {name: described[name]}},
-        )
-        sweep = resumed(archive, options, alone, terminal, since=since)
-        sweeps.append(sweep or begin(archive, options, alone, terminal))
-    if carry_out(sweeps, terminal):
+) -> Sweep | None:
+    """Return a sweep, or one that was resumed after ``since``; None if it was interrupted."""
+    sweep = resumed(archive, options, here, terminal, since=since) or begin(archive, options, here, terminal)
+    if carry_out([sweep], terminal):
         terminal.note("interrupted; the same command resumes it")
-        return []
-    return sweeps
+        return None
+    return sweep

@@ -203,7 +203,7 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     for contender in contenders:
         try:
             if contender.build:
-                # If the build puts it elsewhere, as Cargo's configuration can ask for, no old one is to be run.
+                # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
                 if not Path(contender.program(0)).is_absolute():
                     (ROOT / contender.program(0)).unlink(missing_ok=True)
                 subprocess.run(contender.build, cwd=ROOT, env=variables(), check=True)
