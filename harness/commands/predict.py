@@ -19,7 +19,7 @@ from harness.commands.arguments import (
     options_of,
     shape,
 )
-from harness.errors import INTERRUPTED, UsageError
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure.environment import Here
 from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
 from harness.measure.sweep import Sweep
@@ -84,7 +84,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if arguments.sweep or record.empty:
         folder = archive_of(arguments).find(arguments.sweep or "latest")
     else:
-        folder = Archive(arguments.results / PREDICTED).find(str(record["sweep"].iloc[-1]))
+        learned_from = str(record["sweep"].iloc[-1])
+        try:
+            folder = Archive(arguments.results / PREDICTED).find(learned_from)
+        except FlatnetError as error:
+            gone = f"{learned_from}, which the latest check learned from, is gone"
+            raise UsageError(f"predict: {gone}; name a --sweep, or run --check again") from error
     table = _predicted(arguments, understand(folder), [arguments.shape], terminal)
     for place, one in table.iterrows():
         most = predictions.limit(record, one["contender"], one["method"])

@@ -226,14 +226,10 @@ def _needed(
         for contender in here.contenders:
             if contender.name in planned.run_s:
                 on_pilot(f"{planned.case} {contender.name}")
-                run = attempt(
-                    contender,
-                    planned.of(contender.name),
-                    timeout_s=options.timeout_s,
-                    memory_bytes=memory_bytes,
-                )
-                if run[1]:
-                    logs.setdefault(contender.name, []).append(math.log(run[1].training_s))
+                case = planned.of(contender.name)
+                _, output = attempt(contender, case, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
+                if output:
+                    logs.setdefault(contender.name, []).append(math.log(output.training_s))
     against = logs.pop(here.reference, [])
     spreads = [
         stdev(one - other for one, other in zip(own, against, strict=True))
@@ -242,10 +238,9 @@ def _needed(
     ]
     if not spreads:
         spreads = [stdev(own) for own in (against, *logs.values()) if len(own) > 1]
-    half_width = _HALF_WIDTH * max(spreads, default=0.0)
-    return max(
-        _FEWEST_ROUNDS, min(math.ceil((half_width / math.log1p(options.precision or 1.0)) ** 2), MOST_ROUNDS)
-    )
+    # In one round, in units of what is asked for.
+    half_width = _HALF_WIDTH * max(spreads, default=0.0) / math.log1p(options.precision or 1.0)
+    return max(_FEWEST_ROUNDS, min(math.ceil(half_width**2), MOST_ROUNDS))
 
 
 def _with_rounds(
