@@ -323,7 +323,7 @@ def test_whose_losses_only_agree_is_marked(understood: Understood) -> None:
     results = changed(plain, outcomes=plain.outcomes.assign(parity=parity))
     methods, scaling = charts.methods(results, ""), charts.scaling(results, "")
     assert {label.get_text() for label in methods.axes[0].get_yticklabels()} == {"python", "rust \u2248"}
-    assert {text.split(" $")[0] for text in legend_of(scaling.axes[0])} == {"python", "rust \u2248"}
+    assert {text.split(" n^")[0] for text in legend_of(scaling.axes[0])} == {"python", "rust \u2248"}
     for figure in (methods, scaling):
         assert "\u2248: losses agree, but are not identical" in figure.get_suptitle()
 

@@ -13,14 +13,14 @@ from tests.sweeps import case, row
 
 def test_columns_that_follow_from_others() -> None:
     runs = runs_frame([row(of=case(samples=4, epochs=8), training_s=1.0, wall_s=2.0)])
-    assert list(runs.columns) == [*COLUMNS, "cpu_s", "startup_s", "step_s"]
-    assert runs[["cpu_s", "startup_s", "step_s"]].to_numpy().tolist()[0] == [0.75, 1.0, 1 / 32]
+    assert list(runs.columns) == [*COLUMNS, "cpu_s", "startup_s", "torn"]
+    assert runs[["cpu_s", "startup_s", "torn"]].to_numpy().tolist()[0] == [0.75, 1.0, False]
     # 4-2-1: 10 weights, 2 biases; naive runs 2 passes for each parameter.
     follow = runs[["layers", "neurons", "parameters", "multiply_adds"]]
     assert follow.to_numpy().tolist() == [["4-2-1", 7, 12, 240]]
     # What is not known is not a number.
     runs = runs_frame([row(status="timeout", training_s=None, peak_memory_bytes=None)])
-    assert runs.loc[0, ["training_s", "peak_memory_bytes", "startup_s", "step_s"]].isna().all()
+    assert runs.loc[0, ["training_s", "peak_memory_bytes", "startup_s"]].isna().all()
     assert runs.loc[0, "wall_s"] == 2.0
 
 

@@ -91,9 +91,9 @@ def test_few_rounds_have_student_t(n: int) -> None:
 
 def test_layouts_are_what_varies_if_there_are_several() -> None:
     # 40 rounds of four links: within each nothing moves, between them much.
-    layouts = np.arange(40) % 4
+    layouts = np.arange(40.0) % 4.0
     levels = np.array([1.0, 1.09, 0.96, 1.02])
-    values = levels[layouts]
+    values = levels[layouts.astype(int)]
     found = median_interval(values, layouts)
     half = float(stats.t.ppf(0.975, 3)) * float(stats.sem(np.log(levels)))
     assert math.log(found.high / np.median(values)) == pytest.approx(half)
@@ -104,7 +104,7 @@ def test_layouts_are_what_varies_if_there_are_several() -> None:
 
 @pytest.mark.parametrize(
     ("correlation", "n", "drift"),
-    [(0.0, 7, 0.0), (0.0, 31, 0.0), (0.3, 31, 0.0), (0.6, 61, 0.0), (0.0, 31, 1.0)],
+    [(0.0, 7, 0.0), (0.0, 31, 0.0), (0.3, 31, 0.0), (0.6, 61, 0.0), (0.0, 31, 0.4)],
 )
 def test_the_interval_contains_the_truth_in_simulated_noise(correlation: float, n: int, drift: float) -> None:
     """It contains 1 in 95% of the trials, though a round resembles the one before, or all drift."""

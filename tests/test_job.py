@@ -60,12 +60,13 @@ def lawful(path: Path, samples: int, epochs: dict[str, int], job: Job = ARTICLE_
 
 
 def test_a_job_is_what_happens_once_and_its_steps(tmp_path: Path) -> None:
-    table = lawful(tmp_path, 100, {"python": 2, "rust": 50}).set_index(["layers", "measure"])
-    one = table.loc[("10-5-1", "job")]
+    table = lawful(tmp_path, 100, {"python": 2, "rust": 50})
+    lines = {(one["layers"], one["measure"]): one for one in table.to_dict("records")}
+    one = lines["10-5-1", "job"]
     assert one["ratio"] == pytest.approx((0.5055 + 20.0) / (0.0065 + 0.05))
     assert (one["low"], one["high"]) == (pytest.approx(one["ratio"]), pytest.approx(one["ratio"]))
     assert (one["samples"], one["epochs"], one["reference_epochs"]) == (100, 50, 2)
-    assert table.loc[("10-5-1", "training"), "ratio"] == pytest.approx(400.0)
+    assert lines["10-5-1", "training"]["ratio"] == pytest.approx(400.0)
 
 
 def test_the_data_of_samples_that_a_run_lacks_are_counted(tmp_path: Path) -> None:

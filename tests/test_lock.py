@@ -57,7 +57,7 @@ def test_another_users_file_is_enough_to_wait_for(monkeypatch: pytest.MonkeyPatc
     honest = os.open
 
     def refused(name: str, flags: int, mode: int = 0o777) -> int:
-        if name == path and flags & os.O_RDWR:
+        if str(name) == str(path) and flags & os.O_RDWR:
             raise PermissionError(13, "Permission denied")
         return honest(name, flags, mode)
 

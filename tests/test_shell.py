@@ -71,8 +71,13 @@ def test_make_takes_a_folder_with_a_space() -> None:
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM", "SIGINT"])
 def test_what_was_ignored_from_the_start_is_ignored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     number = signal.Signals[name]
-    meanwhile = []
-    monkeypatch.setattr(command, "run", lambda *_: meanwhile.append(signal.getsignal(number)) or 0)
+    meanwhile: list[object] = []
+
+    def run(*_: object) -> int:
+        meanwhile.append(signal.getsignal(number))
+        return 0
+
+    monkeypatch.setattr(command, "run", run)
     before = signal.signal(number, signal.SIG_IGN)
     try:
         assert cli.main(["sweeps"]) == 0

@@ -21,8 +21,6 @@ COLUMNS = [
     *("sweep", "machine", "storm", "contender", "reference", "measure", "extra_epochs"),
     *("rounds", "effective_rounds", "ratio", "low", "high", "floor", "verdict", "true_ratio", "contains"),
 ]
-SEEN = 0.9
-"""The share of sweeps that must see a difference for it to be called seen."""
 
 
 def intervals(folder: SweepFolder) -> pd.DataFrame:

@@ -22,6 +22,8 @@ PART_RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "co
 FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "parts.csv": PART_RUNS}
 """The tables that `make article` writes: their columns."""
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
+_DIFFERENCES = ("data", "printing", "end")
+"""Those that are what a run takes more than another, which may be nothing."""
 _RUNS = ("whole", "one sample", "no epoch", "one epoch")
 _FEW = 3
 """So many figures are all told."""
@@ -148,9 +150,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
         jobs = own.set_index(["contender", "method"])["median"].to_dict()
     lines = []
     for of, own in pd.DataFrame(seconds).dropna().groupby(["contender", "method"], sort=False):
-        noise = [
-            part for part in PARTS if own[part].any() and not median_interval(own[part].to_numpy()).low > 0.0
-        ]
+        noise = [part for part in _DIFFERENCES if not median_interval(own[part].to_numpy()).low > 0.0]
         found = {part: max(0.0, float(own[part].median())) for part in seconds}
         found["training"] -= min(found["training"], found["printing"])
         known_s = sum(found[part] for part in PARTS[:-1])

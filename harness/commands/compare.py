@@ -117,7 +117,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal, arguments.layouts):
-            here = look_around(entered, terminal)
+            here = look_around(entered, terminal, may_lack=True)
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
             described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}

@@ -32,9 +32,9 @@ def default() -> str:
 def tree_of(revision: str) -> str:
     """Return the id of the tree of files that a revision has; raise UsageError if there is none."""
     if revision == UNCOMMITTED:
-        _git("read-tree", "HEAD")
-        _git("add", "--all", ".")
-        return _git("write-tree")
+        _git("read-tree", "HEAD", apart=True)
+        _git("add", "--all", ".", apart=True)
+        return _git("write-tree", apart=True)
     try:
         return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
@@ -60,7 +60,7 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
         for number, tree in enumerate(trees, start=1):
             copies.append(folder / str(number))
             copies[-1].mkdir(parents=True)
-            with tarfile.open(fileobj=io.BytesIO(_run("archive", tree))) as archive:
+            with tarfile.open(fileobj=io.BytesIO(_run("archive", tree, apart=True))) as archive:
                 archive.extractall(copies[-1], filter=_data)
         yield copies
     finally:
@@ -69,7 +69,9 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
 
 def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
     """Return the names of the contenders whose folders differ between two trees; all if none do."""
-    changed = {Path(path).parts[:1] for path in _git("diff", "--name-only", before, after).splitlines()}
+    changed = {
+        Path(path).parts[:1] for path in _git("diff", "--name-only", before, after, apart=True).splitlines()
+    }
     named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
 
@@ -109,27 +111,29 @@ def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
     }
 
 
-def _git(*words: str) -> str:
-    return _run(*words).decode(errors="replace").strip()
+def _git(*words: str, apart: bool = False) -> str:
+    return _run(*words, apart=apart).decode(errors="replace").strip()
 
 
-def _run(*words: str) -> bytes:
-    """Run git in the project and return what it wrote; raise UsageError if that fails."""
+def _run(*words: str, apart: bool = False) -> bytes:
+    """Run git in the project, ``apart`` from what it has staged and stored, and return what it wrote.
+
+    Raises UsageError if that fails.
+    """
     try:
-        env = {**variables(), **_scratch()[1]}
-        done = subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=False)
+        env = {**variables(), **(_scratch()[1] if apart else {})}
+        done = subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=True)
     except OSError as error:
         raise UsageError(f"--revisions: git cannot be started: {error.strerror}; install git") from error
     except subprocess.CalledProcessError as error:
-        raise UsageError(f"--revisions: {_said(error.stderr) or 'this is no checkout of git'}") from error
-    if done.returncode:
-        said = _said(done.stderr)
-        if (ROOT / ".git" / "shallow").exists():
-            said = ": ".join(
-                filter(None, [said, "this clone is shallow; git fetch --unshallow fetches the rest"])
-            )
-        raise UsageError(f"--revisions: git {words[0]} failed" + (f": {said}" if said else ""))
+        shallow = "this clone is shallow; git fetch --unshallow gets the rest"
+        said = [f"git {words[0]} failed", _said(error.stderr), shallow if _is_shallow() else ""]
+        raise UsageError(f"--revisions: {': '.join(filter(None, said))}") from error
     return done.stdout
+
+
+def _is_shallow() -> bool:
+    return (ROOT / ".git" / "shallow").exists()
 
 
 def _said(stderr: bytes) -> str:

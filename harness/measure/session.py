@@ -49,15 +49,15 @@ def measuring(
         yield
 
 
-def look_around(contenders: Sequence[Contender], terminal: "Terminal") -> Here:
+def look_around(contenders: Sequence[Contender], terminal: "Terminal", *, may_lack: bool = False) -> Here:
     """Return this machine and its contenders, with notes; raise UsageError if it lacks one.
 
-    It may lack those that have a hint how to get them.
+    It may lack those that have a hint how to get them, or with ``may_lack`` any but one.
     """
     with terminal.doing("looking at the machine and the contenders"):
         here = environment.look_around(contenders)
     for contender in contenders:
-        if contender.name in here.missing and not contender.hint:
+        if contender.name in here.missing and not (contender.hint or may_lack):
             raise UsageError(
                 f"{contender.name} cannot be run: {here.missing[contender.name]}; without it:"
                 f" --contenders {' '.join(here.versions)}"

@@ -58,7 +58,7 @@ def scaling(results: Results, footer: str) -> Figure:
     """Training time per step against neurons, a panel per method; below it what the marks mean."""
     medians, styles = results.medians, styles_of(results.contenders)
     notes = {method: _notes(results, method) for method in set(results.outcomes["method"])}
-    beside = 0.75 + 0.075 * max(map(len, results.contenders))
+    beside = 0.95 + 0.075 * max(map(len, results.contenders))
     figure, panels = by_method(
         "How the time of one training step grows with the number of neurons n\n"
         f"(exponents fitted from {ARTICLE} up, which the vertical line marks){_agreeing(results)}",

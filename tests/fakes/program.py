@@ -1,17 +1,20 @@
 """A program that keeps the contract, or breaks it in one way: program.py BEHAVIOUR [ARGUMENTS OF A CASE].
 
 It computes nothing: the loss after epoch e is (seed + neurons) / (3 * e + 7), and a training step is
-said to take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds. More than the process
-lives would be a lie.
+said to take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds. As a process it lives as long,
+for more would be a lie.
 """
 
 import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+LONGEST_S = 10.0
+"""Who says more is meant to lie."""
 RELEASED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -34,6 +37,9 @@ def losses(request: Request) -> list[float]:
 
 def write(request: Request, values: list[float], step_s: float) -> None:
     """Write what the contract asks for."""
+    training_s = request.samples * request.epochs * step_s
+    if __name__ == "__main__" and training_s < LONGEST_S:
+        time.sleep(training_s)
     epochs = "".join(
         f"\r{epoch}/{request.epochs}: loss: {value!r}" for epoch, value in enumerate(values) if epoch
     )
