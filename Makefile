@@ -3,12 +3,13 @@
 PYTHON ?= python3
 ARGS ?=
 RESULTS ?= results
+override RESULTS := $(or $(RESULTS),results)
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 CARGO := cargo --quiet
 RUST := --manifest-path rust_impl/Cargo.toml
 KERNELS := $(RESULTS)/kernels-python.json
-CONTENDERS := $(if $(PEERS),--manifest peers/peers.toml)
+CONTENDERS := $(if $(filter-out 0 no,$(PEERS)),--manifest peers/peers.toml)
 
 # What bench needs, and what tests and checks, and workers and their scheduler, need besides.
 READY := $(VENV)/.ready
@@ -16,12 +17,15 @@ READY_DEV := $(VENV)/.ready-dev
 READY_MACHINES := $(VENV)/.ready-machines
 
 # What a user's shell has for Python, pip, Cargo or git in general is not for this project.
-NOT_OURS := PYTHON% PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIRE_VIRTUALENV PIP_NO_DEPS PIP_DRY_RUN \
-	CARGO_TARGET_DIR CARGO_BUILD_% CARGO_PROFILE_% RUSTFLAGS RUSTDOCFLAGS RUSTC% GIT_% LD_PRELOAD FORCE_COLOR
-$(foreach name,$(filter $(NOT_OURS),$(shell env | sed -n 's/^\([A-Za-z_0-9]*\)=.*/\1/p')),$(eval unexport $(name)))
+NOT_OURS := PYTHON% PYTEST_% PY_COLORS MYPY% MPLBACKEND MATPLOTLIBRC CRITERION_HOME CARGO_INCREMENTAL CARGO_TERM_% \
+	CARGO_TARGET_% CARGO_BUILD_% CARGO_PROFILE_% CARGO_UNSTABLE_% RUSTFLAGS RUSTDOCFLAGS RUSTC% GIT_% LD_PRELOAD \
+	CFLAGS CPPFLAGS LDFLAGS FORCE_COLOR CLICOLOR_FORCE TTY_COMPATIBLE TTY_INTERACTIVE
+# Of pip's only how it reaches packages.
+PIPS_OWN := $(filter-out %_URL %_LINKS %_HOST %_CERT %_PROXY %_DIR %_TIMEOUT %_RETRIES PIP_CONFIG_FILE,$(filter PIP_%,$(.VARIABLES)))
+$(foreach name,$(filter $(NOT_OURS),$(.VARIABLES)) $(PIPS_OWN),$(eval unexport $(name)))
 # Whatever Cargo's own configuration says.
-export CARGO_TARGET_DIR := $(CURDIR)/rust_impl/target
-export CARGO_ENCODED_RUSTFLAGS :=
+override export CARGO_TARGET_DIR := $(CURDIR)/rust_impl/target
+override export CARGO_ENCODED_RUSTFLAGS :=
 
 .DEFAULT_GOAL := help
 .PHONY: bench show plot sweeps compare predict article verify test check format help \
@@ -29,11 +33,11 @@ export CARGO_ENCODED_RUSTFLAGS :=
 
 # An environment of another interpreter than the one that is asked for, or than it was made with, is made anew.
 MADE_WITH := $(shell cat $(VENV)/.python 2>/dev/null)
-ifneq ($(strip $(shell $(VENV)/bin/python -V 2>/dev/null)),$(wordlist 2,3,$(MADE_WITH)))
+ifneq ($(strip $(shell $(VENV)/bin/python -V 2>/dev/null | head -n 1)),$(or $(wordlist 2,3,$(MADE_WITH)),none))
 $(READY): FORCE
 endif
 ifneq ($(origin PYTHON),file)
-ifneq ($(shell command -v $(PYTHON)),$(firstword $(MADE_WITH)))
+ifneq ($(shell command -v $(PYTHON) 2>/dev/null),$(firstword $(MADE_WITH)))
 $(READY): FORCE
 endif
 endif
@@ -49,7 +53,7 @@ $(READY): requirements.lock | python
 	@rm -rf $(VENV) && mkdir $(VENV) || { echo "error: $(CURDIR) cannot be written; copy the project to where you may write" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@$(call install,requirements.lock)
-	@echo "$$(command -v $(PYTHON)) $$($(VENV)/bin/python -V)" >$(VENV)/.python
+	@echo "$$(command -v $(PYTHON)) $$($(VENV)/bin/python -V | head -n 1)" >$(VENV)/.python
 	@touch $@
 
 $(READY_DEV): requirements-dev.lock $(READY)

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
+from harness.codec import printable
 from harness.commands import (
     article,
     bench,
@@ -49,6 +50,8 @@ def main(words: Sequence[str] | None = None) -> int:
     }
     for name in _UNHEEDED:
         os.environ.pop(name, None)
+    # Not that of the user either.
+    os.environ["MATPLOTLIBRC"] = os.devnull
     if not os.environ.get("COLUMNS", "80").strip("0").isdigit():
         del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
@@ -127,5 +130,5 @@ def _terminated(number: int, _: FrameType | None) -> NoReturn:
 
 def _failed(message: str, status: int) -> int:
     with suppress(OSError):
-        print(f"error: {' '.join(message.splitlines())}", file=sys.stderr, flush=True)
+        print(f"error: {printable(' '.join(message.splitlines()))}", file=sys.stderr, flush=True)
     return status

@@ -39,7 +39,7 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
     largest = 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
         if tolerance and epoch and not wanted <= DIVERGED * initial:
-            text = f"within {_share(largest)} up to epoch {epoch - 1}, then it diverges"
+            text = f"within {_share(largest)} until it diverges after epoch {epoch - 1}"
             return Verdict(holds=True, text=text)
         apart = distance(wanted, got, initial)
         if apart > tolerance:

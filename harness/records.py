@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from harness.codec import decode, encode, shown, shown_error
 from harness.errors import ResultsError
 from harness.plan import Plan
-from harness.rows import COLUMNS, ESSENTIAL, Row, cells, count, read_row
+from harness.rows import COLUMNS, ESSENTIAL, Made, Row, cells, count, read_row
 
 RUNS = "runs.csv"
 LOSSES = "losses.csv"
@@ -125,6 +125,22 @@ class SweepFolder:
                     cut.append(name)
         return cut
 
+    def set_cut_rounds_aside(self, plan: Plan) -> int:
+        """Move the runs of rounds that are not whole into a file beside runs.csv; return how many there were.
+
+        A ratio is made of runs one right after the other, so such a round is made again as a whole.
+        """
+        rows = self.rows()
+        cut = {(str(run.case), run.round) for run in Made(plan, rows).pending()}
+        gone = [row for row in rows if (str(row.run.case), row.run.round) in cut]
+        if gone:
+            kept = [cells(row) for row in rows if row not in gone]
+            with explained(self.path / RUNS, "cannot be repaired", _KEPT):
+                with _open_to_append(self.path / f"{RUNS}.half") as file:
+                    file.write(_csv(map(cells, gone)))
+                replace_file(self.path / RUNS, _csv([tuple(COLUMNS), *kept]).encode())
+        return len(gone)
+
     def _reader(self, name: str) -> "csv.DictReader[str]":
         """Return what reads the lines of a table, without a half-written one at its end."""
         path = self.path / name
@@ -176,6 +192,8 @@ class SweepFolder:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return what the JSON file ``name`` holds, None if there is no such file."""
         path = self.path / name
+        if path.exists() and not path.is_file():
+            raise _broken(path, "is no file")
         try:
             document = json.loads(path.read_bytes())
         except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Comparisons of two revisions with a known difference between them: a table of docs/method.md.
 
-docs/comparisons.csv has what each comparison said of each case in training, with a margin of 5%: two builds
-of one revision, and builds of one in which Rust's naive step makes the passes of every tenth parameter twice,
-or of three in ten. ``python -m tests.comparisons`` prints the table.
+docs/comparisons.csv has what each comparison said of each case in training, with a margin of 5%: two sets
+of links of one revision, and links of one in which Rust's naive step makes the passes of a tenth of the
+parameters twice. ``python -m tests.comparisons`` prints the table.
 """
 
 import numpy as np

@@ -21,6 +21,7 @@ QUIET: dict[str, object] = {
     "uncommitted_changes": False,
     "commit": "0123456",
     "sitecustomize": False,
+    "cargo_profiles": [],
     "variables": {},
 }
 NO_COMMIT = "git does not tell the commit of this folder"
@@ -47,7 +48,7 @@ def test_everything_is_told_and_can_be_written_as_json() -> None:
         *("harness", "commit", "uncommitted_changes", "host", "cpu", "cores", "usable_cores"),
         *("measuring_core", "governor", "turbo", "load_1min", "memory_bytes", "system"),
         *("python", "python_compiler", "python_build_options", "variables", "sitecustomize"),
-        *("contenders", "missing"),
+        *("cargo_profiles", "contenders", "missing"),
     ]
     assert found["harness"] == __version__
     assert found["contenders"] == {
@@ -130,6 +131,7 @@ def test_nothing_to_warn_of() -> None:
         ("python_build_options", "'--with-lto'", "this Python is slow: built without --enable-optimizations"),
         ("uncommitted_changes", True, "uncommitted changes: the commit does not tell what is measured"),
         ("commit", None, NO_COMMIT),
+        ("cargo_profiles", ["/x"], "Cargo's configuration decides how is built: /x"),
         ("sitecustomize", True, "a sitecustomize is run by every Python program before it"),
         ("variables", {"LD_LIBRARY_PATH": "/x"}, "set, and decides what is timed: LD_LIBRARY_PATH"),
     ],

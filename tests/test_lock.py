@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
-from harness.measure.lock import VARIABLE, machine_locked, machine_name, this_machine
+from harness.measure.lock import TEMPORARY, VARIABLE, machine_locked, machine_name, this_machine
 from harness.paths import ROOT
 
 HOLDS = "import sys, harness.measure.lock as lock\nsys.argv = ['x', 'bench', '--budget', '9']\n"
@@ -52,7 +51,7 @@ def test_who_was_killed_holds_nothing() -> None:
 
 
 def test_another_users_file_is_enough_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(tempfile.gettempdir()) / f"flatnet-{this_machine()}.lock"
+    path = TEMPORARY / f"flatnet-{this_machine()}.lock"
     path.touch(0o444)
     honest = os.open
 
@@ -74,7 +73,7 @@ def test_a_command_runs_under_the_lock_and_ends_as_it_does() -> None:
 def test_what_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"FLATNET_MACHINE: got '\.\./up', takes letters"):
         machine_name("../up")
-    path = Path(tempfile.gettempdir()) / f"flatnet-{this_machine()}.lock"
+    path = TEMPORARY / f"flatnet-{this_machine()}.lock"
     path.symlink_to(tmp_path / "elsewhere")
     try:
         with (

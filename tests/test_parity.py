@@ -67,13 +67,13 @@ def test_any_other_bits_are_different() -> None:
             [1.0, 1e6, 2e6],
             [1.0, 1e6, 9e9],
             True,
-            "within 0e+0 of the initial loss up to epoch 1, then it diverges",
+            "within 0e+0 of the initial loss until it diverges after epoch 1",
         ),
         (
             [1.0, math.nan],
             [1.0, math.inf],
             True,
-            "within 0e+0 of the initial loss up to epoch 0, then it diverges",
+            "within 0e+0 of the initial loss until it diverges after epoch 0",
         ),
         (
             [1.0, 9e5, 2e6],

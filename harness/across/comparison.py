@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
+from scipy.special import stdtr
 
 from harness.analysis.frames import LANE
-from harness.analysis.intervals import SIGMAS, quotient, verdict
+from harness.analysis.intervals import quotient, student_t, verdict
+from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
 from harness.errors import NothingMeasured, UsageError
 
@@ -21,6 +22,8 @@ COLUMNS = [
     *(*_KEY, "before", "before_low", "before_high", "after", "after_low", "after_high"),
     *("change", "low", "high", "floor", "verdict", "slower_than_margin_p"),
 ]
+_MANY = 1e6
+"""Degrees of freedom that make Student's t the normal distribution."""
 SURE = 0.025
 """The probability of a false alarm, over all cases together: one side of a 95% interval."""
 
@@ -48,13 +51,15 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     sides = ([side, f"{side}_low", f"{side}_high"] for side in ("after", "before"))
     change, low, high = quotient(*(both[side].to_numpy(float).T for side in sides))
     floor = both[["before_floor", "after_floor"]].max(axis=1)
-    return _judged(both.assign(change=change, low=low, high=high, floor=floor), margin)
+    return _judged(both.assign(change=change, low=low, high=high, floor=floor), margin, _MANY)
 
 
 def gone(before: Results, after: Results) -> list[str]:
     """Return what was right before and is not after, or is not there, with what became of it."""
     one, other = (results.standings.set_index(LANE)["status"] for results in (before, after))
     became = {lane: other.get(lane, "not measured") for lane in one[one == "ok"].index}
+    had, has = (set(_ratios(results).index.droplevel(["neurons", "measure"])) for results in (before, after))
+    became |= dict.fromkeys((lane for lane in had - has if became.get(lane) == "ok"), "no interval")
     return [f"{' '.join(lane)}: {status}" for lane, status in became.items() if status != "ok"]
 
 
@@ -71,22 +76,24 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
         raise NothingMeasured(
             "no case has rounds in which both have the right losses: nothing can be compared"
         )
-    return _judged(table.reindex(columns=COLUMNS), margin)
+    layouts = max(results.plan.options.layouts if results.plan else 1 for results, _ in found)
+    return _judged(table.reindex(columns=COLUMNS), margin, layouts - 1 or _MANY)
 
 
 def _ratios(results: Results) -> pd.DataFrame:
-    """Return the ratios that have an interval, controls left out, by case, contender and measure."""
+    """Return the ratios that have an interval and are due a verdict, controls left out."""
     lines = results.speedups
-    return lines[~lines["control"] & lines["low"].notna()].set_index(_KEY)
+    is_sure = lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
+    return lines[~lines["control"] & is_sure].set_index(_KEY)
 
 
-def _judged(table: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Add to changes and their intervals the verdicts and the probabilities."""
+def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:
+    """Add verdicts and probabilities to changes and their intervals, of so many degrees of freedom."""
     logs = np.log(table[["change", "low", "high"]].astype(float))
-    sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / SIGMAS
+    sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / student_t(freedom)
     # How far into the tail is what was found, were it slower by just the margin?
     behind = (-np.log1p(margin) - logs["change"]) / sigmas.clip(lower=1e-12)
-    table = table.assign(slower_than_margin_p=ndtr(-behind))
+    table = table.assign(slower_than_margin_p=stdtr(freedom, -behind))
     table["slower_than_margin_p"] = table.groupby("measure")["slower_than_margin_p"].transform(holm)
     found = zip(*(table[name] for name in ("change", "low", "high", "floor")), strict=True)
     table["verdict"] = [verdict(change, low, high, floor, margin) for change, low, high, floor in found]

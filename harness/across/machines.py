@@ -18,6 +18,7 @@ import pandas as pd
 from harness.across.pooled import pooled
 from harness.analysis.frames import CASE, LANE, in_order
 from harness.analysis.intervals import NOISY, SIGMAS, quotient, verdict
+from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
 from harness.digits import three_digits, times
 from harness.errors import NothingMeasured
@@ -58,6 +59,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
     others, table["counts"] = other_losses(machines), "yes"
     # The last reason that holds is told.
+    table.loc[table["verdict"] == STILL_WARMING, "counts"] = STILL_WARMING
     table.loc[table["floor"] > NOISY, "counts"] = "noisy"
     table.loc[table["ratio"].isna() | table["low"].isna(), "counts"] = "no interval"
     who = zip(table["machine"], table["contender"], strict=True)
@@ -88,7 +90,9 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
             kept[case][machine] = tuple(own["loss"])
     found: dict[tuple[str, str], str] = {}
     for (method, layers, contender, *_), by_machine in kept.items():
-        # As text, for nan is not equal to itself.
+        # Each has its own number of epochs. As text, for nan is not equal to itself.
+        shortest = min(map(len, by_machine.values()))
+        by_machine = {machine: losses[:shortest] for machine, losses in by_machine.items()}  # noqa: PLW2901
         common = mode(map(repr, by_machine.values()))
         right = next(machine for machine, losses in by_machine.items() if repr(losses) == common)
         for machine, losses in by_machine.items():
@@ -101,7 +105,7 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
     return found
 
 
-_ARGUMENTS = ["samples", "epochs", "step", "learning_rate", "low", "high", "seed"]
+_ARGUMENTS = ["samples", "step", "learning_rate", "low", "high", "seed"]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -72,6 +72,8 @@ def read_csv(
     if not path.exists():
         return pd.DataFrame(columns=columns)
     try:
+        if not path.is_file():
+            raise ValueError("it is no file")
         words = dict.fromkeys([*texts, *flags], str)
         table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
         if list(table.columns) != list(columns):

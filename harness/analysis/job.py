@@ -31,8 +31,8 @@ def warming(plan: Plan | None) -> dict[tuple[str, str, str], tuple[str, float]]:
 def with_jobs(runs: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
     """Add ``warming``, ``step_s``, the seconds of a training step, and ``job_s``, those of the job.
 
-    The step of a contender that warms up is that of the end of its run. The samples that a run lacks to those
-    of the job take what ``startup`` finds.
+    The step of a contender that warms up is that of the end of its run, if that is half of it. The samples
+    that a run lacks to those of the job take what ``startup`` finds.
     """
     found = warming(plan)
     job = plan.options.job if plan else ARTICLE_JOB
@@ -41,9 +41,9 @@ def with_jobs(runs: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
     warm_up_s = lanes.map(lambda lane: found.get(lane, ("", 0.0))[1]).astype(float)
     steps = runs["samples"] * runs["epochs"]
     step_s = (runs["training_s"] - warm_up_s) / steps
-    # Warmer than its pilots were: then all of it is worth no more than its average.
-    is_quicker = step_s <= 0.0
-    step_s, warm_up_s = step_s.mask(is_quicker, runs["training_s"] / steps), warm_up_s.mask(is_quicker, 0.0)
+    # Pilots find a warm-up that is most of a run too roughly to leave a step: its average has to do.
+    is_most = warm_up_s > runs.groupby(LANE)["training_s"].transform("median") / 2.0
+    step_s, warm_up_s = step_s.mask(is_most, runs["training_s"] / steps), warm_up_s.mask(is_most, 0.0)
     lacking = (job.samples - runs["samples"]) * runs["layers"].map(_weights)
     data_s = lacking * runs["contender"].map(_data_costs(runs)).fillna(0.0)
     once_s = runs["startup_s"] + data_s + runs["compile_s"].fillna(0.0) + warm_up_s

@@ -86,7 +86,7 @@ def speedups(
     verdict is the contender's status, or ``cannot tell`` if that is ok; who is still warming up has none.
     """
     lanes = became[became["status"] == "ok"][[*LANE, "control"]].itertuples(index=False, name=None)
-    right = {lane: rounds[lane] for lane in lanes}
+    right = {lane: rounds[lane][~rounds[lane]["torn"]] for lane in lanes}
     of_lane = became.set_index([*LANE, "control"])[["epochs", "warming"]].to_dict("index")
     unknown = {"epochs": math.nan, "warming": ""}
     none = pd.DataFrame(columns=[*MEASURES, "layout"], dtype=float)

@@ -13,7 +13,7 @@ import pandas as pd
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Costs
 from harness.analysis.frames import CASE, LANE, in_order, runs_frame
-from harness.analysis.job import warming, with_jobs
+from harness.analysis.job import STILL_WARMING, warming, with_jobs
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import ARTICLE_JOB, Job, Shape, example
 from harness.errors import NothingMeasured, UsageError
@@ -68,11 +68,10 @@ class Results:
 
     @cached_property
     def _rounds(self) -> dict[Lane, pd.DataFrame]:
-        """The timed runs of each lane that have its status, by round, without torn ones."""
-        is_timed = ~self.runs["warm_up"] & ~self.runs["torn"]
-        after = self.runs[is_timed & self.runs["status"].isin(WITH_LOSSES)]
+        """The timed runs of each lane that have its status, by round."""
+        after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
-        lanes = after.groupby([*LANE, "control"], sort=False)[[*SUMMARISED, "layout"]]
+        lanes = after.groupby([*LANE, "control"], sort=False)[[*SUMMARISED, "layout", "torn"]]
         return {(str(of[0]), str(of[1]), str(of[2]), bool(of[3])): own for of, own in lanes}
 
     @cached_property
@@ -125,22 +124,25 @@ class Results:
         table = self.alternatives if len(self.contenders) > 2 else self.alternatives[:0]
         return alternatives.thresholds(table, self.reference)
 
+    @staticmethod
+    def _steady(table: pd.DataFrame) -> pd.DataFrame:
+        """Return the lines of a table from which other sizes may be told."""
+        return table[(table["status"] == "ok") & (table["warming"] != STILL_WARMING)]
+
     @cached_property
     def exponents(self) -> pd.DataFrame:
         """How training time grows with the neurons."""
-        medians = self.medians[self.medians["status"] == "ok"]
-        return scaling.exponents(medians, self._rounds, self.reference)
+        return scaling.exponents(self._steady(self.medians), self._rounds, self.reference)
 
     @cached_property
     def costs(self) -> Costs:
         """What a training step costs, by contender and method."""
-        return cost.costs(self.summary, self._rounds, self.job)
+        return cost.costs(self._steady(self.summary), self._rounds, self.job)
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
         """From which size on one overtakes another, and start-up no longer counts."""
-        medians = self.medians[self.medians["status"] == "ok"]
-        return crossover.crossovers(self.costs, medians, self.reference, self.job)
+        return crossover.crossovers(self.costs, self._steady(self.medians), self.reference, self.job)
 
     @cached_property
     def cut_offs(self) -> pd.DataFrame:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from harness import claims
 from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
 from harness.measure import article
-from harness.measure.environment import look_around
 from harness.measure.runner import guarded
-from harness.measure.session import alone
+from harness.measure.session import alone, look_around
 from harness.records import replace_file
 
 if TYPE_CHECKING:
@@ -28,12 +27,15 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
     with alone(archive, terminal), guarded():
-        present = look_around(manifest_of(arguments)).contenders
+        present = look_around(manifest_of(arguments), terminal, arguments.contenders).contenders
+        failed: list[str] = []
         measured: dict[str, list[Any]] = {
-            "seeds.csv": list(article.losses(present, said.run, terminal)),
-            "storage.csv": list(article.storages(said.storage, terminal)),
-            "parts.csv": list(article.parts(present, arguments.rounds, terminal)),
+            "seeds.csv": list(article.losses(present, said.run, terminal, failed)),
+            "storage.csv": list(article.storages(said.storage, terminal, failed)),
+            "parts.csv": list(article.parts(present, arguments.rounds, terminal, failed)),
         }
+    for line in failed:
+        terminal.note(line)
     import pandas as pd
 
     from harness.analysis import article as reader
@@ -52,4 +54,4 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     parts = reader.parts(tables["parts.csv"], results)
     replace_file(archive.path / "parts.png", style.png(pictures_across.parts(parts)))
     terminal.show(tables_across.parts(parts))
-    return int(any(table.empty for table in tables.values()))
+    return int(bool(failed) or any(table.empty for table in tables.values()))

@@ -25,7 +25,7 @@ from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
 from harness.measure.contenders import Contender
 from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.sweep import Sweep, changed
+from harness.measure.sweep import Sweep
 from harness.plan import DEFAULT_SHAPES, Options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         metavar="PERCENT",
         type=percent,
-        help="as many rounds as bring intervals to about ± so many percent, if --budget has room for them",
+        help="as many rounds as bring intervals of training to about ± so many percent, if --budget has room",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
@@ -70,6 +70,10 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     if arguments.rounds and arguments.precision:
         raise UsageError("--precision: rounds follow from it; leave --rounds out")
+    if arguments.precision and arguments.precision >= 1.0:
+        raise UsageError(f"--precision: got {arguments.precision:.0%}, takes less than 100%")
+    if arguments.precision and arguments.layouts > 1:
+        raise UsageError("--precision: with --layouts it is their number that decides; leave one out")
     manifest, options = manifest_of(arguments), options_of(arguments)
     if access := access_of(arguments):
         if options.layouts > 1:
@@ -87,7 +91,7 @@ def _here(
 ) -> int:
     archive = archive_of(arguments)
     with alone(archive, terminal), measuring(archive, manifest, terminal, options.layouts):
-        here = look_around(manifest, terminal)
+        here = look_around(manifest, terminal, arguments.contenders)
         here = replace(here, environment={**here.environment, "command": _command(arguments)})
         asked = None if arguments.resume else options
         sweep = None if arguments.fresh else resumed(archive, asked, here, terminal)
@@ -142,11 +146,6 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal") -> int:
             f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, first {lost[0]}: runs.csv was"
             " changed meanwhile; the same command makes them again"
         )
-    others = changed(sweep)
-    for name in others:
-        terminal.error(
-            f"{name} was changed while it was measured: its runs are of two programs; --fresh measures anew"
-        )
     try:
         with terminal.doing("computing the results"):
             from harness.analysis.results import understand
@@ -159,4 +158,4 @@ def _report(sweep: Sweep, archive: Archive, terminal: "Terminal") -> int:
         terminal.show(*shown(results))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
-    return int(bool(lost or others or sweep.failed))
+    return int(bool(lost or sweep.edited or sweep.failed))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, manifest_of
 from harness.measure.contenders import build, probe
+from harness.measure.lock import machine_locked, this_machine
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -15,11 +16,13 @@ add_arguments = add_contenders
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Run every contender's build command; at the end report what failed, and who can be run."""
     manifest = manifest_of(arguments)
-    failures = build(manifest)
+    # What others measure must not be replaced meanwhile.
+    with machine_locked(this_machine(), lambda who: terminal.note(f"waiting for what measures here: {who}")):
+        failures = build(manifest)
     for line in failures:
         terminal.error(line)
     versions, missing = probe(manifest)
     for name, version in versions.items():
         terminal.say(f"{name}: {version}")
     terminal.missing(missing)
-    return int(bool(failures))
+    return int(bool(failures) or any(one.name in missing and not one.hint for one in manifest))

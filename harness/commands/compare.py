@@ -117,7 +117,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal, arguments.layouts):
-            here = look_around(entered, terminal, may_lack=True)
+            here = look_around(entered, terminal, None)
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
             described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
@@ -134,7 +134,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")
-    return 1 if sweep.failed else status
+    return 1 if sweep.failed or sweep.edited else status
 
 
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:

@@ -137,7 +137,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
     testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
     with alone(archive, terminal), measuring(archive, manifest, terminal):
-        here = look_around(manifest, terminal)
+        here = look_around(manifest, terminal, arguments.contenders)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")
         source = _measured(archive, learning, here, since, terminal)
@@ -166,7 +166,7 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
-    return int(bool(source.failed or tested.failed))
+    return int(any((source.failed, source.edited, tested.failed, tested.edited)))
 
 
 def _measured(

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     )
     other_work = storm(usable_cores()) if arguments.storm else nullcontext()
     with alone(archive, terminal), other_work, measuring(archive, manifest, terminal, options.layouts):
-        here = look_around(manifest, terminal)
+        here = look_around(manifest, terminal, arguments.contenders)
         about = {"sweeps": sweeps, "storm": arguments.storm}
         here = replace(here, environment={**here.environment, ABOUT_CHECK: about})
         sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if interrupted:
         terminal.note("interrupted; the same command resumes it")
         return INTERRUPTED
-    return int(bool(sweep.failed))
+    return int(bool(sweep.failed or sweep.edited))
 
 
 def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:

@@ -83,6 +83,9 @@ class Station:
         if failures := build(chosen):
             raise FlatnetError("; ".join(failures))
         here = self._here = look_around(chosen)
+        for one in chosen:
+            if one.name in here.missing and (one.name in contenders or not one.hint):
+                raise FlatnetError(f"{one.name} cannot be run: {here.missing[one.name]}")
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
@@ -118,6 +121,8 @@ class Station:
         if folder.plan() is None:
             self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
+        folder.set_half_lines_aside()
+        folder.set_cut_rounds_aside(what)
         sweep = self._load(what, folder, here)
         sweep.take(rows, losses)
         self._told = set(losses)

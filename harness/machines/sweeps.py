@@ -100,6 +100,8 @@ def _unfinished(
                 for folder in folders:
                     for name in folder.set_half_lines_aside():
                         terminal.note(f"{folder.path / name} ended in half a line: it is in {name}.half")
+                    if plan := folder.plan():
+                        folder.set_cut_rounds_aside(plan)
                 terminal.note(f"resuming {latest.name}")
                 return latest
             terminal.note(f"{latest.name} stays unfinished: {obstacle}")

@@ -20,11 +20,12 @@ _TIMEOUT_S = 120.0
 
 
 def losses(
-    contenders: Sequence[Contender], runs: Sequence[Published], terminal: "Terminal"
+    contenders: Sequence[Contender], runs: Sequence[Published], terminal: "Terminal", failed: list[str]
 ) -> Iterator[tuple[str, int, str, float, float]]:
     """Yield name, seed, contender, initial and final loss of each run with every seed.
 
-    The quickest contender makes them, of those that have the losses of the first.
+    The quickest contender makes them, of those that have the losses of the first. What fails is added to
+    ``failed``, here and below.
     """
     tried = [attempt(contender, runs[0].case, timeout_s=_TIMEOUT_S) for contender in contenders]
     right = next((output.losses for _, output in tried if output), None)
@@ -41,12 +42,12 @@ def losses(
                 if output:
                     yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
                 else:
-                    terminal.note(f"{quickest.name}, seed {seed}: {process.error}")
+                    failed.append(f"{quickest.name}, seed {seed}: {process.error}")
                 advance()
 
 
 def storages(
-    programs: Sequence[Storage], terminal: "Terminal"
+    programs: Sequence[Storage], terminal: "Terminal", failed: list[str]
 ) -> Iterator[tuple[str, str, int, float, float]]:
     """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights.
 
@@ -63,7 +64,7 @@ def storages(
                     except ValueError as error:
                         broken.add(program.contender)
                         who = f"flat and nested weights of {program.contender}"
-                        terminal.note(f"{who} cannot be timed: {error}")
+                        failed.append(f"{who} cannot be timed: {error}")
                 advance()
 
 
@@ -82,12 +83,12 @@ def _passes(program: Storage) -> Iterator[tuple[str, float, float]]:
 
 
 def parts(
-    contenders: Sequence[Contender], rounds: int, terminal: "Terminal"
+    contenders: Sequence[Contender], rounds: int, terminal: "Terminal", failed: list[str]
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    A round has the article's run and three that lack a part of it, by each contender. Every other one is in
-    reverse, and the first is a warm-up.
+    A round has the article's run and three that lack a part of it, by each contender in turn, as in a sweep.
+    Every other one is in reverse, and the first is a warm-up.
     """
     run = ARTICLE_RUN
     cases = {
@@ -99,16 +100,16 @@ def parts(
     runs = [
         (contender, what, replace(case, method=method))
         for method in (METHODS[0], METHODS[-1])
+        for what, case in cases.items()
         for contender in contenders
         if method in contender.methods
-        for what, case in cases.items()
     ]
     with terminal.counting("parts of a run", len(runs) * (rounds + 1)) as advance:
         for number in range(rounds + 1):
             for contender, what, case in runs[::-1] if number % 2 else runs:
                 process, output = attempt(contender, case, timeout_s=_TIMEOUT_S)
                 if not output:
-                    terminal.note(f"{contender.name} {case}: {process.error}")
+                    failed.append(f"{contender.name} {case}: {process.error}")
                 elif number:
                     seconds = process.wall_s, output.training_s, output.compile_s or 0.0
                     yield contender.name, case.method, what, number, *seconds

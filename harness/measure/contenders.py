@@ -153,11 +153,14 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
 
 
 def fingerprint(contender: Contender) -> str:
-    """Return the SHA-256 of what runs: the files of the command, and sources of its kind beside a script."""
+    """Return the SHA-256 of what runs: the command's files, and what lies beside a script or is installed."""
     files: list[Path] = []
     for path in (ROOT / word for word in contender.command):
         if path.is_file():
             files += sorted(path.parent.glob(f"*{path.suffix}")) if path.suffix else [path]
+            files += sorted(path.parent.glob("*.so")) if path.suffix else []
+            # An interpreter's own flatnet modules: their RECORD has the hash of each file.
+            files += sorted(path.parent.parent.glob("lib/*/site-packages/flatnet*/RECORD"))
     digests = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 

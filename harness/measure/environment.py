@@ -5,6 +5,7 @@ import platform
 import shlex
 import socket
 import sysconfig
+import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def _describe(
     """Return what belongs beside the numbers, ready for JSON; None: unknown."""
     # A copy within another repository is of no commit of that.
     is_ours = Path(_output("git", "rev-parse", "--show-toplevel") or os.devnull).resolve() == ROOT.resolve()
-    status = _output("git", "status", "--porcelain") if is_ours else None
+    status = _output("git", "status", "--porcelain", "--untracked-files=normal") if is_ours else None
     return {
         "harness": __version__,
         "commit": _output("git", "rev-parse", "HEAD") if is_ours else None,
@@ -92,6 +93,7 @@ def _describe(
         "python_build_options": _build_options(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "sitecustomize": find_spec("sitecustomize") is not None,
+        "cargo_profiles": _cargo_profiles(),
         "contenders": {
             contender.name: {
                 "version": versions[contender.name],
@@ -110,6 +112,19 @@ def _describe(
     }
 
 
+def _cargo_profiles() -> list[str]:
+    """Return the configuration files of Cargo that say how or where to build; ours says neither."""
+    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    folders = [home, *(parent / ".cargo" for parent in (ROOT, *ROOT.parents))]
+    found = []
+    for path in dict.fromkeys(folder / name for folder in folders for name in ("config.toml", "config")):
+        with suppress(OSError, ValueError):
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+            if "profile" in said or "target" in said.get("build", {}):
+                found.append(str(path))
+    return found
+
+
 def _build_options() -> str:
     """Return what this Python was configured with, without the paths of this machine."""
     options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
@@ -118,7 +133,7 @@ def _build_options() -> str:
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
     """Return advice, a line for each thing that makes measurements here noisy or unusual."""
-    load = environment["load_1min"] or 0.0
+    load, profiles = environment["load_1min"] or 0.0, environment["cargo_profiles"]
     governor = environment["governor"] or "performance"
     options = environment["python_build_options"] or "--enable-optimizations"
     advice = {
@@ -131,6 +146,7 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
         "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
         "git does not tell the commit of this folder": environment["commit"] is None,
         "a sitecustomize is run by every Python program before it": environment["sitecustomize"],
+        f"Cargo's configuration decides how is built: {', '.join(profiles)}": profiles,
         f"set, and decides what is timed: {' '.join(environment['variables'])}": environment["variables"],
     }
     return [line for line, applies in advice.items() if applies]

@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.codec import printable, shown
-from harness.errors import UsageError
+from harness.errors import INTERRUPTED, UsageError
 
 VARIABLE = "FLATNET_MACHINE"
 """Names the machine in place of its host name."""
+TEMPORARY = Path("/tmp")
 _LONGEST = 500
 """Bytes that are said of who measures."""
 
@@ -35,10 +36,14 @@ def machine_name(name: str) -> str:
 @contextmanager
 def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
     """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` is told who does."""
-    path = Path(tempfile.gettempdir()) / f"flatnet-{machine_name(machine)}.lock"
+    # Not where TMPDIR says: it may be another one for each user, or each shell.
+    folder = TEMPORARY if os.access(TEMPORARY, os.W_OK) else Path(tempfile.gettempdir())
+    path = folder / f"flatnet-{machine_name(machine)}.lock"
     try:
         with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            new = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            os.fchmod(new, 0o644)
+            os.close(new)
         try:
             lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         except PermissionError:
@@ -66,8 +71,13 @@ def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: No
 
 def main() -> None:
     """Run a command, ``lock.py COMMAND ...``, while nothing else measures here; end as it does."""
-    with machine_locked(this_machine(), lambda who: os.write(2, f"note: waiting for {who}\n".encode())):
-        status = os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])
+    try:
+        with machine_locked(this_machine(), lambda who: os.write(2, f"note: waiting for {who}\n".encode())):
+            status = os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])
+    except UsageError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     sys.exit(status if status >= 0 else 128 - status)
 
 

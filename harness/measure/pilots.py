@@ -44,6 +44,7 @@ class Pilot:
     def __init__(self, contender: Contender, options: Options, memory_bytes: int | None) -> None:
         self._attempt = partial(attempt, contender, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
         self._most_samples = options.job.samples
+        self._most_steps = min(_MOST_STEPS, self._most_samples * MOST_EPOCHS)
         self._per_multiply_add_s = 0.0
         self._broken = False
         self._warms_up: bool | None = None
@@ -64,7 +65,7 @@ class Pilot:
                 break
             difference_s = max(0.0, longer.training_s - shorter.training_s)
             clear_s = max(_PILOT_S / 3.0, _CLEAR * shorter.training_s)
-            if difference_s >= clear_s or longer.steps >= _MOST_STEPS:
+            if difference_s >= clear_s or longer.steps >= self._most_steps:
                 # The difference leaves out what is done once, such as compiling inside the first steps.
                 step_s = difference_s / (longer.steps - shorter.steps)
                 speed = self._warmed(case, longer, step_s)
@@ -86,6 +87,7 @@ class Pilot:
         tries: list[tuple[float, float]] = []
         while self._warms_up is not False and len(tries) < (1 if self._warms_up else _TRIES):
             steps = max(int(_LONG_S / 2.0 / step_s) if step_s else 0, 2 * short.steps)
+            steps = min(steps, self._most_steps // 2)
             runs = [self._seconds(case, count) for count in (short.steps, steps, 2 * steps)]
             if not all(runs):
                 return None

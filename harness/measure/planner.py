@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from statistics import stdev
 
@@ -10,6 +11,7 @@ from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
 from harness.digits import duration
 from harness.errors import UsageError
 from harness.measure.attempt import attempt
+from harness.measure.contenders import Contender
 from harness.measure.environment import Here
 from harness.measure.pilots import MOST_EPOCHS, Pilot, Speed, sized
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
@@ -82,7 +84,7 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
             for name, pilot in pilots.items():
                 on_pilot(f"{case} {name}")
                 expected_s = pilot.expected_s(case)
-                if expected_s > _SLOWEST * options.run_s:
+                if expected_s > min(_SLOWEST * options.run_s, options.timeout_s / 2.0):
                     reason = f"one training step takes about {duration(expected_s)}"
                     left_out.append(LeftOut(method=method, shape=shape, contender=name, reason=reason))
                 else:
@@ -95,7 +97,10 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
     if not options.rounds:
         most = [_MOST_ROUNDS] * len(cases)
         if options.precision:
-            most = [_needed(case, here, memory_bytes, options, on_pilot) for case in cases]
+            failed = {name for _, found in speeds for name, speed in found.items() if not speed}
+            able = [contender for contender in here.contenders if contender.name not in failed]
+            pilots_of = partial(_needed, able, here.reference, memory_bytes, options, on_pilot)
+            most = [pilots_of(case) for case in cases]
         cases = _with_rounds(cases, most, here.reference, options.budget_s)
     if not cases:
         raise UsageError(
@@ -161,7 +166,9 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     # A step too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
     steps = _below(run_s / slowest_s) if slowest_s else options.job.training_steps
-    if options.job.samples * slowest_s <= _AFFORDABLE * run_s:
+    # No run may be planned that --timeout ends.
+    affordable_s = min(_AFFORDABLE * run_s, options.timeout_s / 2.0)
+    if options.job.samples * slowest_s <= affordable_s:
         # What a program does once an epoch, it shares among as many samples as in the job.
         steps = max(steps, options.job.samples)
     slowest = sized(case, steps, options.job.samples)
@@ -175,8 +182,8 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
             is_job = least <= whole_job <= run_s / epoch_s if epoch_s else False
             count, like_s = min(whole_job if is_job else _above(least), MOST_EPOCHS), speed.step_s
         epochs[name] = count
-        if speed.warm_up_s is not None and speed.run_s(whole_job * slowest.samples) <= _AFFORDABLE * run_s:
-            epochs[name] = max(count, whole_job)
+        if speed.warm_up_s is not None and speed.run_s(whole_job * slowest.samples) <= affordable_s:
+            epochs[name] = max(slowest.epochs, whole_job)
     return PlannedCase(
         case=slowest,
         run_s={
@@ -211,11 +218,12 @@ def _dispensable(planned: PlannedCase, reference: str) -> tuple[bool, bool, floa
 
 
 def _needed(
-    planned: PlannedCase,
-    here: Here,
+    contenders: Sequence[Contender],
+    reference: str,
     memory_bytes: int | None,
     options: Options,
     on_pilot: Callable[[str], None],
+    planned: PlannedCase,
 ) -> int:
     """Return the rounds in which the ratios of a case should reach the precision that is asked for.
 
@@ -223,14 +231,14 @@ def _needed(
     """
     logs: dict[str, list[float]] = {}
     for _ in range(_SPREAD_ROUNDS):
-        for contender in here.contenders:
+        for contender in contenders:
             if contender.name in planned.run_s:
                 on_pilot(f"{planned.case} {contender.name}")
                 case = planned.of(contender.name)
                 _, output = attempt(contender, case, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
                 if output:
                     logs.setdefault(contender.name, []).append(math.log(output.training_s))
-    against = logs.pop(here.reference, [])
+    against = logs.pop(reference, [])
     spreads = [
         stdev(one - other for one, other in zip(own, against, strict=True))
         for own in logs.values()

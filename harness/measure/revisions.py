@@ -26,7 +26,7 @@ UNCOMMITTED = "HEAD+"
 
 def default() -> str:
     """Return the revision that is here."""
-    return UNCOMMITTED if _git("status", "--porcelain") else "HEAD"
+    return UNCOMMITTED if _git("status", "--porcelain", "--untracked-files=normal") else "HEAD"
 
 
 def tree_of(revision: str) -> str:
@@ -70,7 +70,8 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
 def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
     """Return the names of the contenders whose folders differ between two trees; all if none do."""
     changed = {
-        Path(path).parts[:1] for path in _git("diff", "--name-only", before, after, apart=True).splitlines()
+        Path(path).parts[:1]
+        for path in _git("diff", "--name-only", "-z", before, after, apart=True).split("\0")
     }
     named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
@@ -133,7 +134,8 @@ def _run(*words: str, apart: bool = False) -> bytes:
 
 
 def _is_shallow() -> bool:
-    return (ROOT / ".git" / "shallow").exists()
+    ask = ["git", "rev-parse", "--is-shallow-repository"]
+    return b"true" in subprocess.run(ask, cwd=ROOT, env=variables(), capture_output=True, check=False).stdout
 
 
 def _said(stderr: bytes) -> str:

@@ -1,6 +1,6 @@
 """What commands that measure share: the machine made ready, a sweep carried out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked, this_machine
 from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Progress, Sweep, differs
+from harness.measure.sweep import Progress, Sweep, changed, differs
 from harness.plan import Options, Plan
-from harness.records import PLAN
+from harness.records import PLAN, RUNS
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -49,15 +49,19 @@ def measuring(
         yield
 
 
-def look_around(contenders: Sequence[Contender], terminal: "Terminal", *, may_lack: bool = False) -> Here:
+def look_around(
+    contenders: Sequence[Contender], terminal: "Terminal", asked: Collection[str] | None = ()
+) -> Here:
     """Return this machine and its contenders, with notes; raise UsageError if it lacks one.
 
-    It may lack those that have a hint how to get them, or with ``may_lack`` any but one.
+    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; with None any
+    but one.
     """
     with terminal.doing("looking at the machine and the contenders"):
         here = environment.look_around(contenders)
     for contender in contenders:
-        if contender.name in here.missing and not (contender.hint or may_lack):
+        is_wanted = asked is not None and (not contender.hint or contender.name in asked)
+        if contender.name in here.missing and is_wanted:
             raise UsageError(
                 f"{contender.name} cannot be run: {here.missing[contender.name]}; without it:"
                 f" --contenders {' '.join(here.versions)}"
@@ -85,6 +89,8 @@ def resumed(
         if plan and not obstacle and (is_unfinished or since is not None):
             for name in folder.set_half_lines_aside():
                 terminal.note(f"{name} ended in an incomplete line, moved to {name}.half")
+            if folder.set_cut_rounds_aside(plan):
+                terminal.note(f"the round that was cut off is made again; its runs are in {RUNS}.half")
             if is_unfinished:
                 terminal.note(f"resuming {folder.name}")
             return Sweep(plan, here.contenders, folder, here.environment["host"])
@@ -140,4 +146,10 @@ def carry_out(sweeps: Sequence[Sweep], terminal: "Terminal") -> bool:
         interrupted = True
     for sweep in sweeps:
         terminal.failures(sweep.failed, sweep.spared)
+        for name in changed(sweep):
+            sweep.edited.append(name)
+            terminal.error(
+                f"{name} was changed while it was measured: its runs are of two programs;"
+                " --fresh measures anew"
+            )
     return interrupted

@@ -91,6 +91,8 @@ class Sweep(Progress):
         super().__init__(plan, folder)
         self.contenders = {contender.name: contender for contender in contenders}
         self._host = host
+        self.edited: list[str] = []
+        """Which programs were changed while they were measured, once that was looked for."""
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""

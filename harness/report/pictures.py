@@ -123,7 +123,9 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
             look = {"color": styles[contender]["color"], "linestyle": LINES[of], "linewidth": 1.2}
             axes.plot(*zip(*within, strict=True), **look)
     for one in _crossings(results, method):
-        step = results.costs[one["contender"], method].step(points[np.searchsorted(neurons, one["neurons"])])
+        step = results.costs[one["contender"], method].step(
+            points[np.searchsorted(np.round(neurons), one["neurons"])]
+        )
         look = {"color": styles[one["contender"]]["color"], "markersize": 13, "fillstyle": "none"}
         axes.plot(one["neurons"], step.value, "|" if one["kind"] == "start-up" else "o", **look)
 

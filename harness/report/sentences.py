@@ -15,7 +15,7 @@ from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.job import STILL_WARMING, WARM
 from harness.analysis.results import LEFT_OUT, Results
 from harness.archive import SWEEPS
-from harness.case import ARTICLE, ARTICLE_JOB, example
+from harness.case import ARTICLE, ARTICLE_JOB, ARTICLE_RUN, example
 from harness.digits import MARKS, MEANINGS, between, duration, plus_minus, three_digits, times
 from harness.parity import UP_TO
 from harness.rows import FAILED
@@ -42,9 +42,9 @@ def rivals(results: Results) -> Iterator[str]:
         yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
 
 
-def whole_run(results: Results) -> str:
+def whole_run(results: Results, method: str) -> str:
     """Return what the job is called."""
-    if (results.job, results.shape) == (ARTICLE_JOB, str(ARTICLE)):
+    if (results.job, results.shape, method) == (ARTICLE_JOB, str(ARTICLE), ARTICLE_RUN.method):
         return "the article's whole run"
     return f"a whole run of {results.job.in_words}"
 
@@ -55,7 +55,8 @@ def _job(results: Results, one: Mapping[Any, Any]) -> str:
     own, other = (
         duration(jobs[one["method"], one["layers"], name]) for name in (one["contender"], results.reference)
     )
-    return f"{whole_run(results)} takes {own} against {other}, {_times_as_fast(one, 'job', 'as fast')}"
+    run, ratio = whole_run(results, one["method"]), _times_as_fast(one, "job", "as fast")
+    return f"{run} takes {own} against {other}, {ratio}"
 
 
 _REASONS = {
@@ -104,8 +105,9 @@ WARMED = "*"
 
 
 def layouts(results: Results) -> Iterator[str]:
-    """Yield by how much the links of a contender differ in a training step, which only their layout makes."""
-    runs = results.runs[(results.runs["layout"] > 0) & ~results.runs["warm_up"]]
+    """Yield by how much the links of a contender differ in a training step, by their layout and by noise."""
+    found = results.runs
+    runs = found[(found["layout"] > 0) & ~found["warm_up"] & (found["status"] == "ok")]
     for contender, own in runs.groupby("contender", sort=False):
         steps = own.groupby(["method", "layers", "layout"], sort=False)["step_s"].median()
         ends = steps.groupby(["method", "layers"], sort=False).agg(["min", "max"])
@@ -113,7 +115,7 @@ def layouts(results: Results) -> Iterator[str]:
         yield (
             f"layout: {own['layout'].nunique()} links of {contender}, its code elsewhere in each, differ in a"
             f" training step by a factor of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to"
-            f" {apart.iloc[-1]:.3f} ({' '.join(apart.index[-1])})"
+            f" {apart.iloc[-1]:.3f} ({' '.join(apart.index[-1])}), noise included"
         )
 
 
@@ -266,7 +268,9 @@ def selfcheck(table: pd.DataFrame) -> str:
         seen = (own["verdict"] == "slower").sum()
         parts.append(f"training that takes {extra:.0%} longer is seen in {seen} of {len(own)} sweeps")
     if count := found.disturbed(table):
-        parts.append(f"in {count} sweeps the control's floor was beyond {NOISY}, as on a very noisy machine")
+        parts.append(
+            f"in {count} of the sweeps the control's floor was beyond {NOISY}, as on a very noisy machine"
+        )
     return "; ".join(parts) + "."
 
 

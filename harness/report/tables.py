@@ -160,7 +160,7 @@ def instead(results: Results) -> Iterator[Table]:
             f"beats {results.reference} from": whole("beats_from"),
             f"ties with {name} from": whole("ties_from"),
             "pays from": whole("pays_from"),
-            "losses": words("losses"),
+            "common losses": words("losses"),
         }
         if not any(row["compile_s"] for row in rows.values()):
             del columns["compiling"]
