@@ -482,6 +482,16 @@ def test_what_was_asked_for_and_is_missing_is_an_error(tmp_path: Path, command: 
     status, _, err = command(*bench(tmp_path / "other", path))
     assert status == 0
     assert "note: b is skipped: /a: cannot be started: No such file or directory; to have it: make b" in err
+    # Whoever names it wants it.
+    words = ["--manifest", str(path), "--contenders", "a", "b"]
+    asked = [
+        ["bench", "--results", str(tmp_path / "third"), *words],
+        ["verify", *words],
+        ["selfcheck", "--results", str(tmp_path / "third"), *words],
+    ]
+    for line in asked:
+        status, _, err = command(*line)
+        assert (status, err.splitlines()[-1][:42]) == (2, "error: b cannot be run: /a: cannot be start")
 
 
 @pytest.mark.usefixtures("at_once")

@@ -198,6 +198,12 @@ def test_what_is_gone_or_wrong_now_is_said_last_and_fails_the_gate(
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: not compared, though it was right before: naive 10-5-1 rust: mismatch"
     )
+    # A single round has no interval: that is no comparison either.
+    rows = [*sweeps.pairs([(10.0, 1.0)] * 9, SMALL), *sweeps.pairs([(10.0, 1.0)], LARGE)]
+    thin = sweeps.understood(tmp_path / "thin", rows, cases)
+    words = ["compare", str(before.path), str(thin.path), "--results", str(tmp_path), "--fail-slower", "5%"]
+    assert cli.main(words) == 1
+    assert "naive 10-5-1 rust: no interval" in capsys.readouterr().err
     # Other work and other losses of the same arguments are told.
     losses = {("rust", "naive", "4-2-1"): (0.5, 0.25)}
     folders = [

@@ -95,6 +95,18 @@ def test_other_losses_are_named_and_left_out(tmp_path: Path) -> None:
     )
 
 
+def test_losses_are_held_against_those_of_longer_runs(tmp_path: Path) -> None:
+    """Each machine plans its own epochs."""
+    key = ("rust", "naive", "4-2-1")
+    for last, said in ((0.25, 0), (0.125, 1)):
+        kept = {"a": (0.5, 0.25), "b": (0.5, last, 0.0625), "c": (0.5, 0.25, 0.0625, 0.03)}
+        found = {
+            name: understand(sweeps.write(tmp_path / f"{name}{said}", rows(100.0), None, {key: losses}))
+            for name, losses in kept.items()
+        }
+        assert list(machines.other_losses(found)) == [("b", "rust")] * said
+
+
 def test_whether_machines_are_alike(tmp_path: Path) -> None:
     assert machines.unlike(understood(tmp_path / "1", a=rows(100.0), b=rows(100.5))) == []
     (other, *_) = machines.unlike(understood(tmp_path / "2", a=rows(100.0), b=rows(150.0)))

@@ -242,6 +242,15 @@ def test_each_trains_as_long_as_it_takes_to_be_timed() -> None:
 
 
 @pytest.mark.usefixtures("ran")
+def test_a_job_of_one_sample_ends_where_epochs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No run has more than a million epochs, however fast."""
+    monkeypatch.setitem(SECONDS, "instant", 2.0**-24)
+    plan = made(replace(ONE, job=Job(1000, 1)), "slow", "instant")
+    (case,) = plan.cases
+    assert case.of("instant").training_steps <= 1_000_000
+
+
+@pytest.mark.usefixtures("ran")
 def test_rounds_follow_from_a_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     # Seven pilot rounds, quick by turns e^0.05 times as long and as short: an sd of
     # 0.05 * sqrt((7 - 1/7) / 6) = 0.0535. Half an interval is 2.3 * 1.25 * 0.0535 = 0.154 in one round, and

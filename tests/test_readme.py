@@ -240,29 +240,26 @@ def test_columns_are_explained(name: str) -> None:
 
 def test_what_is_learnt_from_the_peers_is_so() -> None:
     """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
-    peers, fast = (
-        published(name).alternatives.set_index(["method", "layers", "contender"]).sort_index()
-        for name in ("peers", "fast")
-    )
-    times, long = peers["times_as_long"], fast["times_as_long"]
+    peers = published("peers").alternatives.set_index(["method", "layers", "contender"]).sort_index()
+    times = peers["times_as_long"]
     shapes = ["10-5-1", "64-32-1", "256-128-1", "1000-1000-1"]
     for shape in shapes:
-        assert times["backprop", shape].idxmin() == long["backprop", shape].idxmin() == "rust"
-        assert long["backprop", shape, "c"] > 1.5
-        assert long["backprop", shape, "numba"] > 1.5
-        assert long["backprop", shape, "pyo3"] < (1.6 if shape == "10-5-1" else 1.1)
-        assert long["backprop", shape, "pyo3-steps"] > 1.3
+        assert times["backprop", shape].idxmin() == "rust"
+        assert times["backprop", shape, "c"] > 1.5
+        assert times["backprop", shape, "numba"] > 1.5
+        assert times["backprop", shape, "pyo3"] < (1.6 if shape == "10-5-1" else 1.1)
+        assert times["backprop", shape, "pyo3-steps"] > 1.3
     for shape in shapes[1:]:
-        assert long["backprop", shape, "cython"] / long["backprop", shape, "c"] == pytest.approx(
+        assert times["backprop", shape, "cython"] / times["backprop", shape, "c"] == pytest.approx(
             1.0, abs=0.15
         )
         assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
     for shape in shapes[:3]:
         assert times["naive", shape, "c"] == pytest.approx(1.0, abs=0.1)
     assert (
-        long["backprop", "1000-1000-1"].drop(["rust", "pyo3", "pyo3-epochs", "pyo3-steps"]).idxmin() == "jax"
+        times["backprop", "1000-1000-1"].drop(["rust", "pyo3", "pyo3-epochs", "pyo3-steps"]).idxmin() == "jax"
     )
-    assert long["backprop", "10-5-1"].idxmax() == "jax"
+    assert times["backprop", "10-5-1"].idxmax() == "jax"
     assert times["backprop", "10-5-1", "numpy"] > times["backprop", "10-5-1", "python"]
     assert times["naive", "256-128-1"].idxmin() == "numpy"
     ratios = times.xs("python", level="contender") / times.xs("mypyc", level="contender")

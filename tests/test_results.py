@@ -396,6 +396,10 @@ def test_a_round_that_was_finished_later_makes_no_ratio(tmp_path: Path) -> None:
     assert results.runs["torn"].tolist() == [False, True, False, False, True, False]
     training = results.speedups[results.speedups["measure"] == "training"]
     assert training[["ratio", "rounds"]].to_numpy().tolist() == [[2.0, 2]]
+    # Without a whole round there are times, and no ratio.
+    results = understood(tmp_path / "alone", [rows[2], rows[3]])
+    assert results.medians["median"].tolist() == [4.0, 6.0]
+    assert results.speedups["verdict"].tolist() == ["cannot tell"] * 2
 
 
 def test_shapes_that_nobody_can_run(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ STRANGE = {
     **dict.fromkeys(("PYTHONSAFEPATH", "PYTHONDEVMODE", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE"), "1"),
     **dict.fromkeys(("CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER", "GIT_DIR"), "/nowhere"),
     **dict.fromkeys(("CARGO_PROFILE_RELEASE_OPT_LEVEL", "PIP_USER", "FORCE_COLOR", "MALLOC_ARENA_MAX"), "1"),
+    **dict.fromkeys(("CRITERION_HOME", "PYTEST_ADDOPTS", "PIP_NO_BINARY", "CARGO_TARGET_X_RUNNER"), "x"),
     "RUSTFLAGS": "-C opt-level=0",
     "OMP_NUM_THREADS": "7",
 }

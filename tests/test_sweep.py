@@ -247,6 +247,25 @@ def test_killed_after_any_number_of_runs(tmp_path: Path, bytes_lost: int) -> Non
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("count", range(1, 7))
+def test_a_round_that_was_cut_off_is_made_again_as_a_whole(tmp_path: Path, count: int) -> None:
+    what = plan(SMALL, rounds=2)
+    first = sweep_of(what, tmp_path)
+    for _, run in zip(range(count), first.pending(), strict=False):
+        first.perform(run)
+    before = (tmp_path / RUNS).read_text("utf-8").splitlines()
+    # Two contenders: a round is whole after every other run.
+    cut = count % 2
+    assert SweepFolder(tmp_path).set_cut_rounds_aside(what) == cut
+    assert (tmp_path / RUNS).read_text("utf-8").splitlines() == before[: len(before) - cut]
+    aside = tmp_path / f"{RUNS}.half"
+    assert (aside.read_text("utf-8").splitlines() if cut else []) == before[len(before) - cut :]
+    second = carried_out(sweep_of(what, tmp_path))
+    assert len(second) == 6 - count + cut
+    assert {row.status for row in SweepFolder(tmp_path).rows()} == {"ok"}
+
+
+@pytest.mark.usefixtures("at_once")
 def test_resuming_compares_with_the_losses_from_before(tmp_path: Path) -> None:
     what = plan(SMALL, rounds=1)
     first = sweep_of(what, tmp_path)
