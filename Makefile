@@ -32,28 +32,27 @@ override export CARGO_ENCODED_RUSTFLAGS :=
 	join scheduler worker selfcheck kernels peers test-all clean build python cargo FORCE
 
 # An environment of another interpreter than the one that is asked for, or than it was made with, is made anew.
-MADE_WITH := $(shell cat $(VENV)/.python 2>/dev/null)
-ifneq ($(strip $(shell $(VENV)/bin/python -V 2>/dev/null | head -n 1)),$(or $(wordlist 2,3,$(MADE_WITH)),none))
+ifneq ($(shell $(VENV)/bin/python -V 2>/dev/null | head -n 1),$(or $(shell sed -n 2p $(VENV)/.python 2>/dev/null),none))
 $(READY): FORCE
 endif
 ifneq ($(origin PYTHON),file)
-ifneq ($(shell command -v $(PYTHON) 2>/dev/null),$(firstword $(MADE_WITH)))
+ifneq ($(shell command -v "$(PYTHON)" 2>/dev/null),$(shell sed -n 1p $(VENV)/.python 2>/dev/null))
 $(READY): FORCE
 endif
 endif
 
 python:
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; install Python 3.11 or later, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; install a later one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "error: $(PYTHON) is missing; install Python 3.11 or later, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; install a later one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 
 cargo:
 	@command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.89 or later from https://rustup.rs" >&2; exit 1; }
 
 $(READY): requirements.lock | python
 	@rm -rf $(VENV) && mkdir $(VENV) || { echo "error: $(CURDIR) cannot be written; copy the project to where you may write" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "error: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@$(call install,requirements.lock)
-	@echo "$$(command -v $(PYTHON)) $$($(VENV)/bin/python -V | head -n 1)" >$(VENV)/.python
+	@{ command -v "$(PYTHON)"; $(VENV)/bin/python -V | head -n 1; } >$(VENV)/.python
 	@touch $@
 
 $(READY_DEV): requirements-dev.lock $(READY)
@@ -149,7 +148,7 @@ kernels: build $(READY_DEV) ## time the inner functions in process; write result
 	@$(RUN) harness kernels --results "$(RESULTS)" --pytest-benchmark python="$(KERNELS)" --criterion rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
-	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON=$(PYTHON)
+	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON="$(PYTHON)"
 	@$(RUN) harness build --manifest peers/peers.toml
 
 test-all: test $(READY_MACHINES) ## these tests, those of the peers, and those of several machines
