@@ -223,7 +223,7 @@ def test_what_layout_is_worth(tmp_path: Path) -> None:
     # The even rounds have 1.5 and 1.6, the odd ones 1.0 and 1.2: medians 1.55 and 1.1.
     assert list(sentences.layouts(results)) == [
         "layout: 2 links of rust, its code elsewhere in each, differ in a training step by a factor of 1.409"
-        " (naive 10-5-1) to 1.409 (naive 10-5-1)"
+        " (naive 10-5-1) to 1.409 (naive 10-5-1), noise included"
     ]
     (one,) = results.speedups[results.speedups["measure"] == "training"].to_dict("records")
     # Two layouts are two values: 8 / 1.1 and 8 / 1.55 (of ratios, medians of 5 and 5.33, and of 8 and 6.67).

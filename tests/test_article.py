@@ -169,7 +169,7 @@ def test_the_command(
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest", "b": "crash:3"})
     sweep = sweeps.write(tmp_path, pairs([(4.0, 1.0)] * 9))
     words = ["--results", str(tmp_path), "--manifest", str(manifest), "--rounds", "2"]
-    assert cli.main(["article", str(sweep.path), *words]) == 0
+    assert cli.main(["article", str(sweep.path), *words]) == 1
     shown = capsys.readouterr()
     assert "not measured" in shown.out
     assert "Where the time of the article's run goes" in shown.out
@@ -198,7 +198,7 @@ def test_the_programs_that_time_the_storages(name: str, monkeypatch: pytest.Monk
     if not (ROOT / program.command[0]).exists() and "{python}" not in program.command:
         pytest.skip(f"{program.command[0]} is not built; make article builds it")
     monkeypatch.setattr("harness.claims.ROUNDS", 1)
-    lines = list(article.storages([program], Terminal()))
+    lines = list(article.storages([program], Terminal(), []))
     assert [line[1] for line in lines[:4]] == ["10-5-1", "32-16-1", "64-32-1", "256-128-1"]
     assert all(1e-9 < seconds < 1.0 for line in lines for seconds in line[3:])
 

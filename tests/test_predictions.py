@@ -180,7 +180,7 @@ def test_an_interrupted_check_goes_on(
     def interrupted(sweep: Sweep, run: Run) -> Row:
         nonlocal made
         made += 1
-        if made in (5, 30, 45, runs + 4):
+        if made in (5, 30, 45, runs + 20):
             raise KeyboardInterrupt
         keys.append((sweep.folder.name, run.key))
         return perform(sweep, run)
@@ -191,8 +191,8 @@ def test_an_interrupted_check_goes_on(
     assert set(written_down["checked_by"]) == {""}
     assert cli.main(check) == 0
     assert "4 predictions are in" in capsys.readouterr().out
-    # Nothing is measured twice.
-    assert len(keys) == len(set(keys)) == runs
+    # Nothing is measured twice, but for rounds that were cut off.
+    assert len(set(keys)) == runs < len(keys) < runs + 10
     table = predictions.read(tmp_path / "predictions.csv")
     assert list(table["step_s"]) == list(written_down["step_s"])
     assert list(zip(table["layers"], table["contender"], strict=True)) == [

@@ -184,7 +184,9 @@ def test_a_copy_is_held_against_what_it_is_a_copy_of(tmp_path: Path) -> None:
     assert f"{alarms}training that takes 10% longer is seen in 3 of 3 sweeps" in said
     stormy = sentence(table.assign(storm=True, floor=1.2))
     assert stormy.startswith("On A processor, 2 cores, disturbed by other work, 1 of 3 sweeps")
-    assert stormy.endswith("; in 3 sweeps the control's floor was beyond 1.15, as on a very noisy machine.")
+    assert stormy.endswith(
+        "; in 3 of the sweeps the control's floor was beyond 1.15, as on a very noisy machine."
+    )
 
 
 def test_sharpness_is_the_95th_percentile_of_the_error_in_half_widths() -> None:

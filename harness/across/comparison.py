@@ -58,7 +58,9 @@ def gone(before: Results, after: Results) -> list[str]:
     """Return what was right before and is not after, or is not there, with what became of it."""
     one, other = (results.standings.set_index(LANE)["status"] for results in (before, after))
     became = {lane: other.get(lane, "not measured") for lane in one[one == "ok"].index}
-    had, has = (set(_ratios(results).index.droplevel(["neurons", "measure"])) for results in (before, after))
+    had, has = (
+        set(map(tuple, _ratios(results).reset_index()[LANE].to_numpy())) for results in (before, after)
+    )
     became |= dict.fromkeys((lane for lane in had - has if became.get(lane) == "ok"), "no interval")
     return [f"{' '.join(lane)}: {status}" for lane, status in became.items() if status != "ok"]
 

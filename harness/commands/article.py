@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             "storage.csv": list(article.storages(said.storage, terminal, failed)),
             "parts.csv": list(article.parts(present, arguments.rounds, terminal, failed)),
         }
-    for line in failed:
+    for line in dict.fromkeys(failed):
         terminal.note(line)
     import pandas as pd
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.commands.arguments import add_contenders, add_numbers, manifest_of
 from harness.measure import verify
 from harness.measure.runner import guarded
-from harness.measure.session import look_around
+from harness.measure.session import present
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     """Check every case; nothing compared, or one difference, is a failure."""
     manifest = manifest_of(arguments)
     with guarded():
-        here = look_around(manifest, terminal, arguments.contenders)
+        here = present(manifest, terminal, arguments.contenders)
         differing = alone = fewer = 0
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in verify.random_cases(arguments.cases, arguments.seed):

@@ -133,7 +133,7 @@ def _build_options() -> str:
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
     """Return advice, a line for each thing that makes measurements here noisy or unusual."""
-    load, profiles = environment["load_1min"] or 0.0, environment["cargo_profiles"]
+    load, profiles = environment["load_1min"] or 0.0, environment["cargo_profiles"] or []
     governor = environment["governor"] or "performance"
     options = environment["python_build_options"] or "--enable-optimizations"
     advice = {

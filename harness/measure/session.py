@@ -52,7 +52,15 @@ def measuring(
 def look_around(
     contenders: Sequence[Contender], terminal: "Terminal", asked: Collection[str] | None = ()
 ) -> Here:
-    """Return this machine and its contenders, with notes; raise UsageError if it lacks one.
+    """Return this machine and its contenders as ``present`` does, with notes on what makes it noisy."""
+    here = present(contenders, terminal, asked)
+    for line in environment.warnings(here.environment):
+        terminal.note(line)
+    return here
+
+
+def present(contenders: Sequence[Contender], terminal: "Terminal", asked: Collection[str] | None) -> Here:
+    """Return this machine and its contenders, with a note on each it lacks; raise UsageError if it must not.
 
     It may lack those that have a hint how to get them, unless they were ``asked`` for by name; with None any
     but one.
@@ -67,8 +75,6 @@ def look_around(
                 f" --contenders {' '.join(here.versions)}"
             )
     terminal.missing(here.missing)
-    for line in environment.warnings(here.environment):
-        terminal.note(line)
     return here
 
 
