@@ -147,7 +147,11 @@ def table() -> str:
             found = [(bounds, truth) for bounds, _, truth in of_all]
             holds = np.mean([low <= truth <= high for (low, high), truth in found])
             width = np.mean([(high - low) / 2.0 for (low, high), _ in found])
-            cells += [f"{holds:.0%}", f"{width:.1%}", f"{sharpness(of_all):.2f}"]
+            cells += [
+                f"{holds:.0%}",
+                f"{width:.1%}",
+                ">100" if sharpness(of_all) > 100.0 else f"{sharpness(of_all):.2f}",
+            ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -92,7 +92,7 @@ def test_the_tables_of_a_document(tmp_path: Path) -> None:
     head, _, first, *_ = figures["instead-naive"].splitlines()
     assert head == (
         "| times rust's step | 4-2-1 | 10-5-1 | start-up"
-        " | beats python from | ties with rust from | pays from | common losses |"
+        " | beats python from | ties with rust from | pays from | losses |"
     )
     assert first == "| c | 2.00 | 0.500 | 500 ms | 7 | 16 | 7 | identical |"
     assert last == "| rust | 1.00 | 1.00 | 500 ms | 7 | 7 | 7 | identical |"

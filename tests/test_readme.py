@@ -244,33 +244,34 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
     times = peers["times_as_long"]
     shapes = ["10-5-1", "64-32-1", "256-128-1", "1000-1000-1"]
     for shape in shapes:
-        assert times["backprop", shape].idxmin() == "rust"
+        # pyo3 is the same code.
+        assert times["backprop", shape].drop(["jax", "numpy"]).min() > 0.99
         assert times["backprop", shape, "c"] > 1.5
         assert times["backprop", shape, "numba"] > 1.5
-        assert times["backprop", shape, "pyo3"] < (1.6 if shape == "10-5-1" else 1.1)
-        assert times["backprop", shape, "pyo3-steps"] > 1.3
-    for shape in shapes[1:]:
+        assert times["backprop", shape, "pyo3"] < (1.2 if shape == "10-5-1" else 1.1)
         assert times["backprop", shape, "cython"] / times["backprop", shape, "c"] == pytest.approx(
-            1.0, abs=0.15
+            1.0, abs=0.1
         )
-        assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
-    for shape in shapes[:3]:
-        assert times["naive", shape, "c"] == pytest.approx(1.0, abs=0.1)
-    assert (
-        times["backprop", "1000-1000-1"].drop(["rust", "pyo3", "pyo3-epochs", "pyo3-steps"]).idxmin() == "jax"
-    )
-    assert times["backprop", "10-5-1"].idxmax() == "jax"
+    assert times["backprop", "1000-1000-1", "jax"] < 0.8
+    assert all(times["backprop", shape, "pyo3-steps"] > 2.0 for shape in shapes[:3])
+    assert all(times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"] for shape in shapes[1:])
+    assert times["naive", "10-5-1", "c"] > 1.05
+    assert times["naive", "64-32-1", "c"] < 0.95
+    assert (times["backprop"].xs("jax", level="contender")[shapes].diff().dropna() < 0.0).all()
+    assert times["backprop", "10-5-1", "jax"] > 10.0
     assert times["backprop", "10-5-1", "numpy"] > times["backprop", "10-5-1", "python"]
-    assert times["naive", "256-128-1"].idxmin() == "numpy"
-    ratios = times.xs("python", level="contender") / times.xs("mypyc", level="contender")
-    assert 1.5 < ratios.min() < 3.0 < ratios.max() < 3.5
-    assert times["naive", "64-32-1", "python"] / times["naive", "64-32-1", "pypy"] == pytest.approx(
-        5.0, abs=0.3
+    assert times["naive", "64-32-1", "numpy"] == pytest.approx(0.5, abs=0.02)
+    steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
+    assert steps["naive", "64-32-1", "rust"] / steps["incremental", "64-32-1", "rust"] == pytest.approx(
+        400, abs=30
     )
-    assert times["backprop", "10-5-1", "pypy"] > times["backprop", "10-5-1", "python"]
+    ratios = (times.xs("python", level="contender") / times.xs("mypyc", level="contender")).dropna()
+    assert (ratios.min(), ratios.max()) == (pytest.approx(2.0, abs=0.1), pytest.approx(4.0, abs=0.1))
     article = peers["job_s"]["backprop", "10-5-1"]
-    assert min(article["numba"], article["jax"]) > article["python"]
-    assert set(peers["parity"].groupby("contender").first().loc[lambda text: text != "identical"].index) <= {
+    assert min(article["numba"], article["jax"]) > article["python"] > article["pypy"]
+    assert set(
+        peers["parity"].groupby("contender").first().loc[lambda text: ~text.str.startswith("identical")].index
+    ) <= {
         "jax",
         "numpy",
     }

@@ -50,7 +50,7 @@ def alternatives(
 
 
 def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Return from how many neurons on, up to the largest size, each contender is worth it; nan if nowhere.
+    """Return from how many neurons on, up to the fastest's largest size, each is worth it; nan if nowhere.
 
     ``beats_from``: its step is surely shorter than the reference's. ``ties_from``: it cannot be told from the
     fastest contender, or is ahead. ``pays_from``: it ends the job before the reference, or the reference has
@@ -67,9 +67,13 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     )
     lines = []
     for (method, contender), own in table.groupby(["method", "contender"], sort=False):
-        # It is worth nothing at a size that it did not end well.
-        of_all = table[table["method"] == method].drop_duplicates("layers")[["layers", "neurons"]]
-        sizes = of_all.merge(own[["layers", *SINCE]], how="left").sort_values("neurons", kind="stable")
+        # It is worth nothing at a size that the fastest ended well, and it did not.
+        is_measured = (table["method"] == method) & (table["contender"] == table["fastest"])
+        sizes = (
+            table[is_measured][["layers", "neurons"]]
+            .merge(own[["layers", *SINCE]], how="left")
+            .sort_values("neurons", kind="stable")
+        )
         found = [since(sizes["neurons"].tolist(), sizes[name].eq(True)) for name in SINCE]
         lines.append((method, contender, own["startup_s"].min(), own["compile_s"].min(), *found))
     return pd.DataFrame(lines, columns=["method", "contender", "startup_s", "compile_s", *SINCE])

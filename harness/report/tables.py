@@ -139,7 +139,7 @@ def instead(results: Results) -> Iterator[Table]:
     """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
     for method, own in results.thresholds.groupby("method", sort=False):
         lines = results.alternatives[results.alternatives["method"] == method]
-        name, shapes = lines["fastest"].iloc[0], lines["layers"].unique()
+        name, shapes = lines["fastest"].iloc[0], lines[lines["times_as_long"].notna()]["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
             for one in own.to_dict("records")
@@ -160,7 +160,7 @@ def instead(results: Results) -> Iterator[Table]:
             f"beats {results.reference} from": whole("beats_from"),
             f"ties with {name} from": whole("ties_from"),
             "pays from": whole("pays_from"),
-            "common losses": words("losses"),
+            "losses": words("losses"),
         }
         if not any(row["compile_s"] for row in rows.values()):
             del columns["compiling"]
