@@ -33,10 +33,7 @@ from harness.commands import (
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 
-_UNHEEDED = (
-    *("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
-    *("MPLBACKEND", "MATPLOTLIBRC"),
-)
+_UNHEEDED = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND")
 """Variables for other programs: they make no terminal of a file, and no other pictures."""
 COMMANDS = (build, bench, show, plot, sweeps, compare, join, predict, article, verify, selfcheck, kernels)
 
@@ -50,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     }
     for name in _UNHEEDED:
         os.environ.pop(name, None)
-    # Not that of the user either.
+    # Neither what a user has configured for pictures.
     os.environ["MATPLOTLIBRC"] = os.devnull
     if not os.environ.get("COLUMNS", "80").strip("0").isdigit():
         del os.environ["COLUMNS"]

@@ -82,10 +82,7 @@ class Station:
         ended = end_leftovers()
         if failures := build(chosen):
             raise FlatnetError("; ".join(failures))
-        here = self._here = look_around(chosen)
-        for one in chosen:
-            if one.name in here.missing and (one.name in contenders or not one.hint):
-                raise FlatnetError(f"{one.name} cannot be run: {here.missing[one.name]}")
+        here = self._here = look_around(chosen, contenders)
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:

@@ -6,7 +6,7 @@ import shlex
 import socket
 import sysconfig
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -50,12 +50,20 @@ class Here(Machine):
     """Why each of the others is skipped, by name."""
 
 
-def look_around(contenders: Sequence[Contender]) -> Here:
-    """Return this machine and which contenders it has; raise UsageError if it has none."""
+def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Here:
+    """Return this machine and which contenders it has; raise UsageError if it has none, or lacks one.
+
+    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; with None any
+    but one.
+    """
     versions, missing = probe(contenders)
     if not versions:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
         raise UsageError(f"no contender can be run ({reasons})")
+    for one in contenders:
+        if one.name in missing and asked is not None and (not one.hint or one.name in asked):
+            others = f"without it: --contenders {' '.join(versions)}"
+            raise UsageError(f"{one.name} cannot be run: {missing[one.name]}; {others}")
     present = tuple(contender for contender in contenders if contender.name in versions)
     return Here(
         environment=_describe(present, versions, missing),

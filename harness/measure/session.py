@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.archive import Archive
-from harness.errors import FlatnetError, UsageError
+from harness.errors import FlatnetError
 from harness.measure import environment
 from harness.measure.contenders import Contender, build, relink
 from harness.measure.environment import Here
@@ -60,20 +60,9 @@ def look_around(
 
 
 def present(contenders: Sequence[Contender], terminal: "Terminal", asked: Collection[str] | None) -> Here:
-    """Return this machine and its contenders, with a note on each it lacks; raise UsageError if it must not.
-
-    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; with None any
-    but one.
-    """
+    """Return this machine and its contenders, with a note on each that it lacks."""
     with terminal.doing("looking at the machine and the contenders"):
-        here = environment.look_around(contenders)
-    for contender in contenders:
-        is_wanted = asked is not None and (not contender.hint or contender.name in asked)
-        if contender.name in here.missing and is_wanted:
-            raise UsageError(
-                f"{contender.name} cannot be run: {here.missing[contender.name]}; without it:"
-                f" --contenders {' '.join(here.versions)}"
-            )
+        here = environment.look_around(contenders, asked)
     terminal.missing(here.missing)
     return here
 
