@@ -89,10 +89,10 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
         for case, own in results.losses.merge(cases).groupby([*LANE, *_ARGUMENTS], sort=False):
             kept[case][machine] = tuple(own["loss"])
     found: dict[tuple[str, str], str] = {}
-    for (method, layers, contender, *_), by_machine in kept.items():
+    for (method, layers, contender, *_), of_machines in kept.items():
         # Each has its own number of epochs. As text, for nan is not equal to itself.
-        shortest = min(map(len, by_machine.values()))
-        by_machine = {machine: losses[:shortest] for machine, losses in by_machine.items()}  # noqa: PLW2901
+        shortest = min(map(len, of_machines.values()))
+        by_machine = {machine: losses[:shortest] for machine, losses in of_machines.items()}
         common = mode(map(repr, by_machine.values()))
         right = next(machine for machine, losses in by_machine.items() if repr(losses) == common)
         for machine, losses in by_machine.items():
