@@ -163,6 +163,36 @@ fn peaks(c: &mut Criterion) {
     }
 }
 
+/// The operations of a step by backprop that wait for one another, and nothing else: no faster step is possible with
+/// these bits.
+///
+/// Counted for two layers with one output, as the contract has them: the sum of the first layer and its bias; times a
+/// weight of the second, its sum and bias; minus the target, times 2, times a weight, which is added to 0.0; times the
+/// input, times the rate, off the first weight; times the next input.
+fn chains(c: &mut Criterion) {
+    let mut group = group(c, "peak-chain");
+    for layers in BACKPROP_SHAPES {
+        let [term, factor, rate] = black_box([0.0, 1.0, 0.5]);
+        let (features, rows) = (layers[0], layers[1]);
+        group.bench_function(shape(layers), |b| {
+            let mut value: f64 = black_box(0.5);
+            let mut step = || {
+                for _ in 0..features {
+                    value += term;
+                }
+                value = (value + term) * factor;
+                for _ in 0..rows {
+                    value += term;
+                }
+                value = ((value + term) - term) * 2.0 * factor + 0.0;
+                value = (term - value * factor * rate) * factor;
+            };
+            b.iter(&mut step);
+            black_box(value);
+        });
+    }
+}
+
 struct Lanes;
 
 impl WithSimd for Lanes {
@@ -215,6 +245,6 @@ criterion_group! {
         .nresamples(10_000)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800));
-    targets = forward, peaks, training_steps, overall_losses
+    targets = forward, peaks, chains, training_steps, overall_losses
 }
 criterion_main!(kernels);

@@ -160,6 +160,12 @@ proptest! {
     }
 
     #[test]
+    fn backprop_in_registers_is_the_plain_loop_to_the_bit(case in cases(40, 3)) {
+        let ends = [case.layers[0], case.layers[1], 1];
+        Case { layers: ends.to_vec(), ..case }.check_backprop(1);
+    }
+
+    #[test]
     fn samples_side_by_side_have_the_plain_loss(case in cases(50, 5), samples in 1_usize..=70) {
         case.check_loss(samples);
     }

@@ -103,6 +103,11 @@ impl FirstLayer {
         }
     }
 
+    /// The weights of up to `VECTORS` vectors of rows.
+    pub fn panel<S: Simd>(&mut self) -> &mut [S::f64s] {
+        S::as_mut_simd_f64s(&mut self.panels).0
+    }
+
     /// Make a pass; return the new sums. The slopes of the loss in the layer's outputs, `deltas`, fill whole vectors,
     /// as the sums do.
     #[inline(always)]
@@ -168,7 +173,7 @@ fn panels<S: Simd>(values: &mut [f64], columns: usize) -> impl Iterator<Item = &
 
 /// The pass over a panel of N vectors of rows.
 #[inline(always)]
-fn panel_pass<S: Simd, const N: usize>(
+pub fn panel_pass<S: Simd, const N: usize>(
     simd: S,
     panel: &mut [S::f64s],
     deltas: &[S::f64s],

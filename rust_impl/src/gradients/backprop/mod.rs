@@ -9,10 +9,12 @@
 //! 2. The first layer is passed over once: its inputs are known beforehand, so the pass that updates a weight also
 //!    runs the next sample on it. For that its weights have an order of their own during an epoch (`first_layer`).
 //! 3. Threads share that pass if the layer is large: each has rows of its own, so no sum is split.
-//! 4. The overall loss has the samples side by side (`batch`).
+//! 4. Of a network of two layers with few rows and one output, all of a step is in registers (`two_layers`).
+//! 5. The overall loss has the samples side by side (`batch`).
 
 mod first_layer;
 mod plain;
+mod two_layers;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -50,7 +52,9 @@ impl Backprop {
 
     /// How many values its memory holds for a network of these layers and epochs of so many samples.
     pub fn values(layers: &[usize], samples: usize) -> usize {
-        if is_worthwhile(layers[1], samples, LANES) { FirstLayer::values(layers) } else { 0 }
+        let (depth, rows) = (layers.len() - 1, layers[1]);
+        let is_narrow = is_narrow(depth, rows, layers[depth], LANES);
+        if is_worthwhile(rows, samples, LANES, is_narrow) { FirstLayer::values(layers) } else { 0 }
     }
 
     /// Run the layers after the first on its outputs, find the deltas, and update all parameters but the first
@@ -126,7 +130,8 @@ impl WithSimd for Epoch<'_> {
         let Self { method, network, inputs, targets } = self;
         let (features, outputs) = network.ends();
         let (rows, _) = network.shapes[0];
-        if !is_worthwhile(rows, targets.len() / outputs, S::F64_LANES) {
+        let is_narrow = is_narrow(network.shapes.len(), rows, outputs, S::F64_LANES);
+        if !is_worthwhile(rows, targets.len() / outputs, S::F64_LANES, is_narrow) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
                 layer_forward(simd, network, 0, x, &mut method.values[0][..rows]);
                 method.step_after_first(simd, network, target);
@@ -142,6 +147,16 @@ impl WithSimd for Epoch<'_> {
         let first_weights = ..network.offsets[1];
         method.first.pack(simd, &network.parameters[first_weights], rows);
         let learning_rate = method.learning_rate;
+        if is_narrow {
+            let panel = method.first.panel::<S>();
+            match rows.div_ceil(S::F64_LANES) {
+                1 => two_layers::epoch::<S, 1>(simd, panel, network, inputs, targets, learning_rate),
+                2 => two_layers::epoch::<S, 2>(simd, panel, network, inputs, targets, learning_rate),
+                3 => two_layers::epoch::<S, 3>(simd, panel, network, inputs, targets, learning_rate),
+                _ => two_layers::epoch::<S, 4>(simd, panel, network, inputs, targets, learning_rate),
+            }
+            return method.first.unpack(simd, &mut network.parameters[first_weights], rows);
+        }
         let mut samples = inputs.chunks_exact(features);
         let mut update = None;
         for target in targets.chunks_exact(outputs) {
@@ -164,9 +179,15 @@ impl WithSimd for Epoch<'_> {
 
 /// Whether it pays to give the first layer's weights an order of their own for an epoch of so many samples.
 ///
-/// To lay them out and back takes as long as a few steps, and with few rows most lanes would be empty.
-fn is_worthwhile(rows: usize, samples: usize, lanes: usize) -> bool {
-    samples >= 6 && rows >= lanes / 2
+/// To lay them out and back takes as long as a few steps. With few rows most lanes are empty, which pays only where
+/// all else of a step is in registers, too.
+fn is_worthwhile(rows: usize, samples: usize, lanes: usize, is_narrow: bool) -> bool {
+    samples >= 6 && (rows >= lanes / 2 || is_narrow)
+}
+
+/// Whether a network can have the steps of [`two_layers`]; `rows` are those of its first layer.
+fn is_narrow(depth: usize, rows: usize, outputs: usize, lanes: usize) -> bool {
+    depth == 2 && outputs == 1 && rows <= two_layers::VECTORS * lanes
 }
 
 /// Update the weights of the layer that has none before it.
