@@ -7,9 +7,9 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::gradients::{Loss, Samples};
-use crate::network::Network;
+use crate::network::{Network, Scratch};
 use crate::side_by_side;
-use crate::wide::{Aligned, LANES};
+use crate::wide::{Aligned, LANES, add_product};
 
 /// The most vectors of samples in a block: with them eight sums are under way at once, whatever the block.
 const VECTORS: usize = 4;
@@ -124,17 +124,10 @@ const FEWEST: usize = 3;
 #[inline(always)]
 fn loss_one_by_one<S: Simd>(simd: S, network: &Network, inputs: &[f64], targets: &[f64]) -> f64 {
     let (features, outputs) = network.ends();
-    let (mut values, mut others) = (Vec::new(), Vec::new());
+    let mut scratch = Scratch::default();
     let mut total = 0.0;
     for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
-        values.clear();
-        values.extend_from_slice(x);
-        for k in 0..network.shapes.len() {
-            others.resize(network.shapes[k].0, 0.0);
-            side_by_side::layer_forward(simd, network, k, &values, &mut others);
-            std::mem::swap(&mut values, &mut others);
-        }
-        for (t, o) in target.iter().zip(&values) {
+        for (t, o) in target.iter().zip(side_by_side::forward(simd, network, x, &mut scratch)) {
             let d = t - o;
             total += d * d;
         }
@@ -187,7 +180,7 @@ fn row_sums<S: Simd, const N: usize, const R: usize>(
         for (sums, row) in sums.iter_mut().zip(rows) {
             let w_ij = simd.splat_f64s(row[j]);
             for (sum, x_j) in sums.iter_mut().zip(x_j) {
-                *sum = simd.add_f64s(*sum, simd.mul_f64s(*x_j, w_ij));
+                *sum = add_product(simd, *sum, *x_j, w_ij);
             }
         }
     }

@@ -11,7 +11,11 @@ use flatnet::memory::proc_bytes;
 
 use crate::repr::repr;
 
-const VERSION: &str = concat!("flatnet ", env!("CARGO_PKG_VERSION"), "\n");
+const VERSION: &str = if flatnet::wide::FREE_ORDER {
+    concat!("flatnet ", env!("CARGO_PKG_VERSION"), ", sums in any order\n")
+} else {
+    concat!("flatnet ", env!("CARGO_PKG_VERSION"), "\n")
+};
 const HELP: &str = "\
 Usage: flatnet [OPTIONS] LAYER LAYER [LAYER ...]
 

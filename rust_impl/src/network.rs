@@ -106,8 +106,8 @@ fn run_pairs(x: &[f64], weights: &[f64], bias: f64, outputs: &mut [f64]) {
 /// The two buffers between which a forward pass swaps its layers' values.
 #[derive(Default)]
 pub struct Scratch {
-    inputs: Vec<f64>,
-    outputs: Vec<f64>,
+    pub(crate) inputs: Vec<f64>,
+    pub(crate) outputs: Vec<f64>,
 }
 
 /// The mean of the squared differences over one sample's outputs.

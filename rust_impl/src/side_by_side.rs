@@ -6,16 +6,35 @@
 
 use pulp::Simd;
 
-use crate::network::Network;
-use crate::wide::{LANES, load, transpose};
+use crate::network::{Network, Scratch};
+use crate::wide::{FREE_ORDER, LANES, add_product, load, transpose};
 
 /// Below so many weights a layer is done before the registers are set up.
 const SMALL: usize = 128;
+
+/// Run all layers: n0 inputs in, nL outputs back.
+#[inline(always)]
+pub fn forward<'s, S: Simd>(simd: S, network: &Network, x: &[f64], scratch: &'s mut Scratch) -> &'s [f64] {
+    let Scratch { inputs, outputs } = scratch;
+    for (k, &(rows, _)) in network.shapes.iter().enumerate() {
+        outputs.resize(rows, 0.0);
+        layer_forward(simd, network, k, if k == 0 { x } else { inputs }, outputs);
+        std::mem::swap(inputs, outputs);
+    }
+    inputs
+}
 
 /// Run layer `k` on its inputs `x` and write what comes out to `outputs`, one for each row.
 #[inline(always)]
 pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], outputs: &mut [f64]) {
     let (rows, columns) = network.shapes[k];
+    if FREE_ORDER && columns >= 2 * S::F64_LANES {
+        let rows = network.parameters[network.offsets[k]..].chunks_exact(columns);
+        for (output, row) in outputs.iter_mut().zip(rows) {
+            *output = split_sum(simd, x, row) + network.biases()[k];
+        }
+        return;
+    }
     if rows * columns < SMALL {
         return network.layer_forward(k, x, outputs);
     }
@@ -35,6 +54,22 @@ pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], o
         }
         first += 2 * S::F64_LANES;
     }
+}
+
+/// The sum over j of `x_j * w_j`, split over the lanes of four vectors.
+#[inline(always)]
+fn split_sum<S: Simd>(simd: S, x: &[f64], row: &[f64]) -> f64 {
+    let mut totals = [simd.splat_f64s(0.0); 4];
+    let ((x, x_rest), (row, row_rest)) = (S::as_simd_f64s(x), S::as_simd_f64s(row));
+    for (x, row) in x.chunks(4).zip(row.chunks(4)) {
+        for (total, (x, w)) in totals.iter_mut().zip(x.iter().zip(row)) {
+            *total = add_product(simd, *total, *x, *w);
+        }
+    }
+    let rest = [simd.partial_load_f64s(x_rest), simd.partial_load_f64s(row_rest)];
+    totals[3] = add_product(simd, totals[3], rest[0], rest[1]);
+    let [a, b, c, d] = totals;
+    simd.reduce_sum_f64s(simd.add_f64s(simd.add_f64s(a, b), simd.add_f64s(c, d)))
 }
 
 /// Write as many sums, plus the bias, as there are outputs.
@@ -95,6 +130,6 @@ fn row_sums<S: Simd, const G: usize>(
 #[inline(always)]
 fn add_columns<S: Simd>(simd: S, total: &mut S::f64s, x: &[f64], tile: &[S::f64s; LANES]) {
     for (&x_j, column) in x.iter().zip(tile) {
-        *total = simd.add_f64s(*total, simd.mul_f64s(simd.splat_f64s(x_j), *column));
+        *total = add_product(simd, *total, simd.splat_f64s(x_j), *column);
     }
 }

@@ -7,6 +7,12 @@ use std::ops::{Deref, DerefMut};
 
 use pulp::{Arch, Simd};
 
+/// Whether sums may be split over lanes, and products fused with the addition that follows.
+///
+/// Only the feature `free-order` says so: a build that shows what it costs to have the same bits as Python. Its losses
+/// agree with those of the contract to a few roundings.
+pub const FREE_ORDER: bool = cfg!(feature = "free-order");
+
 /// The most lanes that a register has.
 pub const LANES: usize = 8;
 
@@ -84,6 +90,21 @@ pub fn store<S: Simd>(values: &mut [f64], vector: S::f64s) {
     let mut lanes = [0.0; LANES];
     S::as_mut_simd_f64s(&mut lanes).0[0] = vector;
     values.copy_from_slice(&lanes[..values.len()]);
+}
+
+/// `sum + x * y`.
+#[inline(always)]
+pub fn add_product<S: Simd>(simd: S, sum: S::f64s, x: S::f64s, y: S::f64s) -> S::f64s {
+    if FREE_ORDER { simd.mul_add_f64s(x, y, sum) } else { simd.add_f64s(sum, simd.mul_f64s(x, y)) }
+}
+
+/// `w - rate * (delta * x)`.
+#[inline(always)]
+pub fn descend<S: Simd>(simd: S, w: S::f64s, rate: S::f64s, delta: S::f64s, x: S::f64s) -> S::f64s {
+    if FREE_ORDER {
+        return simd.mul_add_f64s(simd.neg_f64s(simd.mul_f64s(rate, delta)), x, w);
+    }
+    simd.sub_f64s(w, simd.mul_f64s(rate, simd.mul_f64s(delta, x)))
 }
 
 /// Turn rows into columns, in as many vectors as a vector has lanes.

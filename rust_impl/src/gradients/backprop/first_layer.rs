@@ -9,7 +9,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::threads::Threads;
-use crate::wide::{Aligned, LANES, load, store, transpose};
+use crate::wide::{Aligned, FREE_ORDER, LANES, add_product, descend, load, store, transpose};
 
 /// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
 const VECTORS: usize = 4;
@@ -185,12 +185,13 @@ pub fn panel_pass<S: Simd, const N: usize>(
         return;
     };
     let rate = simd.splat_f64s(pass.learning_rate);
-    let mut totals = [simd.splat_f64s(0.0); N];
+    let [mut totals, mut others] = [[simd.splat_f64s(0.0); N]; 2];
     match (pass.update, pass.next) {
         (Some(x), Some(next)) => {
             for ((weights, &x_j), &next_j) in panel.iter_mut().zip(x).zip(next) {
                 update(simd, weights, deltas, x_j, rate);
                 add_products(simd, &mut totals, weights, next_j);
+                split(&mut totals, &mut others);
             }
         }
         (Some(x), None) => {
@@ -201,9 +202,15 @@ pub fn panel_pass<S: Simd, const N: usize>(
         (None, Some(next)) => {
             for (weights, &next_j) in panel.iter().zip(next) {
                 add_products(simd, &mut totals, weights, next_j);
+                split(&mut totals, &mut others);
             }
         }
         (None, None) => {}
+    }
+    if FREE_ORDER {
+        for (total, other) in totals.iter_mut().zip(others) {
+            *total = simd.add_f64s(*total, other);
+        }
     }
     *sums = totals;
 }
@@ -219,7 +226,7 @@ fn update<S: Simd, const N: usize>(
 ) {
     let x_j = simd.splat_f64s(x_j);
     for (w_ij, delta) in weights.iter_mut().zip(deltas) {
-        *w_ij = simd.sub_f64s(*w_ij, simd.mul_f64s(rate, simd.mul_f64s(*delta, x_j)));
+        *w_ij = descend(simd, *w_ij, rate, *delta, x_j);
     }
 }
 
@@ -233,6 +240,14 @@ fn add_products<S: Simd, const N: usize>(
 ) {
     let x_j = simd.splat_f64s(x_j);
     for (total, w_ij) in totals.iter_mut().zip(weights) {
-        *total = simd.add_f64s(*total, simd.mul_f64s(x_j, *w_ij));
+        *total = add_product(simd, *total, x_j, *w_ij);
+    }
+}
+
+/// Let the next terms go to another part of the sums, if these may have parts and too few are under way at once.
+#[inline(always)]
+fn split<T, const N: usize>(totals: &mut [T; N], others: &mut [T; N]) {
+    if FREE_ORDER && N == 1 {
+        std::mem::swap(totals, others);
     }
 }

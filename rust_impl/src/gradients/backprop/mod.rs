@@ -23,7 +23,7 @@ use crate::batch::Batch;
 use crate::network::Network;
 use crate::side_by_side::layer_forward;
 use crate::threads::Threads;
-use crate::wide::{Aligned, LANES};
+use crate::wide::{Aligned, LANES, add_product, descend};
 use first_layer::{FirstLayer, Pass};
 
 pub use plain::PlainBackprop;
@@ -211,19 +211,18 @@ fn update_row<S: Simd>(
     previous: &mut [f64],
 ) {
     let (delta, rate) = (simd.splat_f64s(delta), simd.splat_f64s(learning_rate));
-    let update = |w: S::f64s, x: S::f64s| simd.sub_f64s(w, simd.mul_f64s(rate, simd.mul_f64s(delta, x)));
     let (x, previous) = (S::as_simd_f64s(x).0, S::as_mut_simd_f64s(previous).0);
     let (whole, rest) = S::as_mut_simd_f64s(row);
     let mut last = previous.iter_mut().zip(x);
     for (w, (p, x)) in whole.iter_mut().zip(&mut last) {
-        *p = simd.add_f64s(*p, simd.mul_f64s(delta, *w));
-        *w = update(*w, *x);
+        *p = add_product(simd, *p, delta, *w);
+        *w = descend(simd, *w, rate, delta, *x);
     }
     if !rest.is_empty()
         && let Some((p, x)) = last.next()
     {
         let w = simd.partial_load_f64s(rest);
-        *p = simd.add_f64s(*p, simd.mul_f64s(delta, w));
-        simd.partial_store_f64s(rest, update(w, *x));
+        *p = add_product(simd, *p, delta, w);
+        simd.partial_store_f64s(rest, descend(simd, w, rate, delta, *x));
     }
 }

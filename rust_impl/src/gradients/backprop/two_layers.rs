@@ -8,7 +8,7 @@ use pulp::Simd;
 
 use super::first_layer::{Pass, panel_pass};
 use crate::network::Network;
-use crate::wide::{LANES, load};
+use crate::wide::{FREE_ORDER, LANES, add_product, descend, load};
 
 /// The most vectors of rows.
 pub const VECTORS: usize = 4;
@@ -44,14 +44,14 @@ pub fn epoch<S: Simd, const V: usize>(
         for (product, w_i) in products.iter_mut().zip(weights) {
             *product = simd.mul_f64s(*product, w_i);
         }
-        let slope = 2.0 * (add_lanes::<S, V>(products, rows) + second_bias - target);
+        let slope = 2.0 * (add_lanes(simd, products, rows) + second_bias - target);
         let slopes = simd.splat_f64s(slope);
         for ((delta, w_i), value) in deltas.iter_mut().zip(&mut weights).zip(values) {
-            *delta = simd.add_f64s(zero, simd.mul_f64s(slopes, *w_i));
-            *w_i = simd.sub_f64s(*w_i, simd.mul_f64s(rate, simd.mul_f64s(slopes, value)));
+            *delta = add_product(simd, zero, slopes, *w_i);
+            *w_i = descend(simd, *w_i, rate, slopes, value);
         }
         second_bias -= learning_rate * (0.0 + slope);
-        first_bias -= learning_rate * add_lanes::<S, V>(deltas, rows);
+        first_bias -= learning_rate * add_lanes(simd, deltas, rows);
         update = next;
     }
     panel_pass::<S, V>(simd, panel, &deltas, Pass { update, next: None, learning_rate }, &mut sums);
@@ -73,7 +73,15 @@ fn lanes<S: Simd, const V: usize>(vectors: [S::f64s; V]) -> Lanes {
 
 /// The sum of the first `rows` lanes, in their order.
 #[inline(always)]
-fn add_lanes<S: Simd, const V: usize>(vectors: [S::f64s; V], rows: usize) -> f64 {
+fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usize) -> f64 {
+    if FREE_ORDER {
+        let last = simd.mask_between_m64s(0, (rows - (V - 1) * S::F64_LANES) as u64).mask();
+        let mut total = simd.select_f64s(last, vectors[V - 1], simd.splat_f64s(0.0));
+        for vector in &vectors[..V - 1] {
+            total = simd.add_f64s(total, *vector);
+        }
+        return simd.reduce_sum_f64s(total);
+    }
     let Lanes(lanes) = lanes::<S, V>(vectors);
     let mut total = 0.0;
     // Lanes that are named one by one are taken out of the register, others are stored and loaded.
