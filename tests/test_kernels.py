@@ -77,6 +77,16 @@ def test_share_of_peak(tmp_path: Path) -> None:
     assert line(table, "rust", "peak-multiply-add")["share_of_peak"] == 1.0
 
 
+def test_share_of_the_chain(tmp_path: Path) -> None:
+    folder = write_criterion(tmp_path, {("step-backprop", "10-5-1"): [0.5]})
+    write_criterion(tmp_path, {("step-naive", "10-5-1"): [8.0]})
+    write_criterion(tmp_path, {("peak-chain", "10-5-1"): [0.25]})
+    table = kernels.gather({}, {"rust": folder})
+    # What waits takes a quarter of a second, and the step half of one.
+    assert line(table, "rust", "step-backprop")["share_of_chain"] == 0.5
+    assert pd.isna(line(table, "rust", "step-naive")["share_of_chain"])
+
+
 def test_a_variant_is_compared_with_what_it_is_a_variant_of(tmp_path: Path) -> None:
     samples = {"step-naive": [3.0], "step-incremental": [1.0], "step-incremental-2-threads": [0.5]}
     folder = write_criterion(tmp_path, {(kernel, "64-64-64-1"): data for kernel, data in samples.items()})
