@@ -58,19 +58,21 @@ def main(words: Sequence[str] | None = None) -> int:
     # What was ignored from the start, as SIGHUP under nohup, stays so.
     heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handlers[number]) for number in heeded}
+    failed = 1
     try:
         arguments = _parse(sys.argv[1:] if words is None else words)
+        failed = arguments.failed
         from harness.terminal import Terminal
 
         return int(arguments.run(arguments, Terminal()))
     except FlatnetError as error:
-        return _failed(str(error), error.exit_status)
+        return _failed(str(error), 2 if isinstance(error, UsageError) else failed)
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         # The interpreter would try again at its end to write what standard output still holds.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _failed(f"cannot write: {error.strerror}", 1)
+        return _failed(f"cannot write: {error.strerror}", failed)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -89,8 +91,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
         own = commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
+        own.set_defaults(run=command.run, parser=own, failed=1)
         command.add_arguments(own)
-        own.set_defaults(run=command.run, parser=own)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         used: _Parser = arguments.parser

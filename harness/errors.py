@@ -7,13 +7,9 @@ INTERRUPTED = 130
 class FlatnetError(Exception):
     """The base of the project's exceptions; its text is the line that the user reads."""
 
-    exit_status = 1
-
 
 class UsageError(FlatnetError):
-    """An argument, or a combination of arguments, that cannot be used."""
-
-    exit_status = 2
+    """An argument, or a combination of arguments, that cannot be used: the exit status is 2."""
 
 
 class ManifestError(UsageError):

@@ -442,18 +442,24 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("name", ["bench", "show", "verify"])
-def test_a_full_device_is_one_line(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "status"),
+    # Of a comparison 1 would say that something is slower.
+    [("bench", 1), ("show", 1), ("verify", 1), ("compare", 125)],
+)
+def test_a_full_device_is_one_line(tmp_path: Path, name: str, status: int) -> None:
+    sweep = str(sweeps.write(tmp_path, sweeps.pairs([(1.0, 0.5)] * 2)).path)
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
     words = {
         "bench": bench(tmp_path / "results", manifest),
-        "show": ["show", str(sweeps.write(tmp_path, sweeps.pairs([(1.0, 0.5)] * 2)).path)],
+        "show": ["show", sweep],
+        "compare": ["compare", sweep, sweep],
         "verify": ["verify", "--cases", "1", "--manifest", str(manifest)],
     }[name]
     with Path("/dev/full").open("wb") as full:
         done = started(*words, stdout=full)
     errors = [line for line in done.stderr.splitlines() if line[:6] not in ("", "note: ")]
-    assert (done.returncode, errors) == (1, ["error: cannot write: No space left on device"])
+    assert (done.returncode, errors) == (status, ["error: cannot write: No space left on device"])
 
 
 @pytest.mark.parametrize("word", ["\n", "x" * 100_000, "--", "-", "=", "[red]"])

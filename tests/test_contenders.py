@@ -36,7 +36,6 @@ def refusal(folder: Path, text: str | bytes) -> str:
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
-    assert caught.value.exit_status == 2
     return message.removeprefix(f"{path}: ")
 
 

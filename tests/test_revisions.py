@@ -136,11 +136,32 @@ def test_the_same_revision_twice_is_everybody_and_no_difference(project: Project
     assert "Training HEAD' against HEAD: of 2 cases 0 slower, 0 faster," in out
 
 
+def test_git_bisect_finds_what_made_it_slower(project: Project) -> None:
+    """It skips a commit that cannot be built, and the working tree stays as it is."""
+    for back in range(8, -1, -1):
+        (project.path / "one" / "build.py").write_text("raise SystemExit(1)" if back == 7 else f"# {back}")
+        if back == 5:
+            project.edit("one/program.py", *SLOWER)
+        project.commit()
+    planted, unbuildable = (project.git("rev-parse", f"HEAD~{back}").strip() for back in (5, 7))
+    project.git("bisect", "start", "--no-checkout", "HEAD", "HEAD~9")
+    (project.path / "one" / "program.py").unlink()
+    before = project.left()
+    compare = [sys.executable, "-m", "harness", "compare", *QUICK, "--fail-slower", "5%"]
+    out = project.git(
+        "bisect", "run", *compare, "--contenders", "one", "--revisions", "HEAD~9", "BISECT_HEAD"
+    )
+    assert f"{planted} is the first bad commit" in out
+    assert f"git bisect skip {unbuildable}" in project.git("bisect", "log")
+    assert project.left() == before
+
+
 def test_what_is_not_committed_is_a_revision(project: Project) -> None:
     """Changed, staged and new files all belong to it, and stay as they are."""
     project.edit("one/program.py", 'value or "4e-7"', "(Path(__file__).parent / 'step').read_text()")
     project.git("add", "one/program.py")
     (project.path / "one" / "step").write_text("2e-7")
+    (project.path / "elsewhere").symlink_to("/nowhere")
     before = project.left()
     status, out, _ = project.compare("--revisions", "HEAD", "--format", "csv")
     assert status == 0
@@ -158,7 +179,7 @@ def test_what_is_not_committed_is_a_revision(project: Project) -> None:
 def test_a_revision_that_does_not_build_or_run(project: Project, file: str, error: str) -> None:
     (project.path / file).write_text("raise SystemExit(1)")
     status, out, err = project.compare("--revisions", "HEAD")
-    assert (status, out) == (1, "")
+    assert (status, out) == (125, "")
     assert error in err
     assert not project.copies.exists()
 
@@ -168,11 +189,17 @@ def test_a_revision_with_other_losses(project: Project) -> None:
     project.edit("one/program.py", "3 * epoch + 7", "3 * epoch + 7 + (request.method == 'naive')")
     both = ("--methods", "naive", "backprop")
     status, out, err = project.compare("--revisions", "HEAD", "--format", "csv", *both)
-    assert status == 1
+    assert status == 3
     assert "one@HEAD+ naive 4-2-1" in err
     assert "mismatch" in err
     assert "backprop,4-2-1" in out
     assert "naive,4-2-1" not in out
+    status, out, err = project.compare("--revisions", "HEAD", "--fail-slower", "5%")
+    assert (status, out) == (
+        3,
+        "Training HEAD+ against HEAD: no case has rounds in which both have the right losses.\n",
+    )
+    assert "error: no verdict on naive 4-2-1 one@HEAD+: mismatch" in err
 
 
 @pytest.mark.parametrize(
@@ -215,8 +242,11 @@ def test_what_is_refused(words: list[str], line: str, capfd: pytest.CaptureFixtu
 
 
 def test_a_revision_that_is_none_and_a_folder_that_is_not_under_git(project: Project) -> None:
-    line = "--revisions: git rev-parse failed; got 'v0', takes a revision or HEAD+"
-    assert project.compare("--revisions", "v0") == (2, "", f"error: {line}\n")
+    status, out, err = project.compare("--revisions", "v0")
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        "error: --revisions: git rev-parse failed; got 'v0', takes a revision or HEAD+; if the"
+    )
     shutil.rmtree(project.path / ".git")
     status, out, err = project.compare("--revisions", "HEAD")
     assert (status, out) == (2, "")

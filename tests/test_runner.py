@@ -74,12 +74,36 @@ def test_a_program_has_a_core_and_the_harness_the_others(one_core: bool) -> None
     cores = os.sched_getaffinity(0)
     code = "import os; print(*sorted(os.sched_getaffinity(0)), *sorted(os.sched_getaffinity(os.getppid())))"
     said = script(code, one_core=one_core).stdout
-    core = max(cores)
+    core = runner.fastest(frozenset(cores))
     # The harness is back on its cores once the program has started, or a moment later.
     own, parents = [core], [sorted(cores - {core}), [core]]
     expected = [own + parent for parent in parents] if one_core else [sorted(cores) * 2]
     assert [int(word) for word in said.split()] in expected
     assert os.sched_getaffinity(0) == cores
+
+
+@pytest.mark.parametrize(
+    ("name", "of_each", "core"),
+    [
+        # Equal, or nothing is told.
+        ("cpu_capacity", [1024, 1024, 1024, 1024], 3),
+        ("", [], 3),
+        # On ARM small cores come first, or last.
+        ("cpu_capacity", [446, 446, 1024, 1024], 3),
+        ("cpu_capacity", [1024, 1024, 446, 446], 1),
+        # Intel's efficiency cores come last.
+        ("cpufreq/cpuinfo_max_freq", [5100000, 5200000, 5200000, 3900000], 2),
+    ],
+)
+def test_of_unequal_cores_a_fastest_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, of_each: list[int], core: int
+) -> None:
+    monkeypatch.setattr(runner, "CPU", tmp_path)
+    for number, value in enumerate(of_each):
+        path = tmp_path / f"cpu{number}" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{value}\n")
+    assert runner.fastest.__wrapped__(frozenset(range(4))) == core
 
 
 def test_what_the_system_did_meanwhile() -> None:

@@ -15,13 +15,14 @@ from harness.analysis.frames import LANE
 from harness.analysis.intervals import quotient, student_t, verdict
 from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
-from harness.errors import NothingMeasured, UsageError
+from harness.errors import UsageError
 
 _KEY = ["method", "layers", "neurons", "contender", "measure"]
 COLUMNS = [
     *(*_KEY, "before", "before_low", "before_high", "after", "after_low", "after_high"),
     *("change", "low", "high", "floor", "verdict", "slower_than_margin_p"),
 ]
+_OPEN = "no interval"
 _MANY = 1e6
 """Degrees of freedom that make Student's t the normal distribution."""
 SURE = 0.025
@@ -54,32 +55,35 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
     return _judged(both.assign(change=change, low=low, high=high, floor=floor), margin, _MANY)
 
 
-def gone(before: Results, after: Results) -> list[str]:
-    """Return what was right before and is not after, or is not there, with what became of it."""
-    one, other = (results.standings.set_index(LANE)["status"] for results in (before, after))
-    became = {lane: other.get(lane, "not measured") for lane in one[one == "ok"].index}
-    had, has = (
-        set(map(tuple, _ratios(results).reset_index()[LANE].to_numpy())) for results in (before, after)
-    )
-    became |= dict.fromkeys((lane for lane in had - has if became.get(lane) == "ok"), "no interval")
-    return [f"{' '.join(lane)}: {status}" for lane, status in became.items() if status != "ok"]
-
-
 def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
     """Return the same of one sweep: ``found`` has results, and the contender that is after their reference.
 
-    ``before`` and ``after`` are empty: the change itself was measured. Raises NothingMeasured if no round has
-    the right losses of both.
+    ``before`` and ``after`` are empty: the change itself was measured.
     """
     ratios = (_ratios(results).reset_index() for results, _ in found)
     tables = [own[own["contender"] == after] for own, (_, after) in zip(ratios, found, strict=True)]
     table = pd.concat(tables, ignore_index=True).rename(columns={"ratio": "change"})
-    if table.empty:
-        raise NothingMeasured(
-            "no case has rounds in which both have the right losses: nothing can be compared"
-        )
     layouts = max(results.plan.options.layouts if results.plan else 1 for results, _ in found)
     return _judged(table.reindex(columns=COLUMNS), margin, layouts - 1 or _MANY)
+
+
+def gone(before: Results, after: Results) -> dict[str, str]:
+    """Return what was right before and is not after, or has no interval any more, with what became of it."""
+    one, other = (_standing(results.standings, results.reference) for results in (before, after))
+    became = {lane: other.get(lane, "not measured") for lane, was in one.items() if was in ("ok", _OPEN)}
+    return {lane: status for lane, status in became.items() if status not in ("ok", one[lane])}
+
+
+def unpaired(found: Sequence[tuple[Results, str]]) -> dict[str, str]:
+    """Return what ``paired`` lacks, with what became of it."""
+    tables = [results.standings[results.standings["contender"] == after] for results, after in found]
+    return {lane: status for lane, status in _standing(pd.concat(tables)).items() if status != "ok"}
+
+
+def undecided(training: pd.DataFrame, margin: float) -> dict[str, str]:
+    """Return what may be slower by more than the margin."""
+    names = _names(training[training["low"] < 1.0 / (1.0 + margin)])
+    return dict.fromkeys(names, "its interval contains the limit, raise --budget")
 
 
 def _ratios(results: Results) -> pd.DataFrame:
@@ -87,6 +91,17 @@ def _ratios(results: Results) -> pd.DataFrame:
     lines = results.speedups
     is_sure = lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
     return lines[~lines["control"] & is_sure].set_index(_KEY)
+
+
+def _standing(table: pd.DataFrame, reference: str = "") -> dict[str, str]:
+    """Return the status of each contender on each case, or that it has no interval."""
+    is_open = table["training_low"].isna() | (table["training_verdict"] == STILL_WARMING)
+    is_open &= (table["status"] == "ok") & (table["contender"] != reference)
+    return dict(zip(_names(table), table["status"].mask(is_open, _OPEN), strict=True))
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return [" ".join(lane) for lane in table[LANE].to_numpy()]
 
 
 def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:

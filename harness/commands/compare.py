@@ -33,13 +33,22 @@ _FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layout
 """The flags that are for a comparison of revisions only."""
 _LAYOUTS = 8
 """Where the linker puts the code is worth some percent, so that a single link says little about a change."""
+_SLOWER, _OTHER_LOSSES, _CANNOT_TELL = 1, 3, 125
+"""Exit statuses; `git bisect run` takes 125 for a commit to skip, those below for a bad one."""
 _FEW = 3
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add this command's flags, and the status of what is no answer."""
+    parser.set_defaults(failed=_CANNOT_TELL)
+    parser.epilog = (
+        f"Exit status, the first that applies: {_OTHER_LOSSES} if the losses are not the same,"
+        f" {_SLOWER} if a training is surely slower than --fail-slower allows, {_CANNOT_TELL} if a program"
+        " cannot be built or run or nobody can tell, or else 0; 2 for arguments that cannot be used. So"
+        " `git bisect run` finds what made it slower, and skips what it cannot judge."
+    )
     add_results(parser)
     for name, text in (("before", "the earlier sweep"), ("after", "the later one (default: latest)")):
         parser.add_argument(name, metavar=name.upper(), nargs="?", help=f"{text}: {SWEEP}")
@@ -50,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-slower",
         metavar="PERCENT",
         type=percent,
-        help="end with status 1 if a training is surely slower by more than so many percent",
+        help="let the exit status say whether a training is slower by more than so many percent",
     )
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
@@ -72,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
-    """Show the comparison; return 1 if something is slower than allowed."""
+    """Show the comparison and return the exit status."""
     if arguments.revisions:
         if arguments.before:
             raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
@@ -93,12 +102,11 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     for line in (*comparison.differences(before, after), *losses.values()):
         terminal.note(line)
     what = f"{after.sweep} against {before.sweep}, with {before.reference} as the yardstick"
-    status = _judged(arguments, terminal, table, what)
-    # Last, so that nobody takes the sentence above for all there is to say.
-    if gone := comparison.gone(before, after):
-        more = f"; and {len(gone) - _FEW} more" if len(gone) > _FEW else ""
-        terminal.error(f"not compared, though it was right before: {'; '.join(gone[:_FEW])}{more}")
-    return 1 if gone and arguments.fail_slower is not None else status
+    became = comparison.gone(before, after)
+    became |= {f"{contender} of {sweep}": "mismatch" for sweep, contender in losses}
+    status = _judged(arguments, terminal, table, what, became)
+    # Unless a limit asks for it, there is none: sweeps may well be of other programs.
+    return status if arguments.fail_slower else 0
 
 
 def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
@@ -133,16 +141,25 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest]
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
-    status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")
-    return 1 if sweep.failed or sweep.edited else status
+    became = {f"{row.run.case} {row.run.contender}": row.status for row in sweep.failed}
+    became |= dict.fromkeys(sweep.edited, "edited")
+    if arguments.fail_slower:
+        became |= comparison.unpaired(found)
+    return _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}", became)
 
 
-def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:
-    """Show a comparison and return the exit status that was asked for."""
+def _judged(
+    arguments: argparse.Namespace,
+    terminal: "Terminal",
+    table: "pd.DataFrame",
+    what: str,
+    became: dict[str, str],
+) -> int:
+    """Show a comparison, and ``became``, what lacks a verdict and why; return the exit status."""
     from harness.across import comparison
     from harness.report import files, sentences, tables_across
 
-    training = table[table["measure"] == "training"]
+    margin, training = arguments.fail_slower, table[table["measure"] == "training"]
     sentence = sentences.comparison(training, what)
     if arguments.format == "table":
         marks = sentences.marks(training["verdict"])
@@ -150,5 +167,14 @@ def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.Data
     else:
         shown = tables_across.comparison(table, what)
         terminal.say(files.comparison(table, shown, sentence, arguments.format))
-    is_slower = (training["slower_than_margin_p"] < comparison.SURE).any()
-    return int(arguments.fail_slower is not None and is_slower)
+    is_slower = bool(margin) and (training["slower_than_margin_p"] < comparison.SURE).any()
+    if margin and not is_slower:
+        became |= comparison.undecided(training, margin)
+    # Last, so that nobody takes the sentence above for all there is to say.
+    if became:
+        first = [f"{name}: {why}" for name, why in became.items()][:_FEW]
+        more = f"; and {len(became) - _FEW} more" if len(became) > _FEW else ""
+        terminal.error(f"no verdict on {'; '.join(first)}{more}")
+    if "mismatch" in became.values():
+        return _OTHER_LOSSES
+    return _SLOWER if is_slower else _CANNOT_TELL if became else 0

@@ -17,9 +17,10 @@ from harness import __version__
 from harness.errors import UsageError
 from harness.measure import runner
 from harness.measure.contenders import Contender, fingerprint, probe
+from harness.measure.runner import CPU
 from harness.paths import ROOT
 
-_CPU, _PROC = Path("/sys/devices/system/cpu"), Path("/proc")
+_PROC = Path("/proc")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
 _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
@@ -90,8 +91,8 @@ def _describe(
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "usable_cores": len(runner.usable_cores()) or os.cpu_count(),
-        "measuring_core": runner.measuring_core(),
-        "governor": _read(_CPU / "cpu0" / "cpufreq" / "scaling_governor"),
+        "measuring_core": (core := runner.measuring_core()),
+        "governor": _read(CPU / f"cpu{core or 0}" / "cpufreq" / "scaling_governor"),
         "turbo": _turbo(),
         "load_1min": os.getloadavg()[0],
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -187,9 +188,9 @@ def _told(file: str, name: str) -> str | None:
 
 
 def _turbo() -> bool | None:
-    if no_turbo := _read(_CPU / "intel_pstate" / "no_turbo"):
+    if no_turbo := _read(CPU / "intel_pstate" / "no_turbo"):
         return no_turbo == "0"
-    boost = _read(_CPU / "cpufreq" / "boost")
+    boost = _read(CPU / "cpufreq" / "boost")
     return boost == "1" if boost else None
 
 

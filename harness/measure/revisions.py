@@ -9,12 +9,11 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from harness.codec import printable
 from harness.errors import UsageError
 from harness.measure.contenders import Contender
 from harness.measure.variables import variables
@@ -38,7 +37,10 @@ def tree_of(revision: str) -> str:
     try:
         return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
-        raise UsageError(f"{error}; got {revision!r}, takes a revision or {UNCOMMITTED}") from None
+        takes = (
+            f"takes a revision or {UNCOMMITTED}; if the clone is shallow, git fetch --unshallow gets the rest"
+        )
+        raise UsageError(f"{error}; got {revision!r}, {takes}") from None
 
 
 def object_id(name: str) -> str:
@@ -61,7 +63,8 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
             copies.append(folder / str(number))
             copies[-1].mkdir(parents=True)
             with tarfile.open(fileobj=io.BytesIO(_run("archive", tree, apart=True))) as archive:
-                archive.extractall(copies[-1], filter=_data)
+                # "data" would refuse links to elsewhere, which a project may have.
+                archive.extractall(copies[-1], filter="tar")
         yield copies
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,12 +106,10 @@ def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
     """Return a folder, and what lets git stage and store there, and leave what is staged as it is."""
     folder = tempfile.TemporaryDirectory()
     (Path(folder.name) / "objects").mkdir()
-    ask = ["git", "rev-parse", "--git-path", "objects"]
-    objects = subprocess.run(ask, cwd=ROOT, env=variables(), capture_output=True, check=True)
     return folder, {
         "GIT_INDEX_FILE": str(Path(folder.name) / "index"),
         "GIT_OBJECT_DIRECTORY": str(Path(folder.name) / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(ROOT / objects.stdout.decode().strip()),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(ROOT / _git("rev-parse", "--git-path", "objects")),
     }
 
 
@@ -127,24 +128,6 @@ def _run(*words: str, apart: bool = False) -> bytes:
     except OSError as error:
         raise UsageError(f"--revisions: git cannot be started: {error.strerror}; install git") from error
     except subprocess.CalledProcessError as error:
-        shallow = "this clone is shallow; git fetch --unshallow gets the rest"
-        said = [f"git {words[0]} failed", _said(error.stderr), shallow if _is_shallow() else ""]
-        raise UsageError(f"--revisions: {': '.join(filter(None, said))}") from error
+        said = error.stderr.decode(errors="replace").strip()
+        raise UsageError(f"--revisions: git {words[0]} failed{said and f': {said}'}") from error
     return done.stdout
-
-
-def _is_shallow() -> bool:
-    ask = ["git", "rev-parse", "--is-shallow-repository"]
-    return b"true" in subprocess.run(ask, cwd=ROOT, env=variables(), capture_output=True, check=False).stdout
-
-
-def _said(stderr: bytes) -> str:
-    """Return all that git complained of, in one line."""
-    return printable("; ".join(filter(None, map(str.strip, stderr.decode(errors="replace").splitlines()))))
-
-
-def _data(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    """Return what may be unpacked; a link to a place outside is left out, for nothing here can be there."""
-    with suppress(tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
-        return tarfile.data_filter(member, path)
-    return None

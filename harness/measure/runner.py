@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ from harness.measure import guard
 from harness.measure.variables import variables
 from harness.paths import ROOT
 
+CPU = Path("/sys/devices/system/cpu")
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
 """Characters of a program's last line that are kept: the csv module must read the row."""
@@ -138,9 +140,21 @@ def usable_cores() -> set[int]:
 
 
 def measuring_core() -> int | None:
-    """Return the core that is kept for the programs; None if there is no choice."""
+    """Return the core that is kept for the programs, one of the fastest; None if there is no choice."""
     cores = usable_cores()
-    return max(cores) if len(cores) > 1 else None
+    return fastest(frozenset(cores)) if len(cores) > 1 else None
+
+
+@cache
+def fastest(cores: frozenset[int]) -> int:
+    """Return the last of the fastest cores: a processor may have slower ones, to save energy."""
+
+    def speed(core: int) -> list[int]:
+        # ARM tells the one, Intel's unequal cores differ in the other.
+        paths = (CPU / f"cpu{core}" / name for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"))
+        return [int(path.read_text(encoding="ascii")) for path in paths if path.exists()]
+
+    return max(cores, key=lambda core: (speed(core), core))
 
 
 @contextmanager

@@ -307,6 +307,8 @@ def record(table: pd.DataFrame) -> str:
 
 def comparison(training: pd.DataFrame, what: str) -> str:
     """Return the answer; ``what`` says what is held against what."""
+    if training.empty:
+        return f"Training {what}: no case has rounds in which both have the right losses."
     counts = training["verdict"].value_counts()
     parts = [f"{counts.get(word, 0)} {word}" for word in ("slower", "faster")]
     if "equal" in counts:
