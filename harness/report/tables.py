@@ -11,9 +11,9 @@ from harness.digits import MARKS, duration, three_digits, times
 from harness.parity import IDENTICAL, REFERENCE, UP_TO
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
-from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
+from harness.table import Cell, Column, Line, Table, estimate, prose, seconds, three, two, whole, words
 
-LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
+LANE = {"method": words("method"), "shape": prose("layers"), "contender": prose("contender")}
 _RATIOS = ("training", "job")
 _SHORT_NAME = 12
 
@@ -153,7 +153,7 @@ def instead(results: Results) -> Iterator[Table]:
             if not one["parity"].startswith((IDENTICAL, REFERENCE)):
                 row["losses"] = "agree" if one["parity"].startswith("within") else "differ"
         columns = {
-            f"times {name}'s step": named("contender"),
+            f"times {name}'s step": prose("contender"),
             **{shape: words(shape, wide=shape != shapes[-1]) for shape in shapes},
             "start-up": seconds("startup_s"),
             "compiling": seconds("compile_s"),
@@ -199,7 +199,7 @@ def exponents(results: Results) -> Table:
     """Return a row for each contender and method."""
     columns = {
         "method": words("method"),
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "power": two("exponent"),
         "95% interval": two("low", "high"),
         "by count": two("counted_exponent"),

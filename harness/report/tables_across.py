@@ -19,7 +19,6 @@ from harness.table import (
     above_one,
     estimate,
     factor,
-    named,
     number,
     percent,
     permille,
@@ -39,7 +38,7 @@ def sweeps(overviews: Iterable[Line]) -> Table:
     """Return a row for each sweep."""
     columns = {
         "sweep": words("sweep"),
-        "host": named("host"),
+        "host": prose("host"),
         "commit": words("commit"),
         "cases": whole("cases"),
         "runs": words("runs"),
@@ -59,8 +58,8 @@ def sweeps(overviews: Iterable[Line]) -> Table:
 def selfcheck(shares: pd.DataFrame) -> Table:
     """Return a row for each contender and measure."""
     columns = {
-        "contender": named("contender"),
-        "against": named("reference"),
+        "contender": prose("contender"),
+        "against": prose("reference"),
         "measure": words("measure"),
         "true": factor("true_ratio"),
         "half width": permille("half_width"),
@@ -98,7 +97,7 @@ def machines(joined: pd.DataFrame) -> Table:
         lines, where = lines[lines["layers"] == shape], f" at {shape}"
     columns = {
         **LANE,
-        "machine": named("machine"),
+        "machine": prose("machine"),
         "training": estimate(times, "ratio", "low", "high", "verdict", none="-"),
         "step": seconds("step_s"),
         "floor": factor("floor"),
@@ -127,7 +126,7 @@ def predictions(table: pd.DataFrame) -> Table:
     """Return a row for each prediction for one shape."""
     columns = {
         "method": words("method"),
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "training": seconds("training_s"),
         "95% interval": seconds("training_low", "training_high"),
         "job": seconds("job_s"),
@@ -160,7 +159,7 @@ def checks(table: pd.DataFrame) -> Table:
 def hits(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
     columns = {
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "method": words("method"),
         "checks": whole("checks"),
         "hits": whole("hits"),
@@ -186,7 +185,7 @@ def claims(table: pd.DataFrame) -> Table:
 
 def parts(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
-    columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
+    columns = {"method": words("method"), "contender": prose("contender"), "whole": seconds("whole_s")}
     if table["computed_s"].notna().any():
         columns["computed"] = Column(
             lambda computed_s, whole_s: f"{duration(computed_s)} ({computed_s / whole_s - 1.0:+.1%})",
@@ -215,8 +214,8 @@ def kernels(table: pd.DataFrame) -> Table:
     """Return a row for each kernel and shape."""
     columns = {
         "by": words("contender"),
-        "kernel": named("kernel"),
-        "shape": named("layers"),
+        "kernel": prose("kernel"),
+        "shape": prose("layers"),
         "median": seconds("median_s"),
         "times as fast as": Column(
             lambda ratio, than: f"{times(ratio)} {than}",
