@@ -78,7 +78,7 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
         raise NothingMeasured(
             "no case has rounds in which both have the right losses: nothing can be compared"
         )
-    layouts = max(results.plan.options.layouts if results.plan else 1 for results, _ in found)
+    layouts = max(results.plan.options.layouts for results, _ in found)
     return _judged(table.reindex(columns=COLUMNS), margin, layouts - 1 or _MANY)
 
 

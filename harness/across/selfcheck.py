@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.analysis.frames import read_csv
 from harness.analysis.intervals import NOISY, share_interval
-from harness.analysis.results import Results, understand
+from harness.analysis.results import Results, plan_of, understand
 from harness.archive import ABOUT_CHECK
 from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
@@ -78,9 +78,7 @@ def copies_of(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[st
 
 def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
     """Yield what each part with a timed run shows; its id is the sweep's and a number."""
-    plan = folder.plan()
-    if plan is None:
-        raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into sweeps")
+    plan = plan_of(folder)
     of_part: dict[int, list[Row]] = {}
     for row in folder.rows():
         if not row.run.warm_up:

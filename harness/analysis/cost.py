@@ -12,11 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from harness.analysis.frames import LANE
 from harness.analysis.intervals import Numbers, medians_by_block, student_t
-from harness.analysis.job import startup
+from harness.analysis.job import relative_fit, startup
 from harness.analysis.ratios import Lane
 from harness.case import Job, Shape
 
@@ -258,12 +257,9 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
 
 
 def _fit(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
-    """Return non-negative seconds for each term, of least squared relative errors (Lawson & Hanson, 1974)."""
+    """Return the seconds of each term, 0 for those that are not among ``terms``."""
     seconds = np.zeros(work.shape[1])
-    # Columns of like size keep the problem well conditioned.
-    relative = work[:, terms] / times[:, None]
-    scale = np.where(relative.any(axis=0), relative.max(axis=0), 1.0)
-    seconds[terms] = nnls(relative / scale, np.ones(len(times)))[0] / scale
+    seconds[terms] = relative_fit(work[:, terms], times)
     return seconds
 
 

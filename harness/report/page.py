@@ -145,6 +145,6 @@ def _commands(results: Results) -> list[str]:
     lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
     typed = shlex.join(map(str, words)) if isinstance(words, list) else ""
     lines += [["make", "bench", *([f"ARGS={typed}"] if typed else [])]]
-    other = results.plan and results.reference != results.plan.reference
+    other = results.reference != results.plan.reference
     lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
     return [shlex.join(line) for line in lines]

@@ -77,7 +77,7 @@ def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str =
 
 def unfinished(results: Results) -> str:
     """Say that runs of the plan are still to be made; '' if none is."""
-    if not (results.plan and results.left):
+    if not results.left:
         return ""
     return f"unfinished: {results.plan.runs - results.left} of {results.plan.runs} runs"
 
@@ -192,7 +192,7 @@ def _sharper(results: Results) -> Iterator[str]:
     ]
     widest = float(np.log(lines["high"] / lines["low"]).max()) / 2.0
     # Between links of a program rounds tell nothing.
-    if results.plan and widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
+    if widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
         one = max(lines.to_dict("records"), key=lambda one: float(one["high"] / one["low"]))
         # Half widths fall as the square root of the rounds.
         budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2

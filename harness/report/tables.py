@@ -225,14 +225,18 @@ def troubles(results: Results) -> Table:
     """Return a row for everybody on a case who failed, or had other losses, or was never run."""
     became = results.outcomes
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
-    errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
     lines = []
     for one in became[wrong].to_dict("records"):
-        parity = one["parity"] if one["differing"] else ""
-        error = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
         what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
         name = f"{one['contender']} (control)" if one["control"] else one["contender"]
-        lines.append({**one, "contender": name, "what": what, "said": error or parity})
+        lines.append(
+            {
+                **one,
+                "contender": name,
+                "what": what,
+                "said": one["error"] or (one["parity"] if one["differing"] else ""),
+            }
+        )
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
     return Table("troubles", caption, columns, lines)
@@ -240,7 +244,7 @@ def troubles(results: Results) -> Table:
 
 def left_out(results: Results) -> Table:
     """Return a row for each case, or contender on a case, that the plan left out."""
-    lines = [asdict(one) | {"shape": one.shape} for one in (results.plan.left_out if results.plan else ())]
+    lines = [asdict(one) | {"shape": one.shape} for one in results.plan.left_out]
     columns = {
         "method": words("method"),
         "shape": words("shape"),
