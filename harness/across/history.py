@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.frames import only
 from harness.analysis.results import plan_of, understand
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured
@@ -49,7 +50,7 @@ def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
         lines = understand(sweep, only=(controlled.method, controlled.shape), rows=rows).speedups
     except NothingMeasured:
         return math.nan
-    return float(lines["floor"][lines["control"] & (lines["measure"] == "training")].max())
+    return float(only(lines, control=True, measure="training")["floor"].max())
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:

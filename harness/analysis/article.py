@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import read_csv
+from harness.analysis.frames import only, read_csv
 from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results
 from harness.case import ARTICLE, ARTICLE_JOB, Shape
@@ -44,25 +44,20 @@ def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.
     """
     tables = {
         "scaling": results.exponents,
-        "speedup": results.speedups[~results.speedups["control"]],
+        "speedup": results.rivals,
         "crossover": results.crossovers,
         "storage": stored(storage),
         "seeds": printed(article, seeds),
     }
     lines = []
     for claim in article.claim:
-        own = _lines(tables[claim.table], claim.where)
-        others = _lines(tables[claim.table], {**claim.where, **claim.than}) if claim.than else own[:0]
+        own = only(tables[claim.table], **claim.where)
+        others = only(tables[claim.table], **{**claim.where, **claim.than}) if claim.than else own[:0]
         found = own.dropna(subset=["low", "high"])
         verdict = _verdict(claim, found, others) if len(own) else "not measured"
         figures = [_figures(claim, some) for some in (found, others) if len(found) and len(some)]
         lines.append((claim.name, claim.says, verdict, ", against ".join(figures), f"{claim.table}.csv"))
     return pd.DataFrame(lines, columns=COLUMNS)
-
-
-def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
-    """Return the lines of a table that have these texts."""
-    return table[(table[list(where)] == pd.Series(where)).all(axis=1)]
 
 
 def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
@@ -115,7 +110,7 @@ def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
     """Return the losses that the article prints, and between which 95% of ours are."""
     lines = []
     for run in article.run:
-        own = seeds[seeds["run"] == run.name]
+        own = only(seeds, run=run.name)
         for name in ("initial_loss", "final_loss") if len(own) else ():
             low, high = np.quantile(own[name].to_numpy(float), [0.025, 0.975])
             lines.append((run.name, name.replace("_", " "), getattr(run, name), low, high, len(own)))
@@ -134,7 +129,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     NothingMeasured if nobody has ended all four runs.
     """
     lane = ["contender", "method", "round"]
-    whole, start, bare, long = (runs[runs["what"] == what].set_index(lane) for what in _RUNS)
+    whole, start, bare, long = (only(runs, what=what).set_index(lane) for what in _RUNS)
     start_s = start["wall_s"] - start["compile_s"]
     data_s = bare["wall_s"] - bare["compile_s"] - start_s
     seconds = {
@@ -148,7 +143,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     }
     jobs: Mapping[Any, float] = {}
     if results is not None and results.job == ARTICLE_JOB:
-        own = results.summary.query(f"measure == 'job_s' and layers == '{ARTICLE}'")
+        own = only(results.summary, measure="job_s", layers=str(ARTICLE))
         jobs = own.set_index(["contender", "method"])["median"].to_dict()
     lines = []
     for of, own in pd.DataFrame(seconds).dropna().groupby(["contender", "method"], sort=False):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import LANE
+from harness.analysis.frames import LANE, only
 from harness.analysis.intervals import Numbers, medians_by_block, student_t
 from harness.analysis.job import relative_fit, startup
 from harness.analysis.ratios import Lane
@@ -220,10 +220,10 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
     ``summary`` has the medians, of the ``job`` also, ``rounds`` the seconds of a step.
     """
     found = {}
-    right = summary[summary["status"] == "ok"]
-    measured = right[right["measure"] == "step_s"]
+    right = only(summary, status="ok")
+    measured = only(right, measure="step_s")
     steps_s = job.training_steps * measured.set_index(LANE)["median"].rename("steps_s")
-    jobs = right[right["measure"] == "job_s"].join(steps_s, on=LANE)
+    jobs = only(right, measure="job_s").join(steps_s, on=LANE)
     for (contender, method), own in measured.groupby(["contender", "method"], sort=False):
         if own["layers"].nunique() < FEWEST_SIZES:
             continue
@@ -234,7 +234,7 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
         terms = _supported(work, times)
         of_sizes = (rounds[lane[1], text, lane[0], False] for text in sizes["layers"])
         by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
-        once, once_error = _once(jobs[jobs["contender"] == contender], job)
+        once, once_error = _once(only(jobs, contender=contender), job)
         error, growth = _errors(work, times, terms)
         seconds = _fit(work, times, terms)
         # No interval may exclude what was measured.

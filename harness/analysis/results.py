@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Costs
-from harness.analysis.frames import CASE, LANE, in_order, runs_frame
+from harness.analysis.frames import CASE, LANE, in_order, only, runs_frame
 from harness.analysis.job import STILL_WARMING, warming, with_jobs
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
 from harness.case import Job, Shape, example
@@ -81,12 +81,17 @@ class Results:
     @cached_property
     def medians(self) -> pd.DataFrame:
         """The summary of the seconds of a training step."""
-        return self.summary[self.summary["measure"] == "step_s"].reset_index(drop=True)
+        return only(self.summary, measure="step_s").reset_index(drop=True)
 
     @cached_property
     def speedups(self) -> pd.DataFrame:
         """How many times as fast as the reference; without a ratio the verdict says why."""
         return self.over(self.reference)
+
+    @property
+    def rivals(self) -> pd.DataFrame:
+        """The same without controls."""
+        return only(self.speedups, control=False)
 
     def over(self, reference: str) -> pd.DataFrame:
         """How many times as fast as another contender."""
@@ -102,10 +107,9 @@ class Results:
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
-        table = self.outcomes[~self.outcomes["control"]].drop(columns="control").join(steps, on=LANE)
-        rivals = self.speedups[~self.speedups["control"]]
+        table = only(self.outcomes, control=False).drop(columns="control").join(steps, on=LANE)
         for measure in MEASURES.values():
-            own = rivals[rivals["measure"] == measure].set_index(LANE)
+            own = only(self.rivals, measure=measure).set_index(LANE)
             own = own[["ratio", "low", "high", "floor", "verdict"]].add_prefix(f"{measure}_")
             table = table.join(own, on=LANE).fillna({f"{measure}_verdict": ""})
         return table
@@ -126,7 +130,7 @@ class Results:
     @staticmethod
     def _steady(table: pd.DataFrame) -> pd.DataFrame:
         """Return the lines of a table from which other sizes may be told."""
-        return table[(table["status"] == "ok") & (table["warming"] != STILL_WARMING)]
+        return only(table[table["warming"] != STILL_WARMING], status="ok")
 
     @cached_property
     def exponents(self) -> pd.DataFrame:

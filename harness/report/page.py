@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from harness import __version__
 from harness.across import predictions, selfcheck
 from harness.analysis import article
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.digits import between
@@ -115,7 +116,7 @@ def _picture(results: Results, name: str, png: bytes) -> dict[str, object]:
 
 def _memory(results: Results) -> str:
     """Return the range of each contender's peak memory: no table of the page has it."""
-    table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
+    table = only(results.summary, measure="peak_memory_bytes")
     ends = table.groupby("contender", sort=False)["median"].agg(["min", "max"]) / 2**20
     return "; ".join(f"{name} {between(low, high)} MiB" for name, low, high in ends.itertuples()) + "."
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from harness.analysis.frames import only
 from harness.analysis.job import WARM
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
@@ -138,7 +139,7 @@ def methods(results: Results) -> Table:
 def instead(results: Results) -> Iterator[Table]:
     """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
     for method, own in results.thresholds.groupby("method", sort=False):
-        lines = results.alternatives[results.alternatives["method"] == method]
+        lines = only(results.alternatives, method=method)
         name, shapes = lines["fastest"].iloc[0], lines[lines["times_as_long"].notna()]["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
@@ -212,7 +213,8 @@ def exponents(results: Results) -> Table:
 
 def floors(results: Results) -> Table:
     """Return a row for each control."""
-    own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
+    own = only(results.speedups, control=True)
+    own = own[own["rounds"] > 1]
     rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "job": three("job")}
     caption = (

@@ -7,6 +7,7 @@ import pandas as pd
 
 from harness.across.predictions import hits as hits_of
 from harness.analysis.article import PARTS
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
@@ -90,11 +91,11 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
 
 def machines(joined: pd.DataFrame) -> Table:
     """Return a row for each contender on each machine; of more than eight machines, at one shape."""
-    lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
+    lines = only(joined[joined["counts"] != "reference"], measure="training")
     where = ""
     if lines["machine"].nunique() > _MOST_MACHINES:
         shape = example(lines["layers"])
-        lines, where = lines[lines["layers"] == shape], f" at {shape}"
+        lines, where = only(lines, layers=shape), f" at {shape}"
     columns = {
         **LANE,
         "machine": prose("machine"),
@@ -118,7 +119,7 @@ def pooled(summed: pd.DataFrame) -> Table:
         "from": factor("least"),
         "to": factor("most"),
     }
-    lines = summed[summed["measure"] == "training"].to_dict("records")
+    lines = only(summed, measure="training").to_dict("records")
     return Table("pooled", "All machines together, training", columns, lines)
 
 
