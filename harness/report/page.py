@@ -30,6 +30,19 @@ _ALTERNATIVES = {
     "loss": "Loss during training: see losses.csv.",
     "parts": "Where the time of the article's run goes: see the table below.",
 }
+_SECTIONS = {
+    "sure": "How sure that is",
+    "speedups": "How many times as fast",
+    "algorithm": "Language and algorithm",
+    "growth": "How time grows with the neurons",
+    "instead": "What to use instead",
+    "claims": "The article",
+    "predictions": "Predictions",
+    "parts": "Where time goes",
+    "memory": "Memory and losses",
+    "machine": "The machine",
+    "again": "Measure it again",
+}
 _CSS_DPI = 96
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -57,19 +70,16 @@ def page(results: Results, found: Mapping[str, pd.DataFrame], pictures: Mapping[
 
     ``pictures`` are PNG files by name: scaling, speedup, methods, memory, loss and parts.
     """
+    absent = {"claims", "predictions", "parts"} - found.keys()
+    absent |= {"instead"} if results.thresholds.empty else set()
+    absent |= {"memory"} if not {"memory", "loss"} & pictures.keys() else set()
     return _TEMPLATES.get_template("page.html.j2").render(
         results=results,
+        found=found,
+        sentences=sentences,
         title=_title(results.contenders),
-        unfinished=sentences.unfinished(results),
-        rivals=list(sentences.rivals(results)),
-        overtakings=sentences.overtakings(results.crossovers),
-        rounds=sentences.rounds(results),
-        evidence=sentences.evidence(results),
-        marks=sentences.marks_of(results),
-        selfcheck=sentences.selfcheck(found["selfcheck"]) if "selfcheck" in found else "",
-        record=sentences.record(found["predictions"]) if "predictions" in found else "",
         tables={table.name: table for table in _tables(results, found) if table.rows},
-        instead=not results.thresholds.empty,
+        sections={name: title for name, title in _SECTIONS.items() if name not in absent},
         methods=list(results.outcomes["method"].unique()),
         pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
