@@ -38,9 +38,7 @@ class Column:
     """Writes the fields for a narrow terminal, if that differs."""
     is_wide: bool = False
     """Whether a narrow terminal leaves the column out."""
-    is_name: bool = False
-    """Whether a text that is too long loses its middle, for names differ at either end."""
-    is_prose: bool = False
+    is_wrapped: bool = False
     """Whether a text that is too long is wrapped. Any other column keeps its width."""
 
     def cell(self, line: Line) -> Cell:
@@ -62,13 +60,8 @@ def words(name: str, none: str = "", *, wide: bool = False) -> Column:
 
 
 def prose(name: str) -> Column:
-    """Return a column of texts that may be long."""
-    return Column(str, (name,), is_prose=True)
-
-
-def named(name: str) -> Column:
-    """Return a column of names."""
-    return Column(str, (name,), is_name=True)
+    """Return a column of texts that may be long, such as names."""
+    return Column(str, (name,), is_wrapped=True)
 
 
 def _writer(write: Callable[[Any], str]) -> Callable[..., Column]:

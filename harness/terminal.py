@@ -8,10 +8,8 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -192,48 +190,37 @@ def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
 
 def _grid(table: Table, *, is_wide: bool) -> Grid:
     """Return a table as rich shows it: short cells where there is no room, no name of a row twice."""
-
-    def shown(cell: Cell) -> str:
-        return printable(cell.text if is_wide else cell.short or cell.text)
-
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     columns, numeric = list(table.columns.items()), table.numeric
-    first = int(table.is_grouped)
-    places = [place for place in range(first, len(columns)) if is_wide or not columns[place][1].is_wide]
+    texts = [
+        [printable(cell.text if is_wide else cell.short or cell.text) for cell in row] for row in table.rows
+    ]
+    places = [
+        place
+        for place in range(int(table.is_grouped), len(columns))
+        if is_wide or not columns[place][1].is_wide
+    ]
     for place in places:
         head, column = columns[place]
         if numeric[place]:
             # On as many lines as it takes to be no wider than what stands below it.
-            width = max(len(text) for text in [*head.split(" "), *(shown(row[place]) for row in table.rows)])
+            width = max(len(text) for text in [*head.split(" "), *(row[place] for row in texts)])
             head = textwrap.fill(head, max(_HEAD, width), break_long_words=False, break_on_hyphens=False)
             grid.add_column(Text(head), justify="right", no_wrap=True)
         else:
-            grid.add_column(Text(head), no_wrap=not (column.is_name or column.is_prose))
+            grid.add_column(Text(head), no_wrap=not column.is_wrapped, overflow="fold")
     above: tuple[Cell, ...] = ()
-    for row in table.rows:
+    for row, own in zip(table.rows, texts, strict=True):
         if table.is_grouped and above[:1] != row[:1]:
-            grid.add_row(_Cut(printable(row[0].text), "bold"))
-        cells: list[Text | _Cut] = []
-        for place in places:
-            is_repeated = place < table.keys and above[: place + 1] == row[: place + 1]
-            text, style = "" if is_repeated else shown(row[place]), "red" if row[place].is_bad else ""
-            cells.append(_Cut(text, style) if columns[place][1].is_name else Text(text, style))
-        grid.add_row(*cells)
+            grid.add_row(Text(own[0], "bold"))
+        grid.add_row(
+            *(
+                Text(
+                    "" if place < table.keys and above[: place + 1] == row[: place + 1] else own[place],
+                    "red" if row[place].is_bad else "",
+                )
+                for place in places
+            )
+        )
         above = row
     return grid
-
-
-class _Cut:
-    """A cell that gives up its middle if it is too long."""
-
-    def __init__(self, text: str, style: str = "") -> None:
-        self._text, self._style = text, style
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(1, max(1, cell_len(self._text)))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text, width = self._text, options.max_width
-        if cell_len(text) > width:
-            text = f"{text[: width // 2]}…{text[len(text) - (width - 1) // 2 :]}"
-        yield Text(text, self._style, no_wrap=True, overflow="ellipsis")

@@ -1,6 +1,7 @@
 """Sweeps that never were: rows, and the folders that hold them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -138,21 +139,41 @@ def plan(
     )
 
 
+def made_by(rows: Sequence[Row]) -> Plan:
+    """Return the plan of a sweep in which what ran is what was asked for, with the article's job."""
+    names = list(dict.fromkeys(one.run.contender for one in rows)) or ["python"]
+    controls = [one.run.contender for one in rows if one.run.control]
+    planned = []
+    for name in dict.fromkeys(str(one.run.case) for one in rows):
+        own = [one.run for one in rows if str(one.run.case) == name]
+        epochs = {run.contender: run.case.epochs for run in own}
+        planned.append(
+            PlannedCase(
+                case=replace(own[0].case, epochs=min(epochs.values())),
+                epochs=epochs,
+                run_s=dict.fromkeys(epochs, 0.25),
+                control=any(run.control for run in own),
+                rounds=max(1, *(run.round for run in own)),
+            )
+        )
+    reference = (controls or names)[0]
+    return replace(plan([reference, *names], (), options=Options()), cases=tuple(planned))
+
+
 def write(
     path: Path,
     rows: Iterable[Row],
     of: Plan | None = None,
     losses: Mapping[LossKey, Sequence[float]] | None = None,
 ) -> SweepFolder:
-    """Write the folder of a sweep."""
-    folder = SweepFolder(path / SWEEP)
+    """Write the folder of a sweep; without a plan, what ran is what was asked for."""
+    folder, rows = SweepFolder(path / SWEEP), list(rows)
     folder.path.mkdir(parents=True, exist_ok=True)
     for one in rows:
         folder.append_row(one)
     for key, values in (losses or {}).items():
         folder.append_losses(key, values)
-    if of:
-        folder.write_json(PLAN, encode(of))
+    folder.write_json(PLAN, encode(of or made_by(rows)))
     folder.write_json(ENVIRONMENT, {"host": "box", "commit": "0123456789"})
     return folder
 

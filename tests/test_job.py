@@ -148,6 +148,7 @@ def test_the_job_of_fakes_whose_law_is_known(tmp_path: Path, monkeypatch: pytest
     made = plan(["a", "b"], [of], options=Options(rounds=8), control=False)
     made = replace(made, cases=(replace(made.cases[0], epochs={"b": 100}),))
     contenders = [fakes.contender("a", "honest:4e-5"), fakes.contender("b", "honest:1e-6")]
+    SweepFolder(tmp_path).begin(made, {})
     sweep = Sweep(made, contenders, SweepFolder(tmp_path), "box")
     for run in sweep.pending():
         sweep.perform(run)

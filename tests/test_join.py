@@ -148,13 +148,16 @@ def test_join_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_an_unfinished_sweep_is_named_and_a_folder_given_twice_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two of three rounds of three runs each; the warm-up, which the plan has besides, is missing as well."""
+    """Two of three rounds of three runs each; the warm-ups are missing as well."""
     plan = sweeps.plan(["python", "rust"])
     a, b = machine(tmp_path, "a", rows(50.0)[:6], plan), machine(tmp_path, "b", rows(100.0))
     words = ["join", "--results", str(tmp_path / "results"), str(a.path)]
     assert cli.main([*words, str(b.path)]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if "unfinished" in line]
-    assert notes == [f"note: {a.path}: unfinished: 6 of 12 runs"]
+    assert notes == [
+        f"note: {a.path}: unfinished: 6 of 12 runs",
+        f"note: {b.path}: unfinished: 36 of 39 runs",
+    ]
     assert cli.main([*words, str(a.path)]) == 2
     assert "takes one folder a machine" in capsys.readouterr().err
 

@@ -16,8 +16,9 @@ from harness.analysis.intervals import median_interval
 from harness.analysis.ratios import spread
 from harness.analysis.results import understand
 from harness.case import Case, Shape
-from harness.errors import NothingMeasured, UsageError
+from harness.errors import NothingMeasured, ResultsError, UsageError
 from harness.plan import LeftOut
+from harness.records import PLAN
 from harness.rows import Row
 from tests.sweeps import SMALL, case, failure, floor, mismatch, pairs, plan, row, understood, write
 
@@ -227,7 +228,7 @@ def test_who_has_other_losses_is_marked_and_in_no_ratio(tmp_path: Path) -> None:
     }
     # No curve is fitted through its times, nobody is said to overtake it, and it did not fail.
     assert set(results.exponents["contender"]) == {"python"}
-    assert results.crossovers.empty and results.cut_offs.empty
+    assert results.crossovers.empty and set(results.outcomes["failure"]) == {""}
 
 
 def test_who_is_right_in_some_rounds_has_a_ratio_of_those(tmp_path: Path) -> None:
@@ -344,10 +345,14 @@ def test_who_the_reference_is(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             understand(folder, name)
         assert str(caught.value) == f"--reference: got {name!r}, takes python, rust"
-    # Without a plan it is the control, or else the first.
+    # It is the plan's if no other is asked for.
     assert understand(folder).reference == "python"
-    folder.append_row(row("rust", 1, control=True))
-    assert understand(folder).reference == "rust"
+    assert understand(folder, "rust").reference == "rust"
+    (folder.path / PLAN).unlink()
+    with pytest.raises(
+        ResultsError, match=r"has no plan\.json, which says what was to be measured; restore it$"
+    ):
+        understand(folder)
 
 
 @pytest.mark.parametrize("rows", [[], [failure("python", 1)], [row(round=0)], [row(control=True)]])
@@ -361,16 +366,16 @@ def test_nothing_measured(tmp_path: Path, rows: list[Row]) -> None:
     )
 
 
-def test_cut_offs_are_the_first_failure_of_each_case(tmp_path: Path) -> None:
-    of = case("10-5-1", samples=4, epochs=8)
+def test_of_several_failures_the_first_is_told(tmp_path: Path) -> None:
     rows = [
-        failure("python", 1, "timeout", of=of),
-        replace(failure("python", 2, of=of), wall_s=32.0),
-        *(mismatch("rust", 1, of=of), row("rust", 2, of=of), row("rust", 3, of=of, status="paused")),
+        replace(failure("python", 1, "timeout"), error="ended after 60 s"),
+        replace(failure("python", 2), error="exit status 3"),
+        *(mismatch("rust", 1), row("rust", 2), row("rust", 3, status="paused")),
     ]
-    table = understood(tmp_path, rows).cut_offs
-    assert [tuple(line) for line in table[["contender", "layers", "status", "step_s"]].to_numpy()] == [
-        ("python", "10-5-1", "timeout", 2.0)  # at least 64 s for 32 steps
+    table = understood(tmp_path, rows).outcomes
+    assert table[["contender", "status", "failure", "error"]].to_numpy().tolist() == [
+        ["python", "timeout", "timeout", "ended after 60 s"],
+        ["rust", "ok", "", ""],
     ]
 
 

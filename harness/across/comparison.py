@@ -63,7 +63,7 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
     ratios = (_ratios(results).reset_index() for results, _ in found)
     tables = [own[own["contender"] == after] for own, (_, after) in zip(ratios, found, strict=True)]
     table = pd.concat(tables, ignore_index=True).rename(columns={"ratio": "change"})
-    layouts = max(results.plan.options.layouts if results.plan else 1 for results, _ in found)
+    layouts = max(results.plan.options.layouts for results, _ in found)
     return _judged(table.reindex(columns=COLUMNS), margin, layouts - 1 or _MANY)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.results import understand
+from harness.analysis.frames import only
+from harness.analysis.results import plan_of, understand
 from harness.case import ARTICLE, Shape
 from harness.errors import NothingMeasured
 from harness.records import SweepFolder
@@ -26,18 +27,17 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
     """Return what a list says of a sweep; ``floor`` is the article's shape's, else the smallest's."""
-    rows, plan, machine = sweep.rows(), sweep.plan(), sweep.environment()
-    left = len(list(Made(plan, rows).pending())) if plan else 0
-    names = plan.versions if plan else dict.fromkeys(row.run.contender for row in rows)
+    rows, plan, machine = sweep.rows(), plan_of(sweep), sweep.environment()
+    left = len(list(Made(plan, rows).pending()))
     return {
         "sweep": sweep.name,
         "host": str(machine.get("host", "")),
         "commit": short_commit(machine.get("commit"), machine.get("uncommitted_changes")),
         "cases": len({str(row.run.case) for row in rows}),
-        "runs": f"{plan.runs - left} of {plan.runs}" if plan and left else str(len(rows)),
+        "runs": f"{plan.runs - left} of {plan.runs}" if left else str(len(rows)),
         "failed": sum(row.status not in ("ok", "paused") for row in rows),
         "floor": _floor(sweep, rows),
-        "contenders": tuple(names),
+        "contenders": tuple(plan.versions),
     }
 
 
@@ -50,7 +50,7 @@ def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
         lines = understand(sweep, only=(controlled.method, controlled.shape), rows=rows).speedups
     except NothingMeasured:
         return math.nan
-    return float(lines["floor"][lines["control"] & (lines["measure"] == "training")].max())
+    return float(only(lines, control=True, measure="training")["floor"].max())
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from harness.across.pooled import pooled
-from harness.analysis.frames import CASE, LANE, in_order
+from harness.analysis.frames import CASE, LANE, in_order, only
 from harness.analysis.intervals import NOISY, SIGMAS, quotient, verdict
 from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
@@ -47,9 +47,9 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     tables = []
     steps = {"median": "step_s", "low": "step_low", "high": "step_high"}
     for machine, results in machines.items():
-        own = results.speedups[~results.speedups["control"]]
-        right = results.medians[results.medians["status"] == "ok"].rename(columns={"n": "rounds"})
-        references = right[right["contender"] == results.reference][[*CASE, "contender", "rounds"]]
+        own = results.rivals
+        right = only(results.medians, status="ok").rename(columns={"n": "rounds"})
+        references = only(right, contender=results.reference)[[*CASE, "contender", "rounds"]]
         table = pd.concat([own, references.assign(measure="training", verdict="reference")])
         table = table.join(right.set_index(LANE)[[*steps]].rename(columns=steps), on=LANE)
         about = {name: results.environment.get(name) for name in ("cpu", "system")}
@@ -115,7 +115,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     between them as a factor; ``least`` and ``most`` are of single machines. One machine has its ratio alone.
     """
     lines = []
-    for _, own in table[table["counts"] == "yes"].groupby(_GROUP, sort=False):
+    for _, own in only(table, counts="yes").groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))
         found = pooled(logs[:, 0], ((logs[:, 2] - logs[:, 1]) / (2.0 * SIGMAS)) ** 2)
         means = dict(zip(("ratio", "low", "high", "spread"), map(math.exp, found), strict=True))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.analysis.cost import Cost
 from harness.analysis.crossover import FARTHEST
-from harness.analysis.frames import read_csv
+from harness.analysis.frames import only, read_csv
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results
 from harness.case import Job, Shape
@@ -61,7 +61,7 @@ def read(path: Path) -> pd.DataFrame:
 
 def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
     """Return predictions with what a later sweep measured, where it did."""
-    medians = truth.medians[truth.medians["status"] == "ok"].set_index(KEY[1:])["median"]
+    medians = only(truth.medians, status="ok").set_index(KEY[1:])["median"]
     seconds = table.join(medians, on=KEY[1:])["median"]
     held = seconds.between(table["step_low"], table["step_high"]).map({True: "yes", False: "no"})
     found = {"checked_by": truth.sweep, "hit": held, "measured_step_s": seconds}
@@ -72,7 +72,7 @@ def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
 
 def limit(record: pd.DataFrame, contender: str, method: str) -> float:
     """Return how far beyond the measured sizes enough checks were hits; FARTHEST without a record."""
-    own = record[(record["contender"] == contender) & (record["method"] == method) & (record["hit"] != "")]
+    own = only(record[record["hit"] != ""], contender=contender, method=method)
     if len(own) < _FEWEST:
         return FARTHEST
     own = own.sort_values("beyond", kind="stable")

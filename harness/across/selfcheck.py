@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import read_csv
+from harness.analysis.frames import only, read_csv
 from harness.analysis.intervals import NOISY, share_interval
-from harness.analysis.results import Results, understand
+from harness.analysis.results import Results, plan_of, understand
 from harness.archive import ABOUT_CHECK
 from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
@@ -37,11 +37,11 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
     for results in _cut(folder, int(about["sweeps"])):
         where = results.environment
         copies = copies_of(where.get("contenders", {}))
-        jobs = results.summary[results.summary["measure"] == "job_s"].set_index("contender")["median"]
+        jobs = only(results.summary, measure="job_s").set_index("contender")["median"]
         steps_s = results.medians.set_index("contender")["median"] * results.job.training_steps
         for original in (results.reference, *{copy for copy, _ in copies.values()} - {results.reference}):
-            table = results.over(original)
-            table = table[~table["control"] & (table["rounds"] > 1)]
+            table = only(results.over(original), control=False)
+            table = table[table["rounds"] > 1]
             of_original = {name for name, (of, _) in copies.items() if of == original}
             if original == results.reference:
                 of_original |= {*results.contenders} - {*copies}
@@ -78,9 +78,7 @@ def copies_of(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[st
 
 def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
     """Yield what each part with a timed run shows; its id is the sweep's and a number."""
-    plan = folder.plan()
-    if plan is None:
-        raise ResultsError(f"{folder.path}: has no plan.json, so its rounds cannot be cut into sweeps")
+    plan = plan_of(folder)
     of_part: dict[int, list[Row]] = {}
     for row in folder.rows():
         if not row.run.warm_up:
@@ -141,7 +139,7 @@ def right(table: pd.DataFrame) -> tuple[int, int]:
 
 def false_alarms(table: pd.DataFrame) -> tuple[int, int]:
     """Return how many comparisons of a program with itself found a difference, and how many there are."""
-    equal = table[table["extra_epochs"] == 0.0]
+    equal = only(table, extra_epochs=0.0)
     return int(_is_told(equal).sum()), len(equal)
 
 

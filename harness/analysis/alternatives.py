@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.analysis.crossover import since
-from harness.analysis.frames import CASE, LANE
+from harness.analysis.frames import CASE, LANE, only
 from harness.analysis.job import STILL_WARMING
 
 COLUMNS = [
@@ -17,7 +17,7 @@ SINCE = ("beats_from", "ties_from", "pays_from")
 
 def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
     """Return the contender with the shortest training step on most cases; of several, the first named."""
-    right = medians[medians["status"] == "ok"]
+    right = only(medians, status="ok")
     best = right.loc[right.groupby(["method", "layers"])["median"].idxmin(), "contender"]
     return max(names, key=lambda name: int((best == name).sum()))
 
@@ -31,9 +31,9 @@ def alternatives(
     verdict; ``against_reference`` is its verdict in the standings.
     """
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
-    ratios = against_fastest[~against_fastest["control"] & (against_fastest["measure"] == "training")]
+    ratios = only(against_fastest, control=False, measure="training")
     table = (
-        standings[standings["status"] == "ok"]
+        only(standings, status="ok")
         .join(
             seconds.reindex(columns=["startup_s", "compile_s", "job_s"]).fillna({"compile_s": 0.0}), on=LANE
         )
@@ -57,7 +57,7 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     no time there. Who is still warming up does none of this.
     """
     case = ["method", "layers"]
-    limits = table[table["contender"] == reference].set_index(case)["job_s"].rename("limit_s")
+    limits = only(table, contender=reference).set_index(case)["job_s"].rename("limit_s")
     table = table.join(limits, on=case)
     table = table.assign(
         beats_from=table["against_reference"] == "faster",

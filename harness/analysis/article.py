@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import read_csv
+from harness.analysis.frames import only, read_csv
 from harness.analysis.intervals import median_interval
 from harness.analysis.results import Results
 from harness.case import ARTICLE, ARTICLE_JOB, Shape
@@ -25,6 +25,14 @@ PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 _DIFFERENCES = ("data", "printing", "end")
 """Those that are what a run takes more than another, which may be nothing."""
 _RUNS = ("whole", "one sample", "no epoch", "one epoch")
+_FIGURES = {
+    "scaling": ("exponent", "is the power of the neurons"),
+    "speedup": ("ratio", "times"),
+    "crossover": ("neurons", "neurons"),
+    "storage": ("ratio", "times"),
+    "seeds": ("published", "printed, 95% of 200 seeds"),
+}
+"""The column of the figure, by table, and what it counts; the columns low and high have its interval."""
 _FEW = 3
 """So many figures are all told."""
 
@@ -36,30 +44,25 @@ def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.
     """
     tables = {
         "scaling": results.exponents,
-        "speedup": results.speedups[~results.speedups["control"]],
+        "speedup": results.rivals,
         "crossover": results.crossovers,
         "storage": stored(storage),
         "seeds": printed(article, seeds),
     }
     lines = []
     for claim in article.claim:
-        own = _lines(tables[claim.table], claim.where)
-        others = _lines(tables[claim.table], {**claim.where, **claim.than}) if claim.than else own[:0]
+        own = only(tables[claim.table], **claim.where)
+        others = only(tables[claim.table], **{**claim.where, **claim.than}) if claim.than else own[:0]
         found = own.dropna(subset=["low", "high"])
         verdict = _verdict(claim, found, others) if len(own) else "not measured"
-        figures = filter(None, [_figures(claim, found), _figures(claim, others) if len(found) else ""])
+        figures = [_figures(claim, some) for some in (found, others) if len(found) and len(some)]
         lines.append((claim.name, claim.says, verdict, ", against ".join(figures), f"{claim.table}.csv"))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _lines(table: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
-    """Return the lines of a table that have these texts."""
-    return table[(table[list(where)] == pd.Series(where)).all(axis=1)]
-
-
 def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
     if claim.holds == "inside":
-        right = found[claim.value].between(found["low"], found["high"])
+        right = found[_FIGURES[claim.table][0]].between(found["low"], found["high"])
         wrong = ~right
     else:
         limits = pd.DataFrame({"low": claim.limit, "high": claim.limit}, index=found.index)
@@ -76,19 +79,16 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
 
 def _figures(claim: Claim, found: pd.DataFrame) -> str:
     """Return the figures of a claim with their intervals; of many, the least and the largest."""
-    if found.empty:
-        return ""
+    value, unit = _FIGURES[claim.table]
     few = len(found) <= _FEW
-    chosen = found if few else found.loc[[found[claim.value].idxmin(), found[claim.value].idxmax()]]
-    texts = [_figure(claim, one) for one in chosen.to_dict("records")]
-    return f"{('; ' if few else ' to ').join(texts)} {claim.unit}"
-
-
-def _figure(claim: Claim, one: Mapping[Any, Any]) -> str:
-    names = [one["method"]] if "method" in one and "method" not in claim.where else []
-    names += [one[name] for name in ("quantity", "layers") if name in one][:1]
-    where = f"{' '.join(names)}: " if names else ""
-    return f"{where}{_written(one[claim.value])} ({_written(one['low'])} to {_written(one['high'])})"
+    chosen = found if few else found.loc[[found[value].idxmin(), found[value].idxmax()]]
+    texts = []
+    for one in chosen.to_dict("records"):
+        names = [one["method"]] if "method" in one and "method" not in claim.where else []
+        names += [one[name] for name in ("quantity", "layers") if name in one][:1]
+        where = f"{' '.join(names)}: " if names else ""
+        texts.append(f"{where}{_written(one[value])} ({_written(one['low'])} to {_written(one['high'])})")
+    return f"{('; ' if few else ' to ').join(texts)} {unit}"
 
 
 def _written(value: float) -> str:
@@ -110,7 +110,7 @@ def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
     """Return the losses that the article prints, and between which 95% of ours are."""
     lines = []
     for run in article.run:
-        own = seeds[seeds["run"] == run.name]
+        own = only(seeds, run=run.name)
         for name in ("initial_loss", "final_loss") if len(own) else ():
             low, high = np.quantile(own[name].to_numpy(float), [0.025, 0.975])
             lines.append((run.name, name.replace("_", " "), getattr(run, name), low, high, len(own)))
@@ -129,10 +129,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     NothingMeasured if nobody has ended all four runs.
     """
     lane = ["contender", "method", "round"]
-    of_what = {what: own.set_index(lane) for what, own in runs.groupby("what")}
-    if len(of_what) < len(_RUNS):
-        raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
-    whole, start, bare, long = (of_what[what] for what in _RUNS)
+    whole, start, bare, long = (only(runs, what=what).set_index(lane) for what in _RUNS)
     start_s = start["wall_s"] - start["compile_s"]
     data_s = bare["wall_s"] - bare["compile_s"] - start_s
     seconds = {
@@ -146,7 +143,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     }
     jobs: Mapping[Any, float] = {}
     if results is not None and results.job == ARTICLE_JOB:
-        own = results.summary.query(f"measure == 'job_s' and layers == '{ARTICLE}'")
+        own = only(results.summary, measure="job_s", layers=str(ARTICLE))
         jobs = own.set_index(["contender", "method"])["median"].to_dict()
     lines = []
     for of, own in pd.DataFrame(seconds).dropna().groupby(["contender", "method"], sort=False):

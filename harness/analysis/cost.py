@@ -12,11 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
-from harness.analysis.frames import LANE
+from harness.analysis.frames import LANE, only
 from harness.analysis.intervals import Numbers, medians_by_block, student_t
-from harness.analysis.job import startup
+from harness.analysis.job import relative_fit, startup
 from harness.analysis.ratios import Lane
 from harness.case import Job, Shape
 
@@ -221,10 +220,10 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
     ``summary`` has the medians, of the ``job`` also, ``rounds`` the seconds of a step.
     """
     found = {}
-    right = summary[summary["status"] == "ok"]
-    measured = right[right["measure"] == "step_s"]
+    right = only(summary, status="ok")
+    measured = only(right, measure="step_s")
     steps_s = job.training_steps * measured.set_index(LANE)["median"].rename("steps_s")
-    jobs = right[right["measure"] == "job_s"].join(steps_s, on=LANE)
+    jobs = only(right, measure="job_s").join(steps_s, on=LANE)
     for (contender, method), own in measured.groupby(["contender", "method"], sort=False):
         if own["layers"].nunique() < FEWEST_SIZES:
             continue
@@ -235,7 +234,7 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
         terms = _supported(work, times)
         of_sizes = (rounds[lane[1], text, lane[0], False] for text in sizes["layers"])
         by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
-        once, once_error = _once(jobs[jobs["contender"] == contender], job)
+        once, once_error = _once(only(jobs, contender=contender), job)
         error, growth = _errors(work, times, terms)
         seconds = _fit(work, times, terms)
         # No interval may exclude what was measured.
@@ -258,12 +257,9 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
 
 
 def _fit(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
-    """Return non-negative seconds for each term, of least squared relative errors (Lawson & Hanson, 1974)."""
+    """Return the seconds of each term, 0 for those that are not among ``terms``."""
     seconds = np.zeros(work.shape[1])
-    # Columns of like size keep the problem well conditioned.
-    relative = work[:, terms] / times[:, None]
-    scale = np.where(relative.any(axis=0), relative.max(axis=0), 1.0)
-    seconds[terms] = nnls(relative / scale, np.ones(len(times)))[0] / scale
+    seconds[terms] = relative_fit(work[:, terms], times)
     return seconds
 
 

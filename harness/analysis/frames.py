@@ -46,6 +46,13 @@ def _torn(runs: pd.DataFrame) -> "pd.Series[bool]":
     return (after > _TORN).groupby(round_of, sort=False).transform("any")
 
 
+def only(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the lines of a table that have these values."""
+    for name, value in values.items():
+        table = table[table[name] == value]
+    return table
+
+
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Sort by method, then by size, and keep the order of everything else."""
     table = table.astype({name: float for name in CASE[2:] if name in table and table[name].dtype == object})

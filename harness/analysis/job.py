@@ -10,71 +10,74 @@ from scipy.optimize import nnls
 
 from harness.analysis.frames import LANE
 from harness.analysis.intervals import Numbers
-from harness.case import ARTICLE_JOB, Shape
+from harness.case import Shape
 from harness.plan import Plan
 
 WARM, STILL_WARMING = "warms up", "still warming up"
 """What is said of a contender that becomes faster while it runs: its runs are the job, or are too short."""
 
 
-def warming(plan: Plan | None) -> dict[tuple[str, str, str], tuple[str, float]]:
-    """Return who warms up, by method, shape and contender, and the seconds that it takes."""
-    found = {}
-    for planned in plan.cases if plan else ():
+def warming(plan: Plan) -> pd.DataFrame:
+    """Return who warms up on which case, and for how many seconds if its runs are the job."""
+    lines = []
+    for planned in plan.cases:
         for name, seconds in planned.warm_up_s.items():
-            is_job = plan and planned.of(name).training_steps >= plan.options.job.training_steps
-            lane = planned.case.method, str(planned.case.shape), name
-            found[lane] = (WARM, seconds) if is_job else (STILL_WARMING, 0.0)
-    return found
+            is_job = planned.of(name).training_steps >= plan.options.job.training_steps
+            found = (WARM, seconds) if is_job else (STILL_WARMING, 0.0)
+            lines.append((planned.case.method, str(planned.case.shape), name, *found))
+    return pd.DataFrame(lines, columns=[*LANE, "warming", "warm_up_s"]).astype({"warm_up_s": float})
 
 
-def with_jobs(runs: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
+def with_jobs(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Add ``warming``, ``step_s``, the seconds of a training step, and ``job_s``, those of the job.
 
     The step of a contender that warms up is that of the end of its run, if that is half of it. The samples
     that a run lacks to those of the job take what ``startup`` finds.
     """
-    found = warming(plan)
-    job = plan.options.job if plan else ARTICLE_JOB
-    lanes = pd.Series(list(runs[LANE].itertuples(index=False, name=None)), index=runs.index)
-    words = lanes.map(lambda lane: found.get(lane, ("", 0.0))[0])
-    warm_up_s = lanes.map(lambda lane: found.get(lane, ("", 0.0))[1]).astype(float)
-    steps = runs["samples"] * runs["epochs"]
-    step_s = (runs["training_s"] - warm_up_s) / steps
+    job = plan.options.job
+    runs = runs.merge(warming(plan), "left", on=LANE).fillna({"warming": "", "warm_up_s": 0.0})
     # Pilots find a warm-up that is most of a run too roughly to leave a step: its average has to do.
-    is_most = warm_up_s > runs.groupby(LANE)["training_s"].transform("median") / 2.0
-    step_s, warm_up_s = step_s.mask(is_most, runs["training_s"] / steps), warm_up_s.mask(is_most, 0.0)
-    lacking = (job.samples - runs["samples"]) * runs["layers"].map(_weights)
-    data_s = lacking * runs["contender"].map(_data_costs(runs)).fillna(0.0)
-    once_s = runs["startup_s"] + data_s + runs["compile_s"].fillna(0.0) + warm_up_s
-    return runs.assign(warming=words, step_s=step_s, job_s=once_s + job.training_steps * step_s)
-
-
-def _weights(layers: str) -> int:
-    return sum(Shape.parse(layers).weights)
-
-
-def _data_costs(runs: pd.DataFrame) -> dict[str, float]:
-    """Return the seconds that a start-up takes for each sample and weight, by contender."""
-    medians = (
-        runs.groupby(["contender", "layers", "samples"], sort=False)["startup_s"]
-        .median()
-        .dropna()
-        .reset_index()
+    is_most = runs["warm_up_s"] > runs.groupby(LANE)["training_s"].transform("median") / 2.0
+    warm_up_s = runs.pop("warm_up_s").mask(is_most, 0.0)
+    step_s = (runs["training_s"] - warm_up_s) / (runs["samples"] * runs["epochs"])
+    weights = runs["layers"].map(lambda layers: sum(Shape.parse(layers).weights))
+    data_s = (
+        (job.samples - runs["samples"])
+        * weights
+        * runs["contender"].map(_data_costs(runs, weights)).fillna(0.0)
     )
+    once_s = runs["startup_s"] + data_s + runs["compile_s"].fillna(0.0) + warm_up_s
+    return runs.assign(step_s=step_s, job_s=once_s + job.training_steps * step_s)
+
+
+def _data_costs(runs: pd.DataFrame, weights: "pd.Series[int]") -> dict[str, float]:
+    """Return the seconds that a start-up takes for each sample and weight, by contender."""
+    work = runs.assign(sample_weights=runs["samples"] * weights)
+    sizes = work.groupby(["contender", "layers", "samples"], sort=False)[
+        ["sample_weights", "startup_s"]
+    ].median()
     return {
-        str(contender): startup(own["samples"] * own["layers"].map(_weights), own["startup_s"])[1]
-        for contender, own in medians[medians["startup_s"] > 0.0].groupby("contender", sort=False)
+        str(contender): startup(own["sample_weights"], own["startup_s"])[1]
+        for contender, own in sizes[sizes["startup_s"] > 0.0].groupby("contender", sort=False)
     }
 
 
 def startup(sample_weights: "pd.Series[float]", seconds: "pd.Series[float]") -> Numbers:
     """Return the fixed seconds of a start-up and those for each sample and weight, neither below 0.
 
-    Least squares of the relative errors (Lawson & Hanson, 1974); nothing depends on what never varied.
+    Nothing depends on what never varied.
     """
-    work = np.column_stack([np.ones(len(seconds)), sample_weights]) / seconds.to_numpy(float)[:, None]
-    if sample_weights.nunique() < 2:
-        work[:, 1] = 0.0
-    scale = np.where(work.any(axis=0), work.max(axis=0), 1.0)
-    return np.asarray(nnls(work / scale, np.ones(len(seconds)))[0] / scale)
+    varied = sample_weights * (sample_weights.nunique() > 1)
+    work = np.array([np.ones(len(seconds)), varied], float).T
+    return relative_fit(work, np.asarray(seconds, float))
+
+
+def relative_fit(work: Numbers, seconds: Numbers) -> Numbers:
+    """Return non-negative seconds for each column of ``work``, a row of which took so many ``seconds``.
+
+    Least squares of the relative errors (Lawson & Hanson, Solving Least Squares Problems, 1974).
+    """
+    relative = work / seconds[:, None]
+    # Columns of like size keep the problem well conditioned.
+    scale = np.where(relative.any(axis=0), relative.max(axis=0), 1.0)
+    return np.asarray(nnls(relative / scale, np.ones(len(seconds)))[0] / scale)

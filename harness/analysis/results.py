@@ -1,7 +1,6 @@
 """What a sweep showed: the numbers of every table and picture."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +11,14 @@ import pandas as pd
 
 from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Costs
-from harness.analysis.frames import CASE, LANE, in_order, runs_frame
+from harness.analysis.frames import CASE, LANE, in_order, only, runs_frame
 from harness.analysis.job import STILL_WARMING, warming, with_jobs
 from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
-from harness.case import ARTICLE_JOB, Job, Shape, example
-from harness.errors import NothingMeasured, UsageError
+from harness.case import Job, Shape, example
+from harness.errors import NothingMeasured, ResultsError, UsageError
 from harness.parity import IDENTICAL, REFERENCE, REPEATED
 from harness.plan import Plan
-from harness.records import LOSS_COLUMNS, SweepFolder
+from harness.records import LOSS_COLUMNS, PLAN, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Made, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
@@ -45,10 +44,10 @@ class Results:
     """All contenders, in the manifest's order."""
     environment: Mapping[str, Any]
     """The machine; empty if that is not known."""
-    plan: Plan | None
-    """What was to be measured, if that is known."""
+    plan: Plan
+    """What was to be measured."""
     left: int
-    """Those that are still to be made."""
+    """How many runs are still to be made."""
     runs: pd.DataFrame
     """One line a run."""
     outcomes: pd.DataFrame
@@ -82,12 +81,17 @@ class Results:
     @cached_property
     def medians(self) -> pd.DataFrame:
         """The summary of the seconds of a training step."""
-        return self.summary[self.summary["measure"] == "step_s"].reset_index(drop=True)
+        return only(self.summary, measure="step_s").reset_index(drop=True)
 
     @cached_property
     def speedups(self) -> pd.DataFrame:
         """How many times as fast as the reference; without a ratio the verdict says why."""
         return self.over(self.reference)
+
+    @property
+    def rivals(self) -> pd.DataFrame:
+        """The same without controls."""
+        return only(self.speedups, control=False)
 
     def over(self, reference: str) -> pd.DataFrame:
         """How many times as fast as another contender."""
@@ -103,10 +107,9 @@ class Results:
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
-        table = self.outcomes[~self.outcomes["control"]].drop(columns="control").join(steps, on=LANE)
-        rivals = self.speedups[~self.speedups["control"]]
+        table = only(self.outcomes, control=False).drop(columns="control").join(steps, on=LANE)
         for measure in MEASURES.values():
-            own = rivals[rivals["measure"] == measure].set_index(LANE)
+            own = only(self.rivals, measure=measure).set_index(LANE)
             own = own[["ratio", "low", "high", "floor", "verdict"]].add_prefix(f"{measure}_")
             table = table.join(own, on=LANE).fillna({f"{measure}_verdict": ""})
         return table
@@ -127,7 +130,7 @@ class Results:
     @staticmethod
     def _steady(table: pd.DataFrame) -> pd.DataFrame:
         """Return the lines of a table from which other sizes may be told."""
-        return table[(table["status"] == "ok") & (table["warming"] != STILL_WARMING)]
+        return only(table[table["warming"] != STILL_WARMING], status="ok")
 
     @cached_property
     def exponents(self) -> pd.DataFrame:
@@ -144,16 +147,10 @@ class Results:
         """From which size on one overtakes another, and start-up no longer counts."""
         return crossover.crossovers(self.costs, self._steady(self.medians), self.reference, self.job)
 
-    @cached_property
-    def cut_offs(self) -> pd.DataFrame:
-        """The first failed run of each case and contender; its seconds per step bound those of a timeout."""
-        failed = self.runs[self.runs["status"].isin(FAILED)].drop_duplicates(LANE)
-        return in_order(failed.assign(step_s=failed["wall_s"] / (failed["samples"] * failed["epochs"])))
-
     @property
     def job(self) -> Job:
         """What a whole process is asked for."""
-        return self.plan.options.job if self.plan else ARTICLE_JOB
+        return self.plan.options.job
 
     @property
     def shape(self) -> str:
@@ -175,19 +172,17 @@ def understand(
 
     Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
     """
-    rows, plan = folder.rows() if rows is None else rows, folder.plan()
+    rows, plan = folder.rows() if rows is None else rows, plan_of(folder)
     if only:
         rows = [row for row in rows if (row.run.case.method, row.run.case.shape) == only]
-        plan = plan.only(*only) if plan else None
+        plan = plan.only(*only)
     if not any(row.status in WITH_LOSSES and not (row.run.warm_up or row.run.control) for row in rows):
         raise NothingMeasured(
             f"{folder.path}: no timed run has ended well yet, so there is nothing to show; run bench again"
         )
-    planned = plan.versions if plan else ()
-    contenders = tuple(dict.fromkeys([*planned, *(row.run.contender for row in rows)]))
+    contenders = tuple(dict.fromkeys([*plan.versions, *(row.run.contender for row in rows)]))
     if reference is None:
-        controls = (row.run.contender for row in rows if row.run.control)
-        reference = plan.reference if plan else next(controls, contenders[0])
+        reference = plan.reference
     if reference not in contenders:
         raise UsageError(f"--reference: got {reference!r}, takes {', '.join(contenders)}")
     rows = sorted(rows, key=lambda row: contenders.index(row.run.contender))
@@ -199,41 +194,48 @@ def understand(
         contenders=contenders,
         environment=folder.environment(),
         plan=plan,
-        left=len(list(Made(plan, rows).pending())) if plan else 0,
+        left=len(list(Made(plan, rows).pending())),
         runs=with_jobs(runs_frame(rows), plan),
         outcomes=outcomes(rows, plan),
     )
 
 
-def outcomes(rows: Sequence[Row], plan: Plan | None) -> pd.DataFrame:
+def plan_of(folder: SweepFolder) -> Plan:
+    """Return the plan of the sweep in ``folder``; raise ResultsError if there is none."""
+    if plan := folder.plan():
+        return plan
+    raise ResultsError(f"{folder.path}: has no {PLAN}, which says what was to be measured; restore it")
+
+
+def outcomes(rows: Sequence[Row], plan: Plan) -> pd.DataFrame:
     """Return a line per case and contender that was planned or has run, and per control.
 
     ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses; or else why the
     first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs with losses,
-    warm-ups included, ``differing`` those with wrong ones; ``failure`` is why the first run failed.
-    ``warming`` is as in the runs; ``samples`` and ``epochs`` are nan without a run.
+    warm-ups included, ``differing`` those with wrong ones; ``failure`` and ``error`` are of the first run
+    that failed. ``warming`` is as in the runs; ``samples`` and ``epochs`` are nan without a run.
     """
-    asked, warmers = _asked(plan) if plan else {}, warming(plan)
-    runs: dict[Lane, list[Row]] = defaultdict(list)
+    asked = _asked(plan)
+    runs: dict[Lane, list[Row]] = {lane: [] for lane in asked}
     for row in rows:
-        runs[row.run.case.method, str(row.run.case.shape), row.run.contender, row.run.control].append(row)
+        lane = row.run.case.method, str(row.run.case.shape), row.run.contender, row.run.control
+        runs.setdefault(lane, []).append(row)
     lines = []
-    for lane in {**asked, **runs}:
-        method, layers, contender, control = lane
-        shape, own = Shape.parse(layers), runs[lane]
-        statuses, after_warm_up = [row.status for row in own], {row.status for row in own if row.run.round}
-        failure = next((status for status in statuses if status in FAILED), "")
+    for (method, layers, contender, control), own in runs.items():
+        shape, statuses = Shape.parse(layers), [row.status for row in own]
+        after_warm_up = {row.status for row in own if row.run.round}
+        failure, error = next(((row.status, row.error) for row in own if row.status in FAILED), ("", ""))
         ended = [status for status in WITH_LOSSES if status in after_warm_up]
-        words = [*ended, failure, *after_warm_up, asked.get(lane, NOT_RUN)]
-        case = method, layers, shape.neurons, shape.parameters, shape.multiply_adds(method)
+        words = [*ended, failure, *after_warm_up, asked.get((method, layers, contender, control), NOT_RUN)]
         with_losses = sum(status in WITH_LOSSES for status in statuses)
-        became = next(filter(None, words)), with_losses, statuses.count("mismatch"), _parity(own), failure
+        became = next(filter(None, words)), with_losses, statuses.count("mismatch"), _parity(own)
         size = (own[0].run.case.samples, own[0].run.case.epochs) if own else (math.nan, math.nan)
-        warm = warmers.get((method, layers, contender), ("",))[0]
-        lines.append((*case, contender, control, *became, warm, *size))
-    names = ["contender", "control", "status", "with_losses", "differing", "parity", "failure"]
-    names += ["warming", "samples", "epochs"]
-    return in_order(pd.DataFrame(lines, columns=[*CASE, *names]))
+        case = method, layers, shape.neurons, shape.parameters, shape.multiply_adds(method)
+        lines.append((*case, contender, control, *became, failure, error, *size))
+    names = ["contender", "control", "status", "with_losses", "differing", "parity"]
+    table = pd.DataFrame(lines, columns=[*CASE, *names, "failure", "error", "samples", "epochs"])
+    warm = warming(plan)[[*LANE, "warming"]]
+    return in_order(table.merge(warm, "left", on=LANE).fillna({"warming": ""}))
 
 
 def _asked(plan: Plan) -> dict[Lane, str]:

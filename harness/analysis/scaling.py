@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from harness.analysis.frames import only
 from harness.analysis.intervals import medians_by_block, power_law
 from harness.analysis.ratios import Lane
 from harness.case import ARTICLE
@@ -33,8 +34,7 @@ def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], refere
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         points = group[group["neurons"] >= _FROM_NEURONS].sort_values("neurons", kind="stable")
-        of_reference = medians[(medians["method"] == method) & (medians["contender"] == reference)]
-        shared = points[points["layers"].isin(of_reference["layers"])]
+        shared = points[points["layers"].isin(only(medians, method=method, contender=reference)["layers"])]
         if shared["neurons"].nunique() >= _FEWEST_SIZES:
             points = shared
         neurons, times = points["neurons"].to_numpy(float), points["median"].to_numpy(float)

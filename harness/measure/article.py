@@ -27,7 +27,7 @@ def losses(
     The quickest contender makes them, of those that have the losses of the first. What fails is added to
     ``failed``, here and below.
     """
-    tried = [attempt(contender, runs[0].case, timeout_s=_TIMEOUT_S) for contender in contenders]
+    tried = [attempt(contender, runs[0].case(1), timeout_s=_TIMEOUT_S) for contender in contenders]
     right = next((output.losses for _, output in tried if output), None)
     found = [
         (process.wall_s, place)
@@ -38,7 +38,7 @@ def losses(
     with terminal.counting("seeds", claims.SEEDS * len(runs)) as advance:
         for published in runs:
             for seed in range(1, claims.SEEDS + 1):
-                process, output = attempt(quickest, replace(published.case, seed=seed), timeout_s=_TIMEOUT_S)
+                process, output = attempt(quickest, published.case(seed), timeout_s=_TIMEOUT_S)
                 if output:
                     yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
                 else:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness import __version__
 from harness.analysis import cost
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.errors import UsageError
 from harness.records import SweepFolder, replace_file
@@ -141,9 +142,9 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 
 def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
     """Yield contender, method, shape and the timed runs of everybody with the right losses, no controls."""
-    runs = results.runs[(results.runs["status"] == "ok") & ~results.runs["warm_up"]]
-    groups = runs[~runs["control"]].groupby(["contender", "method", "layers"], sort=False)
-    for one in results.medians[results.medians["status"] == "ok"].to_dict("records"):
+    runs = only(results.runs, status="ok", warm_up=False, control=False)
+    groups = runs.groupby(["contender", "method", "layers"], sort=False)
+    for one in only(results.medians, status="ok").to_dict("records"):
         key = one["contender"], one["method"], one["layers"]
         yield *key, groups.get_group(key)
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from harness import __version__
 from harness.across import predictions, selfcheck
 from harness.analysis import article
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.digits import between
@@ -28,6 +29,19 @@ _ALTERNATIVES = {
     "memory": "Peak memory against neurons, from the least to the most: ",
     "loss": "Loss during training: see losses.csv.",
     "parts": "Where the time of the article's run goes: see the table below.",
+}
+_SECTIONS = {
+    "sure": "How sure that is",
+    "speedups": "How many times as fast",
+    "algorithm": "Language and algorithm",
+    "growth": "How time grows with the neurons",
+    "instead": "What to use instead",
+    "claims": "The article",
+    "predictions": "Predictions",
+    "parts": "Where time goes",
+    "memory": "Memory and losses",
+    "machine": "The machine",
+    "again": "Measure it again",
 }
 _CSS_DPI = 96
 _TEMPLATES = Environment(
@@ -56,19 +70,16 @@ def page(results: Results, found: Mapping[str, pd.DataFrame], pictures: Mapping[
 
     ``pictures`` are PNG files by name: scaling, speedup, methods, memory, loss and parts.
     """
+    absent = {"claims", "predictions", "parts"} - found.keys()
+    absent |= {"instead"} if results.thresholds.empty else set()
+    absent |= {"memory"} if not {"memory", "loss"} & pictures.keys() else set()
     return _TEMPLATES.get_template("page.html.j2").render(
         results=results,
+        found=found,
+        sentences=sentences,
         title=_title(results.contenders),
-        unfinished=sentences.unfinished(results),
-        rivals=list(sentences.rivals(results)),
-        overtakings=sentences.overtakings(results.crossovers),
-        rounds=sentences.rounds(results),
-        evidence=sentences.evidence(results),
-        marks=sentences.marks_of(results),
-        selfcheck=sentences.selfcheck(found["selfcheck"]) if "selfcheck" in found else "",
-        record=sentences.record(found["predictions"]) if "predictions" in found else "",
         tables={table.name: table for table in _tables(results, found) if table.rows},
-        instead=not results.thresholds.empty,
+        sections={name: title for name, title in _SECTIONS.items() if name not in absent},
         methods=list(results.outcomes["method"].unique()),
         pictures={name: _picture(results, name, png) for name, png in pictures.items()},
         absent=list(_absent(results, found)),
@@ -115,7 +126,7 @@ def _picture(results: Results, name: str, png: bytes) -> dict[str, object]:
 
 def _memory(results: Results) -> str:
     """Return the range of each contender's peak memory: no table of the page has it."""
-    table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
+    table = only(results.summary, measure="peak_memory_bytes")
     ends = table.groupby("contender", sort=False)["median"].agg(["min", "max"]) / 2**20
     return "; ".join(f"{name} {between(low, high)} MiB" for name, low, high in ends.itertuples()) + "."
 
@@ -145,6 +156,6 @@ def _commands(results: Results) -> list[str]:
     lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
     typed = shlex.join(map(str, words)) if isinstance(words, list) else ""
     lines += [["make", "bench", *([f"ARGS={typed}"] if typed else [])]]
-    other = results.plan and results.reference != results.plan.reference
+    other = results.reference != results.plan.reference
     lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
     return [shlex.join(line) for line in lines]

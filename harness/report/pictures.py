@@ -12,29 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from harness.analysis.crossover import path
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import ARTICLE, Shape
 from harness.digits import times
+from harness.report import style
 from harness.report.sentences import compared
-from harness.report.style import (
-    GREY,
-    LINES,
-    RATIO,
-    Margins,
-    against_neurons,
-    by_method,
-    caption,
-    duration_tick,
-    entries,
-    error_bars,
-    framed,
-    label_values,
-    log_ticks,
-    mark,
-    number_tick,
-    ratio_tick,
-    styles_of,
-)
+from harness.report.style import GREY, LINES, RATIO, Margins, by_method, label_values, mark
 
 _MEDIAN = ("median", "low", "high")
 _MOST_NOTES = 9
@@ -43,7 +27,7 @@ _MOST_NOTES = 9
 
 def draw(results: Results) -> Iterator[tuple[str, Figure]]:
     """Yield every picture in which there is something to see, with its name."""
-    footer = caption(results)
+    footer = style.caption(results)
     yield "scaling", scaling(results, footer)
     if len(compared(results)):
         yield "speedup", speedup(results, footer)
@@ -56,7 +40,7 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
 
 def scaling(results: Results, footer: str) -> Figure:
     """Training time per step against neurons, a panel per method; below it what the marks mean."""
-    medians, styles = results.medians, styles_of(results.contenders)
+    looks, names = style.styles_of(results.contenders), _names(results)
     notes = {method: _notes(results, method) for method in set(results.outcomes["method"])}
     beside = 0.95 + 0.075 * max(map(len, results.contenders))
     figure, panels = by_method(
@@ -69,20 +53,16 @@ def scaling(results: Results, footer: str) -> Figure:
         between=(beside, 0.0),
         sharex=True,
     )
-    powers = {
-        (one["contender"], one["method"]): f" n^{one['exponent']:.2f}"
-        for one in results.exponents.to_dict("records")
-    }
-    for method, axes in panels.items():
-        own = medians[medians["method"] == method]
+    powers = results.exponents.set_index(["contender", "method"])["exponent"].map(" n^{:.2f}".format)
+    for method, axes, _ in panels:
+        own = only(results.medians, method=method)
         if ARTICLE.neurons in set(own["neurons"]):
             # Before the axes are logarithmic: if all values are equal, they then have no extent.
             axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
         ends = _curves(axes, results, own, [who for who, of in results.costs if of == method])
         _modelled(axes, results, method)
-        labels = {who: _named(results, who) + powers.get((who, method), "") for who in ends}
         axes.legend(
-            handles=[mark(label, **styles[who]) for who, label in labels.items()],
+            handles=[mark(names[who] + powers.get((who, method), ""), **looks[who]) for who in ends],
             loc="upper left",
             bbox_to_anchor=(1.0, 1.02),
             handletextpad=0.1,
@@ -91,7 +71,7 @@ def scaling(results: Results, footer: str) -> Figure:
         )
         said = "\n".join(notes[method])
         axes.annotate(said, (0.0, 0.0), (0, -40), "axes fraction", "offset points", fontsize=8, va="top")
-    label_values(panels.values(), "training time per step (median, 95% interval)", duration_tick)
+    label_values(figure.axes, "training time per step (median, 95% interval)", style.duration_tick)
     return figure
 
 
@@ -100,61 +80,59 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
 
     Return who is drawn, the highest end first.
     """
-    styles = styles_of(results.contenders)
-    table = table.sort_values("neurons", kind="stable")
-    for name, group in table.groupby("contender", sort=False):
+    looks = style.styles_of(results.contenders)
+    contenders = table.sort_values("neurons", kind="stable").groupby("contender", sort=False)
+    for name, group in contenders:
         line = "none" if name in modelled else LINES[group["method"].iloc[0]]
-        look = {**styles[str(name)], "linestyle": line, "markersize": 5}
-        error_bars(axes, group["neurons"], group, _MEDIAN, label=name, **look)
-        wrong = group[group["status"] == "mismatch"]
+        look = {**looks[str(name)], "linestyle": line, "markersize": 5}
+        style.error_bars(axes, group["neurons"], group, _MEDIAN, label=name, **look)
+        wrong = only(group, status="mismatch")
         axes.plot(wrong["neurons"], wrong["median"], "x", color="black", markersize=11, zorder=3)
-    against_neurons(axes, results.outcomes["neurons"])
-    ends = table.groupby("contender", sort=False)["median"].last()
-    return list(ends.sort_values(ascending=False, kind="stable").index)
+    style.against_neurons(axes, results.outcomes["neurons"])
+    return list(contenders["median"].last().sort_values(ascending=False, kind="stable").index)
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
     """Draw what the cost models say, and mark from which size on something holds."""
-    styles, points = styles_of(results.contenders), path(list(results.outcomes["layers"]))
-    neurons = np.array([sum(point) for point in points])
+    looks, points = style.styles_of(results.contenders), path(results.outcomes["layers"])
     for (contender, of), cost in results.costs.items():
         if of == method:
             within = [(sum(point), cost.step(point).value) for point in points if cost.beyond(point) == 1.0]
-            look = {"color": styles[contender]["color"], "linestyle": LINES[of], "linewidth": 1.2}
+            look = {"color": looks[contender]["color"], "linestyle": LINES[of], "linewidth": 1.2}
             axes.plot(*zip(*within, strict=True), **look)
+    neurons = np.round([sum(point) for point in points])
     for one in _crossings(results, method):
-        step = results.costs[one["contender"], method].step(
-            points[np.searchsorted(np.round(neurons), one["neurons"])]
-        )
-        look = {"color": styles[one["contender"]]["color"], "markersize": 13, "fillstyle": "none"}
-        axes.plot(one["neurons"], step.value, "|" if one["kind"] == "start-up" else "o", **look)
+        cost = results.costs[one["contender"], method]
+        step_s = cost.step(points[np.searchsorted(neurons, one["neurons"])]).value
+        look = {"color": looks[one["contender"]]["color"], "markersize": 13, "fillstyle": "none"}
+        axes.plot(one["neurons"], step_s, "|" if one["kind"] == "start-up" else "o", **look)
 
 
 def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
     """Return from which size on something holds; what holds from the smallest on is no crossing."""
-    lines = results.crossovers[results.crossovers["method"] == method]
-    smallest = sum(path(list(results.outcomes["layers"]))[0])
+    lines = only(results.crossovers, method=method)
+    smallest = sum(path(results.outcomes["layers"])[0])
     return lines[(lines["kind"] != "job") & (lines["neurons"] > smallest)].to_dict("records")
 
 
 def _notes(results: Results, method: str) -> list[str]:
     """Say who has no time and why, how far the models are off, and what the marks mean."""
-    medians = results.medians[results.medians["method"] == method]
-    absent = results.outcomes[(results.outcomes["method"] == method) & ~results.outcomes["control"]]
+    medians = only(results.medians, method=method)
+    absent = only(results.outcomes, method=method, control=False)
     absent = absent[~absent["status"].isin(["ok", "mismatch"])]
-    names: dict[tuple[str, str], list[str]] = {}
+    names: dict[str, list[str]] = {}
     for (status, contender), own in absent.groupby(["status", "contender"], sort=False):
         at = ", ".join(map(str, sorted(own["neurons"])))
-        names.setdefault((str(status), at), []).append(str(contender))
-    lines = [f"{status} at {at} neurons: {', '.join(who)}" for (status, at), who in names.items()]
-    wrong = medians["contender"][medians["status"] == "mismatch"].unique()
+        names.setdefault(f"{status} at {at} neurons", []).append(str(contender))
+    lines = [f"{what}: {', '.join(who)}" for what, who in names.items()]
+    wrong = only(medians, status="mismatch")["contender"].unique()
     if len(wrong):
         lines.append(f"crossed out: other losses ({', '.join(wrong)})")
     missed = []
     for (contender, of), cost in results.costs.items():
         if of == method:
-            own = medians[medians["contender"] == contender]
-            said = np.array([cost.step(Shape.parse(text).layers).value for text in own["layers"]])
+            own = only(medians, contender=contender)
+            said = own["layers"].map(lambda text, cost=cost: cost.step(Shape.parse(text).layers).value)
             missed.append(f"{contender} {times(np.exp(np.abs(np.log(own['median'] / said)).max()))}")
     if missed:
         lines.append(f"the lines are cost models; off by up to: {', '.join(missed)}")
@@ -169,16 +147,17 @@ def _notes(results: Results, method: str) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line, 72)]
 
 
-def _named(results: Results, contender: str) -> str:
-    """Return the name, marked if the contender's losses only agree with the others'."""
-    own = results.outcomes["parity"][results.outcomes["contender"] == contender]
-    return f"{contender} \u2248" if own.str.startswith("within").any() else contender
+def _names(results: Results) -> dict[str, str]:
+    """Return the names of all contenders, marked if their losses only agree with the others'."""
+    became = results.outcomes
+    agreeing = set(became["contender"][became["parity"].str.startswith("within")])
+    return {who: f"{who} \u2248" if who in agreeing else who for who in results.contenders}
 
 
 def _agreeing(results: Results) -> str:
     """Explain that mark where somebody has it."""
-    anybody = results.outcomes["parity"].str.startswith("within").any()
-    return "\n\u2248: losses agree, but are not identical" if anybody else ""
+    is_marked = any(who != name for who, name in _names(results).items())
+    return "\n\u2248: losses agree, but are not identical" if is_marked else ""
 
 
 def _dodge(place: int, count: int) -> float:
@@ -190,9 +169,9 @@ def _dodge(place: int, count: int) -> float:
 
 def speedup(results: Results, footer: str) -> Figure:
     """Speedup against neurons with intervals, a panel per method; training and job."""
-    found, styles = compared(results), styles_of(results.contenders)
+    found, looks = compared(results), style.styles_of(results.contenders)
     lanes = dict.fromkeys(zip(found["contender"], found["measure"], strict=True))
-    wrong = results.speedups[~results.speedups["control"] & (results.speedups["rounds"] == 0)]
+    wrong = only(results.rivals, rounds=0)
     wrong = wrong[wrong["verdict"] != "cannot tell"].drop_duplicates("contender")
     without = ", ".join(wrong["contender"] + " (" + wrong["verdict"] + ")")
     title = (
@@ -200,39 +179,36 @@ def speedup(results: Results, footer: str) -> Figure:
         f"(filled: in training; open: for a whole job, {results.job.in_words}, start to end)"
     )
     title += f"\nwithout a ratio somewhere: {without[:120]}" if without else ""
-    legend = entries(found["contender"], styles)
+    legend = style.entries(found["contender"], looks)
     figure, panels = by_method(title, footer, found, panel=(3.6, 4.0), legend=legend)
-    for method, axes in panels.items():
-        own = found[found["method"] == method]
+    for method, axes, own in panels:
         for place, (contender, measure) in enumerate(lanes):
-            group = own[(own["contender"] == contender) & (own["measure"] == measure)].sort_values("neurons")
-            look = {**styles[contender], "fillstyle": "none" if measure == "job" else "full"}
+            group = only(own, contender=contender, measure=measure).sort_values("neurons")
+            look = {**looks[contender], "fillstyle": "none" if measure == "job" else "full"}
             aside = group["neurons"] * _dodge(place, len(lanes))
-            error_bars(axes, aside, group, RATIO, linestyle=LINES[method], **look)
+            style.error_bars(axes, aside, group, RATIO, linestyle=LINES[method], **look)
         if own["floor"].notna().any():
             axes.set_title(f"{method} (floor: up to {times(own['floor'].max())})")
         if own["ratio"].min() < 2.0:
             axes.axhline(1.0, color="black", linewidth=0.8)
-        against_neurons(axes, own["neurons"])
-    label_values(panels.values(), f"times as fast as {results.reference} (median of rounds)", ratio_tick)
+        style.against_neurons(axes, own["neurons"])
+    label_values(figure.axes, f"times as fast as {results.reference} (median of rounds)", style.ratio_tick)
     return figure
 
 
 def methods(results: Results, footer: str) -> Figure:
     """What the language gives and what the algorithm gives: a panel per shape, a row per contender."""
-    medians = results.medians
+    medians, looks = results.medians, style.styles_of(results.contenders)
     shapes = medians.sort_values("parameters", kind="stable")["layers"].unique()
     present = medians["method"].unique()
-    styles = styles_of(results.contenders)
     order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
     rows = math.ceil(len(shapes) / 4)
-    columns = math.ceil(len(shapes) / rows)
-    figure, grid = framed(
+    figure, grid = style.framed(
         "Language and algorithm: median time of a training step, by shape and method\n"
         "(each line begins at the fastest of its method; beside its end: the ratio of the medians)"
         f"{_agreeing(results)}",
         footer,
-        (rows, columns),
+        (rows, math.ceil(len(shapes) / rows)),
         panel=(2.9, 0.3 + 0.17 * len(present) * max(2, len(order))),
         margins=Margins(left=0.35 + 0.085 * max(map(len, order)), below=0.35),
         between=(0.2, 0.7),
@@ -241,13 +217,13 @@ def methods(results: Results, footer: str) -> Figure:
     )
     for axes, shape in zip(grid.flat, shapes, strict=False):
         for slot, method in enumerate(present):
-            own = medians[(medians["layers"] == shape) & (medians["method"] == method)]
-            best, line = own["median"][own["status"] == "ok"].min(), LINES[method]
+            own = only(medians, layers=shape, method=method)
+            best, line = only(own, status="ok")["median"].min(), LINES[method]
             if pd.notna(best):
                 axes.axvline(best, color=GREY, linewidth=0.8, linestyle=line, zorder=0)
             aside = (len(present) - 1 - 2 * slot) * 0.42 / len(present)
             for one in own.to_dict("records"):
-                look, median = styles[one["contender"]], one["median"]
+                look, median = looks[one["contender"]], one["median"]
                 place = order.index(one["contender"]) + aside
                 axes.plot(median, place, markersize=5, **look)
                 if one["status"] != "ok":
@@ -265,66 +241,64 @@ def methods(results: Results, footer: str) -> Figure:
                     )
         axes.set(title=shape, xscale="log")
         axes.margins(x=0.18)
-        log_ticks(axes.xaxis, duration_tick, most=6)
+        style.log_ticks(axes.xaxis, style.duration_tick, most=6)
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3, axis="x")
     for axes in grid.flat[len(shapes) :]:
         axes.set_axis_off()
-    grid[0][0].set_yticks(range(len(order)), [_named(results, contender) for contender in order])
+    names = _names(results)
+    grid[0][0].set_yticks(range(len(order)), [names[contender] for contender in order])
     grid[0][0].set_ylim(-0.6, len(order) - 0.4)
     return figure
 
 
 def memory(results: Results, footer: str) -> Figure:
     """Peak memory of a run against neurons, a panel per method."""
-    table = results.summary[results.summary["measure"] == "peak_memory_bytes"]
+    table = only(results.summary, measure="peak_memory_bytes")
     table = table.assign(**{column: table[column] / 2**20 for column in _MEDIAN})
-    styles = styles_of(results.contenders)
-    legend = [mark(_named(results, who), **styles[who]) for who in table["contender"].unique()]
+    looks, names = style.styles_of(results.contenders), _names(results)
+    legend = [mark(names[who], **looks[who]) for who in table["contender"].unique()]
     figure, panels = by_method(
         "Peak memory of a whole run", footer, table, panel=(3.6, 3.6), legend=legend, sharex=True
     )
-    for method, axes in panels.items():
-        _curves(axes, results, table[table["method"] == method])
-    label_values(panels.values(), "peak memory, MiB (median, 95% interval)", number_tick)
+    for _, axes, own in panels:
+        _curves(axes, results, own)
+    label_values(figure.axes, "peak memory, MiB (median, 95% interval)", style.number_tick)
     return figure
 
 
 def loss(results: Results, footer: str) -> Figure:
     """Loss against epoch on one shape, the article's if it was measured, a panel per method."""
-    own = results.losses[results.losses["layers"] == results.shape]
-    samples = results.runs[results.runs["layers"] == results.shape].groupby("method")["samples"].first()
-    styles = styles_of(results.contenders)
+    losses, runs, became = (
+        only(table, layers=results.shape)
+        for table in (results.losses, results.runs, results.outcomes[results.outcomes["differing"] > 0])
+    )
+    samples, looks = runs.groupby("method")["samples"].first(), style.styles_of(results.contenders)
     figure, panels = by_method(
         f"Loss during training of {results.shape}",
         footer,
-        own,
+        losses,
         panel=(3.6, 3.2),
         margins=Margins(above=0.55),
-        legend=entries(own["contender"], styles),
+        legend=style.entries(losses["contender"], looks),
         sharex=True,
     )
-    for method, axes in panels.items():
-        curves = own[own["method"] == method]
-        for number, (contender, curve) in enumerate(curves.groupby("contender", sort=False)):
+    for method, axes, own in panels:
+        for number, (contender, curve) in enumerate(own.groupby("contender", sort=False)):
             # The curves lie on one another: the first is broad and pale, the others are spaced markers.
             first = {"linewidth": 7, "alpha": 0.35, "marker": ""}
             later = {"linewidth": 1, "markersize": 5, "markevery": 0.1}
-            look = {**styles[str(contender)], **(later if number else first)}
+            look = {**looks[str(contender)], **(later if number else first)}
             axes.plot(curve["epoch"], curve["loss"], **look)
-        said = f"{samples.get(method, 'unknown')} samples, up to {curves['epoch'].max()} epochs"
-        became = results.outcomes[
-            (results.outcomes["method"] == method) & (results.outcomes["layers"] == results.shape)
-        ]
-        others = became["contender"][became["differing"] > 0].unique()
-        same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(curves)
-        title = f"{method}: {said},\n{same}"
-        axes.set_title(title, fontsize=10)
+        others = only(became, method=method)["contender"].unique()
+        same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(own)
+        said = f"{samples.get(method, 'unknown')} samples, up to {own['epoch'].max()} epochs"
+        axes.set_title(f"{method}: {said},\n{same}", fontsize=10)
         # Contenders train as long as their timing takes, which can be a thousand times as many epochs.
         axes.set(xlabel="epoch (0: before training)", yscale="log", xscale="symlog")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(alpha=0.3)
-    label_values(panels.values(), "overall loss (mean squared difference)", number_tick)
+    label_values(figure.axes, "overall loss (mean squared difference)", style.number_tick)
     return figure
 
 

@@ -15,26 +15,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.across.history import short_commit
 from harness.analysis.article import PARTS
+from harness.analysis.frames import only
 from harness.case import ARTICLE_JOB, ARTICLE_RUN, METHODS
 from harness.digits import duration
-from harness.report.style import (
-    GREY,
-    RATIO,
-    Margins,
-    against_neurons,
-    by_method,
-    duration_tick,
-    entries,
-    error_bars,
-    framed,
-    label_values,
-    log_ticks,
-    mark,
-    number_tick,
-    ratio_tick,
-    shades,
-    styles_of,
-)
+from harness.report import style
+from harness.report.style import GREY, RATIO, Margins, error_bars, framed, label_values
 
 _MOST_RIVALS = 3
 _MOST_LABELS = 12
@@ -49,18 +34,18 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     Only the fastest three rivals are drawn. Circled values are not in the summary, which is a band if there
     are two machines or more.
     """
-    training = table[table["measure"] == "training"]
-    summed = summed[(summed["measure"] == "training") & summed["low"].notna()].sort_values("neurons")
+    training = only(table, measure="training")
+    summed = only(summed, measure="training").dropna(subset="low").sort_values("neurons")
     present = [method for method in METHODS if method in set(training["method"])]
     order = training.groupby("contender")["ratio"].median().sort_values(ascending=False)
     rivals = list(order.dropna().index[:_MOST_RIVALS])
-    references = training["contender"][training["counts"] == "reference"].unique()
+    references = only(training, counts="reference")["contender"].unique()
     rows = [*((RATIO, name) for name in rivals), *((_STEP, name) for name in [*references, *rivals])]
     names = table["machine"].unique()
-    looks = styles_of(names, shades(len(names)))
-    legend = entries(names, looks)
+    looks = style.styles_of(names, style.shades(len(names)))
+    legend = style.entries(names, looks)
     if not training["counts"].isin(_IN_MEAN).all():
-        legend.append(mark("circled: not in the mean", marker="o", markersize=10, fillstyle="none"))
+        legend.append(style.mark("circled: not in the mean", marker="o", markersize=10, fillstyle="none"))
     if len(summed):
         legend.append(Patch(color=GREY, alpha=0.3, label="mean of the machines, 95% interval"))
     where = f"{len(names)} machines" if len(names) > 1 else "one machine"
@@ -77,20 +62,22 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     )
     for (columns, contender), panels in zip(rows, grid, strict=True):
         for axes, method in zip(panels, present, strict=True):
-            own, mean = (
-                lines[(lines["contender"] == contender) & (lines["method"] == method)]
-                for lines in (training, summed)
-            )
+            own, mean = (only(lines, contender=contender, method=method) for lines in (training, summed))
             if columns == RATIO:
                 _band(axes, mean)
             for machine, group in own.groupby("machine", sort=False):
-                _line(axes, group[group[columns[0]].notna()].sort_values("neurons"), columns, looks[machine])
-            against_neurons(axes, training["neurons"])
+                _line(
+                    axes,
+                    group[group[columns[0]].notna()].sort_values("neurons"),
+                    columns,
+                    looks[str(machine)],
+                )
+            style.against_neurons(axes, training["neurons"])
             axes.label_outer()
         if columns == RATIO:
-            label_values(panels, f"{contender}\ntimes as fast as {' or '.join(references)}", ratio_tick)
+            label_values(panels, f"{contender}\ntimes as fast as {' or '.join(references)}", style.ratio_tick)
         else:
-            label_values(panels, f"{contender}\ntraining time per step", duration_tick)
+            label_values(panels, f"{contender}\ntraining time per step", style.duration_tick)
     for axes, method in zip(grid[0], present, strict=True):
         axes.set_title(method)
     return figure
@@ -127,7 +114,7 @@ def selfcheck(table: pd.DataFrame) -> Figure:
     )
     for row, measure in zip(grid, measures, strict=True):
         for axes, contender in zip(row, contenders, strict=True):
-            own = table[(table["contender"] == contender) & (table["measure"] == measure)]
+            own = only(table, contender=contender, measure=measure)
             true = own["true_ratio"].iloc[0]
             percent = {name: (own[name] / true - 1.0) * 100.0 for name in RATIO}
             axes.axvline(0.0, color=GREY, linewidth=1)
@@ -153,7 +140,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
     about = table.drop_duplicates("sweep").to_dict("records")
     places = {one["sweep"]: place for place, one in enumerate(about)}
     hosts = [f"{one['host']}: {one['cpu']}" for one in about]
-    styles = styles_of(table["contender"])
+    styles = style.styles_of(table["contender"])
     figure, ((steps,), (ratios,)) = framed(
         f"{case} over {len(about)} sweeps, with their commits (+: with uncommitted changes)",
         "; then ".join(dict.fromkeys(hosts))[:180],
@@ -161,7 +148,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
         panel=(min(14.0, 0.5 + 0.7 * len(about)), 3.0),
         margins=Margins(below=0.65),
         between=(0.0, 0.2),
-        legend=entries(table["contender"], styles),
+        legend=style.entries(table["contender"], styles),
         sharex=True,
     )
     for axes, columns in ((steps, _STEP), (ratios, ("ratio", "ratio_low", "ratio_high"))):
@@ -170,7 +157,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
                 axes, own["sweep"].map(places), own, columns, label=contender, **styles[str(contender)]
             )
         axes.set_yscale("log")
-        log_ticks(axes.yaxis, duration_tick if axes is steps else ratio_tick)
+        style.log_ticks(axes.yaxis, style.duration_tick if axes is steps else style.ratio_tick)
         axes.grid(alpha=0.3)
     steps.set_ylabel("training time per step\n(median, 95% interval)")
     references = " or ".join(table["reference"].unique())
@@ -201,8 +188,8 @@ def _sweep_label(one: Mapping[Any, Any]) -> str:
 def parts(table: pd.DataFrame) -> Figure:
     """Draw shares of the whole, a panel for each method, a bar with its seconds for each contender."""
     beside = 0.35 + 0.085 * table["contender"].str.len().max()
-    colours = dict(zip(PARTS, shades(len(PARTS)), strict=True))
-    figure, panels = by_method(
+    colours = dict(zip(PARTS, style.shades(len(PARTS)), strict=True))
+    figure, panels = style.by_method(
         f"Where the time of the article's run goes ({ARTICLE_RUN.shape}, {ARTICLE_JOB.in_words};"
         " hatched: no more than noise)",
         "",
@@ -213,8 +200,8 @@ def parts(table: pd.DataFrame) -> Figure:
         between=(0.8 + beside, 0.0),
         legend=[Patch(color=colour, label=part) for part, colour in colours.items()],
     )
-    for method, axes in panels.items():
-        own = table[table["method"] == method].sort_values("whole_s", ascending=False)
+    for _, axes, lines in panels:
+        own = lines.sort_values("whole_s", ascending=False)
         behind = pd.Series(0.0, index=own.index)
         for part in PARTS:
             share = own[f"{part}_s"] / own["whole_s"]
@@ -224,6 +211,6 @@ def parts(table: pd.DataFrame) -> Figure:
         for place, seconds in enumerate(own["whole_s"]):
             axes.text(1.01, place, duration(seconds), va="center", fontsize=9)
         axes.set(xlim=(0.0, 1.0), xlabel="share of the whole run")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{number_tick(100 * value)}%"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{style.number_tick(100 * value)}%"))
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -10,7 +10,7 @@ from harness.across import selfcheck as found
 from harness.across.comparison import mean
 from harness.across.machines import other_losses
 from harness.across.predictions import median_error
-from harness.analysis.frames import LANE
+from harness.analysis.frames import LANE, only
 from harness.analysis.intervals import NOISY, share_interval
 from harness.analysis.job import STILL_WARMING, WARM
 from harness.analysis.results import LEFT_OUT, Results
@@ -24,7 +24,7 @@ from harness.rows import FAILED
 def rivals(results: Results) -> Iterator[str]:
     """Yield how many times as fast as the reference each rival is, the fastest first."""
     lines, reference = results.standings, results.reference
-    lines = lines[(lines["layers"] == results.shape) & (lines["training_verdict"] != "")]
+    lines = only(lines[lines["training_verdict"] != ""], layers=results.shape)
     lines = lines.drop_duplicates("contender")
     for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
         name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
@@ -37,7 +37,7 @@ def rivals(results: Results) -> Iterator[str]:
             training = _times_as_fast(one, "training", f"as fast as {reference}", "95% interval ")
             yield f"{name} trains {where} {training}; {_job(results, one)}."
     if lines.empty:
-        own = results.medians[results.medians["layers"] == results.shape].iloc[0]
+        own = only(results.medians, layers=results.shape).iloc[0]
         where, step = f"{results.shape} ({own['method']})", duration(own["median"])
         yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
 
@@ -51,7 +51,7 @@ def whole_run(results: Results, method: str) -> str:
 
 def _job(results: Results, one: Mapping[Any, Any]) -> str:
     """Say how long a rival's job takes, start to end, and the reference's."""
-    jobs = results.summary[results.summary["measure"] == "job_s"].set_index(LANE)["median"]
+    jobs = only(results.summary, measure="job_s").set_index(LANE)["median"]
     own, other = (
         duration(jobs[one["method"], one["layers"], name]) for name in (one["contender"], results.reference)
     )
@@ -77,7 +77,7 @@ def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str =
 
 def unfinished(results: Results) -> str:
     """Say that runs of the plan are still to be made; '' if none is."""
-    if not (results.plan and results.left):
+    if not results.left:
         return ""
     return f"unfinished: {results.plan.runs - results.left} of {results.plan.runs} runs"
 
@@ -106,9 +106,8 @@ WARMED = "*"
 
 def layouts(results: Results) -> Iterator[str]:
     """Yield by how much the links of a contender differ in a training step, by their layout and by noise."""
-    found = results.runs
-    runs = found[(found["layout"] > 0) & ~found["warm_up"] & (found["status"] == "ok")]
-    for contender, own in runs.groupby("contender", sort=False):
+    runs = only(results.runs, warm_up=False, status="ok")
+    for contender, own in runs[runs["layout"] > 0].groupby("contender", sort=False):
         steps = own.groupby(["method", "layers", "layout"], sort=False)["step_s"].median()
         ends = steps.groupby(["method", "layers"], sort=False).agg(["min", "max"])
         apart = (ends["max"] / ends["min"]).sort_values()
@@ -121,8 +120,7 @@ def layouts(results: Results) -> Iterator[str]:
 
 def compared(results: Results) -> pd.DataFrame:
     """Return the lines of rivals that have a ratio."""
-    lines = results.speedups
-    return lines[~lines["control"] & (lines["rounds"] > 0)]
+    return results.rivals[results.rivals["rounds"] > 0]
 
 
 def answer(results: Results) -> tuple[str, ...]:
@@ -158,8 +156,8 @@ def evidence(results: Results) -> str:
 def noise(results: Results) -> str:
     """Return how quiet the machine was, and what would help if it was not."""
     lines, medians = results.speedups, results.medians
-    method = medians["method"][medians["layers"] == results.shape].iloc[0]
-    own = lines[lines["control"] & (lines["method"] == method) & (lines["floor_layers"] == lines["layers"])]
+    method = only(medians, layers=results.shape)["method"].iloc[0]
+    own = only(lines[lines["floor_layers"] == lines["layers"]], control=True, method=method)
     # That of the shape which is spoken of, if it has one.
     own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
     floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
@@ -186,13 +184,11 @@ def noise(results: Results) -> str:
 
 def _sharper(results: Results) -> Iterator[str]:
     """Yield which budget would bring the widest ratio in training to a precision that people ask for."""
-    lines = compared(results)
-    lines = lines[
-        (lines["measure"] == "training") & lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
-    ]
+    lines = only(compared(results), measure="training").dropna(subset="low")
+    lines = lines[lines["verdict"] != STILL_WARMING]
     widest = float(np.log(lines["high"] / lines["low"]).max()) / 2.0
     # Between links of a program rounds tell nothing.
-    if results.plan and widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
+    if widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
         one = max(lines.to_dict("records"), key=lambda one: float(one["high"] / one["low"]))
         # Half widths fall as the square root of the rounds.
         budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2
@@ -263,7 +259,7 @@ def selfcheck(table: pd.DataFrame) -> str:
         f"{alarms or 'no'} false {word} in {comparisons} comparisons of a program with itself, half of them"
         " of jobs"
     )
-    planted = table[(table["measure"] == "training") & (table["extra_epochs"] > 0.0)]
+    planted = only(table[table["extra_epochs"] > 0.0], measure="training")
     for extra, own in planted.groupby("extra_epochs"):
         seen = (own["verdict"] == "slower").sum()
         parts.append(f"training that takes {extra:.0%} longer is seen in {seen} of {len(own)} sweeps")
@@ -326,11 +322,11 @@ def comparison(training: pd.DataFrame, what: str) -> str:
 
 def machines(summed: pd.DataFrame) -> Iterator[str]:
     """Yield how many times as fast each contender trains, on how many machines."""
-    training = summed[summed["measure"] == "training"]
+    training = only(summed, measure="training")
     if training.empty:
         yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
         return
-    at_shape = training[training["layers"] == example(training["layers"])]
+    at_shape = only(training, layers=example(training["layers"]))
     for one in at_shape.drop_duplicates("contender").to_dict("records"):
         what = (
             f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
@@ -363,8 +359,7 @@ def alike(unlike: Sequence[str]) -> str:
 def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
     """Yield who is noisy, and who has other losses."""
     for machine, results in machines.items():
-        lines = results.speedups
-        floors = lines["floor"][lines["control"] & lines["measure"].isin(["training", "job"])]
+        floors = only(results.speedups, control=True)["floor"]
         if (floors > NOISY).any():
             yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
         elif floors.isna().all():

@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.report.sentences import rounds
@@ -107,13 +108,19 @@ def framed(
     return figure, panels
 
 
-def by_method(title: str, footer: str, table: pd.DataFrame, **options: Any) -> tuple[Figure, dict[str, Axes]]:
-    """Return a figure and a panel for each method that ``table`` has; the options are those of ``framed``."""
+def by_method(
+    title: str, footer: str, table: pd.DataFrame, **options: Any
+) -> tuple[Figure, list[tuple[str, Axes, pd.DataFrame]]]:
+    """Return a figure, and for each method of ``table`` its name, its panel and its lines.
+
+    The options are those of ``framed``.
+    """
     present = [method for method in METHODS if method in set(table["method"])]
     figure, (panels,) = framed(title, footer, (1, len(present)), **{"sharey": True, **options})
     for axes, method in zip(panels, present, strict=True):
         axes.set_title(method)
-    return figure, dict(zip(present, panels, strict=True))
+    lines = (only(table, method=method) for method in present)
+    return figure, list(zip(present, panels, lines, strict=True))
 
 
 def png(figure: Figure) -> bytes:
@@ -215,7 +222,6 @@ def ratio_tick(value: float) -> str:
 
 def duration_tick(seconds: float) -> str:
     """Write a time: 10 µs."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor * 0.9999:
-            return f"{number_tick(seconds / factor)} {unit}"
-    return f"{number_tick(seconds / 1e-9)} ns"
+    units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+    factor, unit = next((one for one in units if seconds >= one[0] * 0.9999), units[-1])
+    return f"{number_tick(seconds / factor)} {unit}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from harness.analysis.frames import only
 from harness.analysis.job import WARM
 from harness.analysis.results import LEFT_OUT, Results
 from harness.case import METHODS, Shape
@@ -11,9 +12,9 @@ from harness.digits import MARKS, duration, three_digits, times
 from harness.parity import IDENTICAL, REFERENCE, UP_TO
 from harness.report import sentences
 from harness.rows import WITH_LOSSES
-from harness.table import Cell, Column, Line, Table, estimate, named, prose, seconds, three, two, whole, words
+from harness.table import Cell, Column, Line, Table, estimate, prose, seconds, three, two, whole, words
 
-LANE = {"method": words("method"), "shape": named("layers"), "contender": named("contender")}
+LANE = {"method": words("method"), "shape": prose("layers"), "contender": prose("contender")}
 _RATIOS = ("training", "job")
 _SHORT_NAME = 12
 
@@ -138,7 +139,7 @@ def methods(results: Results) -> Table:
 def instead(results: Results) -> Iterator[Table]:
     """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
     for method, own in results.thresholds.groupby("method", sort=False):
-        lines = results.alternatives[results.alternatives["method"] == method]
+        lines = only(results.alternatives, method=method)
         name, shapes = lines["fastest"].iloc[0], lines[lines["times_as_long"].notna()]["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
@@ -153,7 +154,7 @@ def instead(results: Results) -> Iterator[Table]:
             if not one["parity"].startswith((IDENTICAL, REFERENCE)):
                 row["losses"] = "agree" if one["parity"].startswith("within") else "differ"
         columns = {
-            f"times {name}'s step": named("contender"),
+            f"times {name}'s step": prose("contender"),
             **{shape: words(shape, wide=shape != shapes[-1]) for shape in shapes},
             "start-up": seconds("startup_s"),
             "compiling": seconds("compile_s"),
@@ -199,7 +200,7 @@ def exponents(results: Results) -> Table:
     """Return a row for each contender and method."""
     columns = {
         "method": words("method"),
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "power": two("exponent"),
         "95% interval": two("low", "high"),
         "by count": two("counted_exponent"),
@@ -212,7 +213,8 @@ def exponents(results: Results) -> Table:
 
 def floors(results: Results) -> Table:
     """Return a row for each control."""
-    own = results.speedups[results.speedups["control"] & (results.speedups["rounds"] > 1)]
+    own = only(results.speedups, control=True)
+    own = own[own["rounds"] > 1]
     rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "job": three("job")}
     caption = (
@@ -225,14 +227,18 @@ def troubles(results: Results) -> Table:
     """Return a row for everybody on a case who failed, or had other losses, or was never run."""
     became = results.outcomes
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
-    errors = results.cut_offs.set_index(["method", "layers", "contender"])["error"].to_dict()
     lines = []
     for one in became[wrong].to_dict("records"):
-        parity = one["parity"] if one["differing"] else ""
-        error = errors.get((one["method"], one["layers"], one["contender"]), "") if one["failure"] else ""
         what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
         name = f"{one['contender']} (control)" if one["control"] else one["contender"]
-        lines.append({**one, "contender": name, "what": what, "said": error or parity})
+        lines.append(
+            {
+                **one,
+                "contender": name,
+                "what": what,
+                "said": one["error"] or (one["parity"] if one["differing"] else ""),
+            }
+        )
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
     return Table("troubles", caption, columns, lines)
@@ -240,7 +246,7 @@ def troubles(results: Results) -> Table:
 
 def left_out(results: Results) -> Table:
     """Return a row for each case, or contender on a case, that the plan left out."""
-    lines = [asdict(one) | {"shape": one.shape} for one in (results.plan.left_out if results.plan else ())]
+    lines = [asdict(one) | {"shape": one.shape} for one in results.plan.left_out]
     columns = {
         "method": words("method"),
         "shape": words("shape"),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from harness.across.predictions import hits as hits_of
 from harness.analysis.article import PARTS
+from harness.analysis.frames import only
 from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
@@ -19,7 +20,6 @@ from harness.table import (
     above_one,
     estimate,
     factor,
-    named,
     number,
     percent,
     permille,
@@ -39,7 +39,7 @@ def sweeps(overviews: Iterable[Line]) -> Table:
     """Return a row for each sweep."""
     columns = {
         "sweep": words("sweep"),
-        "host": named("host"),
+        "host": prose("host"),
         "commit": words("commit"),
         "cases": whole("cases"),
         "runs": words("runs"),
@@ -59,8 +59,8 @@ def sweeps(overviews: Iterable[Line]) -> Table:
 def selfcheck(shares: pd.DataFrame) -> Table:
     """Return a row for each contender and measure."""
     columns = {
-        "contender": named("contender"),
-        "against": named("reference"),
+        "contender": prose("contender"),
+        "against": prose("reference"),
         "measure": words("measure"),
         "true": factor("true_ratio"),
         "half width": permille("half_width"),
@@ -91,14 +91,14 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
 
 def machines(joined: pd.DataFrame) -> Table:
     """Return a row for each contender on each machine; of more than eight machines, at one shape."""
-    lines = joined[(joined["measure"] == "training") & (joined["counts"] != "reference")]
+    lines = only(joined[joined["counts"] != "reference"], measure="training")
     where = ""
     if lines["machine"].nunique() > _MOST_MACHINES:
         shape = example(lines["layers"])
-        lines, where = lines[lines["layers"] == shape], f" at {shape}"
+        lines, where = only(lines, layers=shape), f" at {shape}"
     columns = {
         **LANE,
-        "machine": named("machine"),
+        "machine": prose("machine"),
         "training": estimate(times, "ratio", "low", "high", "verdict", none="-"),
         "step": seconds("step_s"),
         "floor": factor("floor"),
@@ -119,7 +119,7 @@ def pooled(summed: pd.DataFrame) -> Table:
         "from": factor("least"),
         "to": factor("most"),
     }
-    lines = summed[summed["measure"] == "training"].to_dict("records")
+    lines = only(summed, measure="training").to_dict("records")
     return Table("pooled", "All machines together, training", columns, lines)
 
 
@@ -127,7 +127,7 @@ def predictions(table: pd.DataFrame) -> Table:
     """Return a row for each prediction for one shape."""
     columns = {
         "method": words("method"),
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "training": seconds("training_s"),
         "95% interval": seconds("training_low", "training_high"),
         "job": seconds("job_s"),
@@ -160,7 +160,7 @@ def checks(table: pd.DataFrame) -> Table:
 def hits(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
     columns = {
-        "contender": named("contender"),
+        "contender": prose("contender"),
         "method": words("method"),
         "checks": whole("checks"),
         "hits": whole("hits"),
@@ -186,7 +186,7 @@ def claims(table: pd.DataFrame) -> Table:
 
 def parts(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
-    columns = {"method": words("method"), "contender": named("contender"), "whole": seconds("whole_s")}
+    columns = {"method": words("method"), "contender": prose("contender"), "whole": seconds("whole_s")}
     if table["computed_s"].notna().any():
         columns["computed"] = Column(
             lambda computed_s, whole_s: f"{duration(computed_s)} ({computed_s / whole_s - 1.0:+.1%})",
@@ -215,8 +215,8 @@ def kernels(table: pd.DataFrame) -> Table:
     """Return a row for each kernel and shape."""
     columns = {
         "by": words("contender"),
-        "kernel": named("kernel"),
-        "shape": named("layers"),
+        "kernel": prose("kernel"),
+        "shape": prose("layers"),
         "median": seconds("median_s"),
         "times as fast as": Column(
             lambda ratio, than: f"{times(ratio)} {than}",
