@@ -145,7 +145,7 @@ kernels: build $(READY_DEV) ## time the inner functions in process; write result
 	@mkdir -p "$(RESULTS)"
 	@$(RUN) harness.measure.lock $(RUN) pytest -p no:cacheprovider --benchmark-json="$(KERNELS)" --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
-	@$(RUN) harness kernels --results "$(RESULTS)" --pytest-benchmark python="$(KERNELS)" --criterion rust=rust_impl/target/criterion
+	@$(RUN) harness kernels --results "$(RESULTS)" python="$(KERNELS)" rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
 	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON="$(PYTHON)"

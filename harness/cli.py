@@ -108,6 +108,13 @@ class _Parser(argparse.ArgumentParser):
         typed = f"make {command} ARGS=--help" if "MAKELEVEL" in os.environ else f"{self.prog} --help"
         raise UsageError(f"{message.removeprefix('argument ')}; see {typed}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> object:
+        """Read a value; what its reader says of a wrong one is the message."""
+        try:
+            return action.type(arg_string) if callable(action.type) else arg_string
+        except ValueError as error:
+            raise argparse.ArgumentError(action, str(error)) from error
+
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]

@@ -73,11 +73,6 @@ class Terminal:
         """Write what failed, if the command goes on."""
         self._err.print(f"[red]error:[/] {escape(printable(' '.join(text.splitlines())))}")
 
-    def missing(self, missing: Mapping[str, str]) -> None:
-        """Say which contenders are skipped, and why."""
-        for name, reason in missing.items():
-            self.note(f"{name} is skipped: {reason}")
-
     def plan(self, plan: Plan) -> None:
         """Show what a sweep is going to do, a line for each method."""
         columns = {

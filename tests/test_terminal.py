@@ -337,7 +337,7 @@ def test_lines() -> None:
     screen.terminal.say("/a/path/" + "x" * 90)
     screen.terminal.note("c [d]")
     screen.terminal.error("e\n[f]\r\ng")
-    screen.terminal.missing({"x[1]": "no [such] file"})
+    screen.terminal.note("x[1] is skipped: no [such] file")
     assert screen.out() == ["a [red]b[/] \\", "/a/path/" + "x" * 90]
     assert screen.err().splitlines() == [
         "note: c [d]",

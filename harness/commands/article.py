@@ -1,7 +1,7 @@
 """Hold the article's claims against what was measured, and show where the time of its run goes."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import claims
 from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
@@ -9,9 +9,7 @@ from harness.measure import article
 from harness.measure.runner import guarded
 from harness.measure.session import alone, look_around
 from harness.records import replace_file
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train as the article did, with many seeds and without parts; time flat and nested weights; judge."""
     said = claims.load()
     archive = archive_of(arguments)

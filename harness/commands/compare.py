@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.archive import COMPARED, Archive
@@ -117,16 +116,15 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         with measuring(archive, entered, terminal, arguments.layouts):
-            here = look_around(entered, terminal, None)
+            here = look_around(entered, terminal, None, revisions=dict(zip(labels, trees, strict=True)))
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
-            described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
-            here = replace(here, environment=described)
             sweep = begin(archive, options_of(arguments), here, terminal)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            if carry_out([sweep], terminal):
-                return INTERRUPTED
+            measured = carry_out(sweep, terminal)
+            if measured == INTERRUPTED:
+                return measured
     from harness.across import comparison
     from harness.analysis.results import understand
 
@@ -134,7 +132,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     status = _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}")
-    return 1 if sweep.failed or sweep.edited else status
+    return measured or status
 
 
 def _judged(arguments: argparse.Namespace, terminal: "Terminal", table: "pd.DataFrame", what: str) -> int:

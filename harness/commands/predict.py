@@ -17,20 +17,18 @@ from harness.commands.arguments import (
     archive_of,
     manifest_of,
     options_of,
-    shape,
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure.environment import Here
 from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.sweep import Sweep
 from harness.plan import Options, shapes
 from harness.records import SweepFolder, replace_file
+from harness.terminal import Terminal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.results import Results
-    from harness.terminal import Terminal
 
 LEARNED_SHAPES = shapes(
     "3-1 9-1 50-1 400-1 600-1 1-24-1 1-75-1 1-400-1 4-2-1 10-5-1 11-31-1 2-30-2 40-20-1 64-32-1 120-20-1"
@@ -54,7 +52,7 @@ _THROUGH = "checked.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_results(parser)
-    parser.add_argument("shape", nargs="?", metavar="SHAPE", type=shape, help="such as 200-100-1")
+    parser.add_argument("shape", nargs="?", metavar="SHAPE", type=Shape.parse, help="such as 200-100-1")
     parser.add_argument(
         "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
@@ -70,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show predictions, or check them."""
     if bool(arguments.shape) == arguments.check:
         raise UsageError("predict: takes a shape such as 200-100-1, or --check")
@@ -107,7 +105,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _predicted(
-    arguments: argparse.Namespace, results: "Results", shapes: Sequence[Shape], terminal: "Terminal"
+    arguments: argparse.Namespace, results: "Results", shapes: Sequence[Shape], terminal: Terminal
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -130,19 +128,18 @@ def _predicted(
     return pd.concat(lines, ignore_index=True)
 
 
-def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Measure shapes to learn from, record predictions of others, measure these; say how many held."""
     archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
-    learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
-    testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
     with alone(archive, terminal), measuring(archive, manifest, terminal):
         here = look_around(manifest, terminal, arguments.contenders)
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")
-        source = _measured(archive, learning, here, since, terminal)
-        if source is None:
-            return INTERRUPTED
+        learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
+        source, status = _measured(archive, learning, here, since, terminal)
+        if status == INTERRUPTED:
+            return status
         import pandas as pd
 
         from harness.across import predictions
@@ -151,30 +148,31 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         from harness.report.files import csv
 
         record = predictions.read(path)
-        if source.folder.name not in set(record["sweep"]):
-            table = _predicted(arguments, understand(source.folder), HELD_OUT_SHAPES, terminal)
+        if source.name not in set(record["sweep"]):
+            table = _predicted(arguments, understand(source), HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
-        own = record["sweep"] == source.folder.name
+        own = record["sweep"] == source.name
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
-        tested = _measured(archive, testing, here, source.folder.name, terminal)
-        if tested is None:
-            return INTERRUPTED
-    table = predictions.checked(record[own], understand(tested.folder))
+        testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
+        tested, tested_status = _measured(archive, testing, here, source.name, terminal)
+        if tested_status == INTERRUPTED:
+            return tested_status
+    table = predictions.checked(record[own], understand(tested))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    through.write_json(_THROUGH, {"sweep": tested.folder.name})
+    through.write_json(_THROUGH, {"sweep": tested.name})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
-    return int(any((source.failed, source.edited, tested.failed, tested.edited)))
+    return max(status, tested_status)
 
 
 def _measured(
-    archive: Archive, options: Options, here: Here, since: str, terminal: "Terminal"
-) -> Sweep | None:
-    """Return a sweep, or one that was resumed after ``since``; None if it was interrupted."""
+    archive: Archive, options: Options, here: Here, since: str, terminal: Terminal
+) -> tuple[SweepFolder, int]:
+    """Make a sweep, or carry out one that was begun after ``since``; return it and the exit status."""
     sweep = resumed(archive, options, here, terminal, since=since) or begin(archive, options, here, terminal)
-    if carry_out([sweep], terminal):
+    status = carry_out(sweep, terminal)
+    if status == INTERRUPTED:
         terminal.note("interrupted; the same command resumes it")
-        return None
-    return sweep
+    return sweep.folder, status

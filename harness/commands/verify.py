@@ -1,15 +1,13 @@
 """Compare losses on random cases, without timing."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, add_numbers, manifest_of
 from harness.measure import verify
+from harness.measure.contenders import skipped
+from harness.measure.environment import look_around
 from harness.measure.runner import guarded
-from harness.measure.session import present
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Check every case; nothing compared, or one difference, is a failure."""
     manifest = manifest_of(arguments)
     with guarded():
-        here = present(manifest, terminal, arguments.contenders)
+        here = look_around(manifest, arguments.contenders)
+        for line in skipped(here.missing):
+            terminal.note(line)
         differing = alone = fewer = 0
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in verify.random_cases(arguments.cases, arguments.seed):

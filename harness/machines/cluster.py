@@ -9,7 +9,7 @@ import logging
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from harness.codec import shown_error
+from harness.codec import shown, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines import errand
 
@@ -55,12 +55,8 @@ class Access:
 
     address: str
     """Such as tcp://host:8786."""
-    ca_file: str | None = None
-    """Certificate authority, for TLS."""
-    cert: str | None = None
-    """Certificate, for TLS."""
-    key: str | None = None
-    """Its private key, for TLS."""
+    tls: Mapping[str, str] = field(default_factory=dict)
+    """Files for TLS, by Dask's name for each: tls_ca_file, tls_client_cert, tls_client_key."""
 
     @property
     def is_open(self) -> bool:
@@ -74,22 +70,22 @@ class Access:
 
 
 def checked_address(text: str) -> str:
-    """Return the address of a scheduler; raise UsageError if it cannot be one."""
+    """Return the address of a scheduler; raise ValueError if it cannot be one."""
     with suppress(ValueError):
         parts = urlsplit(text)
         if parts.scheme in ("tcp", "tls", "ws", "wss") and parts.hostname and parts.port:
             return text
-    raise UsageError(f"--scheduler: got {text[:60]!r}, takes an address such as tcp://host:8786")
+    raise ValueError(f"got {shown(text)}, takes an address such as tcp://host:8786")
 
 
-def address_in(path: Path) -> str:
-    """Return the address that a scheduler wrote into a file; raise UsageError if there is none."""
+def address_in(path: str) -> str:
+    """Return the address that a scheduler wrote into a file; raise ValueError if there is none."""
     try:
-        return str(json.loads(path.read_bytes())["address"])
+        return checked_address(str(json.loads(Path(path).read_bytes())["address"]))
     except OSError as error:
-        raise UsageError(f"--scheduler-file: {path} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"--scheduler-file: {path} has no address; dask scheduler writes one") from None
+        raise ValueError(f"{path} has no address; dask scheduler writes one") from None
 
 
 @contextmanager
@@ -99,7 +95,7 @@ def connected(access: Access) -> Iterator["Cluster"]:
         import cloudpickle
         import distributed
     except ImportError as error:
-        raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
+        raise UsageError("--scheduler: Dask is not installed here; make scheduler does that") from error
     # Dask would log tracebacks of what the caller says in one line.
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
@@ -129,9 +125,7 @@ def _security(access: Access) -> Any:
     """Return Dask's settings for TLS; raise UsageError if they cannot be used."""
     import distributed
 
-    files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
-    given = {name: file for name, file in files.items() if file}
-    security = distributed.Security(**given, require_encryption=True if given else None)
+    security = distributed.Security(**access.tls, require_encryption=bool(access.tls) or None)
     try:
         has_certificates = security.get_connection_args("client").get("ssl_context") is not None
     except (OSError, ValueError) as error:  # an error of ssl is an OSError

@@ -187,7 +187,7 @@ class Fleet:
             # The next look-up may find the same worker, which is then asked from the start.
             self._let_go(lane, reply.get("error", ""))
         elif what == "look":
-            if difference := differs(progress.folder, progress.plan, None, Machine(**reply["machine"])):
+            if difference := differs(progress.folder, progress.plan.options, Machine(**reply["machine"])):
                 self._let_go(lane, f"came back changed: {difference}; change that back, or use --fresh")
             else:
                 self._begin(lane)

@@ -51,13 +51,9 @@ def looked_at(
         raise UsageError("--scheduler: takes a git checkout, to compare workers' files; clone one") from error
     with terminal.doing(f"looking at {len(workers)} machines, and building there"):
         replies = answers(cluster, workers, {name: {"do": "look", **look} for name in workers})
-    refusals = [f"{name}: {reply['error']}" for name, reply in replies.items() if "error" in reply]
-    machines = {name: Machine(**reply["machine"]) for name, reply in replies.items() if "error" not in reply}
-    refusals += differences(machines, commit, tree)
-    for line in refusals:
-        terminal.error(line)
-    if refusals:
-        raise FlatnetError("nothing was measured; the lines above say why")
+    machines = {name: Machine(**reply["machine"]) for name, reply in replies.items()}
+    if unlike := "; ".join(differences(machines, commit, tree)):
+        raise FlatnetError(unlike)
     notes = [f"{name}: {line}" for name, reply in replies.items() for line in reply["notes"]]
     for line in (*notes, *other_files(machines)):
         terminal.note(line)
@@ -67,7 +63,7 @@ def looked_at(
 def answers(
     cluster: Cluster, workers: Mapping[str, Worker], requests: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the replies to requests, by machine; a worker that is gone is an error."""
+    """Return the replies to requests, by machine; raise FlatnetError if one fails, or a worker is gone."""
     whose = {cluster.ask(workers[name], request): name for name, request in requests.items()}
     found: dict[str, dict[str, Any]] = {}
     while whose:
@@ -79,6 +75,8 @@ def answers(
             if workers[name] not in here:
                 cluster.forget([ticket])
                 found[whose.pop(ticket)] = {"error": "its worker is gone; start it again"}
+    if failed := [f"{name}: {reply['error']}" for name, reply in found.items() if "error" in reply]:
+        raise FlatnetError("; ".join(failed))
     return {name: found[name] for name in requests}
 
 

@@ -20,14 +20,14 @@ from harness.archive import STATIONS, SWEEPS, Archive
 from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.parcel import packed, unpacked
-from harness.measure import environment, revisions
-from harness.measure.contenders import build, fingerprint, load_manifest, select
+from harness.measure import revisions
+from harness.measure.contenders import fingerprint, load_manifest, select
 from harness.measure.environment import Here, look_around
-from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked
 from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Sweep
+from harness.measure.session import prepared
+from harness.measure.sweep import Sweep, mended
 from harness.paths import RESULTS
 from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
@@ -79,9 +79,7 @@ class Station:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, manifest.encode())
         chosen = select(load_manifest(path), contenders)
-        ended = end_leftovers()
-        if failures := build(chosen):
-            raise FlatnetError("; ".join(failures))
+        notes = prepared(chosen)
         here = self._here = look_around(chosen, contenders)
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
@@ -95,11 +93,7 @@ class Station:
                 "reference": here.reference,
                 "memory_bytes": here.memory_bytes,
             },
-            "notes": [
-                *(f"killed a program left over from an interrupted bench: {line}" for line in ended),
-                *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
-                *environment.warnings(here.environment),
-            ],
+            "notes": [*notes, *here.notes],
         }
 
     def _plan(
@@ -118,8 +112,7 @@ class Station:
         if folder.plan() is None:
             self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
-        folder.set_half_lines_aside()
-        folder.set_cut_rounds_aside(what)
+        mended(folder)
         sweep = self._load(what, folder, here)
         sweep.take(rows, losses)
         self._told = set(losses)

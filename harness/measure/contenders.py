@@ -233,3 +233,8 @@ def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, st
             first = (said.splitlines() or [""])[0].lstrip("=+-@ \t")
             versions[contender.name] = printable(first[:_LONGEST_VERSION])
     return versions, missing
+
+
+def skipped(missing: Mapping[str, str]) -> list[str]:
+    """Return a line for each contender that cannot be run; ``missing`` has the reasons by name."""
+    return [f"{name} is skipped: {reason}" for name, reason in missing.items()]

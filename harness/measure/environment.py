@@ -16,7 +16,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import UsageError
 from harness.measure import runner
-from harness.measure.contenders import Contender, fingerprint, probe
+from harness.measure.contenders import Contender, fingerprint, probe, skipped
 from harness.paths import ROOT
 
 _CPU, _PROC = Path("/sys/devices/system/cpu"), Path("/proc")
@@ -48,6 +48,11 @@ class Here(Machine):
     """Those that can be run, the reference first."""
     missing: Mapping[str, str]
     """Why each of the others is skipped, by name."""
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each contender that is skipped, and for each thing that disturbs measurements."""
+        return [*skipped(self.missing), *warnings(self.environment)]
 
 
 def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Here:
@@ -141,16 +146,15 @@ def _build_options() -> str:
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
     """Return advice, a line for each thing that makes measurements here noisy or unusual."""
-    load, profiles = environment["load_1min"] or 0.0, environment["cargo_profiles"] or []
+    load, profiles = environment["load_1min"], environment["cargo_profiles"]
     governor = environment["governor"] or "performance"
-    options = environment["python_build_options"] or "--enable-optimizations"
     advice = {
         f"the last minute's load was {load:.1f}: unless that was a build, close other programs": load > 0.5,
         f"the CPU governor is {governor!r}: 'performance' has a steadier clock": governor != "performance",
         "turbo is on: the clock varies with heat; ratios tolerate that": environment["turbo"],
-        "one core only: other programs take its time from the measured ones": environment["usable_cores"]
-        == 1,
-        "this Python is slow: built without --enable-optimizations": "--enable-optimizations" not in options,
+        "one core only: other programs take its time from the measured": environment["usable_cores"] == 1,
+        "this Python is slow: built without --enable-optimizations": "--enable-optimizations"
+        not in environment["python_build_options"],
         "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
         "git does not tell the commit of this folder": environment["commit"] is None,
         "a sitecustomize is run by every Python program before it": environment["sitecustomize"],

@@ -10,10 +10,10 @@ from harness.measure.contenders import Contender, fingerprint
 from harness.measure.environment import Machine
 from harness.parity import REPEATED, Verdict, compare, compare_all
 from harness.plan import Options, Plan, Run
-from harness.records import RUNS, LossKey, SweepFolder
+from harness.records import PLAN, RUNS, LossKey, SweepFolder
 from harness.rows import WITH_LOSSES, Made, Row
 
-OTHER_OPTIONS = "it was started with other options; --resume would have finished it"
+OTHER_OPTIONS = f"it was started with other options, which are in its {PLAN}"
 
 
 class Progress(Made):
@@ -91,8 +91,6 @@ class Sweep(Progress):
         super().__init__(plan, folder)
         self.contenders = {contender.name: contender for contender in contenders}
         self._host = host
-        self.edited: list[str] = []
-        """Which programs were changed while they were measured, once that was looked for."""
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""
@@ -162,24 +160,26 @@ class Sweep(Progress):
             self.wrong.add(key)
         return verdict
 
-
-def changed(sweep: Sweep) -> list[str]:
-    """Return which programs are no longer those that the sweep was begun with."""
-    began = sweep.folder.environment().get("contenders", {})
-    return [
-        name
-        for name, one in sweep.contenders.items()
-        if began.get(name, {}).get("sha256") != fingerprint(one)
-    ]
+    def edited(self) -> list[str]:
+        """Return the names of contenders whose program has changed since the sweep was begun."""
+        began = self.folder.environment().get("contenders", {})
+        return [
+            name
+            for name, one in self.contenders.items()
+            if began.get(name, {}).get("sha256") != fingerprint(one)
+        ]
 
 
 def _loss_key(run: Run) -> LossKey:
     return run.contender, run.case.method, str(run.case.shape)
 
 
-def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: Machine) -> str:
+def differs(folder: SweepFolder, options: Options, machine: Machine) -> str:
     """Return how the sweep in ``folder`` differs from one that would be planned now, or ''."""
-    if options is not None and plan.options != options:
+    plan = folder.plan()
+    if plan is None:
+        return f"its {PLAN} is gone"
+    if plan.options != options:
         return OTHER_OPTIONS
     if (plan.versions, plan.reference) != (machine.versions, machine.reference):
         its, ours = (f"{listed(one.versions)}, compared with {one.reference}" for one in (plan, machine))
@@ -188,9 +188,18 @@ def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: M
     names = ("host", "commit", "tree", "contenders")
     if changed := " and ".join(name for name in names if before.get(name) != now.get(name)):
         return f"its environment.json has another {changed}"
-    if not folder.can_grow():
-        return f"another version of the harness wrote its {RUNS}"
-    return ""
+    return "" if folder.can_grow() else f"another version of the harness wrote its {RUNS}"
+
+
+def mended(folder: SweepFolder) -> list[str]:
+    """Set aside what was half done when the writer of a sweep was killed; return a note on each part."""
+    notes = [
+        f"{folder.path / name} ended in an incomplete line, moved to {name}.half"
+        for name in folder.set_half_lines_aside()
+    ]
+    if (plan := folder.plan()) and folder.set_cut_rounds_aside(plan):
+        notes.append(f"{folder.name}: the round that was cut off is made again; its runs are in {RUNS}.half")
+    return notes
 
 
 def listed(versions: Mapping[str, str]) -> str:
