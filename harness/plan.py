@@ -1,4 +1,4 @@
-"""The plan of a sweep: which cases, by whom, in how many rounds, in which order.
+"""The plan of a sweep: which cases, which contenders, how many rounds, in which order.
 
 It is made before the first timed run, and no run changes it.
 """
@@ -35,7 +35,7 @@ class Options:
     rounds: int | None = None
     """Timed rounds of every case, after a warm-up; None: as many as fit into the budget."""
     run_s: float = 0.05
-    """Seconds that the slowest contender's training should take in one run."""
+    """Seconds that the slowest contender trains in a run."""
     job: Job = ARTICLE_JOB
     """What a whole process is asked for."""
     precision: float | None = None
@@ -45,9 +45,9 @@ class Options:
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
     budget_s: float = 140.0
-    """Seconds that the whole sweep may take, by estimate."""
+    """Estimated seconds that the whole sweep may take."""
     memory_bytes: int | None = None
-    """The memory that a run may take; None: what is free when the sweep is planned."""
+    """Memory that a run may take; None: what is free when the sweep is planned."""
     step: float = 0.1
     """h of the central difference."""
     low: float = 0.0
@@ -79,20 +79,20 @@ def _check_rounds(rounds: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCase:
-    """A case and who runs it."""
+    """A case and its contenders."""
 
     case: Case
     """The command line without the program, with the epochs that all have in common."""
     run_s: Mapping[str, float]
-    """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
+    """The contenders in the order of an even round, each with the estimated seconds of a whole run."""
     control: bool
     """Whether the reference runs twice in each round, to show the floor."""
     rounds: int
     """Timed rounds, after one that warms up."""
     epochs: Mapping[str, int] = field(default_factory=dict)
-    """The epochs of those who train longer, because they are faster."""
+    """Epochs of contenders that train longer, because they are faster."""
     warm_up_s: Mapping[str, float] = field(default_factory=dict)
-    """Who becomes faster while it runs, and how many seconds of a training that takes."""
+    """Contenders that become faster while they run, and how many seconds of a training that takes."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep could carry this out."""
@@ -110,14 +110,18 @@ class PlannedCase:
         """Return the case with the epochs of a contender."""
         return replace(self.case, epochs=self.epochs.get(contender, self.case.epochs))
 
-    def round_s(self, reference: str) -> float:
-        """Return the estimated seconds of one round."""
-        return sum(self.run_s.values()) + (self.run_s[reference] if self.control else 0.0)
-
     def turns(self, reference: str) -> list[tuple[str, bool]]:
-        """Return who runs in an even round, in order: the contender, and whether it is the control."""
+        """Return the turns of an even round: the contender, and whether it is the control."""
         turns = [(name, False) for name in self.run_s]
         return [*turns, (reference, True)] if self.control else turns
+
+    def round_s(self, reference: str) -> float:
+        """Return the estimated seconds of one round."""
+        return sum(self.run_s[name] for name, _ in self.turns(reference))
+
+    def total_s(self, reference: str) -> float:
+        """Return the estimated seconds of all rounds."""
+        return self.round_s(reference) * (self.rounds + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +133,14 @@ class LeftOut:
     shape: Shape
     """Its shape."""
     contender: str | None
-    """Who is spared; None: everybody."""
+    """The contender that does not run it; None: none does."""
     reason: str
     """Why, in words."""
 
     def __str__(self) -> str:
         """Return it as people read it."""
-        who = f"{self.contender} " if self.contender else ""
-        return f"{who}{self.method} {self.shape}: {self.reason}"
+        name = f"{self.contender} " if self.contender else ""
+        return f"{name}{self.method} {self.shape}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +150,9 @@ class Run:
     case: Case
     """What it computes."""
     contender: str
-    """Who computes it."""
+    """The program."""
     control: bool
-    """Whether it is the reference for the second time in its round, to show the floor."""
+    """Whether it is the reference's second run in its round, to show the floor."""
     round: int
     """0 for the warm-up, which is in no statistic, then 1, 2, ..."""
     position: int
@@ -166,8 +170,8 @@ class Run:
 
     def __str__(self) -> str:
         """Return it as people read it."""
-        who = f"{self.contender} (control)" if self.control else self.contender
-        return f"{who} {self.case}, {'warm-up' if self.warm_up else f'round {self.round}'}"
+        name = f"{self.contender} (control)" if self.control else self.contender
+        return f"{name} {self.case}, {'warm-up' if self.warm_up else f'round {self.round}'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +187,7 @@ class Plan:
     versions: Mapping[str, str]
     """The version of each contender, in the manifest's order."""
     memory_bytes: int | None
-    """The memory that a run may take; None: no limit."""
+    """Memory that a run may take; None: no limit."""
     cases: tuple[PlannedCase, ...]
     """By method, then by size."""
     left_out: tuple[LeftOut, ...]
@@ -205,7 +209,7 @@ class Plan:
     @property
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
-        return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
+        return sum(planned.total_s(self.reference) for planned in self.cases)
 
     @property
     def runs(self) -> int:
@@ -226,11 +230,6 @@ class Plan:
         """Return how many timed rounds the case of ``run`` has."""
         return self._planned[str(run.case)].rounds
 
-    def place_of(self, run: Run) -> str:
-        """Return where in the plan ``run`` is, for a progress bar."""
-        turn = "warm-up" if run.warm_up else f"round {run.round}/{self.rounds_of(run)}"
-        return f"{turn} {run.case} {run.contender}{' again' if run.control else ''}"
-
     @cached_property
     def _planned(self) -> dict[str, PlannedCase]:
         return {str(planned.case): planned for planned in self.cases}
@@ -239,8 +238,8 @@ class Plan:
         """Yield all runs in their order.
 
         First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that
-        drift hits every size alike. Within a round the contenders run one right after the other, in the
-        plan's order in even rounds and in the opposite order in odd ones.
+        drift hits every size alike. Contenders run in the plan's order in even rounds, and in the opposite
+        order in odd ones.
         """
         places = [
             ((number - 0.5) / planned.rounds if number else 0.0, place, number)

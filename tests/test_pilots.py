@@ -61,7 +61,7 @@ def test_no_default_case_diverges_however_long_it_trains(shape: Shape, seed: int
         high=options.high,
         seed=seed,
     )
-    process = runner.run([*command, *arguments(case)], cwd=ROOT, timeout_s=60.0)
+    process = runner.run([*command, *arguments(case)], timeout_s=60.0)
     losses = parse_output(case, process.stdout, process.stderr, process.wall_s).losses
     assert all(map(math.isfinite, losses))
     assert losses[-1] < losses[0]
@@ -90,7 +90,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     A training step takes the contender's seconds, times the neurons over those of 4-2-1.
     """
     calls: list[tuple[str, int]] = []
-    limits = {"cwd": ROOT, "env": {}, "timeout_s": 60.0, "memory_bytes": 4096, "one_core": True}
+    limits = {"env": {}, "timeout_s": 60.0, "memory_bytes": 4096, "one_core": True}
 
     def run(command: Sequence[str], **given: object) -> Process:
         assert given == limits

@@ -1,6 +1,7 @@
 """Measure on this machine whether intervals and verdicts hold."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,10 +18,10 @@ from harness.commands.arguments import (
     options_of,
 )
 from harness.errors import INTERRUPTED
+from harness.measure import storm
 from harness.measure.contenders import Contender
-from harness.measure.runner import usable_cores
+from harness.measure.runner import detached, usable_cores
 from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.storm import storm
 from harness.plan import Plan
 from harness.records import SweepFolder
 from harness.terminal import Terminal
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     options = options_of(
         arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / sweeps
     )
-    other_work = storm(usable_cores()) if arguments.storm else nullcontext()
+    cores = usable_cores() or range(os.cpu_count() or 1)
+    other_work = detached(storm.__file__, *map(str, cores)) if arguments.storm else nullcontext()
     with alone(archive, terminal), other_work, measuring(archive, manifest, terminal, options.layouts):
         about = {ABOUT_CHECK: {"sweeps": sweeps, "storm": arguments.storm}}
         here = look_around(manifest, terminal, arguments.contenders, **about)

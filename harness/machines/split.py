@@ -33,11 +33,10 @@ def _dealt(
     """Share cases out, the longest first, each to the machine with the fewest seconds to measure."""
     left_s = dict(seconds)
     parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
-    lengths_s = [(case.round_s(plan.reference) * (case.rounds + 1), case) for case in cases]
-    for length_s, case in sorted(lengths_s, key=lambda pair: -pair[0]):
+    for case in sorted(cases, key=lambda case: -case.total_s(plan.reference)):
         machine = min(left_s, key=left_s.__getitem__)
         parts[machine].append(case)
-        left_s[machine] += length_s
+        left_s[machine] += case.total_s(plan.reference)
     return parts
 
 

@@ -11,7 +11,6 @@ from harness.measure import runner
 from harness.measure.attempt import attempt
 from harness.measure.contenders import Contender, with_python
 from harness.parity import compare
-from harness.paths import ROOT
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -71,7 +70,7 @@ def storages(
 def _passes(program: Storage) -> Iterator[tuple[str, float, float]]:
     """Yield shape and seconds, with flat and with nested weights; raise ValueError if that fails."""
     command = with_python(program.command)
-    done = runner.run(command, cwd=ROOT, env=program.env, timeout_s=_TIMEOUT_S, one_core=True)
+    done = runner.run(command, env=program.env, timeout_s=_TIMEOUT_S, one_core=True)
     if done.failure:
         raise ValueError(done.error)
     for line in done.stdout.splitlines():

@@ -8,7 +8,6 @@ from harness.measure import runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import Output, parse_output
 from harness.measure.runner import Process
-from harness.paths import ROOT
 
 
 def attempt(
@@ -22,7 +21,6 @@ def attempt(
     asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
     process = runner.run(
         contender.command_line(asked, layout),
-        cwd=ROOT,
         env=contender.env,
         timeout_s=timeout_s,
         memory_bytes=memory_bytes,

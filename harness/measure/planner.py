@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate
 from statistics import stdev
 
@@ -19,7 +18,7 @@ from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 _ENOUGH = 2 / 3
 """The share of the slowest contender's seconds after which a training stands for longer ones."""
 _AFFORDABLE = 40.0
-"""So many times the seconds of a run it may take: for the job's samples, or for a job that is run itself."""
+"""So many times the seconds of a run may the job's samples take, or a job that is run itself."""
 _SLOWEST = 20.0
 """A contender is left out of a case if one training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
@@ -28,11 +27,16 @@ _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 201
 _SPREAD_ROUNDS = 7
 """Pilot rounds of each case, if a precision is asked for."""
 _HALF_WIDTH = 2.3 * 1.25
-"""Half an interval, in standard deviations of a ratio divided by the square root of the rounds."""
+"""Half an interval, in standard deviations of a ratio divided by the square root of the rounds.
+
+The standard error of a median of n normal values is 1.25 sd / sqrt(n).
+"""
 _QUOTED = 8.0
-"""What the article's shape weighs, against 1 of others."""
+"""The weight of the article's shape, against 1 of others."""
+_ROUND_NUMBERS = [factor * 10**power for power in range(20) for factor in (1, 2, 5)]
+"""Of steps and epochs: another sweep finds the same again, whatever the noise of its pilots."""
 _Speeds = Mapping[str, Speed | None]
-"""The speeds of contenders, by name, on one case; None: it failed."""
+"""The speeds of contenders on a case, by name; None: it failed."""
 
 
 def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
@@ -97,10 +101,11 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
     if not options.rounds:
         most = [_MOST_ROUNDS] * len(cases)
         if options.precision:
-            failed = {name for _, found in speeds for name, speed in found.items() if not speed}
-            able = [contender for contender in here.contenders if contender.name not in failed]
-            pilots_of = partial(_needed, able, here.reference, memory_bytes, options, on_pilot)
-            most = [pilots_of(case) for case in cases]
+            able = [one for one in here.contenders if all(found.get(one.name, True) for _, found in speeds)]
+            spreads = [_spread(case, able, here.reference, options, memory_bytes, on_pilot) for case in cases]
+            # In one round, in units of what is asked for.
+            half_widths = [_HALF_WIDTH * spread / math.log1p(options.precision) for spread in spreads]
+            most = [max(_FEWEST_ROUNDS, min(math.ceil(half**2), MOST_ROUNDS)) for half in half_widths]
         cases = _with_rounds(cases, most, here.reference, options.budget_s)
     if not cases:
         raise UsageError(
@@ -123,7 +128,7 @@ def _fit(
 ) -> list[PlannedCase]:
     """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the dearest case.
 
-    The article's shape is the last to be dropped, and who runs alone the first.
+    A case of one contender alone is dropped first, the article's shape last.
     """
     kept = list(speeds)
     run_s = options.run_s
@@ -144,7 +149,7 @@ def _fit(
 
 
 def _controls(cases: Sequence[Case]) -> list[Case]:
-    """Return where the reference runs twice: a case for each method and decade of neurons.
+    """Return the cases in which the reference runs twice: one for each method and decade of neurons.
 
     It is the article's shape, or else the smallest.
     """
@@ -163,9 +168,8 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     is ``_ENOUGH`` to be timed; else as many more as are enough. One that warms up runs the job, if it can.
     """
     known = {name: speed for name, speed in found.items() if speed}
-    # A step too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
-    steps = _below(run_s / slowest_s) if slowest_s else options.job.training_steps
+    steps = max(number for number in _ROUND_NUMBERS if number <= max(1.0, run_s / slowest_s))
     # No run may be planned that --timeout ends.
     affordable_s = min(_AFFORDABLE * run_s, options.timeout_s / 2.0)
     if options.job.samples * slowest_s <= affordable_s:
@@ -178,9 +182,10 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     for name, speed in sorted(known.items(), key=lambda item: -item[1].step_s):
         epoch_s = speed.step_s * slowest.samples
         if speed.step_s < _ENOUGH * like_s and count * epoch_s < _ENOUGH * run_s:
-            least = math.ceil(_ENOUGH * run_s / epoch_s) if epoch_s else MOST_EPOCHS
-            is_job = least <= whole_job <= run_s / epoch_s if epoch_s else False
-            count, like_s = min(whole_job if is_job else _above(least), MOST_EPOCHS), speed.step_s
+            least = math.ceil(_ENOUGH * run_s / epoch_s)
+            above = next(number for number in _ROUND_NUMBERS if number >= least)
+            is_job = least <= whole_job <= run_s / epoch_s
+            count, like_s = min(whole_job if is_job else above, MOST_EPOCHS), speed.step_s
         epochs[name] = count
         if speed.warm_up_s is not None and speed.run_s(whole_job * slowest.samples) <= affordable_s:
             epochs[name] = max(slowest.epochs, whole_job)
@@ -197,38 +202,20 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     )
 
 
-def _below(steps: float) -> int:
-    """Return the next number below, at least 1, that is 1, 2 or 5 times a power of ten.
-
-    Another sweep is to find the same number again, whatever the noise of its pilots.
-    """
-    power = 10.0 ** math.floor(math.log10(max(1.0, steps)))
-    return int(max(factor * power for factor in (1, 2, 5) if factor == 1 or factor * power <= steps))
-
-
-def _above(epochs: int) -> int:
-    """Return the next such number that is not smaller."""
-    power = int(10 ** (len(str(epochs)) - 1))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= epochs)
-
-
 def _dispensable(planned: PlannedCase, reference: str) -> tuple[bool, bool, float]:
     """Return how well a sweep does without a case: what is compared and quoted is the last to go."""
     return planned.case.shape != ARTICLE, len(planned.run_s) == 1, planned.round_s(reference)
 
 
-def _needed(
+def _spread(
+    planned: PlannedCase,
     contenders: Sequence[Contender],
     reference: str,
-    memory_bytes: int | None,
     options: Options,
+    memory_bytes: int | None,
     on_pilot: Callable[[str], None],
-    planned: PlannedCase,
-) -> int:
-    """Return the rounds in which the ratios of a case should reach the precision that is asked for.
-
-    Its pilots are a few rounds. The standard error of a median of n is 1.25 sd / sqrt(n) if they are normal.
-    """
+) -> float:
+    """Return the largest standard deviation of a case's ratios in pilot rounds, on a logarithmic axis."""
     logs: dict[str, list[float]] = {}
     for _ in range(_SPREAD_ROUNDS):
         for contender in contenders:
@@ -239,16 +226,12 @@ def _needed(
                 if output:
                     logs.setdefault(contender.name, []).append(math.log(output.training_s))
     against = logs.pop(reference, [])
-    spreads = [
-        stdev(one - other for one, other in zip(own, against, strict=True))
+    ratios = [
+        [one - other for one, other in zip(own, against, strict=True)]
         for own in logs.values()
-        if len(own) == len(against) > 1
+        if len(own) == len(against)
     ]
-    if not spreads:
-        spreads = [stdev(own) for own in (against, *logs.values()) if len(own) > 1]
-    # In one round, in units of what is asked for.
-    half_width = _HALF_WIDTH * max(spreads, default=0.0) / math.log1p(options.precision or 1.0)
-    return max(_FEWEST_ROUNDS, min(math.ceil(half_width**2), MOST_ROUNDS))
+    return max((stdev(own) for own in ratios or [against, *logs.values()] if len(own) > 1), default=0.0)
 
 
 def _with_rounds(

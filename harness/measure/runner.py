@@ -26,7 +26,7 @@ from harness.paths import ROOT
 
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept: the csv module must read the row."""
+"""Characters of a program's last line that are kept, so that the csv module can read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
@@ -63,21 +63,32 @@ class Process:
 
 
 @contextmanager
+def detached(*words: str) -> Iterator[int]:
+    """Run a Python file that leaves processes until its standard input ends; yield what writes to that.
+
+    It has to be entered before ``guarded``: what starts later would be taken for what a run leaves.
+    """
+    read, write = os.pipe()
+    command = [sys.executable, "-I", "-S", *words]
+    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    os.close(read)
+    try:
+        yield write
+    finally:
+        os.close(write)
+
+
+@contextmanager
 def guarded() -> Iterator[None]:
     """Make sure that all that ``run`` starts meanwhile is seen, and ended even if we are killed."""
-    read, write = os.pipe()
-    # It starts before we adopt orphans, so that it does not become our child when it has forked.
-    command = [sys.executable, "-I", "-S", guard.__file__, _TAG]
-    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    os.close(read)
-    _adopt(1)
-    try:
-        yield
-    finally:
-        _adopt(0)
-        with suppress(BrokenPipeError):
-            os.write(write, b"done")
-        os.close(write)
+    with detached(guard.__file__, _TAG) as bench:
+        _adopt(1)
+        try:
+            yield
+        finally:
+            _adopt(0)
+            with suppress(BrokenPipeError):
+                os.write(bench, b"done")
 
 
 def _adopt(value: int) -> None:
@@ -91,13 +102,12 @@ def _adopt(value: int) -> None:
 def run(
     command: Sequence[str],
     *,
-    cwd: Path,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     one_core: bool = False,
 ) -> Process:
-    """Run ``command`` for at most ``timeout_s`` seconds.
+    """Run ``command`` in the project's folder for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
     timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
@@ -112,7 +122,7 @@ def run(
             with _on(cores):
                 child = subprocess.Popen(
                     command,
-                    cwd=cwd,
+                    cwd=ROOT,
                     env={**variables(), **(env or {}), guard.VARIABLE: _TAG},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -127,7 +137,7 @@ def run(
 
 def ask(command: Sequence[str]) -> tuple[str, str]:
     """Run ``command``; return its standard output, and the reason if it failed."""
-    process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
+    process = run(command, timeout_s=_PROBE_TIMEOUT_S)
     said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
     return process.stdout, f"{said}{process.error}" if process.failure else ""
 
@@ -164,7 +174,7 @@ def _ended(
     timeout_s: float,
     memory_bytes: int | None,
 ) -> Process:
-    """Wait for a process and end all that it leaves; ``start`` and ``stolen_s`` are clocks at its start."""
+    """Wait for a process, and end all that it leaves; ``start`` and ``stolen_s`` are read at its start."""
     assert child.stdout is not None and child.stderr is not None
     # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
@@ -196,15 +206,15 @@ def _ended(
     output, errors = stdout.text(), stderr.text()
     last_line = printable("".join(errors.strip().splitlines()[-1:])[:_LONGEST_LINE])
     failure = error = ""
+    status = child.returncode
     if timer.is_over:
         failure, error = "timeout", f"ended after {timeout_s:g} s"
     elif stdout.flooded or stderr.flooded:
         failure, error = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
-    elif child.returncode != 0:
-        failure, error = "crash", f"exit status {child.returncode}"
-        if child.returncode < 0:
-            names = {number.value: number.name for number in signal.Signals}
-            error = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
+    elif status:
+        names = {-number.value: f"ended by {number.name}" for number in signal.Signals}
+        other = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        failure, error = "crash", names.get(status, other)
         # Its peak tells nothing: the system counts it from the peak of the harness on.
         if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
             failure, error = "memory", f"{error}, and may take {memory_bytes} B of memory"

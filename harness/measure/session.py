@@ -121,10 +121,9 @@ def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
     try:
         with terminal.progress({"": (0.0, sweep.left_s)}) as advance:
             for run in sweep.pending():
-                place = sweep.plan.place_of(run)
-                advance("", place, 0.0)
+                advance("", str(run), 0.0)
                 sweep.perform(run)
-                advance("", place, sweep.plan.estimate_of(run))
+                advance("", str(run), sweep.plan.estimate_of(run))
     except KeyboardInterrupt:
         status = INTERRUPTED
     terminal.failures(sweep.failed, sweep.spared)
