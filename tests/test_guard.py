@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.measure import guard, runner
-from harness.measure.attempt import attempt
+from harness.measure.contenders import attempt
 from harness.measure.contract import arguments
 from harness.measure.runner import Process
 from harness.paths import ROOT

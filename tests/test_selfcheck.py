@@ -17,7 +17,7 @@ from harness.across.selfcheck import copies_of, intervals, shares, sharpness
 from harness.archive import Archive
 from harness.errors import ResultsError
 from harness.measure import runner, storm
-from harness.measure.attempt import attempt
+from harness.measure.contenders import attempt
 from harness.measure.guard import processes, state
 from harness.measure.runner import detached, usable_cores
 from harness.measure.sweep import Sweep

@@ -40,7 +40,7 @@ class Worker:
     python: str
     """Its version of Python."""
     machine: str
-    """The name of its machine; empty if its Python is another."""
+    """The name of its machine; empty if its Python is another than here."""
     boot: str
     """The id of the machine's latest boot; empty if unknown."""
     process: int
@@ -143,7 +143,7 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._known: dict[str, Worker] = {}
+        self._known: dict[tuple[str, str], Worker] = {}
         self._futures: dict[str, Any] = {}
         self._done: SimpleQueue[str] = SimpleQueue()
 
@@ -151,22 +151,19 @@ class Cluster:
         """Return the workers that are there; each is asked once who it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
-        ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
-        self._known = {one: worker for one, worker in self._known.items() if one in ids}
-        new = {one: at for one, at in ids.items() if one not in self._known}
-        pythons = self._run(platform.python_version, list(new.values()))
+        folders = {at: about["local_directory"] for at, about in found.items()}
+        self._known = {key: worker for key, worker in self._known.items() if key in folders.items()}
+        pythons = self._run(
+            platform.python_version, [at for at, folder in folders.items() if (at, folder) not in self._known]
+        )
         # Code that is sent by value runs in the same minor version only.
         minor = platform.python_version().rpartition(".")[0]
         same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
-        for one, at in new.items():
-            if at in pythons:
-                self._known[one] = Worker(
-                    address=at,
-                    python=pythons[at],
-                    offers=found[at].get("resources", {}).get(RESOURCE, 0) >= 1,
-                    **told.get(at, {"machine": "", "boot": "", "process": 0}),
-                )
+        for at, python in pythons.items():
+            about = told.get(at, {"machine": "", "boot": "", "process": 0})
+            offers = found[at].get("resources", {}).get(RESOURCE, 0) >= 1
+            self._known[at, folders[at]] = Worker(address=at, python=python, offers=offers, **about)
         return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:

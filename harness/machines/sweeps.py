@@ -166,7 +166,7 @@ def _carry_out(wanted: Wanted, lanes: list[Lane], terminal: "Terminal") -> bool:
             try:
                 with (
                     connected(wanted.access) as cluster,
-                    terminal.progress({lane.machine: lane.seconds for lane in lanes}) as advance,
+                    terminal.progress({lane.machine: lane.progress.seconds for lane in lanes}) as advance,
                 ):
                     until_s = None
                     Fleet(

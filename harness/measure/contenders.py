@@ -1,4 +1,4 @@
-"""The manifest: which programs are compared, how they are started, and which can be run."""
+"""The manifest: which programs are compared, how they are built and run, and which can be."""
 
 import hashlib
 import re
@@ -15,9 +15,10 @@ from typing import Any
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
 from harness.codec import printable, read_toml, shown, shown_error
-from harness.errors import ManifestError
+from harness.errors import ContractError, ManifestError
 from harness.measure import runner
-from harness.measure.contract import arguments
+from harness.measure.contract import Output, arguments, parse_output
+from harness.measure.runner import Process
 from harness.measure.variables import variables
 from harness.paths import MANIFEST, ROOT
 from harness.plan import MOST_LAYOUTS, Run
@@ -140,6 +141,31 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
     if unknown := sorted(set(names) - known):
         raise ManifestError(f"contender: got {unknown[0]!r}, takes {', '.join(sorted(known))}")
     return tuple(contender for contender in contenders if contender.name in (names or known))
+
+
+def attempt(
+    contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None = None, layout: int = 0
+) -> tuple[Process, Output | None]:
+    """Run ``case`` with ``contender``; return its process, and what it said: None if it failed.
+
+    Output that breaks the contract is the failure "garbled". A contender with extra epochs must print them
+    too; the losses of the case are kept.
+    """
+    asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
+    process = runner.run(
+        contender.command_line(asked, layout),
+        env=contender.env,
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+        one_core=contender.threads == 1,
+    )
+    if process.failure:
+        return process, None
+    try:
+        output = parse_output(asked, process.stdout, process.stderr, process.wall_s)
+    except ContractError as error:
+        return replace(process, failure="garbled", error=str(error)), None
+    return process, replace(output, losses=output.losses[: case.epochs + 1])
 
 
 def fingerprint(contender: Contender) -> str:

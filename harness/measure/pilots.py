@@ -5,8 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from harness.case import Case
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
+from harness.measure.contenders import Contender, attempt
 from harness.measure.contract import LEAST_STEP_S
 from harness.plan import Options
 

@@ -9,8 +9,7 @@ from statistics import stdev
 from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
 from harness.digits import duration
 from harness.errors import UsageError
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
+from harness.measure.contenders import Contender, attempt
 from harness.measure.environment import Here
 from harness.measure.pilots import MOST_EPOCHS, Pilot, Speed, sized
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase

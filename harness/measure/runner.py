@@ -35,7 +35,7 @@ _SLICE_S = 0.25
 """How long the timer sleeps at a time; if that takes twice as long, the harness was stopped."""
 _TAG = guard.tag(os.getpid())
 _adopting = threading.Event()
-"""Set while descendants whose parents have ended become our children."""
+"""Set while orphaned descendants become our children."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +53,11 @@ class Process:
     system_s: float = 0.0
     """CPU seconds in the kernel, likewise."""
     involuntary_switches: int = 0
-    """How often it, or a child of its, had to leave a core to others."""
+    """How often it, or such a child, had to leave a core to others."""
     stolen_s: float | None = None
     """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
     failure: str = ""
-    """Why it counts as failed: timeout, crash, memory, flood, stray, paused, garbled; or ''."""
+    """timeout, crash, memory, flood, stray, paused or garbled; or ''."""
     error: str = ""
     """The failure in words, with its last line of standard error."""
 
@@ -66,7 +66,7 @@ class Process:
 def detached(*words: str) -> Iterator[int]:
     """Run a Python file that leaves processes until its standard input ends; yield what writes to that.
 
-    It has to be entered before ``guarded``: what starts later would be taken for what a run leaves.
+    To be entered before ``guarded``, which takes what starts later for what a run leaves.
     """
     read, write = os.pipe()
     command = [sys.executable, "-I", "-S", *words]
@@ -92,7 +92,7 @@ def guarded() -> Iterator[None]:
 
 
 def _adopt(value: int) -> None:
-    """Begin, or with 0 cease, to adopt descendants whose parents have ended; only on Linux."""
+    """Begin, or with 0 cease, to adopt orphaned descendants; only on Linux."""
     _adopting.clear()
     # 36 is PR_SET_CHILD_SUBREAPER.
     if sys.platform == "linux" and ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0 and value:
@@ -110,9 +110,9 @@ def run(
     """Run ``command`` in the project's folder for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
-    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
-    ``variables``. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
-    measuring core and the harness the others, if there is such a choice.
+    timed. A descendant that outlives it is ended, and fails the run. ``env`` is added to ``variables``.
+    ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the measuring core
+    and the harness the others, if there is such a choice.
     """
     core = measuring_core() if one_core else None
     cores = set() if core is None else {core}
@@ -156,15 +156,14 @@ def measuring_core() -> int | None:
 @contextmanager
 def _on(cores: set[int]) -> Iterator[None]:
     """Keep this thread, and what it starts meanwhile, on these cores, if there are any."""
-    if not cores:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
+    before = usable_cores()
+    if cores:
+        os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        if cores:
+            os.sched_setaffinity(0, before)
 
 
 def _ended(
@@ -188,7 +187,7 @@ def _ended(
         _, wait_status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - start
         stolen_s = _stolen_s() - stolen_s
-        child.returncode = os.waitstatus_to_exitcode(wait_status)
+        status = child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # Interrupted: the leader must be waited for while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
@@ -206,7 +205,6 @@ def _ended(
     output, errors = stdout.text(), stderr.text()
     last_line = printable("".join(errors.strip().splitlines()[-1:])[:_LONGEST_LINE])
     failure = error = ""
-    status = child.returncode
     if timer.is_over:
         failure, error = "timeout", f"ended after {timeout_s:g} s"
     elif stdout.flooded or stderr.flooded:

@@ -119,7 +119,7 @@ def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
     """
     status = 0
     try:
-        with terminal.progress({"": (0.0, sweep.left_s)}) as advance:
+        with terminal.progress({"": sweep.seconds}) as advance:
             for run in sweep.pending():
                 advance("", str(run), 0.0)
                 sweep.perform(run)

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender, fingerprint
+from harness.measure.contenders import Contender, attempt, fingerprint
 from harness.measure.environment import Machine
 from harness.parity import REPEATED, Verdict, compare, compare_all
 from harness.plan import Options, Plan, Run
@@ -55,6 +54,11 @@ class Progress(Made):
     def left_s(self) -> float:
         """The planned seconds of the runs to be made."""
         return sum(map(self.plan.estimate_of, self.pending()))
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The planned seconds of the runs that are made, and of all."""
+        return self.plan.estimate_s - self.left_s, self.plan.estimate_s
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
