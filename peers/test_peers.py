@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.case import Case, Shape
+from harness.commands import verify
 from harness.errors import ContractError
-from harness.measure import runner, verify
+from harness.measure import runner
 from harness.measure.contenders import Contender, attempt, load_manifest
 from harness.measure.contract import arguments, parse_output
 from harness.parity import compare

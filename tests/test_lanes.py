@@ -35,7 +35,7 @@ def look(name: str, tree: str = "same") -> dict[str, Any]:
     """Return what a station says of its machine."""
     environment = {"host": name, "tree": tree}
     versions = {"a": "1.0", "b": "1.0"}
-    about = {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    about = {"environment": environment, "versions": versions, "memory_bytes": None}
     return {"machine": about}
 
 

@@ -130,7 +130,6 @@ def made(
     here = Here(
         environment={},
         versions={name: f"{name} 1" for name in ("slow", *names)},
-        reference="slow",
         memory_bytes=4096,
         contenders=tuple(
             Contender(name=name, command=(name,), version=(name,), methods=methods.get(name, METHODS))

@@ -82,7 +82,6 @@ def machine(version: str = "1", **changes: object) -> Machine:
     return Machine(
         environment={**environment, **changes},
         versions={"rust": version},
-        reference="rust",
         memory_bytes=None,
     )
 

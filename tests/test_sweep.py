@@ -358,8 +358,8 @@ ABOUT = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
             "it is of a (1.0), b (1.0), compared with a; here are a (2.0), b (1.0), compared with a",
         ),
         (
-            {"reference": "b"},
-            "it is of a (1.0), b (1.0), compared with a; here are a (1.0), b (1.0), compared with b",
+            {"versions": {"b": "1.0", "a": "1.0"}},
+            "it is of a (1.0), b (1.0), compared with a; here are b (1.0), a (1.0), compared with b",
         ),
         ({"environment": {**ABOUT, "tree": "u"}}, "its environment.json has another tree"),
         (
@@ -377,7 +377,7 @@ def test_what_must_be_unchanged_for_a_sweep_to_be_resumed(
 ) -> None:
     what, folder = plan(SMALL), SweepFolder(tmp_path)
     folder.begin(what, ABOUT)
-    here = Machine(environment=ABOUT, versions=what.versions, reference="a", memory_bytes=None)
+    here = Machine(environment=ABOUT, versions=what.versions, memory_bytes=None)
     found = differs(folder, what.options, replace(here, **machine))
     assert found.startswith(difference) and bool(found) == bool(difference)
     other = "it was started with other options, which are in its plan.json"

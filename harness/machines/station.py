@@ -90,7 +90,6 @@ class Station:
             "machine": {
                 "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
                 "versions": dict(here.versions),
-                "reference": here.reference,
                 "memory_bytes": here.memory_bytes,
             },
             "notes": [*notes, *here.notes],
