@@ -130,8 +130,8 @@ def test_garbled_output_is_not_the_runners_affair() -> None:
 @pytest.mark.parametrize(
     ("command", "error"),
     [
-        ("/nowhere/program", "/nowhere/program: cannot be started: No such file or directory"),
-        ("/", "/: cannot be started: Permission denied"),
+        ("/nowhere/program", "cannot be started: No such file or directory"),
+        ("/", "cannot be started: Permission denied"),
     ],
 )
 def test_a_program_that_cannot_be_started(command: str, error: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
-from harness.codec import printable, read_toml, shown, shown_error
+from harness.codec import printable, read_toml, shown
 from harness.errors import ContractError, ManifestError
 from harness.measure import runner
 from harness.measure.contract import Output, arguments, parse_output
@@ -193,45 +193,50 @@ def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
     """
     able = {contender.program(0): contender for contender in contenders if contender.relink and layouts > 1}
     with ThreadPoolExecutor() as pool:
-        return [why for why in pool.map(lambda one: _relink(one, layouts), able.values()) if why]
+        reasons = list(pool.map(lambda one: _relink(one, layouts), able.values()))
+    return [
+        f"{one.name} cannot be linked in several layouts: {printable(reason)[:200]}"
+        for one, reason in zip(able.values(), reasons, strict=True)
+        if reason
+    ]
 
 
 def _relink(contender: Contender, layouts: int) -> str:
     """Link a program in so many layouts, or in none; return why it can't be, or ''."""
     reason = ""
-    try:
-        for seed in range(1, layouts + 1):
-            words = [word.replace("{seed}", str(seed)) for word in contender.relink]
-            subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=True)
-            shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
-    except subprocess.CalledProcessError as error:
-        said: list[str] = error.stderr.decode(errors="replace").splitlines()
-        reason = said[-1] if said else f"exit status {error.returncode}"
-    except OSError as error:
-        reason = shown_error(error)
+    for seed in range(1, layouts + 1):
+        words = [word.replace("{seed}", str(seed)) for word in contender.relink]
+        if reason := _failure(words, capture_output=True):
+            break
+        shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
     # What is left of an earlier time would be run as well.
     for seed in range(1 if reason else layouts + 1, MOST_LAYOUTS + 1):
         (ROOT / contender.program(seed)).unlink(missing_ok=True)
-    why = f"{contender.name} cannot be linked in several layouts: {printable(reason)[:200]}"
-    return why if reason else ""
+    return reason
 
 
 def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for one in (one for one in contenders if one.build):
-        try:
-            # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
-            if not Path(one.program(0)).is_absolute():
-                (ROOT / one.program(0)).unlink(missing_ok=True)
-            subprocess.run(one.build, cwd=ROOT, env=variables(), check=True)
-        except OSError as error:
-            reason = f"{one.build[0]}: {error.strerror}; install {one.build[0]} and try again"
-            failures.append(f"{one.name} cannot be built: {reason}")
-        except subprocess.CalledProcessError as error:
-            reason = f"exit status {error.returncode}: {' '.join(one.build)}"
+        # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
+        if not Path(one.program(0)).is_absolute():
+            (ROOT / one.program(0)).unlink(missing_ok=True)
+        if reason := _failure(one.build):
             failures.append(f"{one.name} cannot be built: {reason}")
     return failures
+
+
+def _failure(words: Sequence[str], *, capture_output: bool = False) -> str:
+    """Run a command of a manifest to its end; return why it failed, or ''."""
+    try:
+        subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=capture_output)
+    except OSError as error:
+        return f"{words[0]}: {error.strerror}; install {words[0]} and try again"
+    except subprocess.CalledProcessError as error:
+        said: list[str] = (error.stderr or b"").decode(errors="replace").splitlines()
+        return said[-1] if said else f"exit status {error.returncode}: {' '.join(words)}"
+    return ""
 
 
 def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, str]]:

@@ -130,16 +130,14 @@ def run(
                     start_new_session=True,
                 )
         except OSError as error:
-            reason = f"{printable(command[0])}: cannot be started: {error.strerror}"
-            return Process(failure="crash", error=reason)
+            return Process(failure="crash", error=f"cannot be started: {error.strerror}")
         return _ended(child, start, stolen_s, timeout_s, memory_bytes)
 
 
 def ask(command: Sequence[str]) -> tuple[str, str]:
     """Run ``command``; return its standard output, and the reason if it failed."""
     process = run(command, timeout_s=_PROBE_TIMEOUT_S)
-    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
-    return process.stdout, f"{said}{process.error}" if process.failure else ""
+    return process.stdout, f"{printable(' '.join(command))}: {process.error}" if process.failure else ""
 
 
 def usable_cores() -> set[int]:

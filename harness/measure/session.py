@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
-    """Keep others out of ``archive``; wait until nothing else measures here, and keep others from it."""
+    """Keep others out of ``archive``, and from measuring here; wait until they do not."""
 
     def waiting(who: str) -> None:
         terminal.note(f"waiting until this machine is free; what measures on it: {who}")

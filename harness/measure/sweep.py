@@ -22,20 +22,16 @@ class Progress(Made):
         """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         super().__init__(plan, folder.rows())
         self.folder = folder
-        epochs = {
-            (name, one.case.method, str(one.case.shape)): one.of(name).epochs
-            for one in plan.cases
-            for name in one.run_s
-        }
+        epochs = {run.key[:3]: run.case.epochs for run in plan.schedule() if run.warm_up}
         # There are fewer if their writer was killed.
         self.losses: dict[LossKey, tuple[float, ...]] = {
             key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
         }
-        """The losses of each contender on each case, of its first run that had any."""
+        """Of each contender on each case: those of its first run that had any."""
         first: dict[LossKey, str] = {}
         for row in self.rows.values():
             if row.status in WITH_LOSSES:
-                first.setdefault(_loss_key(row.run), row.status)
+                first.setdefault(row.run.key[:3], row.status)
         self.wrong = {key for key, status in first.items() if status == "mismatch"}
         """Those of them that are no measure for others."""
 
@@ -140,22 +136,20 @@ class Sweep(Progress):
     def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
         """Compare with the contender's first run on this case, and with right losses of others.
 
-        These are the reference, and all that have no larger tolerance: who only agrees is no measure for who
-        is exact.
+        These are the reference's, and those of all that have no larger tolerance.
         """
-        key = name, method, layers = _loss_key(run)
+        key = name, method, layers = run.key[:3]
         own = self.losses.get(key)
         self._keep(key, losses)
         if own and not (verdict := compare(own, losses, contender.tolerance)).holds:
             return replace(verdict, text=f"unlike its first run: {verdict.text}")
-        others = {known: one.tolerance for known, one in self.contenders.items() if known != name}
+        reference = self.plan.reference
+        others = sorted(self.contenders.values(), key=lambda one: (one.name != reference, one.tolerance))
         found = [
-            (self.losses[known, method, layers], max(contender.tolerance, tolerance))
-            for known, tolerance in sorted(
-                others.items(), key=lambda item: (item[0] != self.plan.reference, item[1])
-            )
-            if known == self.plan.reference or tolerance <= contender.tolerance
-            if (known, method, layers) in self.losses.keys() - self.wrong
+            (self.losses[one.name, method, layers], max(contender.tolerance, one.tolerance))
+            for one in others
+            if one.name != name and (one.name == reference or one.tolerance <= contender.tolerance)
+            if (one.name, method, layers) in self.losses.keys() - self.wrong
         ]
         verdict = compare_all(found, losses)
         if own and not found:
@@ -172,10 +166,6 @@ class Sweep(Progress):
             for name, one in self.contenders.items()
             if began.get(name, {}).get("sha256") != fingerprint(one)
         ]
-
-
-def _loss_key(run: Run) -> LossKey:
-    return run.contender, run.case.method, str(run.case.shape)
 
 
 def differs(folder: SweepFolder, options: Options, machine: Machine) -> str:
