@@ -93,7 +93,7 @@ compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="lat
 predict: $(READY) ## time of a shape that was not run: ARGS=200-100-1; ARGS=--check
 	@$(RUN) harness predict --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
-article: build ## the article's claims, and where the time of its run goes
+article: cargo $(READY) ## the article's claims, and where the time of its run goes
 	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(RUN) harness article --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 

@@ -11,7 +11,7 @@ from harness.claims import Published, Storage
 from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
 from harness.measure import runner
 from harness.measure.contenders import Contender, attempt, with_python
-from harness.measure.session import alone, look_around
+from harness.measure.session import alone, measuring
 from harness.parity import compare
 from harness.records import replace_file
 from harness.terminal import Terminal
@@ -31,13 +31,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     said = claims.load()
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
-    with alone(archive, terminal), runner.guarded():
-        present = look_around(manifest_of(arguments), terminal, arguments.contenders).contenders
-        failed: list[str] = []
+    manifest, failed = manifest_of(arguments), list[str]()
+    with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:
         measured: dict[str, list[Any]] = {
-            "seeds.csv": list(losses(present, said.run, terminal, failed)),
+            "seeds.csv": list(losses(here.contenders, said.run, terminal, failed)),
             "storage.csv": list(storages(said.storage, terminal, failed)),
-            "parts.csv": list(parts(present, arguments.rounds, terminal, failed)),
+            "parts.csv": list(parts(here.contenders, arguments.rounds, terminal, failed)),
         }
     for line in dict.fromkeys(failed):
         terminal.note(line)

@@ -3,25 +3,12 @@
 import argparse
 
 from harness.archive import Archive, folders_in
-from harness.commands.arguments import (
-    LAYOUTS,
-    access_of,
-    add_cases,
-    add_contenders,
-    add_job,
-    add_numbers,
-    add_results,
-    add_scheduler,
-    archive_of,
-    manifest_of,
-    options_of,
-    percent,
-)
+from harness.commands import arguments as flags
 from harness.commands.join import join
 from harness.errors import INTERRUPTED, NothingMeasured, UsageError
 from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
-from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
+from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
 from harness.plan import DEFAULT_SHAPES, Options
 from harness.records import SweepFolder
 from harness.terminal import Terminal
@@ -32,54 +19,56 @@ _WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--fres
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_contenders(parser)
-    add_results(parser)
-    add_cases(parser, DEFAULT_SHAPES)
+    flags.add_contenders(parser)
+    flags.add_results(parser)
+    flags.add_cases(parser, DEFAULT_SHAPES)
     default = Options()
     rounds = parser.add_mutually_exclusive_group()
-    add_numbers(
+    flags.add_numbers(
         rounds,
         rounds=(None, "timed rounds of every case, after one that warms up (default: as many as fit)"),
     )
     rounds.add_argument(
         "--precision",
         metavar="PERCENT",
-        type=percent,
+        type=flags.percent,
         help="as many rounds as bring intervals of training to about ± so many percent, if --budget has room",
     )
-    add_numbers(
+    flags.add_numbers(
         parser,
         run_s=(default.run_s, "seconds that the slowest contender trains in a run"),
         timeout_s=(default.timeout_s, "seconds after which a run is ended"),
         budget_s=(default.budget_s, "seconds for the whole sweep"),
-        layouts=(default.layouts, LAYOUTS),
+        layouts=(default.layouts, flags.LAYOUTS),
         seed=(default.seed, "seed of every run"),
         memory_bytes=(None, "GiB that a run may take (default: nine tenths of what is free)"),
     )
-    add_job(parser)
+    flags.add_job(parser)
     parser.add_argument("--fresh", action="store_true", help="start a new sweep even if one is unfinished")
-    add_scheduler(parser)
+    flags.add_scheduler(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
-    access = access_of(arguments)
+    access = flags.access_of(arguments)
     if arguments.layouts > 1 and arguments.precision:
         raise UsageError("--precision: with --layouts it is their number that decides; leave one out")
     if arguments.layouts > 1 and access:
         raise UsageError("--layouts: workers don't link programs anew; leave --scheduler out")
     status = _elsewhere(arguments, access, terminal) if access else _here(arguments, terminal)
     if status == INTERRUPTED:
-        terminal.note("interrupted; the same command resumes it")
+        terminal.note(RESUMES)
     return status
 
 
 def _here(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    archive, manifest, options = archive_of(arguments), manifest_of(arguments), options_of(arguments)
-    with alone(archive, terminal), measuring(archive, manifest, terminal, options.layouts):
-        here = look_around(manifest, terminal, arguments.contenders, command=_command(arguments))
-        sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
-        sweep = sweep or begin(archive, options, here, terminal)
+    archive, manifest = flags.archive_of(arguments), flags.manifest_of(arguments)
+    options, names, command = flags.options_of(arguments), arguments.contenders, _command(arguments)
+    with (
+        alone(archive, terminal),
+        measuring(archive, manifest, names, terminal, layouts=options.layouts, command=command) as here,
+    ):
+        sweep = take_up(archive, options, here, terminal, fresh=arguments.fresh)
         terminal.plan(sweep.plan)
         status = carry_out(sweep, terminal)
         _report(sweep.folder, archive, terminal)
@@ -100,9 +89,9 @@ def _command(arguments: argparse.Namespace) -> list[str]:
 
 def _elsewhere(arguments: argparse.Namespace, access: Access, terminal: Terminal) -> int:
     """Measure on other machines and join what they found; 1 if one did not finish."""
-    manifest_of(arguments)
+    flags.manifest_of(arguments)
     wanted = Wanted(
-        options=options_of(arguments),
+        options=flags.options_of(arguments),
         access=access,
         command=_command(arguments),
         look={"manifest": arguments.manifest.read_text("utf-8"), "contenders": arguments.contenders},
@@ -110,7 +99,7 @@ def _elsewhere(arguments: argparse.Namespace, access: Access, terminal: Terminal
         same_work=arguments.same_work,
         fresh=arguments.fresh,
     )
-    archive = archive_of(arguments)
+    archive = flags.archive_of(arguments)
     with archive.locked():
         path, status = measure(wanted, archive, terminal)
         try:

@@ -20,7 +20,7 @@ from harness.commands.arguments import (
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
-from harness.measure.session import alone, begin, carry_out, look_around, measuring
+from harness.measure.session import alone, carry_out, measuring, take_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,11 +115,11 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = Archive(arguments.results / COMPARED)
     with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
-        with measuring(archive, entered, terminal, arguments.layouts):
-            here = look_around(entered, terminal, None, revisions=dict(zip(labels, trees, strict=True)))
+        about = {"revisions": dict(zip(labels, trees, strict=True))}
+        with measuring(archive, entered, None, terminal, layouts=arguments.layouts, **about) as here:
             if here.missing:
                 raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
-            sweep = begin(archive, options_of(arguments), here, terminal)
+            sweep = take_up(archive, options_of(arguments), here, terminal, fresh=True)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
             measured = carry_out(sweep, terminal)

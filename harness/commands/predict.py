@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 
 from harness.archive import PREDICTED, Archive
 from harness.case import Shape
-from harness.commands.arguments import (
-    add_cases,
-    add_contenders,
-    add_job,
-    add_numbers,
-    add_results,
-    archive_of,
-    manifest_of,
-    options_of,
-)
+from harness.commands import arguments as flags
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
-from harness.measure.environment import Here
-from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.plan import Options, shapes
+from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
+from harness.plan import shapes
 from harness.records import SweepFolder, replace_file
 from harness.terminal import Terminal
 
@@ -51,17 +41,17 @@ _THROUGH = "checked.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_results(parser)
+    flags.add_results(parser)
     parser.add_argument("shape", nargs="?", metavar="SHAPE", type=Shape.parse, help="such as 200-100-1")
     parser.add_argument(
         "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
-    add_cases(parser, None)
-    add_contenders(parser)
-    add_job(parser)
+    flags.add_cases(parser, None)
+    flags.add_contenders(parser)
+    flags.add_job(parser)
     what = "measure shapes of many kinds, predict others, and measure these, too"
     parser.add_argument("--check", action="store_true", help=what)
-    add_numbers(
+    flags.add_numbers(
         parser,
         budget_s=(200, "seconds of each of the two sweeps of a check"),
         rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
@@ -80,7 +70,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
-        folder = archive_of(arguments).find(arguments.sweep or "latest")
+        folder = flags.archive_of(arguments).find(arguments.sweep or "latest")
     else:
         learned_from = str(record["sweep"].iloc[-1])
         try:
@@ -130,15 +120,16 @@ def _predicted(
 
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Measure shapes to learn from, record predictions of others, measure these; say how many held."""
-    archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
+    archive, manifest = Archive(arguments.results / PREDICTED), flags.manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
-    with alone(archive, terminal), measuring(archive, manifest, terminal):
-        here = look_around(manifest, terminal, arguments.contenders)
+    with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
+        learning = flags.options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")
-        learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
-        source, status = _measured(archive, learning, here, since, terminal)
+        sweep = take_up(archive, learning, here, terminal, since=since)
+        status, source = carry_out(sweep, terminal), sweep.folder
         if status == INTERRUPTED:
+            terminal.note(RESUMES)
             return status
         import pandas as pd
 
@@ -154,25 +145,16 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
             replace_file(path, csv(record))
         own = record["sweep"] == source.name
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
-        testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
-        tested, tested_status = _measured(archive, testing, here, source.name, terminal)
-        if tested_status == INTERRUPTED:
-            return tested_status
-    table = predictions.checked(record[own], understand(tested))
+        testing = flags.options_of(arguments, shapes=HELD_OUT_SHAPES)
+        sweep = take_up(archive, testing, here, terminal, since=source.name)
+        status = max(status, carry_out(sweep, terminal))
+        if status == INTERRUPTED:
+            terminal.note(RESUMES)
+            return status
+    table = predictions.checked(record[own], understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    through.write_json(_THROUGH, {"sweep": tested.name})
+    through.write_json(_THROUGH, {"sweep": sweep.folder.name})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
-    return max(status, tested_status)
-
-
-def _measured(
-    archive: Archive, options: Options, here: Here, since: str, terminal: Terminal
-) -> tuple[SweepFolder, int]:
-    """Make a sweep, or carry out one that was begun after ``since``; return it and the exit status."""
-    sweep = resumed(archive, options, here, terminal, since=since) or begin(archive, options, here, terminal)
-    status = carry_out(sweep, terminal)
-    if status == INTERRUPTED:
-        terminal.note("interrupted; the same command resumes it")
-    return sweep.folder, status
+    return status

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.archive import ABOUT_CHECK, SELFCHECK, Archive
@@ -21,7 +22,7 @@ from harness.errors import INTERRUPTED
 from harness.measure import storm
 from harness.measure.contenders import Contender
 from harness.measure.runner import detached, usable_cores
-from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
+from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
 from harness.plan import Plan
 from harness.records import SweepFolder
 from harness.terminal import Terminal
@@ -62,17 +63,22 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     )
     cores = usable_cores() or range(os.cpu_count() or 1)
     other_work = detached(storm.__file__, *map(str, cores)) if arguments.storm else nullcontext()
-    with alone(archive, terminal), other_work, measuring(archive, manifest, terminal, options.layouts):
-        about = {ABOUT_CHECK: {"sweeps": sweeps, "storm": arguments.storm}}
-        here = look_around(manifest, terminal, arguments.contenders, **about)
-        sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
-        sweep = sweep or begin(archive, options, here, terminal, adapted=lambda plan: _repeated(plan, sweeps))
+    about = {ABOUT_CHECK: {"sweeps": sweeps, "storm": arguments.storm}}
+    with (
+        alone(archive, terminal),
+        other_work,
+        measuring(
+            archive, manifest, arguments.contenders, terminal, layouts=options.layouts, **about
+        ) as here,
+    ):
+        repeated = partial(_repeated, sweeps=sweeps)
+        sweep = take_up(archive, options, here, terminal, fresh=arguments.fresh, adapted=repeated)
         terminal.plan(sweep.plan)
         terminal.say(f"The rounds are cut into {sweeps} sweeps.")
         status = carry_out(sweep, terminal)
         _report(arguments.results / f"{name}.csv", sweep.folder, terminal)
     if status == INTERRUPTED:
-        terminal.note("interrupted; the same command resumes it")
+        terminal.note(RESUMES)
     return status
 
 

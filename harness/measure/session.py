@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.archive import Archive
 from harness.errors import INTERRUPTED, FlatnetError
-from harness.measure import environment
 from harness.measure.contenders import Contender, build, relink
-from harness.measure.environment import Here
+from harness.measure.environment import Here, look_around
 from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked, this_machine
 from harness.measure.planner import make_plan
@@ -20,6 +19,8 @@ from harness.records import RUNS
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
+
+RESUMES = "interrupted; the same command resumes it"
 
 
 @contextmanager
@@ -35,14 +36,27 @@ def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
 
 @contextmanager
 def measuring(
-    archive: Archive, contenders: Sequence[Contender], terminal: "Terminal", layouts: int = 1
-) -> Iterator[None]:
-    """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us."""
+    archive: Archive,
+    contenders: Sequence[Contender],
+    asked: Collection[str] | None,
+    terminal: "Terminal",
+    *,
+    layouts: int = 1,
+    **about: object,
+) -> Iterator[Here]:
+    """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us.
+
+    Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
+    """
     archive.publish()
     for note in prepared(contenders, layouts):
         terminal.note(note)
     with guarded():
-        yield
+        with terminal.doing("looking at the machine and the contenders"):
+            here = look_around(contenders, asked)
+        for note in here.notes:
+            terminal.note(note)
+        yield replace(here, environment={**here.environment, **about})
 
 
 def prepared(contenders: Sequence[Contender], layouts: int = 1) -> list[str]:
@@ -57,31 +71,24 @@ def prepared(contenders: Sequence[Contender], layouts: int = 1) -> list[str]:
     return [*notes, *left]
 
 
-def look_around(
-    contenders: Sequence[Contender],
+def take_up(
+    archive: Archive,
+    options: Options,
+    here: Here,
     terminal: "Terminal",
-    asked: Collection[str] | None = (),
-    **about: object,
-) -> Here:
-    """Return this machine and its contenders, with ``about`` in its environment; show notes on both."""
-    with terminal.doing("looking at the machine and the contenders"):
-        here = environment.look_around(contenders, asked)
-    for line in here.notes:
-        terminal.note(line)
-    return replace(here, environment={**here.environment, **about})
+    *,
+    fresh: bool = False,
+    since: str | None = None,
+    adapted: Callable[[Plan], Plan] = lambda plan: plan,
+) -> Sweep:
+    """Return the latest sweep of ``archive`` if it is unfinished and fits, or else a new one.
 
-
-def resumed(
-    archive: Archive, options: Options, here: Here, terminal: "Terminal", *, since: str | None = None
-) -> Sweep | None:
-    """Return the latest sweep of ``archive`` if it is unfinished and was asked for like this.
-
-    If it does not fit what is here, a note says so. With ``since``, it is the latest sweep after that one
-    that fits, finished or not.
+    With ``since``, it is the latest sweep after that one that fits, finished or not. A new one has pilot runs
+    and a plan, which ``adapted`` may change.
     """
     folders = archive.sweeps()
     later = folders[-1:] if since is None else [folder for folder in folders if folder.name > since]
-    for folder in reversed(later):
+    for folder in () if fresh else reversed(later):
         plan = folder.plan()
         is_finished = plan is not None and Progress(plan, folder).is_finished
         if is_finished and since is None:
@@ -94,22 +101,12 @@ def resumed(
             terminal.note(note)
         if not is_finished:
             terminal.note(f"resuming {folder.name}")
-        return Sweep(plan, here.contenders, folder, here.environment["host"])
-    return None
-
-
-def begin(
-    archive: Archive,
-    options: Options,
-    here: Here,
-    terminal: "Terminal",
-    *,
-    adapted: Callable[[Plan], Plan] = lambda plan: plan,
-) -> Sweep:
-    """Make pilot runs, a plan, which ``adapted`` may change, and the sweep's folder."""
-    with terminal.counting("pilot runs", None) as advance:
-        plan = adapted(make_plan(options, here, sweep=archive.new_name(), on_pilot=advance))
-    return Sweep(plan, here.contenders, archive.add(plan, here.environment), here.environment["host"])
+        break
+    else:
+        with terminal.counting("pilot runs", None) as advance:
+            plan = adapted(make_plan(options, here, sweep=archive.new_name(), on_pilot=advance))
+        folder = archive.add(plan, here.environment)
+    return Sweep(plan, here.contenders, folder, here.environment["host"])
 
 
 def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
