@@ -238,7 +238,9 @@ def test_why_a_program_cannot_be_linked_is_one_line(tmp_path: Path) -> None:
     assert relink([linked(tmp_path, "test $1 != 2; echo link $1 >program")], 3) != []
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
     (line,) = relink([replace(one, relink=("/nowhere/ld",))], 2)
-    assert line.startswith("fake cannot be linked in several layouts: /nowhere/ld: No such file or directory;")
+    assert line.startswith(
+        "fake cannot be linked in several layouts: /nowhere/ld: No such file or directory;"
+    )
 
 
 def test_a_program_is_known_by_what_runs(tmp_path: Path) -> None:

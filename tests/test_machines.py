@@ -18,7 +18,7 @@ from harness.records import SweepFolder
 from tests import stations
 from tests.gates import STUCK_S
 
-distributed = pytest.importorskip("distributed", reason="make machines installs Dask")
+distributed = pytest.importorskip("distributed", reason="make scheduler installs Dask")
 
 FAKES = {"a": "honest:4e-7", "b": "honest:5e-8"}
 SHAPES = ("--shapes", "4-2-1", "6-3-1", "--methods", "naive", "--seconds", "0.01")

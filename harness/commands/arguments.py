@@ -107,7 +107,7 @@ def add_scheduler(parser: argparse.ArgumentParser) -> None:
     about = "one plan for all machines (default: if their processors are the same)"
     group.add_argument("--same-work", action="store_true", help=about)
     for flag, name in _TLS.items():
-        group.add_argument(flag, dest=name, metavar="FILE", help="for TLS, as Dask takes it")
+        group.add_argument(flag, dest=name, metavar="FILE", type=_file, help="for TLS, as Dask takes it")
 
 
 def access_of(arguments: argparse.Namespace) -> Access | None:
@@ -118,6 +118,12 @@ def access_of(arguments: argparse.Namespace) -> Access | None:
     if arguments.split or arguments.same_work or tls:
         raise UsageError("--split, --same-work, --tls-...: take --scheduler or --scheduler-file as well")
     return None
+
+
+def _file(text: str) -> str:
+    if not Path(text).is_file():
+        raise ValueError(f"got {shown(text)}, takes a file")
+    return text
 
 
 def percent(text: str) -> float:

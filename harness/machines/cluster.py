@@ -10,7 +10,6 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -62,11 +61,7 @@ class Access:
     def is_open(self) -> bool:
         """Whether others can use the scheduler: it is not encrypted, and not on this machine."""
         parts = urlsplit(self.address)
-        try:
-            is_here = ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            is_here = parts.hostname == "localhost"
-        return parts.scheme in ("tcp", "ws") and not is_here
+        return parts.scheme in ("tcp", "ws") and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def checked_address(text: str) -> str:
@@ -97,12 +92,10 @@ def connected(access: Access) -> Iterator["Cluster"]:
     except ImportError as error:
         raise UsageError("--scheduler: Dask is not installed here; make scheduler does that") from error
     # Dask would log tracebacks of what the caller says in one line.
-    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
     cloudpickle.register_pickle_by_value(errand)
-    security = _security(access)
     try:
+        security = distributed.Security(**access.tls, require_encryption=bool(access.tls) or None)
         client = distributed.Client(
             access.address, timeout=_TIMEOUT_S, security=security, set_as_default=False
         )
@@ -119,23 +112,6 @@ def connected(access: Access) -> Iterator["Cluster"]:
 def _by_value(function: Any) -> Any:
     """Return a function that Dask sends with its code, not by its name."""
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
-
-
-def _security(access: Access) -> Any:
-    """Return Dask's settings for TLS; raise UsageError if they cannot be used."""
-    import distributed
-
-    security = distributed.Security(**access.tls, require_encryption=bool(access.tls) or None)
-    try:
-        has_certificates = security.get_connection_args("client").get("ssl_context") is not None
-    except (OSError, ValueError) as error:  # an error of ssl is an OSError
-        raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
-    # Without them a client would print a traceback.
-    if access.address.startswith("tls://") and not has_certificates:
-        raise UsageError(
-            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration"
-        )
-    return security
 
 
 class Cluster:
@@ -195,24 +171,19 @@ class Cluster:
         tickets = []
         with suppress(Empty):
             tickets.append(self._done.get(timeout=timeout_s))
-            while True:
-                tickets.append(self._done.get_nowait())
         if self._client.status != "running":
             raise SchedulerGone(_GONE)
         return [(ticket, self._fetched(ticket)) for ticket in tickets if ticket in self._futures]
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
         future = self._futures.pop(ticket)
-        status = future.status
-        if status not in ("finished", "error"):
-            return {"again": f"its reply was {status}"}
         try:
             return dict(future.result(timeout=_TIMEOUT_S))
         except Exception as error:
             kind = type(error).__name__
-            if status == "finished" or kind == "KilledWorker":
-                return {"again": f"its reply was lost: {kind}"}
-            return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
+            if future.status == "error" and kind != "KilledWorker":
+                return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
+            return {"again": f"its reply was lost: {kind}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a station finishes the round that it has begun."""

@@ -99,7 +99,8 @@ def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
     """Yield a note for each machine whose built programs differ from another's of the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
-        built = machine.environment["built"]
+        programs = machine.environment["contenders"]
+        built = {one: about["sha256"] for one, about in programs.items() if about["build"]}
         other, files = first.setdefault(machine.environment["cpu"] or name, (name, built))
         if differing := sorted(one for one in built if files.get(one) != built[one]):
             what = ", ".join(differing)

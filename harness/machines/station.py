@@ -21,7 +21,7 @@ from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.parcel import packed, unpacked
 from harness.measure import revisions
-from harness.measure.contenders import fingerprint, load_manifest, select
+from harness.measure.contenders import load_manifest, select
 from harness.measure.environment import Here, look_around
 from harness.measure.lock import machine_locked
 from harness.measure.planner import make_plan
@@ -85,10 +85,9 @@ class Station:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        built = {one.name: fingerprint(one) for one in here.contenders if one.build}
         return {
             "machine": {
-                "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
+                "environment": {**here.environment, "host": self._machine, "tree": tree},
                 "versions": dict(here.versions),
                 "memory_bytes": here.memory_bytes,
             },
