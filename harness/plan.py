@@ -67,7 +67,7 @@ class PlannedCase:
     run_s: Mapping[str, float]
     """The contenders in the order of an even round, each with the estimated seconds of a whole run."""
     control: bool
-    """Whether the reference runs twice in each round, to show the floor."""
+    """Whether the first of them, the reference, runs twice in each round, to show the floor."""
     rounds: int
     """Timed rounds, after one that warms up."""
     epochs: Mapping[str, int] = field(default_factory=dict)
@@ -88,18 +88,21 @@ class PlannedCase:
         """Return the case with the epochs of a contender."""
         return replace(self.case, epochs=self.epochs.get(contender, self.case.epochs))
 
-    def turns(self, reference: str) -> list[tuple[str, bool]]:
-        """Return the turns of an even round: the contender, and whether it is the control."""
-        turns = [(name, False) for name in self.run_s]
-        return [*turns, (reference, True)] if self.control else turns
+    @property
+    def turns(self) -> list[tuple[str, bool]]:
+        """The turns of an even round: the contender, and whether it is the control."""
+        names = list(self.run_s)
+        return [(name, False) for name in names] + [(name, True) for name in names[: self.control]]
 
-    def round_s(self, reference: str) -> float:
-        """Return the estimated seconds of one round."""
-        return sum(self.run_s[name] for name, _ in self.turns(reference))
+    @property
+    def round_s(self) -> float:
+        """The estimated seconds of one round."""
+        return sum(self.run_s[name] for name, _ in self.turns)
 
-    def total_s(self, reference: str) -> float:
-        """Return the estimated seconds of all rounds."""
-        return self.round_s(reference) * (self.rounds + 1)
+    @property
+    def total_s(self) -> float:
+        """The estimated seconds of all rounds."""
+        return self.round_s * (self.rounds + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,18 +184,18 @@ class Plan:
         if len({str(planned.case) for planned in self.cases}) < len(self.cases):
             raise ValueError("cases has one shape twice for a method")
         for planned in self.cases:
-            if planned.control and self.reference not in planned.run_s:
-                raise ValueError(f"{planned.case} has a control, but not the reference")
+            if planned.control and self.reference != next(iter(planned.run_s)):
+                raise ValueError(f"{planned.case} has a control, but not the reference first")
 
     @property
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
-        return sum(planned.total_s(self.reference) for planned in self.cases)
+        return sum(planned.total_s for planned in self.cases)
 
     @property
     def runs(self) -> int:
         """How many runs the sweep has, warm-ups and controls included."""
-        return sum(len(one.turns(self.reference)) * (one.rounds + 1) for one in self.cases)
+        return sum(len(one.turns) * (one.rounds + 1) for one in self.cases)
 
     def only(self, method: str, shape: Shape) -> "Plan":
         """Return the plan with all other cases taken out."""
@@ -224,7 +227,7 @@ class Plan:
             for place, planned in enumerate(self.cases)
             for number in range(planned.rounds + 1)
         ]
-        turns = [planned.turns(self.reference) for planned in self.cases]
+        turns = [planned.turns for planned in self.cases]
         cases = [{name: planned.of(name) for name in planned.run_s} for planned in self.cases]
         for _, place, number in sorted(places):
             order = turns[place][::-1] if number % 2 else turns[place]

@@ -90,7 +90,7 @@ class Terminal:
                     "steps a run": _span(
                         sorted(one.of(name).training_steps for one in own for name in one.run_s)
                     ),
-                    "seconds": sum(one.total_s(plan.reference) for one in own) or None,
+                    "seconds": sum(one.total_s for one in own) or None,
                 }
             )
         twice = f"; {plan.reference} runs twice a round at some shapes, which shows the noise floor"

@@ -261,7 +261,7 @@ def test_rounds_follow_from_a_precision(monkeypatch: pytest.MonkeyPatch) -> None
     # Without any spread, seven are enough; and there are no more than the budget has room for.
     assert made(options, "slow", "fast").cases[0].rounds == 7
     plan = made(replace(options, precision=0.001, budget_s=20.0), "slow", "quick")
-    assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s("slow")
+    assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s
 
 
 @pytest.mark.usefixtures("ran")
@@ -271,7 +271,7 @@ def test_without_rounds_the_budget_is_shared_out() -> None:
     plan = made(options, "slow", "quick")
     small, article = plan.cases
     assert (str(small.case.shape), small.control, article.control) == ("4-2-1", True, True)
-    seconds = [planned.round_s("slow") for planned in plan.cases]
+    seconds = [planned.round_s for planned in plan.cases]
     assert article.rounds / small.rounds == pytest.approx(math.sqrt(8.0 * seconds[0] / seconds[1]), rel=0.05)
     # As many as fit: one more round of either would be too much.
     assert 40.0 - min(seconds) - max(seconds) < plan.estimate_s <= 40.0

@@ -102,7 +102,7 @@ def changed(**changes: object) -> dict[str, Any]:
         ),
         ({"cases__0__run_s": {}}, "cases[0]: run_s takes the seconds of one contender or more"),
         ({"cases__0__run_s": {"c": 1.0}}, "versions has none for 'c'"),
-        ({"cases__1__control": True}, "backprop 10-5-1 has a control, but not the reference"),
+        ({"cases__1__control": True}, "backprop 10-5-1 has a control, but not the reference first"),
         ({"cases__0__case__shape": "4-\0-1"}, "cases[0].case.shape: got '4-\\x00-1', takes two or more"),
         ({"cases__0__case__shape": []}, "cases[0].case.shape: got [], takes a table"),
         (

@@ -1,13 +1,12 @@
 """Pilot runs: they find the seconds of a training step, and which contenders warm up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 from harness.case import Case
-from harness.measure.contenders import Contender, attempt
-from harness.measure.contract import LEAST_STEP_S
-from harness.plan import Options
+from harness.measure.contract import LEAST_STEP_S, Output
+from harness.measure.runner import Process
 
 MOST_EPOCHS = 1_000_000
 _MOST_STEPS = 10_000_000
@@ -41,10 +40,10 @@ class Speed:
 class Pilot:
     """Finds the speed of a contender with a method, from the smallest shape up."""
 
-    def __init__(self, contender: Contender, options: Options, memory_bytes: int | None) -> None:
-        self._attempt = partial(attempt, contender, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
-        self._most_samples = options.job.samples
-        self._most_steps = min(_MOST_STEPS, self._most_samples * MOST_EPOCHS)
+    def __init__(self, tried: Callable[[Case], tuple[Process, Output | None]], most_samples: int) -> None:
+        self._tried = tried
+        self._most_samples = most_samples
+        self._most_steps = min(_MOST_STEPS, most_samples * MOST_EPOCHS)
         self._per_multiply_add_s = 0.0
         self._broken = False
         self._warms_up: bool | None = None
@@ -106,7 +105,7 @@ class Pilot:
         if self._broken:
             return None
         trial = sized(case, steps, self._most_samples)
-        process, output = self._attempt(trial)
+        process, output = self._tried(trial)
         if not output:
             return None
         return _Seconds(trial.training_steps, output.training_s, process.wall_s)

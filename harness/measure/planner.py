@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from statistics import stdev
 
@@ -10,8 +11,10 @@ from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
 from harness.digits import duration
 from harness.errors import UsageError
 from harness.measure.contenders import Contender, attempt
+from harness.measure.contract import Output
 from harness.measure.environment import Here
 from harness.measure.pilots import MOST_EPOCHS, Pilot, Speed, sized
+from harness.measure.runner import Process
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 
 _ENOUGH = 2 / 3
@@ -65,12 +68,13 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
     ``on_pilot`` is told about each pilot run before it starts.
     """
     memory_bytes = options.memory_bytes or here.memory_bytes
+    tried = partial(attempt, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
     left_out: list[LeftOut] = []
     speeds: list[tuple[Case, _Speeds]] = []
     shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
     for method in dict.fromkeys(options.methods):
         able = [contender for contender in here.contenders if method in contender.methods]
-        pilots = {contender.name: Pilot(contender, options, memory_bytes) for contender in able}
+        pilots = {contender.name: Pilot(partial(tried, contender), options.job.samples) for contender in able}
         for shape in shapes:
             case = Case(
                 shape=shape,
@@ -101,11 +105,11 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
         most = [_MOST_ROUNDS] * len(cases)
         if options.precision:
             able = [one for one in here.contenders if all(found.get(one.name, True) for _, found in speeds)]
-            spreads = [_spread(case, able, here.reference, options, memory_bytes, on_pilot) for case in cases]
+            spreads = [_spread(case, able, tried, on_pilot) for case in cases]
             # In one round, in units of what is asked for.
             half_widths = [_HALF_WIDTH * spread / math.log1p(options.precision) for spread in spreads]
             most = [max(_FEWEST_ROUNDS, min(math.ceil(half**2), MOST_ROUNDS)) for half in half_widths]
-        cases = _with_rounds(cases, most, here.reference, options.budget_s)
+        cases = _with_rounds(cases, most, options.budget_s)
     if not cases:
         raise UsageError(
             f"--budget: nothing fits into {options.budget_s:g} s with"
@@ -135,13 +139,13 @@ def _fit(
     while kept:
         controls = _controls([case for case, found in kept if reference in found])
         cases = [_planned(case, found, run_s, options, control=case in controls) for case, found in kept]
-        total_s = sum(planned.round_s(reference) for planned in cases) * (fewest + 1)
+        total_s = sum(planned.round_s for planned in cases) * (fewest + 1)
         if total_s <= options.budget_s:
             return cases
         if run_s > options.run_s * _SHORTEST:
             run_s = max(options.run_s * _SHORTEST, run_s * max(0.5, 0.95 * options.budget_s / total_s))
             continue
-        case, _ = kept.pop(max(range(len(kept)), key=lambda place: _dispensable(cases[place], reference)))
+        case, _ = kept.pop(max(range(len(kept)), key=lambda place: _dispensable(cases[place])))
         reason = f"does not fit into {options.budget_s:g} s; raise --budget"
         left_out.append(LeftOut(method=case.method, shape=case.shape, contender=None, reason=reason))
     return []
@@ -201,17 +205,15 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     )
 
 
-def _dispensable(planned: PlannedCase, reference: str) -> tuple[bool, bool, float]:
+def _dispensable(planned: PlannedCase) -> tuple[bool, bool, float]:
     """Return how well a sweep does without a case: what is compared and quoted is the last to go."""
-    return planned.case.shape != ARTICLE, len(planned.run_s) == 1, planned.round_s(reference)
+    return planned.case.shape != ARTICLE, len(planned.run_s) == 1, planned.round_s
 
 
 def _spread(
     planned: PlannedCase,
     contenders: Sequence[Contender],
-    reference: str,
-    options: Options,
-    memory_bytes: int | None,
+    tried: Callable[[Contender, Case], tuple[Process, Output | None]],
     on_pilot: Callable[[str], None],
 ) -> float:
     """Return the largest standard deviation of a case's ratios in pilot rounds, on a logarithmic axis."""
@@ -220,35 +222,30 @@ def _spread(
         for contender in contenders:
             if contender.name in planned.run_s:
                 on_pilot(f"{planned.case} {contender.name}")
-                case = planned.of(contender.name)
-                _, output = attempt(contender, case, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
-                if output:
+                if output := tried(contender, planned.of(contender.name))[1]:
                     logs.setdefault(contender.name, []).append(math.log(output.training_s))
-    against = logs.pop(reference, [])
+    first, *others = logs.values() or [[]]
     ratios = [
-        [one - other for one, other in zip(own, against, strict=True)]
-        for own in logs.values()
-        if len(own) == len(against)
+        [one - other for one, other in zip(own, first, strict=True)]
+        for own in others
+        if len(own) == len(first)
     ]
-    return max((stdev(own) for own in ratios or [against, *logs.values()] if len(own) > 1), default=0.0)
+    return max((stdev(own) for own in ratios or [first, *others] if len(own) > 1), default=0.0)
 
 
-def _with_rounds(
-    cases: Sequence[PlannedCase], most: Sequence[int], reference: str, budget_s: float
-) -> list[PlannedCase]:
+def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: float) -> list[PlannedCase]:
     """Spend what is left of the budget on further rounds, one after the other, until the next does not fit.
 
     The variance of a case's median falls as 1 / rounds. The sum of weight * variance is least if rounds are
     in proportion to the square root of weight / seconds: Neyman's allocation with costs (Cochran, Sampling
     Techniques, 1977, chapter 5.5). ``most`` has how many rounds each case may have.
     """
-    seconds = [planned.round_s(reference) for planned in cases]
-    costs = [s / _weight(planned) for planned, s in zip(cases, seconds, strict=True)]
+    costs = [planned.round_s / _weight(planned) for planned in cases]
     rounds = [planned.rounds for planned in cases]
-    left_s = budget_s - sum(s * (count + 1) for s, count in zip(seconds, rounds, strict=True))
+    left_s = budget_s - sum(planned.total_s for planned in cases)
     while places := [place for place, count in enumerate(rounds) if count < most[place]]:
         place = min(places, key=lambda place: (rounds[place] + 1) ** 2 * costs[place])
-        left_s -= seconds[place]
+        left_s -= cases[place].round_s
         if left_s < 0.0:
             break
         rounds[place] += 1
