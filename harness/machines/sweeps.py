@@ -88,31 +88,25 @@ def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
     """Return the folder of the latest sweeps if they are to be resumed, else None."""
-    latest = next((path for path in reversed(archive.of_machines()) if (path / ABOUT).exists()), None)
-    if latest is None or wanted.fresh:
+    paths = [path for path in archive.of_machines() if (path / ABOUT).exists()]
+    folders = {folder.name: folder for path in paths[-1:] for folder in folders_in(path)}
+    sweeps = [progress for folder in folders.values() if (progress := Progress.of(folder))]
+    if wanted.fresh or all(progress.is_finished for progress in sweeps):
         return None
-    folders = folders_in(latest)
-    if all(progress.is_finished for folder in folders if (progress := Progress.of(folder))):
-        return None
-    if obstacle := _obstacle(wanted, latest, machines):
-        terminal.note(f"sweep {latest.name} stays unfinished: {obstacle}")
-        return None
-    for note in (note for folder in folders for note in mended(folder)):
-        terminal.note(note)
-    terminal.note(f"resuming {latest.name}")
-    return latest
-
-
-def _obstacle(wanted: Wanted, path: Path, machines: Mapping[str, Machine]) -> str:
-    """Return a reason not to resume the sweeps in ``path``, or ''."""
-    folders = {folder.name: folder for folder in folders_in(path)}
+    about = SweepFolder(paths[-1]).read_json(ABOUT) or {}
+    obstacles = [OTHER_OPTIONS] if about.get("split") != wanted.split else []
     for name, machine in machines.items():
         if name not in folders:
-            return f"{name} had no part in it"
-        if difference := differs(folders[name], wanted.options, machine):
-            return f"{name}: {difference}"
-    about = SweepFolder(path).read_json(ABOUT) or {}
-    return OTHER_OPTIONS if about.get("split") != wanted.split else ""
+            obstacles.append(f"{name} had no part in it")
+        elif difference := differs(folders[name], wanted.options, machine):
+            obstacles.append(f"{name}: {difference}")
+    if obstacles:
+        terminal.note(f"sweep {paths[-1].name} stays unfinished: {obstacles[0]}")
+        return None
+    for note in (note for folder in folders.values() for note in mended(folder)):
+        terminal.note(note)
+    terminal.note(f"resuming {paths[-1].name}")
+    return paths[-1]
 
 
 def _plans(

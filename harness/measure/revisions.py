@@ -1,6 +1,6 @@
 """Revisions of the project as contenders: each is unpacked and built in a copy of its own.
 
-git has an index and a store of its own for that: the working tree and the repository stay as they are.
+The copies come from `git archive`, which leaves the working tree and the repository as they are.
 """
 
 import io
@@ -26,15 +26,15 @@ UNCOMMITTED = "HEAD+"
 
 def default() -> str:
     """Return the revision that is here."""
-    return "HEAD" if tree_of(UNCOMMITTED) == tree_of("HEAD") else UNCOMMITTED
+    return UNCOMMITTED if _git("status", "--porcelain", "--untracked-files=normal") else "HEAD"
 
 
 def tree_of(revision: str) -> str:
     """Return the id of the tree of files that a revision has; raise UsageError if there is none."""
     if revision == UNCOMMITTED:
-        _git("read-tree", "HEAD")
-        _git("add", "--all", ".")
-        return _git("write-tree")
+        _git("read-tree", "HEAD", apart=True)
+        _git("add", "--all", ".", apart=True)
+        return _git("write-tree", apart=True)
     try:
         return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
@@ -50,8 +50,8 @@ def object_id(name: str) -> str:
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
     """Write each tree into a folder of its own within ``folder``, which is removed in the end.
 
-    All paths are equally long: where a program's arguments and variables lie in memory affects its speed
-    (Mytkowicz et al., Producing wrong data without doing anything obviously wrong, ASPLOS 2009).
+    All paths are equally long, because where a program's arguments and variables lie in memory affects its
+    speed (Mytkowicz et al., Producing wrong data without doing anything obviously wrong, ASPLOS 2009).
     """
     # An interrupted comparison may have left it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -60,7 +60,7 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
         for number, tree in enumerate(trees, start=1):
             copies.append(folder / str(number))
             copies[-1].mkdir(parents=True)
-            with tarfile.open(fileobj=io.BytesIO(_run("archive", tree))) as archive:
+            with tarfile.open(fileobj=io.BytesIO(_run("archive", tree, apart=True))) as archive:
                 archive.extractall(copies[-1], filter=_data)
         yield copies
     finally:
@@ -69,7 +69,10 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
 
 def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
     """Return the names of the contenders whose folders differ between two trees; all if none do."""
-    changed = {Path(path).parts[:1] for path in _git("diff", "--name-only", "-z", before, after).split("\0")}
+    changed = {
+        Path(path).parts[:1]
+        for path in _git("diff", "--name-only", "-z", before, after, apart=True).split("\0")
+    }
     named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
 
@@ -90,7 +93,7 @@ def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list
 
 @cache
 def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
-    """Return a folder, and the variables with which git stages and stores there."""
+    """Return a folder, and what lets git stage and store there, and leave what is staged as it is."""
     folder = tempfile.TemporaryDirectory()
     (Path(folder.name) / "objects").mkdir()
     ask = ["git", "rev-parse", "--git-path", "objects"]
@@ -102,26 +105,35 @@ def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
     }
 
 
-def _git(*words: str) -> str:
-    return _run(*words).decode(errors="replace").strip()
+def _git(*words: str, apart: bool = False) -> str:
+    return _run(*words, apart=apart).decode(errors="replace").strip()
 
 
-def _run(*words: str) -> bytes:
-    """Run git, apart from what the project has staged and stored, and return what it wrote.
+def _run(*words: str, apart: bool = False) -> bytes:
+    """Run git in the project, ``apart`` from what it has staged and stored, and return what it wrote.
 
     Raises UsageError if that fails.
     """
     try:
-        env = {**variables(), **_scratch()[1]}
-        return subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=True).stdout
+        env = {**variables(), **(_scratch()[1] if apart else {})}
+        done = subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=True)
     except OSError as error:
         raise UsageError(f"--revisions: git cannot be started: {error.strerror}; install git") from error
     except subprocess.CalledProcessError as error:
-        said = [line.strip() for line in error.stderr.decode(errors="replace").splitlines()]
-        is_shallow = (ROOT / ".git" / "shallow").exists()
-        hint = "this clone is shallow; git fetch --unshallow gets the rest" if is_shallow else ""
-        texts = (f"git {words[0]} failed", printable("; ".join(filter(None, said))), hint)
-        raise UsageError(f"--revisions: {': '.join(filter(None, texts))}") from error
+        shallow = "this clone is shallow; git fetch --unshallow gets the rest"
+        said = [f"git {words[0]} failed", _said(error.stderr), shallow if _is_shallow() else ""]
+        raise UsageError(f"--revisions: {': '.join(filter(None, said))}") from error
+    return done.stdout
+
+
+def _is_shallow() -> bool:
+    ask = ["git", "rev-parse", "--is-shallow-repository"]
+    return b"true" in subprocess.run(ask, cwd=ROOT, env=variables(), capture_output=True, check=False).stdout
+
+
+def _said(stderr: bytes) -> str:
+    """Return all that git complained of, in one line."""
+    return printable("; ".join(filter(None, map(str.strip, stderr.decode(errors="replace").splitlines()))))
 
 
 def _data(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
