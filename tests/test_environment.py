@@ -27,7 +27,7 @@ QUIET: dict[str, object] = {
 NO_COMMIT = "git does not tell the commit of this folder"
 
 
-def here() -> environment.Here:
+def here() -> environment.Machine:
     a = Contender(
         name="a",
         command=(f"{ROOT}/bin/a", "x"),

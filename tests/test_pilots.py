@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.measure import pilots, runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
-from harness.measure.environment import Here
+from harness.measure.environment import Machine
 from harness.measure.planner import make_plan, stable_learning_rate
 from harness.measure.runner import Process
 from harness.paths import ROOT
@@ -127,15 +127,14 @@ def made(
     **methods: tuple[str, ...],
 ) -> Plan:
     """Return the plan for a machine that has these, and the reference; each with its methods, or all."""
-    here = Here(
-        environment={},
-        versions={name: f"{name} 1" for name in ("slow", *names)},
+    versions = {name: {"version": f"{name} 1"} for name in ("slow", *names)}
+    here = Machine(
+        environment={"contenders": versions},
         memory_bytes=4096,
         contenders=tuple(
             Contender(name=name, command=(name,), version=(name,), methods=methods.get(name, METHODS))
             for name in names
         ),
-        missing={},
     )
     return make_plan(options, here, sweep="now", on_pilot=on_pilot)
 

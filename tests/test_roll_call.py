@@ -82,17 +82,13 @@ def test_workers_that_will_not_do(workers: list[Worker], error: str) -> None:
     assert error in str(caught.value)
 
 
-def built(sha256: str) -> dict[str, Any]:
-    return {"rust": {"build": "cargo", "sha256": sha256}, "python": {"build": "", "sha256": sha256}}
-
-
-def machine(version: str = "1", **changes: object) -> Machine:
-    environment = {"tree": "t", "commit": "0123456789abcdef", "cpu": "c", "contenders": built("same")}
-    return Machine(
-        environment={**environment, **changes},
-        versions={"rust": version},
-        memory_bytes=None,
-    )
+def machine(version: str = "1", built: str = "same", **changes: object) -> Machine:
+    contenders = {
+        "rust": {"version": version, "build": "cargo", "sha256": built},
+        "python": {"version": "3", "build": "", "sha256": built},
+    }
+    environment = {"tree": "t", "commit": "0123456789abcdef", "cpu": "c", "contenders": contenders}
+    return Machine(environment={**environment, **changes}, memory_bytes=None)
 
 
 def test_what_must_be_the_same() -> None:
@@ -107,15 +103,15 @@ def test_what_must_be_the_same() -> None:
         "b: has fedcba9876, here is 0123456789; there type git fetch && git checkout 0123456789",
         "c: has other uncommitted changes than are here; commit or stash them",
         "d: has no commit, here is 0123456789; there type git fetch && git checkout 0123456789",
-        "e: has rust (2), but a has rust (1); install the same, or use --contenders",
+        "e: has rust (2), python (3), but a has rust (1), python (3); install the same, or use --contenders",
     ]
 
 
 def test_other_files_are_noted_between_machines_of_one_processor() -> None:
     machines = {
         "a": machine(),
-        "b": machine(contenders=built("other")),
-        "c": machine(contenders=built("third"), cpu="arm"),
+        "b": machine(built="other"),
+        "c": machine(built="third", cpu="arm"),
     }
     (note,) = other_files(machines)
     assert note.startswith("b: the file of rust differs from that on a")

@@ -117,8 +117,8 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
         about = {"revisions": dict(zip(labels, trees, strict=True))}
         with measuring(archive, entered, None, terminal, layouts=arguments.layouts, **about) as here:
-            if here.missing:
-                raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
+            if missing := here.environment["missing"]:
+                raise FlatnetError(f"{next(iter(missing))} cannot be run; the note above says why")
             sweep = take_up(archive, options_of(arguments), here, terminal, fresh=True)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")

@@ -22,7 +22,7 @@ from harness.errors import FlatnetError, UsageError
 from harness.machines.parcel import packed, unpacked
 from harness.measure import revisions
 from harness.measure.contenders import load_manifest, select
-from harness.measure.environment import Here, look_around
+from harness.measure.environment import Machine, look_around
 from harness.measure.lock import machine_locked
 from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
@@ -49,7 +49,7 @@ class Station:
         """Set when the client is gone."""
         self._machine = machine
         self._archive = Archive(RESULTS / STATIONS / machine)
-        self._here: Here | None = None
+        self._here: Machine | None = None
         self._sweep: Sweep | None = None
         self._size = -1
         self._told: set[LossKey] = set()
@@ -88,21 +88,20 @@ class Station:
         return {
             "machine": {
                 "environment": {**here.environment, "host": self._machine, "tree": tree},
-                "versions": dict(here.versions),
                 "memory_bytes": here.memory_bytes,
             },
             "notes": [*notes, *here.notes],
         }
 
     def _plan(
-        self, here: Here, options: dict[str, Any], sweep: str, memory_bytes: int | None
+        self, here: Machine, options: dict[str, Any], sweep: str, memory_bytes: int | None
     ) -> dict[str, Any]:
         here = replace(here, memory_bytes=memory_bytes)
         plan = make_plan(decode(Options, options), here, sweep=sweep, on_pilot=lambda _: None)
         return {"plan": encode(plan)}
 
     def _begin(
-        self, here: Here, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
+        self, here: Machine, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
     ) -> dict[str, Any]:
         what: Plan = decode(Plan, plan)
         rows, losses = unpacked(has)
@@ -116,7 +115,7 @@ class Station:
         self._told = set(losses)
         return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in rows})
 
-    def _round(self, here: Here, sweep: str, case: str, number: int) -> dict[str, Any]:
+    def _round(self, here: Machine, sweep: str, case: str, number: int) -> dict[str, Any]:
         current = self._sweep
         if current is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
@@ -130,7 +129,7 @@ class Station:
                 current.perform(run)
         return self._parcel(current, {run.key for run in runs})
 
-    def _load(self, plan: Plan, folder: SweepFolder, here: Here) -> Sweep:
+    def _load(self, plan: Plan, folder: SweepFolder, here: Machine) -> Sweep:
         folder.set_half_lines_aside()
         self._sweep = Sweep(plan, here.contenders, folder, self._machine)
         return self._sweep

@@ -28,37 +28,32 @@ _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a machine says of itself: a sweep is resumed only if that is unchanged."""
+    """A machine and its contenders: a sweep is resumed only if they are unchanged."""
 
     environment: Mapping[str, Any]
-    """What environment.json says of it."""
-    versions: Mapping[str, str]
-    """The versions of its contenders, by name, the reference first."""
+    """What environment.json says of them."""
     memory_bytes: int | None
-    """Memory that a run may take there; None: unknown."""
+    """Memory that a run may take; None: unknown."""
+    contenders: tuple[Contender, ...] = ()
+    """On this machine those that can be run, the reference first."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of its contenders, by name, the reference first."""
+        return {name: about["version"] for name, about in self.environment["contenders"].items()}
 
     @property
     def reference(self) -> str:
         """The contender that the others are compared with."""
         return next(iter(self.versions))
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Here(Machine):
-    """This machine and its contenders."""
-
-    contenders: tuple[Contender, ...]
-    """Those that can be run, the reference first."""
-    missing: Mapping[str, str]
-    """Why the others are skipped, by name."""
-
     @property
     def notes(self) -> list[str]:
         """A line for each contender that is skipped, and for each thing that disturbs measurements."""
-        return [*skipped(self.missing), *warnings(self.environment)]
+        return [*skipped(self.environment["missing"]), *warnings(self.environment)]
 
 
-def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Here:
+def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Machine:
     """Return this machine and its contenders; raise UsageError if it has none, or lacks one.
 
     It may lack those that have a hint how to get them, unless they were ``asked`` for by name; if that is
@@ -75,12 +70,10 @@ def look_around(contenders: Sequence[Contender], asked: Collection[str] | None =
     present = tuple(contender for contender in contenders if contender.name in versions)
     # What it could take without swapping, nearly.
     free = _told("meminfo", "MemAvailable")
-    return Here(
+    return Machine(
         environment=_describe(present, versions, missing),
-        versions=versions,
         memory_bytes=int(int(free.split()[0]) * 1024 * _OF_FREE_MEMORY) if free else None,
         contenders=present,
-        missing=missing,
     )
 
 

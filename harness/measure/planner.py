@@ -12,7 +12,7 @@ from harness.digits import duration
 from harness.errors import UsageError
 from harness.measure.contenders import Contender, attempt
 from harness.measure.contract import Output
-from harness.measure.environment import Here
+from harness.measure.environment import Machine
 from harness.measure.pilots import MOST_EPOCHS, Pilot, Speed, sized
 from harness.measure.runner import Process
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
@@ -62,7 +62,7 @@ def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
     return float(f"{min(ARTICLE_RUN.learning_rate, limit):.1e}")
 
 
-def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[str], None]) -> Plan:
+def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable[[str], None]) -> Plan:
     """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
 
     ``on_pilot`` is told about each pilot run before it starts.

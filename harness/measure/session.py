@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.archive import Archive
 from harness.errors import INTERRUPTED, FlatnetError
 from harness.measure.contenders import Contender, build, relink
-from harness.measure.environment import Here, look_around
+from harness.measure.environment import Machine, look_around
 from harness.measure.guard import end_leftovers
 from harness.measure.lock import machine_locked, this_machine
 from harness.measure.planner import make_plan
@@ -43,7 +43,7 @@ def measuring(
     *,
     layouts: int = 1,
     **about: object,
-) -> Iterator[Here]:
+) -> Iterator[Machine]:
     """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us.
 
     Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
@@ -74,7 +74,7 @@ def prepared(contenders: Sequence[Contender], layouts: int = 1) -> list[str]:
 def take_up(
     archive: Archive,
     options: Options,
-    here: Here,
+    here: Machine,
     terminal: "Terminal",
     *,
     fresh: bool = False,
