@@ -56,7 +56,7 @@ class Machine:
     def worker(self) -> Worker:
         """The worker that is there now."""
         number, address = self.processes, f"tcp://{self.name}:{self.processes}"
-        return Worker(address=address, python="3", machine=self.name, boot="", process=number, offers=True)
+        return Worker(address=address, machine=self.name, boot="", process=number, offers=True)
 
     def restart(self) -> None:
         """Start another worker."""

@@ -36,8 +36,6 @@ class Worker:
 
     address: str
     """Where it is found."""
-    python: str
-    """Its version of Python."""
     machine: str
     """The name of its machine; empty if its Python is another than here."""
     boot: str
@@ -136,10 +134,10 @@ class Cluster:
         minor = platform.python_version().rpartition(".")[0]
         same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
-        for at, python in pythons.items():
+        for at in pythons:
             about = told.get(at, {"machine": "", "boot": "", "process": 0})
             offers = found[at].get("resources", {}).get(RESOURCE, 0) >= 1
-            self._known[at, folders[at]] = Worker(address=at, python=python, offers=offers, **about)
+            self._known[at, folders[at]] = Worker(address=at, offers=offers, **about)
         return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:

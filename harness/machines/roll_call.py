@@ -22,9 +22,7 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
     for worker in present:
         if not worker.machine:
             here = platform.python_version()
-            raise FlatnetError(
-                f"the worker at {worker.address} runs Python {worker.python}, here is {here}; use the same"
-            )
+            raise FlatnetError(f"the worker at {worker.address} runs another Python; use {here}, as here")
     chosen: dict[str, Worker] = {}
     for worker in sorted(present, key=lambda one: (one.machine, not one.offers, one.address)):
         known = chosen.setdefault(machine_name(worker.machine), worker)

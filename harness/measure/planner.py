@@ -145,7 +145,9 @@ def _fit(
         if run_s > options.run_s * _SHORTEST:
             run_s = max(options.run_s * _SHORTEST, run_s * max(0.5, 0.95 * options.budget_s / total_s))
             continue
-        case, _ = kept.pop(max(range(len(kept)), key=lambda place: _dispensable(cases[place])))
+        # What is compared and quoted is the last to go.
+        ranks = [(one.case.shape != ARTICLE, len(one.run_s) == 1, one.round_s) for one in cases]
+        case, _ = kept.pop(ranks.index(max(ranks)))
         reason = f"does not fit into {options.budget_s:g} s; raise --budget"
         left_out.append(LeftOut(method=case.method, shape=case.shape, contender=None, reason=reason))
     return []
@@ -203,11 +205,6 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
         epochs={name: more for name, more in epochs.items() if more > slowest.epochs},
         warm_up_s={name: one.warm_up_s for name, one in known.items() if one.warm_up_s is not None},
     )
-
-
-def _dispensable(planned: PlannedCase) -> tuple[bool, bool, float]:
-    """Return how well a sweep does without a case: what is compared and quoted is the last to go."""
-    return planned.case.shape != ARTICLE, len(planned.run_s) == 1, planned.round_s
 
 
 def _spread(
