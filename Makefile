@@ -93,7 +93,7 @@ compare: $(READY) $(if $(BASE),cargo) ## what became faster or slower: ARGS="lat
 predict: $(READY) ## time of a shape that was not run: ARGS=200-100-1; ARGS=--check
 	@$(RUN) harness predict --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
-article: build ## the article's claims, and where the time of its run goes
+article: cargo $(READY) ## the article's claims, and where the time of its run goes
 	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(RUN) harness article --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
@@ -145,7 +145,7 @@ kernels: build $(READY_DEV) ## time the inner functions in process; write result
 	@mkdir -p "$(RESULTS)"
 	@$(RUN) harness.measure.lock $(RUN) pytest -p no:cacheprovider --benchmark-json="$(KERNELS)" --benchmark-columns=median,iqr,rounds -q python_impl/benches
 	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
-	@$(RUN) harness kernels --results "$(RESULTS)" --pytest-benchmark python="$(KERNELS)" --criterion rust=rust_impl/target/criterion
+	@$(RUN) harness kernels --results "$(RESULTS)" python="$(KERNELS)" rust=rust_impl/target/criterion
 
 peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
 	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON="$(PYTHON)"

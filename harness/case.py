@@ -56,12 +56,12 @@ class Shape:
         return sum(self.weights) + len(self.weights)
 
     def multiply_adds(self, method: str) -> int:
-        """Count the multiply-adds of one training step: one for each term that enters a sum.
+        """Count the multiply-adds of one training step: one for each term of a sum.
 
-        A forward pass has one for each weight. ``naive`` runs two passes for each parameter. ``incremental``
+        A forward pass has one for each weight. ``naive`` makes two passes for each parameter. ``incremental``
         adds, for weight (i, q), the terms of its row from q on, those of every row of the next layer from i
-        on, and all of the layers after that. ``backprop`` has one forward pass and, except for the first
-        layer, one pass back.
+        on, and all of the layers after that. ``backprop`` has a forward pass and, but for the first layer, a
+        pass back.
         """
         weights = self.weights
         total = sum(weights)
@@ -81,7 +81,7 @@ class Shape:
 
     @property
     def size(self) -> int:
-        """What shapes are sorted by: the multiply-adds of the plainest method."""
+        """What shapes are sorted by: multiply-adds of the plainest method."""
         return self.multiply_adds(METHODS[0])
 
 
@@ -90,7 +90,7 @@ ARTICLE = Shape((10, 5, 1))
 
 
 def example(shapes: Iterable[str]) -> str:
-    """Return the shape to speak of if one stands for all: the article's, or else the first."""
+    """Return the shape that stands for all: the article's, or else the first."""
     known = list(shapes)
     return str(ARTICLE) if str(ARTICLE) in known else known[0]
 
@@ -114,9 +114,9 @@ class Case:
     low: float
     """Least value of an input."""
     high: float
-    """Greatest value of an input."""
+    """Greatest value of an input, at least ``low``."""
     seed: int
-    """Seed of the random stream that all programs share, 0 to 2^64 - 1."""
+    """Seed of the random numbers, 0 to 2^64 - 1."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no program takes these arguments."""
@@ -189,7 +189,7 @@ class Job:
 
 ARTICLE_RUN = Case(
     shape=ARTICLE,
-    method="naive",
+    method=METHODS[0],
     samples=100,
     epochs=100,
     step=0.1,

@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from types import FrameType
 from typing import NoReturn
 
@@ -95,32 +94,29 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         command.add_arguments(own)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        used: _Parser = arguments.parser
-        options = [option for action in used._actions for option in action.option_strings]
-        used.error(f"unknown argument {unknown[0]!r}{_meant(unknown[0].partition('=')[0], options)}")
+        arguments.parser.error(f"unknown argument {unknown[0]!r}")
     arguments.words = words[1:]
     return arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line."""
+    """argparse, but an error is one line, and says what was typed."""
 
     def error(self, message: str) -> NoReturn:
         *_, command = self.prog.split()
         typed = f"make {command} ARGS=--help" if "MAKELEVEL" in os.environ else f"{self.prog} --help"
         raise UsageError(f"{message.removeprefix('argument ')}; see {typed}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> object:
+        try:
+            return action.type(arg_string) if callable(action.type) else arg_string
+        except ValueError as error:
+            raise argparse.ArgumentError(action, str(error)) from error
+
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            known = [str(choice) for choice in action.choices]
-            message = f"got {value!r}, takes {', '.join(known)}{_meant(str(value), known)}"
-            raise argparse.ArgumentError(action, message)
-
-
-def _meant(word: str, known: Sequence[str]) -> str:
-    """Return the end of a message: which of the known words ``word`` may stand for."""
-    near = get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+            known = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"got {value!r}, takes {known}")
 
 
 def _terminated(number: int, _: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The plan of a sweep: which cases, by whom, in how many rounds, in which order.
+"""The plan of a sweep: which cases, which contenders, how many rounds, in which order.
 
 It is made before the first timed run, and no run changes it.
 """
@@ -35,7 +35,7 @@ class Options:
     rounds: int | None = None
     """Timed rounds of every case, after a warm-up; None: as many as fit into the budget."""
     run_s: float = 0.05
-    """Seconds that the slowest contender's training should take in one run."""
+    """Seconds that the slowest contender trains in a run."""
     job: Job = ARTICLE_JOB
     """What a whole process is asked for."""
     precision: float | None = None
@@ -45,9 +45,9 @@ class Options:
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
     budget_s: float = 140.0
-    """Seconds that the whole sweep may take, by estimate."""
+    """Estimated seconds that the whole sweep may take."""
     memory_bytes: int | None = None
-    """The memory that a run may take; None: what is free when the sweep is planned."""
+    """Memory that a run may take; None: what is free when the sweep is planned."""
     step: float = 0.1
     """h of the central difference."""
     low: float = 0.0
@@ -57,67 +57,52 @@ class Options:
     seed: int = 1
     """Seed of every run."""
 
-    def __post_init__(self) -> None:
-        """Raise ValueError if nobody could have asked for this."""
-        if self.rounds is not None:
-            _check_rounds(self.rounds)
-        for name in ("run_s", "timeout_s", "budget_s"):
-            if not 0.0 < getattr(self, name) < 1e9:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, takes seconds above 0")
-        if self.precision is not None and not 0.0 < self.precision < 1.0:
-            raise ValueError(f"precision is {self.precision!r}, takes a share between 0 and 1")
-        if not 1 <= self.layouts <= MOST_LAYOUTS:
-            raise ValueError(f"layouts is {self.layouts}, takes an integer from 1 to {MOST_LAYOUTS}")
-        if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise ValueError(f"memory_bytes is {self.memory_bytes}, takes bytes above 0")
-
-
-def _check_rounds(rounds: int) -> None:
-    if not 1 <= rounds <= MOST_ROUNDS:
-        raise ValueError(f"rounds is {rounds}, takes an integer from 1 to {MOST_ROUNDS}")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCase:
-    """A case and who runs it."""
+    """A case and its contenders."""
 
     case: Case
     """The command line without the program, with the epochs that all have in common."""
     run_s: Mapping[str, float]
-    """Who runs it, in the order of an even round, and the estimated seconds of one whole run."""
+    """The contenders in the order of an even round, each with the estimated seconds of a whole run."""
     control: bool
-    """Whether the reference runs twice in each round, to show the floor."""
+    """Whether the first of them, the reference, runs twice in each round, to show the floor."""
     rounds: int
     """Timed rounds, after one that warms up."""
     epochs: Mapping[str, int] = field(default_factory=dict)
-    """The epochs of those who train longer, because they are faster."""
+    """Epochs of contenders that train longer, because they are faster."""
     warm_up_s: Mapping[str, float] = field(default_factory=dict)
-    """Who becomes faster while it runs, and how many seconds of a training that takes."""
+    """Contenders that become faster while they run, and how many seconds of a training that takes."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep could carry this out."""
-        _check_rounds(self.rounds)
-        if min(self.epochs.values(), default=self.case.epochs) < self.case.epochs:
-            raise ValueError("epochs has fewer than those that all have in common")
-        if min(self.warm_up_s.values(), default=0.0) < 0.0:
-            raise ValueError("warm_up_s takes seconds of at least 0")
-        if not self.run_s or not all(seconds >= 0.0 for seconds in self.run_s.values()):
+        if not 1 <= self.rounds <= MOST_ROUNDS:
+            raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
+        if min([self.case.epochs, *self.epochs.values()]) < 1:
+            raise ValueError("epochs takes at least 1 in a sweep")
+        if not self.run_s:
             raise ValueError("run_s takes the seconds of one contender or more")
-        if not self.case.training_steps:
-            raise ValueError("case.epochs is 0, takes at least 1 in a sweep")
 
     def of(self, contender: str) -> Case:
         """Return the case with the epochs of a contender."""
         return replace(self.case, epochs=self.epochs.get(contender, self.case.epochs))
 
-    def round_s(self, reference: str) -> float:
-        """Return the estimated seconds of one round."""
-        return sum(self.run_s.values()) + (self.run_s[reference] if self.control else 0.0)
+    @property
+    def turns(self) -> list[tuple[str, bool]]:
+        """The turns of an even round: the contender, and whether it is the control."""
+        names = list(self.run_s)
+        return [(name, False) for name in names] + [(name, True) for name in names[: self.control]]
 
-    def turns(self, reference: str) -> list[tuple[str, bool]]:
-        """Return who runs in an even round, in order: the contender, and whether it is the control."""
-        turns = [(name, False) for name in self.run_s]
-        return [*turns, (reference, True)] if self.control else turns
+    @property
+    def round_s(self) -> float:
+        """The estimated seconds of one round."""
+        return sum(self.run_s[name] for name, _ in self.turns)
+
+    @property
+    def total_s(self) -> float:
+        """The estimated seconds of all rounds."""
+        return self.round_s * (self.rounds + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +114,14 @@ class LeftOut:
     shape: Shape
     """Its shape."""
     contender: str | None
-    """Who is spared; None: everybody."""
+    """The contender that does not run it; None: none does."""
     reason: str
     """Why, in words."""
 
     def __str__(self) -> str:
         """Return it as people read it."""
-        who = f"{self.contender} " if self.contender else ""
-        return f"{who}{self.method} {self.shape}: {self.reason}"
+        name = f"{self.contender} " if self.contender else ""
+        return f"{name}{self.method} {self.shape}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +131,9 @@ class Run:
     case: Case
     """What it computes."""
     contender: str
-    """Who computes it."""
+    """The program."""
     control: bool
-    """Whether it is the reference for the second time in its round, to show the floor."""
+    """Whether it is the reference's second run in its round, to show the floor."""
     round: int
     """0 for the warm-up, which is in no statistic, then 1, 2, ..."""
     position: int
@@ -166,8 +151,8 @@ class Run:
 
     def __str__(self) -> str:
         """Return it as people read it."""
-        who = f"{self.contender} (control)" if self.control else self.contender
-        return f"{who} {self.case}, {'warm-up' if self.warm_up else f'round {self.round}'}"
+        name = f"{self.contender} (control)" if self.control else self.contender
+        return f"{name} {self.case}, {'warm-up' if self.warm_up else f'round {self.round}'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +168,7 @@ class Plan:
     versions: Mapping[str, str]
     """The version of each contender, in the manifest's order."""
     memory_bytes: int | None
-    """The memory that a run may take; None: no limit."""
+    """Memory that a run may take; None: no limit."""
     cases: tuple[PlannedCase, ...]
     """By method, then by size."""
     left_out: tuple[LeftOut, ...]
@@ -199,18 +184,18 @@ class Plan:
         if len({str(planned.case) for planned in self.cases}) < len(self.cases):
             raise ValueError("cases has one shape twice for a method")
         for planned in self.cases:
-            if planned.control and self.reference not in planned.run_s:
-                raise ValueError(f"{planned.case} has a control, but not the reference")
+            if planned.control and self.reference != next(iter(planned.run_s)):
+                raise ValueError(f"{planned.case} has a control, but not the reference first")
 
     @property
     def estimate_s(self) -> float:
         """The estimated seconds of the whole sweep."""
-        return sum(planned.round_s(self.reference) * (planned.rounds + 1) for planned in self.cases)
+        return sum(planned.total_s for planned in self.cases)
 
     @property
     def runs(self) -> int:
         """How many runs the sweep has, warm-ups and controls included."""
-        return sum(len(one.turns(self.reference)) * (one.rounds + 1) for one in self.cases)
+        return sum(len(one.turns) * (one.rounds + 1) for one in self.cases)
 
     def only(self, method: str, shape: Shape) -> "Plan":
         """Return the plan with all other cases taken out."""
@@ -226,11 +211,6 @@ class Plan:
         """Return how many timed rounds the case of ``run`` has."""
         return self._planned[str(run.case)].rounds
 
-    def place_of(self, run: Run) -> str:
-        """Return where in the plan ``run`` is, for a progress bar."""
-        turn = "warm-up" if run.warm_up else f"round {run.round}/{self.rounds_of(run)}"
-        return f"{turn} {run.case} {run.contender}{' again' if run.control else ''}"
-
     @cached_property
     def _planned(self) -> dict[str, PlannedCase]:
         return {str(planned.case): planned for planned in self.cases}
@@ -239,15 +219,15 @@ class Plan:
         """Yield all runs in their order.
 
         First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that
-        drift hits every size alike. Within a round the contenders run one right after the other, in the
-        plan's order in even rounds and in the opposite order in odd ones.
+        drift hits every size alike. Contenders run in the plan's order in even rounds, and in the opposite
+        order in odd ones.
         """
         places = [
             ((number - 0.5) / planned.rounds if number else 0.0, place, number)
             for place, planned in enumerate(self.cases)
             for number in range(planned.rounds + 1)
         ]
-        turns = [planned.turns(self.reference) for planned in self.cases]
+        turns = [planned.turns for planned in self.cases]
         cases = [{name: planned.of(name) for name in planned.run_s} for planned in self.cases]
         for _, place, number in sorted(places):
             order = turns[place][::-1] if number % 2 else turns[place]

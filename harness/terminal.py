@@ -71,11 +71,6 @@ class Terminal:
         """Write what failed, if the command goes on."""
         self._err.print(f"[red]error:[/] {escape(printable(' '.join(text.splitlines())))}")
 
-    def missing(self, missing: Mapping[str, str]) -> None:
-        """Say which contenders are skipped, and why."""
-        for name, reason in missing.items():
-            self.note(f"{name} is skipped: {reason}")
-
     def plan(self, plan: Plan) -> None:
         """Show what a sweep is going to do, a line for each method."""
         columns = {
@@ -93,7 +88,7 @@ class Terminal:
                     "steps a run": _span(
                         sorted(one.of(name).training_steps for one in own for name in one.run_s)
                     ),
-                    "seconds": sum(one.round_s(plan.reference) * (one.rounds + 1) for one in own) or None,
+                    "seconds": sum(one.total_s for one in own) or None,
                 }
             )
         twice = f"; {plan.reference} runs twice a round at some shapes, which shows the noise floor"

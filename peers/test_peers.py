@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.case import Case, Shape
+from harness.commands import verify
 from harness.errors import ContractError
-from harness.measure import runner, verify
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender, load_manifest
+from harness.measure import runner
+from harness.measure.contenders import Contender, attempt, load_manifest
 from harness.measure.contract import arguments, parse_output
 from harness.parity import compare
 from harness.paths import ROOT

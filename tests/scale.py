@@ -84,7 +84,7 @@ def measure(address: str, scheduler: int, path: Path) -> None:
         def present() -> list[Worker]:
             found = client.scheduler_info(n_workers=-1)["workers"]
             return [
-                Worker(address=one, python="3", machine=about["name"], boot="", process=0, offers=True)
+                Worker(address=one, machine=about["name"], boot="", process=0, offers=True)
                 for one, about in found.items()
             ]
 

@@ -11,8 +11,8 @@ from harness import cli
 from harness.analysis import article as claims
 from harness.analysis.results import Results
 from harness.claims import Article, Claim, Storage, load
+from harness.commands import article
 from harness.errors import NothingMeasured
-from harness.measure import article
 from harness.paths import ROOT
 from harness.report import pictures_across, style, tables_across
 from harness.terminal import Terminal

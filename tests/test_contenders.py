@@ -4,7 +4,6 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.case import METHODS
 from harness.errors import ManifestError
-from harness.measure import contenders, runner
+from harness.measure import runner
 from harness.measure.contenders import Contender, fingerprint, load_manifest, probe, relink, select
 from harness.measure.contract import arguments
 from tests import fakes
@@ -93,7 +92,7 @@ def test_threads_stand_on_the_command_line_only_where_there_are_several() -> Non
             (GOOD.replace(key, f"# {key}"), f"contender 'a': has no '{key}'")
             for key in ("command", "version", "methods")
         ),
-        (GOOD + GOOD, "'a' and 'a' are too alike; rename one"),
+        (GOOD + GOOD, "'a' is there twice; rename one"),
         ('reference = "z"\n' + GOOD, "reference is 'z', takes one of a"),
         ("reference = 3\n" + GOOD, "reference: got 3, takes a text"),
         (GOOD.replace('"a"', "1"), "contender[0].name: got 1, takes a text"),
@@ -183,26 +182,9 @@ def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -
     assert missing == {"a": "sleep 1000: ended after 0.05 s"}
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("rust", "Rust"), ("a b", "ab"), ("a", "a "), ("\u00e9", "e\u0301"), ("\ufb01", "fi")]
-)
-def test_names_that_people_or_file_systems_take_for_one(tmp_path: Path, one: str, other: str) -> None:
-    both = (GOOD.replace('"a"', json.dumps(name, ensure_ascii=False)) for name in (one, other))
-    assert "are too alike; rename one" in refusal(tmp_path, "".join(both))
-
-
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
 def test_names_that_are_paths_or_formulas(tmp_path: Path, name: str) -> None:
     assert ": name is " in refusal(tmp_path, GOOD.replace('"a"', json.dumps(name)))
-
-
-def test_many_contenders_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name is looked at a fixed number of times, however many there are."""
-    folded = Mock(wraps=contenders._folded)
-    monkeypatch.setattr(contenders, "_folded", folded)
-    path = tmp_path / "contenders.toml"
-    path.write_text("".join(GOOD.replace('"a"', f'"a{number}"') for number in range(500)), encoding="utf-8")
-    assert len(load_manifest(path)) == folded.call_count == 500
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -255,7 +237,9 @@ def test_why_a_program_cannot_be_linked_is_one_line(tmp_path: Path) -> None:
     assert relink([linked(tmp_path, "test $1 != 2; echo link $1 >program")], 3) != []
     assert [path.name for path in tmp_path.iterdir()] == ["program"]
     (line,) = relink([replace(one, relink=("/nowhere/ld",))], 2)
-    assert line == "fake cannot be linked in several layouts: No such file or directory"
+    assert line.startswith(
+        "fake cannot be linked in several layouts: /nowhere/ld: No such file or directory;"
+    )
 
 
 def test_a_program_is_known_by_what_runs(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.measure import guard, runner
-from harness.measure.attempt import attempt
+from harness.measure.contenders import attempt
 from harness.measure.contract import arguments
 from harness.measure.runner import Process
 from harness.paths import ROOT
@@ -34,7 +34,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def run(behaviour: str, memory_bytes: int | None = None) -> Process:
     command = [*fakes.command(behaviour), *arguments(fakes.case())]
-    return runner.run(command, cwd=ROOT, timeout_s=60.0, memory_bytes=memory_bytes)
+    return runner.run(command, timeout_s=60.0, memory_bytes=memory_bytes)
 
 
 def ends(pid: int) -> bool:
@@ -71,7 +71,7 @@ BENCH = (
     "import sys; from harness.measure import runner; from pathlib import Path\n"
     "with runner.guarded():\n"
     "    print('ready', flush=True)\n"
-    "    runner.run(sys.argv[1:], cwd=Path(), timeout_s=60.0)\n"
+    "    runner.run(sys.argv[1:], timeout_s=60.0)\n"
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness import cli
 from harness.analysis import kernels
 from harness.errors import ResultsError
 
@@ -189,3 +190,11 @@ def test_a_table_edited_into_nonsense(tmp_path: Path, edit: tuple[str, str]) -> 
     path.write_text(table.to_csv(index=False).replace(*edit), encoding="utf-8")
     with pytest.raises(ResultsError, match=r"cannot be understood: .*; move it away and run make kernels$"):
         kernels.read(path)
+
+
+def test_the_command_tells_a_file_from_a_folder(tmp_path: Path) -> None:
+    measured = {("step-naive", "10-5-1"): [0.5]}
+    file = write_pytest_benchmark(tmp_path / "file", measured)
+    folder = write_criterion(tmp_path / "folder", measured)
+    assert cli.main(["kernels", "--results", str(tmp_path), f"a={file}", f"b={folder}"]) == 0
+    assert kernels.read(tmp_path / "kernels.csv")["contender"].tolist() == ["a", "b"]

@@ -33,9 +33,9 @@ def plan(*cases: Case, rounds: int = 3, control: Case | None = None) -> Plan:
 
 def look(name: str, tree: str = "same") -> dict[str, Any]:
     """Return what a station says of its machine."""
-    environment = {"host": name, "tree": tree}
-    versions = {"a": "1.0", "b": "1.0"}
-    about = {"environment": environment, "versions": versions, "reference": "a", "memory_bytes": None}
+    contenders = {"a": {"version": "1.0"}, "b": {"version": "1.0"}}
+    environment = {"host": name, "tree": tree, "contenders": contenders}
+    about = {"environment": environment, "memory_bytes": None}
     return {"machine": about}
 
 
@@ -56,7 +56,7 @@ class Machine:
     def worker(self) -> Worker:
         """The worker that is there now."""
         number, address = self.processes, f"tcp://{self.name}:{self.processes}"
-        return Worker(address=address, python="3", machine=self.name, boot="", process=number, offers=True)
+        return Worker(address=address, machine=self.name, boot="", process=number, offers=True)
 
     def restart(self) -> None:
         """Start another worker."""

@@ -101,7 +101,7 @@ def test_what_measures_loads_the_standard_library_only() -> None:
 def test_what_asks_other_machines_runs_no_program_here(name: str) -> None:
     used = imports(MODULES[name])
     if name != "harness.machines.station":
-        assert not of(used, "harness.measure.runner", "harness.measure.attempt")
+        assert not of(used, "harness.measure.runner", "harness.measure.contenders.attempt")
     if name != "harness.machines.cluster":
         assert not of(used - {"distributed.get_worker"}, "dask", "tornado")
 

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.measure import pilots, runner
 from harness.measure.contenders import Contender
 from harness.measure.contract import arguments, parse_output
-from harness.measure.environment import Here
+from harness.measure.environment import Machine
 from harness.measure.planner import make_plan, stable_learning_rate
 from harness.measure.runner import Process
 from harness.paths import ROOT
@@ -61,7 +61,7 @@ def test_no_default_case_diverges_however_long_it_trains(shape: Shape, seed: int
         high=options.high,
         seed=seed,
     )
-    process = runner.run([*command, *arguments(case)], cwd=ROOT, timeout_s=60.0)
+    process = runner.run([*command, *arguments(case)], timeout_s=60.0)
     losses = parse_output(case, process.stdout, process.stderr, process.wall_s).losses
     assert all(map(math.isfinite, losses))
     assert losses[-1] < losses[0]
@@ -90,7 +90,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     A training step takes the contender's seconds, times the neurons over those of 4-2-1.
     """
     calls: list[tuple[str, int]] = []
-    limits = {"cwd": ROOT, "env": {}, "timeout_s": 60.0, "memory_bytes": 4096, "one_core": True}
+    limits = {"env": {}, "timeout_s": 60.0, "memory_bytes": 4096, "one_core": True}
 
     def run(command: Sequence[str], **given: object) -> Process:
         assert given == limits
@@ -127,16 +127,14 @@ def made(
     **methods: tuple[str, ...],
 ) -> Plan:
     """Return the plan for a machine that has these, and the reference; each with its methods, or all."""
-    here = Here(
-        environment={},
-        versions={name: f"{name} 1" for name in ("slow", *names)},
-        reference="slow",
+    versions = {name: {"version": f"{name} 1"} for name in ("slow", *names)}
+    here = Machine(
+        environment={"contenders": versions},
         memory_bytes=4096,
         contenders=tuple(
             Contender(name=name, command=(name,), version=(name,), methods=methods.get(name, METHODS))
             for name in names
         ),
-        missing={},
     )
     return make_plan(options, here, sweep="now", on_pilot=on_pilot)
 
@@ -262,7 +260,7 @@ def test_rounds_follow_from_a_precision(monkeypatch: pytest.MonkeyPatch) -> None
     # Without any spread, seven are enough; and there are no more than the budget has room for.
     assert made(options, "slow", "fast").cases[0].rounds == 7
     plan = made(replace(options, precision=0.001, budget_s=20.0), "slow", "quick")
-    assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s("slow")
+    assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s
 
 
 @pytest.mark.usefixtures("ran")
@@ -272,7 +270,7 @@ def test_without_rounds_the_budget_is_shared_out() -> None:
     plan = made(options, "slow", "quick")
     small, article = plan.cases
     assert (str(small.case.shape), small.control, article.control) == ("4-2-1", True, True)
-    seconds = [planned.round_s("slow") for planned in plan.cases]
+    seconds = [planned.round_s for planned in plan.cases]
     assert article.rounds / small.rounds == pytest.approx(math.sqrt(8.0 * seconds[0] / seconds[1]), rel=0.05)
     # As many as fit: one more round of either would be too much.
     assert 40.0 - min(seconds) - max(seconds) < plan.estimate_s <= 40.0

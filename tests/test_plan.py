@@ -92,7 +92,6 @@ def changed(**changes: object) -> dict[str, Any]:
     ("changes", "message"),
     [
         ({"options__rounds": 2.0}, "options.rounds: got 2.0, takes an integer"),
-        ({"options__rounds": 10**12}, f"options: rounds is {10**12}, takes an integer from 1 to 100000"),
         ({"cases__0__rounds": 0}, "cases[0]: rounds is 0, takes an integer from 1 to 100000"),
         ({"options__run_s": None}, "options.run_s: got None, takes a finite number"),
         ({"options__timeout_s": float("inf")}, "options.timeout_s: got inf, takes a finite number"),
@@ -103,7 +102,7 @@ def changed(**changes: object) -> dict[str, Any]:
         ),
         ({"cases__0__run_s": {}}, "cases[0]: run_s takes the seconds of one contender or more"),
         ({"cases__0__run_s": {"c": 1.0}}, "versions has none for 'c'"),
-        ({"cases__1__control": True}, "backprop 10-5-1 has a control, but not the reference"),
+        ({"cases__1__control": True}, "backprop 10-5-1 has a control, but not the reference first"),
         ({"cases__0__case__shape": "4-\0-1"}, "cases[0].case.shape: got '4-\\x00-1', takes two or more"),
         ({"cases__0__case__shape": []}, "cases[0].case.shape: got [], takes a table"),
         (
@@ -111,7 +110,7 @@ def changed(**changes: object) -> dict[str, Any]:
             "cases[0].case.shape.layers[0]: got '4', takes an integer",
         ),
         ({"cases__0__case__epochs": 1e20}, "cases[0].case.epochs: got 1e+20, takes an integer"),
-        ({"cases__0__case__epochs": 0}, "cases[0]: case.epochs is 0, takes at least 1 in a sweep"),
+        ({"cases__0__case__epochs": 0}, "cases[0]: epochs takes at least 1 in a sweep"),
         ({"cases__0__case__samples": 10**400}, "cases[0].case: samples is a int, takes an integer from 1"),
         ({"sweep": "[red]x"}, "sweep takes a file name of letters, digits, '.', '+' and '-'"),
         ({"sweep": "../../x"}, "sweep takes a file name of letters"),

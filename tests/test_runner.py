@@ -14,7 +14,6 @@ import pytest
 from harness.measure import runner
 from harness.measure.contract import arguments, parse_output
 from harness.measure.runner import Process
-from harness.paths import ROOT
 from tests import fakes
 
 LONG_S = 60.0
@@ -23,7 +22,7 @@ LONG_S = 60.0
 
 def run(behaviour: str, timeout_s: float = LONG_S) -> Process:
     command = [*fakes.command(behaviour), *arguments(fakes.case())]
-    return runner.run(command, cwd=ROOT, timeout_s=timeout_s)
+    return runner.run(command, timeout_s=timeout_s)
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +138,7 @@ def test_the_status_or_the_signal_and_the_last_line(behaviour: str, error: str) 
 
 def script(text: str, **options: Any) -> Process:
     """Run a program in Python."""
-    return runner.run([sys.executable, "-I", "-S", "-c", text], cwd=ROOT, timeout_s=LONG_S, **options)
+    return runner.run([sys.executable, "-I", "-S", "-c", text], timeout_s=LONG_S, **options)
 
 
 def test_output_that_is_not_utf_8_and_input_that_is_empty() -> None:
@@ -155,12 +154,12 @@ def test_garbled_output_is_not_the_runners_affair() -> None:
 @pytest.mark.parametrize(
     ("command", "error"),
     [
-        ("/nowhere/program", "/nowhere/program: cannot be started: No such file or directory"),
-        ("/", "/: cannot be started: Permission denied"),
+        ("/nowhere/program", "cannot be started: No such file or directory"),
+        ("/", "cannot be started: Permission denied"),
     ],
 )
 def test_a_program_that_cannot_be_started(command: str, error: str) -> None:
-    process = runner.run([command], cwd=ROOT, timeout_s=LONG_S)
+    process = runner.run([command], timeout_s=LONG_S)
     assert process == Process(failure="crash", error=error)
 
 

@@ -16,11 +16,10 @@ from harness import cli
 from harness.across.selfcheck import copies_of, intervals, shares, sharpness
 from harness.archive import Archive
 from harness.errors import ResultsError
-from harness.measure import runner
-from harness.measure.attempt import attempt
+from harness.measure import runner, storm
+from harness.measure.contenders import attempt
 from harness.measure.guard import processes, state
-from harness.measure.runner import usable_cores
-from harness.measure.storm import storm
+from harness.measure.runner import detached, usable_cores
 from harness.measure.sweep import Sweep
 from harness.plan import Run
 from harness.records import ENVIRONMENT, RUNS
@@ -218,7 +217,7 @@ def command_of(pid: int) -> bytes:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="nothing tells which processes there are")
 def test_a_storm_works_in_bursts_and_ends_with_the_check() -> None:
     cores = sorted(usable_cores())[:2] or [0]
-    with storm(cores):
+    with detached(storm.__file__, *map(str, cores)):
         time.sleep(0.5)
         ours = [pid for pid in processes() if b"storm.py" in command_of(pid)]
         assert len(ours) >= len(cores)

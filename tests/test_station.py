@@ -37,8 +37,9 @@ WARM_UP = [("a", False, 0), ("b", False, 0), ("a", True, 0)]
 def test_a_look_a_plan_and_a_round(checkout: Path, machine: str) -> None:
     with station(checkout, machine) as talk:
         look = talk.look()["machine"]
-        assert look["versions"] == {"a": "fake honest", "b": "fake honest"}
-        assert (look["reference"], look["environment"]["host"]) == ("a", machine)
+        versions = {name: about["version"] for name, about in look["environment"]["contenders"].items()}
+        assert list(versions.items()) == [("a", "fake honest"), ("b", "fake honest")]
+        assert look["environment"]["host"] == machine
         assert look["environment"]["uncommitted_changes"] is False
         options = {"shapes": ["4-2-1"], "methods": ["naive"], "rounds": 2, "run_s": 0.001}
         planned = talk.ask({"do": "plan", "options": options, "sweep": SWEEP, "memory_bytes": 2**30})
@@ -155,7 +156,7 @@ def test_bad_requests(checkout: Path, machine: str, request_: Any, error: str) -
         assert error in text
         assert "\n" not in text
         # It is still there.
-        assert talk.look()["machine"]["reference"] == "a"
+        assert list(talk.look()["machine"]["environment"]["contenders"]) == ["a", "b"]
 
 
 def test_a_name_that_is_none_for_a_folder(checkout: Path) -> None:

@@ -346,46 +346,40 @@ def test_who_has_a_tolerance_agrees_but_is_no_measure_for_who_is_exact(tmp_path:
         assert next(row.parity for row in rows if row.run.contender == "b") == parity
 
 
-ABOUT = {"host": "box", "commit": "0", "tree": "t", "contenders": {}}
+def contenders(**versions: str) -> dict[str, dict[str, str]]:
+    return {name: {"version": version} for name, version in versions.items()}
+
+
+ABOUT = {"host": "box", "commit": "0", "tree": "t", "contenders": contenders(a="1.0", b="1.0")}
 
 
 @pytest.mark.parametrize(
-    ("options", "machine", "difference"),
+    ("changes", "difference"),
     [
-        (None, {}, ""),
-        (Options(rounds=2), {}, ""),
-        (Options(rounds=3), {}, "it was started with other options; --resume would have finished it"),
+        ({}, ""),
         (
-            None,
-            {"versions": {"a": "2.0", "b": "1.0"}},
+            {"contenders": contenders(a="2.0", b="1.0")},
             "it is of a (1.0), b (1.0), compared with a; here are a (2.0), b (1.0), compared with a",
         ),
         (
-            None,
-            {"reference": "b"},
-            "it is of a (1.0), b (1.0), compared with a; here are a (1.0), b (1.0), compared with b",
+            {"contenders": contenders(b="1.0", a="1.0")},
+            "it is of a (1.0), b (1.0), compared with a; here are b (1.0), a (1.0), compared with b",
         ),
-        (None, {"environment": {**ABOUT, "tree": "u"}}, "its environment.json has another tree"),
-        (
-            None,
-            {"environment": {"host": "box", "commit": "0", "tree": "u", "contenders": {}}},
-            "its environment.json has another tree",
-        ),
-        (
-            None,
-            {"environment": {"host": "bag", "commit": "1", "tree": "t", "contenders": {}}},
-            "its environment.json has another host and commit",
-        ),
+        ({"tree": "u"}, "its environment.json has another tree"),
+        ({"host": "bag", "commit": "1"}, "its environment.json has another host and commit"),
     ],
 )
 def test_what_must_be_unchanged_for_a_sweep_to_be_resumed(
-    tmp_path: Path, options: Options | None, machine: dict[str, Any], difference: str
+    tmp_path: Path, changes: dict[str, Any], difference: str
 ) -> None:
     what, folder = plan(SMALL), SweepFolder(tmp_path)
     folder.begin(what, ABOUT)
-    here = Machine(environment=ABOUT, versions=what.versions, reference="a", memory_bytes=None)
-    found = differs(folder, what, options, replace(here, **machine))
-    assert found.startswith(difference) and bool(found) == bool(difference)
+    here = Machine(environment={**ABOUT, **changes}, memory_bytes=None)
+    assert differs(folder, what.options, here) == difference
+    other = "it was started with other options, which are in its plan.json"
+    assert differs(folder, replace(what.options, rounds=3), here) == other
+    (tmp_path / "plan.json").unlink()
+    assert differs(folder, what.options, here) == "its plan.json is gone"
 
 
 @pytest.mark.usefixtures("at_once")

@@ -341,7 +341,7 @@ def test_lines() -> None:
     screen.terminal.say("/a/path/" + "x" * 90)
     screen.terminal.note("c [d]")
     screen.terminal.error("e\n[f]\r\ng")
-    screen.terminal.missing({"x[1]": "no [such] file"})
+    screen.terminal.note("x[1] is skipped: no [such] file")
     assert screen.out() == ["a [red]b[/] \\", "/a/path/" + "x" * 90]
     assert screen.err().splitlines() == [
         "note: c [d]",
@@ -414,11 +414,11 @@ def test_the_kernels() -> None:
 
 def test_progress_counts_planned_seconds() -> None:
     run = Run(case=SMALL, contender="[a]", control=True, round=2, position=1)
-    screen, made = Screen(120, is_file=False), plan(["[a]"])
+    screen = Screen(120, is_file=False)
     with screen.terminal.progress({"": (0.0, 0.5)}) as advance:
-        advance("", made.place_of(run), 0.25)
+        advance("", str(run), 0.25)
     with screen.terminal.progress({"": (0.0, 0.5)}) as advance:
-        advance("", made.place_of(replace(run, round=0, control=False)), 0.0)
+        advance("", str(replace(run, round=0, control=False)), 0.0)
     with screen.terminal.progress({"m": (0.0, 10.0), "n": (8.0, 10.0)}) as advance:
         advance("m", "round 3 naive 4-2-1", 2.0)
     with screen.terminal.counting("pilot [runs]", 4) as advance:
@@ -427,7 +427,7 @@ def test_progress_counts_planned_seconds() -> None:
     with screen.terminal.doing("reading [it]"):
         pass
     for text in (
-        *("round 2/3 naive 4-2-1 [a] again", " 50%", "warm-up naive 4-2-1 [a] "),
+        *("[a] (control) naive 4-2-1, round 2", " 50%", "[a] naive 4-2-1, warm-up "),
         # Of machines there is a line for each.
         *("m: round 3 naive 4-2-1", "20%", "80%"),
         *("pilot [runs]", "2/4", "reading [it]"),

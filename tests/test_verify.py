@@ -9,7 +9,7 @@ import pytest
 
 from harness import cli
 from harness.case import METHODS
-from harness.measure import verify
+from harness.commands import verify
 from harness.measure.contract import arguments
 from tests import fakes
 

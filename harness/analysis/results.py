@@ -242,7 +242,7 @@ def _asked(plan: Plan) -> dict[Lane, str]:
     """Return the status that each lane has without a run."""
     asked: dict[Lane, str] = {}
     for planned in plan.cases:
-        for name, control in planned.turns(plan.reference):
+        for name, control in planned.turns:
             asked[planned.case.method, str(planned.case.shape), name, control] = NOT_RUN
     for entry in plan.left_out:
         for name in [entry.contender] if entry.contender else plan.versions:

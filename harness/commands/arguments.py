@@ -1,4 +1,4 @@
-"""Flags that several commands take, and how their values are read."""
+"""Flags that several commands take, and how their values are read; a reader raises ValueError."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -17,6 +17,9 @@ from harness.plan import MOST_LAYOUTS, MOST_ROUNDS, Options
 
 SWEEP = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
 """What names a sweep."""
+LAYOUTS = "links of each program that take turns, its code elsewhere in each"
+_TLS = {"--tls-ca-file": "tls_ca_file", "--tls-cert": "tls_client_cert", "--tls-key": "tls_client_key"}
+"""Flags that name a file for TLS, and what Dask calls it."""
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -37,52 +40,40 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="NAME", help="the contender to compare with (default: the sweep's own)"
     )
-    parser.add_argument(
-        "--margin",
-        metavar="PERCENT",
-        type=percent,
-        help="call ratios within so many percent of 1 equal (default: never)",
-    )
+    about = "call ratios within so many percent of 1 equal (default: never)"
+    parser.add_argument("--margin", metavar="PERCENT", type=percent, help=about)
 
 
 def add_contenders(parser: argparse._ActionsContainer) -> None:
     """Add --contenders and --manifest."""
-    parser.add_argument(
-        "--contenders", nargs="+", metavar="NAME", default=[], help="only these (default: all)"
-    )
-    parser.add_argument(
-        "--manifest",
-        type=Path,
-        default=MANIFEST,
-        help="the contenders' TOML file (default: harness/contenders.toml)",
-    )
+    about = "only these (default: all)"
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", default=[], help=about)
+    about = "the contenders' TOML file (default: harness/contenders.toml)"
+    parser.add_argument("--manifest", type=Path, default=MANIFEST, help=about)
+
+
+def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
+    """Return what --manifest and --contenders say, the reference first."""
+    return select(load_manifest(arguments.manifest), arguments.contenders)
 
 
 def add_cases(parser: argparse._ActionsContainer, shapes: Sequence[Shape] | None) -> None:
     """Add --methods and, with ``shapes`` as its default, --shapes."""
     if shapes:
+        about = f"layer sizes (default: {' '.join(map(str, shapes))})"
         parser.add_argument(
-            "--shapes",
-            nargs="+",
-            metavar="SHAPE",
-            type=shape,
-            default=list(shapes),
-            help=f"layer sizes (default: {' '.join(map(str, shapes))})",
+            "--shapes", nargs="+", metavar="SHAPE", type=Shape.parse, default=shapes, help=about
         )
+    about = f"some of {', '.join(METHODS)} (default: all)"
     parser.add_argument(
-        "--methods",
-        nargs="+",
-        choices=METHODS,
-        metavar="METHOD",
-        default=list(METHODS),
-        help=f"some of {', '.join(METHODS)} (default: all)",
+        "--methods", nargs="+", choices=METHODS, metavar="METHOD", default=METHODS, help=about
     )
 
 
 def add_job(parser: argparse._ActionsContainer) -> None:
     """Add --job."""
-    what = f"what a whole process is asked for (default: {ARTICLE_JOB}, as the article)"
-    parser.add_argument("--job", metavar="EPOCHSxSAMPLES", type=text_of(Job), default=ARTICLE_JOB, help=what)
+    about = f"what a whole process is asked for (default: {ARTICLE_JOB}, as the article)"
+    parser.add_argument("--job", metavar="EPOCHSxSAMPLES", type=Job.parse, default=ARTICLE_JOB, help=about)
 
 
 def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None, str]) -> None:
@@ -107,61 +98,37 @@ def add_scheduler(parser: argparse.ArgumentParser) -> None:
     """Add the flags with which other machines measure."""
     group = parser.add_argument_group("to measure on the workers of a Dask scheduler, docs/machines.md")
     where = group.add_mutually_exclusive_group()
-    where.add_argument("--scheduler", metavar="ADDRESS", help="such as tcp://host:8786")
-    where.add_argument(
-        "--scheduler-file", metavar="FILE", type=Path, help="what `dask scheduler` wrote its address into"
-    )
-    group.add_argument(
-        "--split", action="store_true", help="share one sweep out by cases, instead of a whole one for each"
-    )
-    group.add_argument(
-        "--same-work",
-        action="store_true",
-        help="one plan for all machines (default: if their processors are the same)",
-    )
-    for flag, what in (("ca-file", "certificate authority"), ("cert", "certificate"), ("key", "private key")):
-        group.add_argument(f"--tls-{flag}", metavar="FILE", help=f"TLS: {what}, as Dask takes it")
+    about = "such as tcp://host:8786"
+    where.add_argument("--scheduler", metavar="ADDRESS", type=checked_address, help=about)
+    about = "what `dask scheduler` wrote its address into"
+    where.add_argument("--scheduler-file", metavar="FILE", dest="scheduler", type=address_in, help=about)
+    about = "share one sweep out by cases, instead of a whole one for each"
+    group.add_argument("--split", action="store_true", help=about)
+    about = "one plan for all machines (default: if their processors are the same)"
+    group.add_argument("--same-work", action="store_true", help=about)
+    for flag, name in _TLS.items():
+        group.add_argument(flag, dest=name, metavar="FILE", type=_file, help="for TLS, as Dask takes it")
 
 
 def access_of(arguments: argparse.Namespace) -> Access | None:
     """Return how to reach the scheduler, None if there is none; raise UsageError if a flag needs one."""
-    if arguments.scheduler or arguments.scheduler_file:
-        return Access(
-            address=checked_address(arguments.scheduler or address_in(arguments.scheduler_file)),
-            ca_file=arguments.tls_ca_file,
-            cert=arguments.tls_cert,
-            key=arguments.tls_key,
-        )
-    for name in ("split", "same_work", "tls_ca_file", "tls_cert", "tls_key"):
-        if getattr(arguments, name):
-            raise UsageError(f"--{name.replace('_', '-')}: takes --scheduler or --scheduler-file as well")
+    tls = {name: file for name in _TLS.values() if (file := getattr(arguments, name))}
+    if arguments.scheduler:
+        return Access(address=arguments.scheduler, tls=tls)
+    if arguments.split or arguments.same_work or tls:
+        raise UsageError("--split, --same-work, --tls-...: take --scheduler or --scheduler-file as well")
     return None
 
 
-def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
-    """Return what --manifest and --contenders say, the reference first."""
-    return select(load_manifest(arguments.manifest), arguments.contenders)
-
-
-def text_of(kind: type[Shape] | type[Job]) -> Callable[[str], Any]:
-    """Return a reader of shapes or jobs."""
-
-    def parse(text: str) -> Shape | Job:
-        try:
-            return kind.parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parse
-
-
-shape = text_of(Shape)
-"""Reads layer sizes."""
+def _file(text: str) -> str:
+    if not Path(text).is_file():
+        raise ValueError(f"got {shown(text)}, takes a file")
+    return text
 
 
 def percent(text: str) -> float:
     """Read 5% or 5 as 0.05."""
-    return amount("percent, such as 5%,")(text.removesuffix("%")) / 100.0
+    return amount("percent, such as 5%, below 100 and", below=100.0)(text.removesuffix("%")) / 100.0
 
 
 def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
@@ -171,12 +138,12 @@ def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
         if text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most:
             return int(text)
         limit = "2^64 - 1" if most == LARGEST_INTEGER else most
-        raise argparse.ArgumentTypeError(f"got {shown(text)}, takes an integer from {least} to {limit}")
+        raise ValueError(f"got {shown(text)}, takes an integer from {least} to {limit}")
 
     return parse
 
 
-def amount(unit: str) -> Callable[[str], float]:
+def amount(unit: str, below: float = 1e9) -> Callable[[str], float]:
     """Return a reader of numbers of ``unit`` above zero."""
 
     def parse(text: str) -> float:
@@ -184,8 +151,8 @@ def amount(unit: str) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             value = 0.0
-        if not 0.0 < value < 1e9:
-            raise argparse.ArgumentTypeError(f"got {shown(text)}, takes a number of {unit} above zero")
+        if not 0.0 < value < below:
+            raise ValueError(f"got {shown(text)}, takes a number of {unit} above zero")
         return value
 
     return parse

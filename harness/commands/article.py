@@ -1,17 +1,22 @@
 """Hold the article's claims against what was measured, and show where the time of its run goes."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from harness import claims
+from harness.case import ARTICLE_RUN, METHODS, Shape
+from harness.claims import Published, Storage
 from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
-from harness.measure import article
-from harness.measure.runner import guarded
-from harness.measure.session import alone, look_around
+from harness.measure import runner
+from harness.measure.contenders import Contender, attempt, with_python
+from harness.measure.session import alone, measuring
+from harness.parity import compare
 from harness.records import replace_file
+from harness.terminal import Terminal
 
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+_TIMEOUT_S = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,37 +26,133 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train as the article did, with many seeds and without parts; time flat and nested weights; judge."""
     said = claims.load()
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)
-    with alone(archive, terminal), guarded():
-        present = look_around(manifest_of(arguments), terminal, arguments.contenders).contenders
-        failed: list[str] = []
+    manifest, failed = manifest_of(arguments), list[str]()
+    with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:
         measured: dict[str, list[Any]] = {
-            "seeds.csv": list(article.losses(present, said.run, terminal, failed)),
-            "storage.csv": list(article.storages(said.storage, terminal, failed)),
-            "parts.csv": list(article.parts(present, arguments.rounds, terminal, failed)),
+            "seeds.csv": list(losses(here.contenders, said.run, terminal, failed)),
+            "storage.csv": list(storages(said.storage, terminal, failed)),
+            "parts.csv": list(parts(here.contenders, arguments.rounds, terminal, failed)),
         }
     for line in dict.fromkeys(failed):
         terminal.note(line)
     import pandas as pd
 
-    from harness.analysis import article as reader
+    from harness.analysis import article
     from harness.analysis.results import understand
     from harness.report import pictures_across, style, tables_across
     from harness.report.files import csv
 
-    tables = {name: pd.DataFrame(lines, columns=reader.FILES[name]) for name, lines in measured.items()}
+    tables = {name: pd.DataFrame(lines, columns=article.FILES[name]) for name, lines in measured.items()}
     results = understand(folder, arguments.reference, arguments.margin)
-    judged = reader.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
+    judged = article.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
     for name, table in {**tables, "claims.csv": judged}.items():
         # What nobody has measured does not replace what was.
         if len(table):
             replace_file(archive.path / name, csv(table))
     terminal.show(tables_across.claims(judged))
-    parts = reader.parts(tables["parts.csv"], results)
-    replace_file(archive.path / "parts.png", style.png(pictures_across.parts(parts)))
-    terminal.show(tables_across.parts(parts))
+    shares = article.parts(tables["parts.csv"], results)
+    replace_file(archive.path / "parts.png", style.png(pictures_across.parts(shares)))
+    terminal.show(tables_across.parts(shares))
     return int(bool(failed) or any(table.empty for table in tables.values()))
+
+
+def losses(
+    contenders: Sequence[Contender], runs: Sequence[Published], terminal: Terminal, failed: list[str]
+) -> Iterator[tuple[str, int, str, float, float]]:
+    """Yield name, seed, contender, initial and final loss of each run with every seed.
+
+    The quickest contender makes them, of those that have the losses of the first. What fails is added to
+    ``failed``, here and below.
+    """
+    tried = [attempt(contender, runs[0].case(1), timeout_s=_TIMEOUT_S) for contender in contenders]
+    right = next((output.losses for _, output in tried if output), ())
+    found = [
+        (process.wall_s, place)
+        for place, (process, output) in enumerate(tried)
+        if output and compare(right, output.losses).holds
+    ]
+    quickest = contenders[min(found)[1] if found else 0]
+    with terminal.counting("seeds", claims.SEEDS * len(runs)) as advance:
+        for published in runs:
+            for seed in range(1, claims.SEEDS + 1):
+                process, output = attempt(quickest, published.case(seed), timeout_s=_TIMEOUT_S)
+                if output:
+                    yield published.name, seed, quickest.name, output.losses[0], output.losses[-1]
+                else:
+                    failed.append(f"{quickest.name}, seed {seed}: {process.error}")
+                advance()
+
+
+def storages(
+    programs: Sequence[Storage], terminal: Terminal, failed: list[str]
+) -> Iterator[tuple[str, str, int, float, float]]:
+    """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights.
+
+    Each program runs once a round, until it fails.
+    """
+    broken: set[str] = set()
+    with terminal.counting("flat and nested weights", claims.ROUNDS * len(programs)) as advance:
+        for number in range(1, claims.ROUNDS + 1):
+            for program in programs:
+                if program.contender not in broken:
+                    try:
+                        for shape, flat_s, nested_s in _passes(program):
+                            yield program.contender, shape, number, flat_s, nested_s
+                    except ValueError as error:
+                        broken.add(program.contender)
+                        name = f"flat and nested weights of {program.contender}"
+                        failed.append(f"{name} cannot be timed: {error}")
+                advance()
+
+
+def _passes(program: Storage) -> Iterator[tuple[str, float, float]]:
+    """Yield shape and seconds, with flat and with nested weights; raise ValueError if that fails."""
+    command = with_python(program.command)
+    done = runner.run(command, env=program.env, timeout_s=_TIMEOUT_S, one_core=True)
+    if done.failure:
+        raise ValueError(done.error)
+    for line in done.stdout.splitlines():
+        shape, *seconds = line.split()
+        flat_s, nested_s = map(float, seconds)
+        if not min(flat_s, nested_s) > 0.0:
+            raise ValueError(f"printed {line[:60]!r} where a shape and two times belong")
+        yield str(Shape.parse(shape)), flat_s, nested_s
+
+
+def parts(
+    contenders: Sequence[Contender], rounds: int, terminal: Terminal, failed: list[str]
+) -> Iterator[tuple[str, str, str, int, float, float, float]]:
+    """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
+
+    A round has the article's run and three that lack a part of it, by each contender in turn. Every other one
+    is in reverse, and the first is a warm-up.
+    """
+    whole = ARTICLE_RUN
+    cases = {
+        "whole": whole,
+        "one epoch": replace(whole, samples=whole.training_steps, epochs=1),
+        "no epoch": replace(whole, epochs=0),
+        "one sample": replace(whole, samples=1, epochs=0),
+    }
+    runs = [
+        (contender, what, replace(case, method=method))
+        for method in (METHODS[0], METHODS[-1])
+        for what, case in cases.items()
+        for contender in contenders
+        if method in contender.methods
+    ]
+    with terminal.counting("parts of a run", len(runs) * (rounds + 1)) as advance:
+        for number in range(rounds + 1):
+            for contender, what, case in runs[::-1] if number % 2 else runs:
+                process, output = attempt(contender, case, timeout_s=_TIMEOUT_S)
+                if not output:
+                    failed.append(f"{contender.name} {case}: {process.error}")
+                elif number:
+                    seconds = process.wall_s, output.training_s, output.compile_s or 0.0
+                    yield contender.name, case.method, what, number, *seconds
+                advance()

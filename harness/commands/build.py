@@ -1,19 +1,16 @@
 """Build the contenders."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_contenders, manifest_of
-from harness.measure.contenders import build, probe
+from harness.measure.contenders import build, probe, skipped
 from harness.measure.lock import machine_locked, this_machine
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 add_arguments = add_contenders
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run every contender's build command; at the end report what failed, and who can be run."""
     manifest = manifest_of(arguments)
     # What others measure must not be replaced meanwhile.
@@ -24,5 +21,6 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     versions, missing = probe(manifest)
     for name, version in versions.items():
         terminal.say(f"{name}: {version}")
-    terminal.missing(missing)
+    for line in skipped(missing):
+        terminal.note(line)
     return int(bool(failures) or any(one.name in missing and not one.hint for one in manifest))

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.archive import COMPARED, Archive
@@ -21,7 +20,7 @@ from harness.commands.arguments import (
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
-from harness.measure.session import alone, begin, carry_out, look_around, measuring
+from harness.measure.session import alone, carry_out, measuring, take_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,17 +123,16 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     archive = Archive(arguments.results / COMPARED)
     with alone(archive, terminal), revisions.unpacked(trees, archive.path.resolve() / ".copies") as copies:
         entered = revisions.entered(manifest, dict(zip(labels, copies, strict=True)))
-        with measuring(archive, entered, terminal, arguments.layouts):
-            here = look_around(entered, terminal, None)
-            if here.missing:
-                raise FlatnetError(f"{next(iter(here.missing))} cannot be run; the note above says why")
-            described = {**here.environment, "revisions": dict(zip(labels, trees, strict=True))}
-            here = replace(here, environment=described)
-            sweep = begin(archive, options_of(arguments), here, terminal)
+        about = {"revisions": dict(zip(labels, trees, strict=True))}
+        with measuring(archive, entered, None, terminal, layouts=arguments.layouts, **about) as here:
+            if missing := here.environment["missing"]:
+                raise FlatnetError(f"{next(iter(missing))} cannot be run; the note above says why")
+            sweep = take_up(archive, options_of(arguments), here, terminal, fresh=True)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            if carry_out([sweep], terminal):
-                return INTERRUPTED
+            measured = carry_out(sweep, terminal)
+            if measured == INTERRUPTED:
+                return measured
     from harness.across import comparison
     from harness.analysis.results import understand
 
@@ -142,7 +140,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     became = {f"{row.run.case} {row.run.contender}": row.status for row in sweep.failed}
-    became |= dict.fromkeys(sweep.edited, "edited")
+    became |= dict.fromkeys(sweep.edited(), "edited")
     if arguments.fail_slower:
         became |= comparison.unpaired(found)
     return _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}", became)

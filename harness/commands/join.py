@@ -11,10 +11,10 @@ from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
 from harness.measure.sweep import Progress
 from harness.records import SweepFolder, replace_file
+from harness.terminal import Terminal
 
 if TYPE_CHECKING:
     from harness.analysis.results import Results
-    from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Join folders of sweeps; one folder of them all is joined where it is."""
     archive, into = archive_of(arguments), Path(arguments.folders[0])
     if len(arguments.folders) == 1 and (found := folders_in(into)):
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     return join(folders, into, terminal)
 
 
-def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> int:
+def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
         from harness.across import machines
@@ -84,7 +84,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: "Terminal") -> in
     return 0
 
 
-def _understood(folder: SweepFolder, terminal: "Terminal") -> "Results | None":
+def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
     """Return a machine's results, without the cases that were measured anew elsewhere."""
     from harness.across.machines import planned
     from harness.analysis.results import understand

@@ -2,44 +2,29 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_results
-from harness.errors import UsageError
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_results(parser)
-    for flag, what in (
-        ("--pytest-benchmark", "file that --benchmark-json wrote"),
-        ("--criterion", "folder of Criterion's"),
-    ):
-        parser.add_argument(
-            flag,
-            type=_named_path,
-            metavar="NAME=PATH",
-            nargs="+",
-            default=[],
-            help=f"a contender and the {what}",
-        )
+    about = "a contender, and the file that pytest-benchmark wrote or the folder that Criterion did"
+    parser.add_argument("measured", nargs="+", metavar="NAME=PATH", type=_named_path, help=about)
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Write kernels.csv, and show the table."""
     from harness.analysis import kernels
     from harness.records import replace_file
     from harness.report import tables_across
     from harness.report.files import csv
 
-    if not arguments.pytest_benchmark and not arguments.criterion:
-        raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
-    table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
+    files = {name: path for name, path in arguments.measured if not path.is_dir()}
+    folders = {name: path for name, path in arguments.measured if path.is_dir()}
     path = arguments.results / "kernels.csv"
-    table = kernels.renewed(path, table)
+    table = kernels.renewed(path, kernels.gather(files, folders))
     replace_file(path, csv(table))
     terminal.show(tables_across.kernels(table))
     return 0
@@ -48,5 +33,5 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 def _named_path(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"got {text!r}, takes NAME=PATH")
+        raise ValueError(f"got {text!r}, takes NAME=PATH")
     return name, Path(path)

@@ -1,19 +1,16 @@
 """Draw the pictures of a sweep, and write its tables and its page."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from harness.archive import SWEEPS
 from harness.commands.arguments import add_sweep, archive_of
 from harness.records import replace_file
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 add_arguments = add_sweep
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Write every picture and table of a sweep into its folder, and the page that has them all."""
     archive = archive_of(arguments)
     folder = archive.find(arguments.sweep)

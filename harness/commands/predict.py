@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING
 
 from harness.archive import PREDICTED, Archive
 from harness.case import Shape
-from harness.commands.arguments import (
-    add_cases,
-    add_contenders,
-    add_job,
-    add_numbers,
-    add_results,
-    archive_of,
-    manifest_of,
-    options_of,
-    shape,
-)
+from harness.commands import arguments as flags
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
-from harness.measure.environment import Here
-from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.sweep import Sweep
-from harness.plan import Options, shapes
+from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
+from harness.plan import shapes
 from harness.records import SweepFolder, replace_file
+from harness.terminal import Terminal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.results import Results
-    from harness.terminal import Terminal
 
 LEARNED_SHAPES = shapes(
     "3-1 9-1 50-1 400-1 600-1 1-24-1 1-75-1 1-400-1 4-2-1 10-5-1 11-31-1 2-30-2 40-20-1 64-32-1 120-20-1"
@@ -53,24 +41,24 @@ _THROUGH = "checked.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_results(parser)
-    parser.add_argument("shape", nargs="?", metavar="SHAPE", type=shape, help="such as 200-100-1")
+    flags.add_results(parser)
+    parser.add_argument("shape", nargs="?", metavar="SHAPE", type=Shape.parse, help="such as 200-100-1")
     parser.add_argument(
         "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
     )
-    add_cases(parser, None)
-    add_contenders(parser)
-    add_job(parser)
+    flags.add_cases(parser, None)
+    flags.add_contenders(parser)
+    flags.add_job(parser)
     what = "measure shapes of many kinds, predict others, and measure these, too"
     parser.add_argument("--check", action="store_true", help=what)
-    add_numbers(
+    flags.add_numbers(
         parser,
         budget_s=(200, "seconds of each of the two sweeps of a check"),
         rounds=(None, "timed rounds of every case of a check (default: as many as fit)"),
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show predictions, or check them."""
     if bool(arguments.shape) == arguments.check:
         raise UsageError("predict: takes a shape such as 200-100-1, or --check")
@@ -82,7 +70,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
-        folder = archive_of(arguments).find(arguments.sweep or "latest")
+        folder = flags.archive_of(arguments).find(arguments.sweep or "latest")
     else:
         learned_from = str(record["sweep"].iloc[-1])
         try:
@@ -107,7 +95,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
 
 
 def _predicted(
-    arguments: argparse.Namespace, results: "Results", shapes: Sequence[Shape], terminal: "Terminal"
+    arguments: argparse.Namespace, results: "Results", shapes: Sequence[Shape], terminal: Terminal
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -130,19 +118,19 @@ def _predicted(
     return pd.concat(lines, ignore_index=True)
 
 
-def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Measure shapes to learn from, record predictions of others, measure these; say how many held."""
-    archive, manifest = Archive(arguments.results / PREDICTED), manifest_of(arguments)
+    archive, manifest = Archive(arguments.results / PREDICTED), flags.manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
-    learning = options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
-    testing = options_of(arguments, shapes=HELD_OUT_SHAPES)
-    with alone(archive, terminal), measuring(archive, manifest, terminal):
-        here = look_around(manifest, terminal, arguments.contenders)
+    with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:
         terminal.say(f"{len(LEARNED_SHAPES)} shapes to learn from")
+        learning = flags.options_of(arguments, shapes=LEARNED_SHAPES, run_s=_LEARNING_RUN_S)
         since = (through.read_json(_THROUGH) or {}).get("sweep", "")
-        source = _measured(archive, learning, here, since, terminal)
-        if source is None:
-            return INTERRUPTED
+        sweep = take_up(archive, learning, here, terminal, since=since)
+        status, source = carry_out(sweep, terminal), sweep.folder
+        if status == INTERRUPTED:
+            terminal.note(RESUMES)
+            return status
         import pandas as pd
 
         from harness.across import predictions
@@ -151,30 +139,22 @@ def _check(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         from harness.report.files import csv
 
         record = predictions.read(path)
-        if source.folder.name not in set(record["sweep"]):
-            table = _predicted(arguments, understand(source.folder), HELD_OUT_SHAPES, terminal)
+        if source.name not in set(record["sweep"]):
+            table = _predicted(arguments, understand(source), HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
             replace_file(path, csv(record))
-        own = record["sweep"] == source.folder.name
+        own = record["sweep"] == source.name
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
-        tested = _measured(archive, testing, here, source.folder.name, terminal)
-        if tested is None:
-            return INTERRUPTED
-    table = predictions.checked(record[own], understand(tested.folder))
+        testing = flags.options_of(arguments, shapes=HELD_OUT_SHAPES)
+        sweep = take_up(archive, testing, here, terminal, since=source.name)
+        status = max(status, carry_out(sweep, terminal))
+        if status == INTERRUPTED:
+            terminal.note(RESUMES)
+            return status
+    table = predictions.checked(record[own], understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
-    through.write_json(_THROUGH, {"sweep": tested.folder.name})
+    through.write_json(_THROUGH, {"sweep": sweep.folder.name})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):
         terminal.note(f"{unchecked} could not be checked: a step takes too long, or --budget is too small")
-    return int(any((source.failed, source.edited, tested.failed, tested.edited)))
-
-
-def _measured(
-    archive: Archive, options: Options, here: Here, since: str, terminal: "Terminal"
-) -> Sweep | None:
-    """Return a sweep, or one that was resumed after ``since``; None if it was interrupted."""
-    sweep = resumed(archive, options, here, terminal, since=since) or begin(archive, options, here, terminal)
-    if carry_out([sweep], terminal):
-        terminal.note("interrupted; the same command resumes it")
-        return None
-    return sweep
+    return status

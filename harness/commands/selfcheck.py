@@ -1,25 +1,31 @@
 """Measure on this machine whether intervals and verdicts hold."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.archive import ABOUT_CHECK, SELFCHECK, Archive
 from harness.case import ARTICLE, METHODS
-from harness.commands.arguments import add_contenders, add_numbers, add_results, manifest_of, options_of
+from harness.commands.arguments import (
+    LAYOUTS,
+    add_contenders,
+    add_numbers,
+    add_results,
+    manifest_of,
+    options_of,
+)
 from harness.errors import INTERRUPTED
+from harness.measure import storm
 from harness.measure.contenders import Contender
-from harness.measure.runner import usable_cores
-from harness.measure.session import alone, begin, carry_out, look_around, measuring, resumed
-from harness.measure.storm import storm
+from harness.measure.runner import detached, usable_cores
+from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
 from harness.plan import Plan
 from harness.records import SweepFolder
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 _SWEEP_S = 30.0
 """Seconds of one of the sweeps into which a long one is cut."""
@@ -37,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         budget_s=(600, f"seconds for all of it, which is cut into sweeps of {_SWEEP_S:g}"),
         rounds=(None, "timed rounds of each sweep (default: as many as fit)"),
-        layouts=(1, "links of each program that take turns, its code elsewhere in each"),
+        layouts=(1, LAYOUTS),
     )
     parser.add_argument(
         "--storm", action="store_true", help="let other work disturb the machine, in random bursts"
@@ -45,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="start anew even if one is unfinished")
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make or resume a sweep, then write selfcheck.csv and selfcheck.png, or storm.csv and storm.png."""
     name = "storm" if arguments.storm else SELFCHECK
     archive = Archive(arguments.results / name)
@@ -55,21 +61,25 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     options = options_of(
         arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / sweeps
     )
-    other_work = storm(usable_cores()) if arguments.storm else nullcontext()
-    with alone(archive, terminal), other_work, measuring(archive, manifest, terminal, options.layouts):
-        here = look_around(manifest, terminal, arguments.contenders)
-        about = {"sweeps": sweeps, "storm": arguments.storm}
-        here = replace(here, environment={**here.environment, ABOUT_CHECK: about})
-        sweep = None if arguments.fresh else resumed(archive, options, here, terminal)
-        sweep = sweep or begin(archive, options, here, terminal, adapted=lambda plan: _repeated(plan, sweeps))
+    cores = usable_cores() or range(os.cpu_count() or 1)
+    other_work = detached(storm.__file__, *map(str, cores)) if arguments.storm else nullcontext()
+    about = {ABOUT_CHECK: {"sweeps": sweeps, "storm": arguments.storm}}
+    with (
+        alone(archive, terminal),
+        other_work,
+        measuring(
+            archive, manifest, arguments.contenders, terminal, layouts=options.layouts, **about
+        ) as here,
+    ):
+        repeated = partial(_repeated, sweeps=sweeps)
+        sweep = take_up(archive, options, here, terminal, fresh=arguments.fresh, adapted=repeated)
         terminal.plan(sweep.plan)
         terminal.say(f"The rounds are cut into {sweeps} sweeps.")
-        interrupted = carry_out([sweep], terminal)
+        status = carry_out(sweep, terminal)
         _report(arguments.results / f"{name}.csv", sweep.folder, terminal)
-    if interrupted:
-        terminal.note("interrupted; the same command resumes it")
-        return INTERRUPTED
-    return int(bool(sweep.failed or sweep.edited))
+    if status == INTERRUPTED:
+        terminal.note(RESUMES)
+    return status
 
 
 def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:
@@ -96,7 +106,7 @@ def _repeated(plan: Plan, sweeps: int) -> Plan:
     return replace(plan, cases=tuple(cases))
 
 
-def _report(path: Path, folder: SweepFolder, terminal: "Terminal") -> None:
+def _report(path: Path, folder: SweepFolder, terminal: Terminal) -> None:
     """Write the table and the picture of the rounds so far, and show the table."""
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares

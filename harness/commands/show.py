@@ -1,12 +1,9 @@
 """Show the tables of a sweep, or print it in the format of another tool."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from harness.commands.arguments import add_sweep, archive_of
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 _FORMATS = ("table", "markdown", "hyperfine", "pytest-benchmark")
 
@@ -17,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show what a sweep found."""
     from harness.analysis.results import understand
     from harness.report import files, tables

@@ -1,15 +1,12 @@
 """List the sweeps, the latest last, or draw one case over all of them."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from harness.case import METHODS, Shape
 from harness.commands.arguments import add_results, archive_of
 from harness.errors import ResultsError, UsageError
 from harness.records import replace_file
-
-if TYPE_CHECKING:
-    from harness.terminal import Terminal
+from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show what each sweep is and what became of it; or follow a case."""
     from harness.across import history
     from harness.report import pictures_across, style, tables_across

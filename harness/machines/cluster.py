@@ -9,15 +9,14 @@ import logging
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from harness.codec import shown_error
+from harness.codec import shown, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines import errand
 
@@ -37,10 +36,8 @@ class Worker:
 
     address: str
     """Where it is found."""
-    python: str
-    """Its version of Python."""
     machine: str
-    """The name of its machine; empty if its Python is another."""
+    """The name of its machine; empty if its Python is another than here."""
     boot: str
     """The id of the machine's latest boot; empty if unknown."""
     process: int
@@ -55,41 +52,33 @@ class Access:
 
     address: str
     """Such as tcp://host:8786."""
-    ca_file: str | None = None
-    """Certificate authority, for TLS."""
-    cert: str | None = None
-    """Certificate, for TLS."""
-    key: str | None = None
-    """Its private key, for TLS."""
+    tls: Mapping[str, str] = field(default_factory=dict)
+    """Files for TLS, by Dask's name for each: tls_ca_file, tls_client_cert, tls_client_key."""
 
     @property
     def is_open(self) -> bool:
         """Whether others can use the scheduler: it is not encrypted, and not on this machine."""
         parts = urlsplit(self.address)
-        try:
-            is_here = ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            is_here = parts.hostname == "localhost"
-        return parts.scheme in ("tcp", "ws") and not is_here
+        return parts.scheme in ("tcp", "ws") and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def checked_address(text: str) -> str:
-    """Return the address of a scheduler; raise UsageError if it cannot be one."""
+    """Return the address of a scheduler; raise ValueError if it cannot be one."""
     with suppress(ValueError):
         parts = urlsplit(text)
         if parts.scheme in ("tcp", "tls", "ws", "wss") and parts.hostname and parts.port:
             return text
-    raise UsageError(f"--scheduler: got {text[:60]!r}, takes an address such as tcp://host:8786")
+    raise ValueError(f"got {shown(text)}, takes an address such as tcp://host:8786")
 
 
-def address_in(path: Path) -> str:
-    """Return the address that a scheduler wrote into a file; raise UsageError if there is none."""
+def address_in(path: str) -> str:
+    """Return the address that a scheduler wrote into a file; raise ValueError if there is none."""
     try:
-        return str(json.loads(path.read_bytes())["address"])
+        return checked_address(str(json.loads(Path(path).read_bytes())["address"]))
     except OSError as error:
-        raise UsageError(f"--scheduler-file: {path} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"--scheduler-file: {path} has no address; dask scheduler writes one") from None
+        raise ValueError(f"{path} has no address; dask scheduler writes one") from None
 
 
 @contextmanager
@@ -99,14 +88,12 @@ def connected(access: Access) -> Iterator["Cluster"]:
         import cloudpickle
         import distributed
     except ImportError as error:
-        raise UsageError("--scheduler: Dask is not installed here; make machines does that") from error
+        raise UsageError("--scheduler: Dask is not installed here; make scheduler does that") from error
     # Dask would log tracebacks of what the caller says in one line.
-    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
     cloudpickle.register_pickle_by_value(errand)
-    security = _security(access)
     try:
+        security = distributed.Security(**access.tls, require_encryption=bool(access.tls) or None)
         client = distributed.Client(
             access.address, timeout=_TIMEOUT_S, security=security, set_as_default=False
         )
@@ -125,31 +112,12 @@ def _by_value(function: Any) -> Any:
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
-def _security(access: Access) -> Any:
-    """Return Dask's settings for TLS; raise UsageError if they cannot be used."""
-    import distributed
-
-    files = {"tls_ca_file": access.ca_file, "tls_client_cert": access.cert, "tls_client_key": access.key}
-    given = {name: file for name, file in files.items() if file}
-    security = distributed.Security(**given, require_encryption=True if given else None)
-    try:
-        has_certificates = security.get_connection_args("client").get("ssl_context") is not None
-    except (OSError, ValueError) as error:  # an error of ssl is an OSError
-        raise UsageError(f"--tls-cert: these certificates cannot be used: {error}") from error
-    # Without them a client would print a traceback.
-    if access.address.startswith("tls://") and not has_certificates:
-        raise UsageError(
-            "--scheduler: tls takes --tls-ca-file, --tls-cert and --tls-key, or Dask's own configuration"
-        )
-    return security
-
-
 class Cluster:
     """The workers of a scheduler; methods raise SchedulerGone if it is gone."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._known: dict[str, Worker] = {}
+        self._known: dict[tuple[str, str], Worker] = {}
         self._futures: dict[str, Any] = {}
         self._done: SimpleQueue[str] = SimpleQueue()
 
@@ -157,22 +125,19 @@ class Cluster:
         """Return the workers that are there; each is asked once who it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
-        ids = {f"{about['id']} {about['local_directory']}": at for at, about in found.items()}
-        self._known = {one: worker for one, worker in self._known.items() if one in ids}
-        new = {one: at for one, at in ids.items() if one not in self._known}
-        pythons = self._run(platform.python_version, list(new.values()))
+        folders = {at: about["local_directory"] for at, about in found.items()}
+        self._known = {key: worker for key, worker in self._known.items() if key in folders.items()}
+        pythons = self._run(
+            platform.python_version, [at for at, folder in folders.items() if (at, folder) not in self._known]
+        )
         # Code that is sent by value runs in the same minor version only.
         minor = platform.python_version().rpartition(".")[0]
         same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
-        for one, at in new.items():
-            if at in pythons:
-                self._known[one] = Worker(
-                    address=at,
-                    python=pythons[at],
-                    offers=found[at].get("resources", {}).get(RESOURCE, 0) >= 1,
-                    **told.get(at, {"machine": "", "boot": "", "process": 0}),
-                )
+        for at in pythons:
+            about = told.get(at, {"machine": "", "boot": "", "process": 0})
+            offers = found[at].get("resources", {}).get(RESOURCE, 0) >= 1
+            self._known[at, folders[at]] = Worker(address=at, offers=offers, **about)
         return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:
@@ -204,24 +169,19 @@ class Cluster:
         tickets = []
         with suppress(Empty):
             tickets.append(self._done.get(timeout=timeout_s))
-            while True:
-                tickets.append(self._done.get_nowait())
         if self._client.status != "running":
             raise SchedulerGone(_GONE)
         return [(ticket, self._fetched(ticket)) for ticket in tickets if ticket in self._futures]
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
         future = self._futures.pop(ticket)
-        status = future.status
-        if status not in ("finished", "error"):
-            return {"again": f"its reply was {status}"}
         try:
             return dict(future.result(timeout=_TIMEOUT_S))
         except Exception as error:
             kind = type(error).__name__
-            if status == "finished" or kind == "KilledWorker":
-                return {"again": f"its reply was lost: {kind}"}
-            return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
+            if future.status == "error" and kind != "KilledWorker":
+                return {"error": f"its worker failed: {kind}: {shown_error(error)}"}
+            return {"again": f"its reply was lost: {kind}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
         """Take requests back; a station finishes the round that it has begun."""

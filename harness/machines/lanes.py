@@ -4,6 +4,7 @@ A machine is a lane. A request asks its worker for one round, and the rows of th
 folder here. If the worker is gone, the lane resumes with another one of the same machine.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Lane:
     """What it is asked for, by ticket: look, begin or round."""
     rounds: Iterator[tuple[str, int]] | None = None
     """Rounds to ask for; None until its station has taken up the sweep."""
-    gone_since_s: float | None = None
+    gone_since_s: float = math.inf
     """Since when there is no worker, by the clock."""
     in_vain: int = 0
     """How often it was asked anew since the latest new row."""
@@ -52,12 +53,6 @@ class Lane:
     def is_open(self) -> bool:
         """Whether it still measures."""
         return not (self.is_through or self.failure)
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """The planned seconds of the runs that are made, and of all."""
-        whole_s = self.progress.plan.estimate_s
-        return whole_s - self.progress.left_s, whole_s
 
     def leave(self) -> None:
         """Forget the worker, and what it was asked for."""
@@ -113,18 +108,14 @@ class Fleet:
                 self._let_go(lane)
             if lane.worker is None and not lane.failure:
                 lane.worker = next((one for one in present if one.machine == lane.machine), None)
-                if lane.worker is not None:
-                    lane.gone_since_s = None
-                    if not self._was_in_vain(lane):
-                        self._ask(lane, "look", **self.look)
-                elif lane.gone_since_s is None:
-                    lane.gone_since_s = now_s
+                lane.gone_since_s = math.inf if lane.worker else min(lane.gone_since_s, now_s)
+                if lane.worker and not self._was_in_vain(lane):
+                    self._ask(lane, "look", **self.look)
 
     def _goes_on(self) -> bool:
         """Give up machines that are gone for too long; return whether any lane is open."""
-        now_s = self.clock()
         still = [lane for lane in self.lanes if lane.is_open]
-        late = [one for one in still if one.gone_since_s is not None and now_s - one.gone_since_s >= GRACE_S]
+        late = [lane for lane in still if self.clock() - lane.gone_since_s >= GRACE_S]
         if self.hand_over or len(late) == len(still):
             for lane in late:
                 lane.failure = "is gone"
@@ -157,8 +148,7 @@ class Fleet:
     def _fill(self, lane: Lane) -> None:
         """Ask for as many rounds as a machine may have in hand."""
         while lane.rounds is not None and len(lane.asked) < WINDOW:
-            following = next(lane.rounds, None)
-            if following is not None:
+            if following := next(lane.rounds, None):
                 case, number = following
                 self._ask(lane, "round", sweep=lane.progress.plan.sweep, case=case, number=number)
                 continue
@@ -187,7 +177,7 @@ class Fleet:
             # The next look-up may find the same worker, which is then asked from the start.
             self._let_go(lane, reply.get("error", ""))
         elif what == "look":
-            if difference := differs(progress.folder, progress.plan, None, Machine(**reply["machine"])):
+            if difference := differs(progress.folder, progress.plan.options, Machine(**reply["machine"])):
                 self._let_go(lane, f"came back changed: {difference}; change that back, or use --fresh")
             else:
                 self._begin(lane)

@@ -22,9 +22,7 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
     for worker in present:
         if not worker.machine:
             here = platform.python_version()
-            raise FlatnetError(
-                f"the worker at {worker.address} runs Python {worker.python}, here is {here}; use the same"
-            )
+            raise FlatnetError(f"the worker at {worker.address} runs another Python; use {here}, as here")
     chosen: dict[str, Worker] = {}
     for worker in sorted(present, key=lambda one: (one.machine, not one.offers, one.address)):
         known = chosen.setdefault(machine_name(worker.machine), worker)
@@ -51,13 +49,9 @@ def looked_at(
         raise UsageError("--scheduler: takes a git checkout, to compare workers' files; clone one") from error
     with terminal.doing(f"looking at {len(workers)} machines, and building there"):
         replies = answers(cluster, workers, {name: {"do": "look", **look} for name in workers})
-    refusals = [f"{name}: {reply['error']}" for name, reply in replies.items() if "error" in reply]
-    machines = {name: Machine(**reply["machine"]) for name, reply in replies.items() if "error" not in reply}
-    refusals += differences(machines, commit, tree)
-    for line in refusals:
-        terminal.error(line)
-    if refusals:
-        raise FlatnetError("nothing was measured; the lines above say why")
+    machines = {name: Machine(**reply["machine"]) for name, reply in replies.items()}
+    if unlike := "; ".join(differences(machines, commit, tree)):
+        raise FlatnetError(unlike)
     notes = [f"{name}: {line}" for name, reply in replies.items() for line in reply["notes"]]
     for line in (*notes, *other_files(machines)):
         terminal.note(line)
@@ -67,7 +61,7 @@ def looked_at(
 def answers(
     cluster: Cluster, workers: Mapping[str, Worker], requests: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the replies to requests, by machine; a worker that is gone is an error."""
+    """Return the replies to requests, by machine; raise FlatnetError if one fails, or a worker is gone."""
     whose = {cluster.ask(workers[name], request): name for name, request in requests.items()}
     found: dict[str, dict[str, Any]] = {}
     while whose:
@@ -79,6 +73,8 @@ def answers(
             if workers[name] not in here:
                 cluster.forget([ticket])
                 found[whose.pop(ticket)] = {"error": "its worker is gone; start it again"}
+    if failed := [f"{name}: {reply['error']}" for name, reply in found.items() if "error" in reply]:
+        raise FlatnetError("; ".join(failed))
     return {name: found[name] for name in requests}
 
 
@@ -101,7 +97,8 @@ def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
     """Yield a note for each machine whose built programs differ from another's of the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
-        built = machine.environment["built"]
+        programs = machine.environment["contenders"]
+        built = {one: about["sha256"] for one, about in programs.items() if about["build"]}
         other, files = first.setdefault(machine.environment["cpu"] or name, (name, built))
         if differing := sorted(one for one in built if files.get(one) != built[one]):
             what = ", ".join(differing)

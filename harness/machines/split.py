@@ -23,21 +23,18 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
         if case.control and (case.case.method not in common or case.case.shape == ARTICLE):
             common[case.case.method] = case
     others = [case for case in plan.cases if case not in common.values()]
-    parts = _dealt(plan, others, dict.fromkeys(machines, 0.0))
+    parts = _dealt(others, dict.fromkeys(machines, 0.0))
     return {machine: _with_cases(plan, [*common.values(), *cases]) for machine, cases in parts.items()}
 
 
-def _dealt(
-    plan: Plan, cases: Sequence[PlannedCase], seconds: Mapping[str, float]
-) -> dict[str, list[PlannedCase]]:
+def _dealt(cases: Sequence[PlannedCase], seconds: Mapping[str, float]) -> dict[str, list[PlannedCase]]:
     """Share cases out, the longest first, each to the machine with the fewest seconds to measure."""
     left_s = dict(seconds)
     parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
-    lengths_s = [(case.round_s(plan.reference) * (case.rounds + 1), case) for case in cases]
-    for length_s, case in sorted(lengths_s, key=lambda pair: -pair[0]):
+    for case in sorted(cases, key=lambda case: -case.total_s):
         machine = min(left_s, key=left_s.__getitem__)
         parts[machine].append(case)
-        left_s[machine] += length_s
+        left_s[machine] += case.total_s
     return parts
 
 
@@ -82,7 +79,6 @@ def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
     unfinished = [case for case in plan.cases if str(case.case) in names]
     known = [one.case for other in others for one in other.progress.plan.cases]
     given = _dealt(
-        plan,
         [case for case in unfinished if case.case not in known],
         {other.machine: other.progress.left_s for other in others},
     )

@@ -20,14 +20,14 @@ from harness.archive import STATIONS, SWEEPS, Archive
 from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
 from harness.machines.parcel import packed, unpacked
-from harness.measure import environment, revisions
-from harness.measure.contenders import build, fingerprint, load_manifest, select
-from harness.measure.environment import Here, look_around
-from harness.measure.guard import end_leftovers
+from harness.measure import revisions
+from harness.measure.contenders import load_manifest, select
+from harness.measure.environment import Machine, look_around
 from harness.measure.lock import machine_locked
 from harness.measure.planner import make_plan
 from harness.measure.runner import guarded
-from harness.measure.sweep import Sweep
+from harness.measure.session import prepared
+from harness.measure.sweep import Sweep, mended
 from harness.paths import RESULTS
 from harness.plan import Options, Plan, RunKey
 from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
@@ -49,7 +49,7 @@ class Station:
         """Set when the client is gone."""
         self._machine = machine
         self._archive = Archive(RESULTS / STATIONS / machine)
-        self._here: Here | None = None
+        self._here: Machine | None = None
         self._sweep: Sweep | None = None
         self._size = -1
         self._told: set[LossKey] = set()
@@ -79,38 +79,29 @@ class Station:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, manifest.encode())
         chosen = select(load_manifest(path), contenders)
-        ended = end_leftovers()
-        if failures := build(chosen):
-            raise FlatnetError("; ".join(failures))
+        notes = prepared(chosen)
         here = self._here = look_around(chosen, contenders)
         try:
             tree: str | None = revisions.tree_of(revisions.UNCOMMITTED)
         except UsageError:
             tree = None
-        built = {one.name: fingerprint(one) for one in here.contenders if one.build}
         return {
             "machine": {
-                "environment": {**here.environment, "host": self._machine, "tree": tree, "built": built},
-                "versions": dict(here.versions),
-                "reference": here.reference,
+                "environment": {**here.environment, "host": self._machine, "tree": tree},
                 "memory_bytes": here.memory_bytes,
             },
-            "notes": [
-                *(f"killed a program left over from an interrupted bench: {line}" for line in ended),
-                *(f"{name} is skipped: {reason}" for name, reason in here.missing.items()),
-                *environment.warnings(here.environment),
-            ],
+            "notes": [*notes, *here.notes],
         }
 
     def _plan(
-        self, here: Here, options: dict[str, Any], sweep: str, memory_bytes: int | None
+        self, here: Machine, options: dict[str, Any], sweep: str, memory_bytes: int | None
     ) -> dict[str, Any]:
         here = replace(here, memory_bytes=memory_bytes)
         plan = make_plan(decode(Options, options), here, sweep=sweep, on_pilot=lambda _: None)
         return {"plan": encode(plan)}
 
     def _begin(
-        self, here: Here, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
+        self, here: Machine, plan: dict[str, Any], environment: dict[str, Any], has: dict[str, Any]
     ) -> dict[str, Any]:
         what: Plan = decode(Plan, plan)
         rows, losses = unpacked(has)
@@ -118,14 +109,13 @@ class Station:
         if folder.plan() is None:
             self._archive.filled(what.sweep, lambda new: new.begin(what, environment))
         folder.write_json(PLAN, plan)
-        folder.set_half_lines_aside()
-        folder.set_cut_rounds_aside(what)
+        mended(folder)
         sweep = self._load(what, folder, here)
         sweep.take(rows, losses)
         self._told = set(losses)
         return self._parcel(sweep, sweep.rows.keys() - {row.run.key for row in rows})
 
-    def _round(self, here: Here, sweep: str, case: str, number: int) -> dict[str, Any]:
+    def _round(self, here: Machine, sweep: str, case: str, number: int) -> dict[str, Any]:
         current = self._sweep
         if current is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
@@ -139,7 +129,7 @@ class Station:
                 current.perform(run)
         return self._parcel(current, {run.key for run in runs})
 
-    def _load(self, plan: Plan, folder: SweepFolder, here: Here) -> Sweep:
+    def _load(self, plan: Plan, folder: SweepFolder, here: Machine) -> Sweep:
         folder.set_half_lines_aside()
         self._sweep = Sweep(plan, here.contenders, folder, self._machine)
         return self._sweep

@@ -1,22 +1,22 @@
 """A sweep on each of several machines, or one that they share: what bench does with --scheduler."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.archive import ABOUT, MACHINES, Archive, folders_in
 from harness.codec import decode, encode
-from harness.errors import INTERRUPTED, FlatnetError, UsageError
+from harness.errors import INTERRUPTED, UsageError
 from harness.machines.cluster import Access, Cluster, SchedulerGone, Worker, connected
 from harness.machines.lanes import Fleet, Lane
 from harness.machines.roll_call import answers, looked_at, one_a_machine
 from harness.machines.split import hand_over, shares
 from harness.measure.environment import Machine
-from harness.measure.sweep import OTHER_OPTIONS, Progress, differs
+from harness.measure.sweep import OTHER_OPTIONS, Progress, differs, mended
 from harness.plan import Options, Plan
-from harness.records import PLAN, SweepFolder
+from harness.records import SweepFolder
 
 if TYPE_CHECKING:
     from harness.terminal import Terminal
@@ -43,8 +43,6 @@ class Wanted:
     """Whether all have one plan even if their processors differ."""
     fresh: bool
     """Whether to leave an unfinished sweep alone."""
-    resume: bool
-    """Whether to finish the latest one whatever ``options`` and ``split`` say."""
 
 
 def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Path, int]:
@@ -77,7 +75,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
         for folder in folders_in(path)
         if (progress := Progress.of(folder))
     ]
-    interrupted = _carry_out(wanted, path, lanes, terminal)
+    interrupted = _carry_out(wanted, lanes, terminal)
     for lane in lanes:
         terminal.failures(lane.progress.failed, lane.progress.spared, f"{lane.machine}: ")
         if lane.failure:
@@ -90,40 +88,25 @@ def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
     """Return the folder of the latest sweeps if they are to be resumed, else None."""
-    latest = next((path for path in reversed(archive.of_machines()) if (path / ABOUT).exists()), None)
-    if latest is not None and not wanted.fresh:
-        folders = folders_in(latest)
-        sweeps = [Progress.of(folder) for folder in folders]
-        if not all(sweep and sweep.is_finished for sweep in sweeps):
-            obstacle = next(_obstacles(wanted, latest, machines), "")
-            if not obstacle:
-                for folder in folders:
-                    for name in folder.set_half_lines_aside():
-                        terminal.note(f"{folder.path / name} ended in half a line: it is in {name}.half")
-                    if plan := folder.plan():
-                        folder.set_cut_rounds_aside(plan)
-                terminal.note(f"resuming {latest.name}")
-                return latest
-            terminal.note(f"{latest.name} stays unfinished: {obstacle}")
-    if wanted.resume:
-        raise UsageError("--resume: there is nothing to resume; leave the option out")
-    return None
-
-
-def _obstacles(wanted: Wanted, path: Path, machines: Mapping[str, Machine]) -> Iterator[str]:
-    """Yield the reasons not to resume the sweeps in ``path``."""
-    options = None if wanted.resume else wanted.options
-    for folder in folders_in(path):
-        plan, machine = folder.plan(), machines.get(folder.name)
-        if plan is None:
-            yield f"the {PLAN} of {folder.name} is gone"
-        elif machine and (difference := differs(folder, plan, options, machine)):
-            yield f"{folder.name}: {difference}"
-    about = SweepFolder(path).read_json(ABOUT) or {}
-    if about.get("split") != wanted.split and not wanted.resume:
-        yield OTHER_OPTIONS
-    if strangers := [name for name in machines if name not in about.get("machines", ())]:
-        yield f"{', '.join(strangers)} had no part in it"
+    paths = [path for path in archive.of_machines() if (path / ABOUT).exists()]
+    folders = {folder.name: folder for path in paths[-1:] for folder in folders_in(path)}
+    sweeps = [progress for folder in folders.values() if (progress := Progress.of(folder))]
+    if wanted.fresh or all(progress.is_finished for progress in sweeps):
+        return None
+    about = SweepFolder(paths[-1]).read_json(ABOUT) or {}
+    obstacles = [OTHER_OPTIONS] if about.get("split") != wanted.split else []
+    for name, machine in machines.items():
+        if name not in folders:
+            obstacles.append(f"{name} had no part in it")
+        elif difference := differs(folders[name], wanted.options, machine):
+            obstacles.append(f"{name}: {difference}")
+    if obstacles:
+        terminal.note(f"sweep {paths[-1].name} stays unfinished: {obstacles[0]}")
+        return None
+    for note in (note for folder in folders.values() for note in mended(folder)):
+        terminal.note(note)
+    terminal.note(f"resuming {paths[-1].name}")
+    return paths[-1]
 
 
 def _plans(
@@ -147,8 +130,6 @@ def _plans(
     requests = {one: {**ask, "memory_bytes": limit} for one, limit in limits.items()}
     with terminal.doing(f"pilot runs on {', '.join(requests)}"):
         replies = answers(cluster, workers, requests)
-    if failed := [f"{one}: {reply['error']}" for one, reply in replies.items() if "error" in reply]:
-        raise FlatnetError("; ".join(failed))
     plans: dict[str, Plan] = {one: decode(Plan, reply["plan"]) for one, reply in replies.items()}
     if not is_shared:
         return plans
@@ -171,21 +152,23 @@ def _begun(
     return archive.filled(name, fill, MACHINES).path
 
 
-def _carry_out(wanted: Wanted, path: Path, lanes: list[Lane], terminal: "Terminal") -> bool:
+def _carry_out(wanted: Wanted, lanes: list[Lane], terminal: "Terminal") -> bool:
     """Measure on all machines, whose scheduler may be gone a while; return whether it was interrupted."""
-    is_split = (SweepFolder(path).read_json(ABOUT) or {}).get("split")
     until_s: float | None = None
     try:
         while until_s is None or time.monotonic() < until_s:
             try:
                 with (
                     connected(wanted.access) as cluster,
-                    terminal.progress({lane.machine: lane.seconds for lane in lanes}) as advance,
+                    terminal.progress({lane.machine: lane.progress.seconds for lane in lanes}) as advance,
                 ):
                     until_s = None
-                    to_others = hand_over if is_split else None
                     Fleet(
-                        lanes=lanes, workers=cluster, look=wanted.look, advance=advance, hand_over=to_others
+                        lanes=lanes,
+                        workers=cluster,
+                        look=wanted.look,
+                        advance=advance,
+                        hand_over=hand_over if wanted.split else None,
                     ).carry_out()
                     return False
             except SchedulerGone as gone:

@@ -1,22 +1,24 @@
-"""The manifest: which programs are compared, how they are started, and which can be run."""
+"""The manifest: which programs are compared, how they are built and run, and which can be."""
 
 import hashlib
 import re
 import shutil
 import subprocess
 import sys
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
 from harness.codec import printable, read_toml, shown
-from harness.errors import ManifestError
+from harness.errors import ContractError, ManifestError
 from harness.measure import runner
-from harness.measure.contract import arguments
+from harness.measure.contract import Output, arguments, parse_output
+from harness.measure.runner import Process
 from harness.measure.variables import variables
 from harness.paths import MANIFEST, ROOT
 from harness.plan import MOST_LAYOUTS, Run
@@ -36,13 +38,13 @@ class Contender:
     version: tuple[str, ...]
     """A command whose first line of output names the version."""
     methods: tuple[str, ...]
-    """The methods that the program has."""
+    """The methods that it has."""
     build: tuple[str, ...] = ()
-    """The command that builds it, if there is one."""
+    """What builds it; empty: nothing does."""
     relink: tuple[str, ...] = ()
-    """A command that links it anew, its code in an order that {seed} decides, if there is one."""
+    """What links it anew, its code in an order that {seed} decides; empty: nothing does."""
     toolchain: tuple[str, ...] = ()
-    """A command that tells what built it or runs it, if there is one."""
+    """What tells which compiler or interpreter it has; empty: nothing does."""
     threads: int = 1
     """How many threads it is told to use."""
     tolerance: float = 0.0
@@ -56,13 +58,11 @@ class Contender:
 
     def __post_init__(self) -> None:
         """Raise ValueError if this is no contender."""
+        # A spreadsheet must not take it for a formula, nor a terminal for a command.
+        is_name = self.name.isprintable() and re.fullmatch(r"(?![=+@ -])[^/\\]{1,60}", self.name)
+        characters = "up to 60 printable characters without / and \\, the first none of = + - @ and no space"
         for name, holds, takes in (
-            # Names become file names, and cells that a spreadsheet would take for formulas.
-            (
-                "name",
-                self.name.isprintable() and re.fullmatch(r"(?![=+@ -])[^/\\]{1,60}", self.name),
-                "up to 60 printable characters without / and \\, the first none of = + - @ and no space",
-            ),
+            ("name", is_name, characters),
             ("command", self.command, "one word or more"),
             ("version", self.version, "one word or more"),
             ("methods", self.methods and set(self.methods) <= set(METHODS), f"some of {', '.join(METHODS)}"),
@@ -106,15 +106,11 @@ class _File:
         """Raise ValueError if the entries do not belong together."""
         if not self.contender:
             raise ValueError("has no [[contender]]")
-        names: dict[str, str] = {}
-        for contender in self.contender:
-            folded = _folded(contender.name)
-            if folded in names:
-                raise ValueError(f"{names[folded]!r} and {contender.name!r} are too alike; rename one")
-            names[folded] = contender.name
-        if self.reference is not None and self.reference not in names.values():
-            known = ", ".join(names.values())
-            raise ValueError(f"reference is {shown(self.reference)}, takes one of {known}")
+        names = [contender.name for contender in self.contender]
+        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+            raise ValueError(f"{twice!r} is there twice; rename one")
+        if self.reference is not None and self.reference not in names:
+            raise ValueError(f"reference is {shown(self.reference)}, takes one of {', '.join(names)}")
 
 
 def load_manifest(path: Path = MANIFEST) -> tuple[Contender, ...]:
@@ -122,16 +118,16 @@ def load_manifest(path: Path = MANIFEST) -> tuple[Contender, ...]:
     file = read_toml(_File, path)
     reference = file.reference or file.contender[0].name
     return tuple(
-        replace(
-            contender,
-            command=with_python(contender.command),
-            version=with_python(contender.version),
-            build=with_python(contender.build),
-            relink=with_python(contender.relink),
-            toolchain=with_python(contender.toolchain),
-        )
+        with_commands(contender, with_python)
         for contender in sorted(file.contender, key=lambda contender: contender.name != reference)
     )
+
+
+def with_commands(contender: Contender, changed: Callable[[tuple[str, ...]], tuple[str, ...]]) -> Contender:
+    """Return a contender all of whose commands are ``changed``."""
+    names = ("command", "version", "build", "relink", "toolchain")
+    commands: dict[str, Any] = {name: changed(getattr(contender, name)) for name in names}
+    return replace(contender, **commands)
 
 
 def with_python(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -139,21 +135,41 @@ def with_python(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.replace("{python}", sys.executable) for word in words)
 
 
-def _folded(name: str) -> str:
-    """Return what names share that people, or file systems, take for one."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
 def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Contender, ...]:
-    """Keep the contenders that ``names`` lists, all if it lists none; the first is the reference."""
+    """Return the contenders that ``names`` lists, all if it lists none; the first is the reference."""
     known = {contender.name for contender in contenders}
     if unknown := sorted(set(names) - known):
         raise ManifestError(f"contender: got {unknown[0]!r}, takes {', '.join(sorted(known))}")
     return tuple(contender for contender in contenders if contender.name in (names or known))
 
 
+def attempt(
+    contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None = None, layout: int = 0
+) -> tuple[Process, Output | None]:
+    """Run ``case`` with ``contender``; return its process, and what it said: None if it failed.
+
+    Output that breaks the contract is the failure "garbled". A contender with extra epochs must print them
+    too; the losses of the case are kept.
+    """
+    asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
+    process = runner.run(
+        contender.command_line(asked, layout),
+        env=contender.env,
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+        one_core=contender.threads == 1,
+    )
+    if process.failure:
+        return process, None
+    try:
+        output = parse_output(asked, process.stdout, process.stderr, process.wall_s)
+    except ContractError as error:
+        return replace(process, failure="garbled", error=str(error)), None
+    return process, replace(output, losses=output.losses[: case.epochs + 1])
+
+
 def fingerprint(contender: Contender) -> str:
-    """Return the SHA-256 of what runs: the command's files, and what lies beside a script or is installed."""
+    """Return the SHA-256 of what runs: the command's files, what lies beside a script, what is installed."""
     files: list[Path] = []
     for path in (ROOT / word for word in contender.command):
         if path.is_file():
@@ -171,53 +187,56 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
-    """Link every program that can be in so many layouts, beside the usual link; return why others are not.
+    """Link every program that can be in so many layouts, beside the usual link; return why it failed.
 
     A build has to follow, which makes the usual link again.
     """
     able = {contender.program(0): contender for contender in contenders if contender.relink and layouts > 1}
     with ThreadPoolExecutor() as pool:
-        return [why for why in pool.map(lambda one: _relink(one, layouts), able.values()) if why]
+        reasons = list(pool.map(lambda one: _relink(one, layouts), able.values()))
+    return [
+        f"{one.name} cannot be linked in several layouts: {printable(reason)[:200]}"
+        for one, reason in zip(able.values(), reasons, strict=True)
+        if reason
+    ]
 
 
 def _relink(contender: Contender, layouts: int) -> str:
     """Link a program in so many layouts, or in none; return why it can't be, or ''."""
     reason = ""
-    try:
-        for seed in range(1, layouts + 1):
-            words = [word.replace("{seed}", str(seed)) for word in contender.relink]
-            subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=True)
-            shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
-    except subprocess.CalledProcessError as error:
-        said: list[str] = error.stderr.decode(errors="replace").splitlines()
-        reason = said[-1] if said else f"exit status {error.returncode}"
-    except OSError as error:
-        reason = error.strerror or "it fails"
+    for seed in range(1, layouts + 1):
+        words = [word.replace("{seed}", str(seed)) for word in contender.relink]
+        if reason := _failure(words, capture_output=True):
+            break
+        shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
     # What is left of an earlier time would be run as well.
     for seed in range(1 if reason else layouts + 1, MOST_LAYOUTS + 1):
         (ROOT / contender.program(seed)).unlink(missing_ok=True)
-    why = f"{contender.name} cannot be linked in several layouts: {printable(reason)[:200]}"
-    return why if reason else ""
+    return reason
 
 
 def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
-    for contender in contenders:
-        try:
-            if contender.build:
-                # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
-                if not Path(contender.program(0)).is_absolute():
-                    (ROOT / contender.program(0)).unlink(missing_ok=True)
-                subprocess.run(contender.build, cwd=ROOT, env=variables(), check=True)
-            continue
-        except OSError as error:
-            program = contender.build[0]
-            reason = f"{program}: {error.strerror}; install {program} and try again"
-        except subprocess.CalledProcessError as error:
-            reason = f"exit status {error.returncode}: {' '.join(contender.build)}"
-        failures.append(f"{contender.name} cannot be built: {reason}")
+    for one in (one for one in contenders if one.build):
+        # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
+        if not Path(one.program(0)).is_absolute():
+            (ROOT / one.program(0)).unlink(missing_ok=True)
+        if reason := _failure(one.build):
+            failures.append(f"{one.name} cannot be built: {reason}")
     return failures
+
+
+def _failure(words: Sequence[str], *, capture_output: bool = False) -> str:
+    """Run a command of a manifest to its end; return why it failed, or ''."""
+    try:
+        subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=capture_output)
+    except OSError as error:
+        return f"{words[0]}: {error.strerror}; install {words[0]} and try again"
+    except subprocess.CalledProcessError as error:
+        said: list[str] = (error.stderr or b"").decode(errors="replace").splitlines()
+        return said[-1] if said else f"exit status {error.returncode}: {' '.join(words)}"
+    return ""
 
 
 def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, str]]:
@@ -233,3 +252,8 @@ def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, st
             first = (said.splitlines() or [""])[0].lstrip("=+-@ \t")
             versions[contender.name] = printable(first[:_LONGEST_VERSION])
     return versions, missing
+
+
+def skipped(missing: Mapping[str, str]) -> list[str]:
+    """Return a line for each contender that cannot be run; ``missing`` has the reasons by name."""
+    return [f"{name} is skipped: {reason}" for name, reason in missing.items()]

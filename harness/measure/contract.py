@@ -14,7 +14,7 @@ _EPOCH = re.compile(r"(\d+)/(\d+): loss: (\S+)")
 _TRAINING_TIME = r"Training Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s"
 _COMPILE_TIME = _TRAINING_TIME.replace("Training", "Compile")
 _PEAK_MEMORY = r"Peak Memory: ([0-9]{1,18}) B"
-_LEAST_STEP_S = 1e-9
+LEAST_STEP_S = 1e-9
 """No training step can take less: the shortest is a chain of some ten operations."""
 
 
@@ -72,7 +72,7 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
     if training is None:
         raise ContractError("printed no line 'Training Time: SECONDS s' to standard error")
     printed = f"printed a training time of {training} s"
-    if float(training) < case.training_steps * _LEAST_STEP_S:
+    if float(training) < case.training_steps * LEAST_STEP_S:
         raise ContractError(f"{printed}, too short for {case.training_steps} training steps")
     compiling = _told(_COMPILE_TIME, stderr)
     if float(training) + float(compiling or 0) > wall_s:

@@ -1,4 +1,4 @@
-"""What this machine is, who can be run on it, and what makes it noisy; nothing is changed."""
+"""What this machine is, which contenders it has, and what makes it noisy; nothing is changed."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import UsageError
 from harness.measure import runner
-from harness.measure.contenders import Contender, fingerprint, probe
+from harness.measure.contenders import Contender, fingerprint, probe, skipped
 from harness.measure.runner import CPU
 from harness.paths import ROOT
 
@@ -29,33 +29,36 @@ _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a machine says of itself: a sweep is resumed only if that is unchanged."""
+    """A machine and its contenders: a sweep is resumed only if they are unchanged."""
 
     environment: Mapping[str, Any]
-    """What environment.json says of it."""
-    versions: Mapping[str, str]
-    """The versions of its contenders, by name."""
-    reference: str
-    """The contender that the others are compared with."""
+    """What environment.json says of them."""
     memory_bytes: int | None
-    """The memory that a run may take there; None: unknown."""
+    """Memory that a run may take; None: unknown."""
+    contenders: tuple[Contender, ...] = ()
+    """On this machine those that can be run, the reference first."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of its contenders, by name, the reference first."""
+        return {name: about["version"] for name, about in self.environment["contenders"].items()}
+
+    @property
+    def reference(self) -> str:
+        """The contender that the others are compared with."""
+        return next(iter(self.versions))
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each contender that is skipped, and for each thing that disturbs measurements."""
+        return [*skipped(self.environment["missing"]), *warnings(self.environment)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Here(Machine):
-    """This machine and its contenders."""
+def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Machine:
+    """Return this machine and its contenders; raise UsageError if it has none, or lacks one.
 
-    contenders: tuple[Contender, ...]
-    """Those that can be run, the reference first."""
-    missing: Mapping[str, str]
-    """Why each of the others is skipped, by name."""
-
-
-def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Here:
-    """Return this machine and which contenders it has; raise UsageError if it has none, or lacks one.
-
-    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; with None any
-    but one.
+    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; if that is
+    None, all but one.
     """
     versions, missing = probe(contenders)
     if not versions:
@@ -66,13 +69,12 @@ def look_around(contenders: Sequence[Contender], asked: Collection[str] | None =
             others = f"without it: --contenders {' '.join(versions)}"
             raise UsageError(f"{one.name} cannot be run: {missing[one.name]}; {others}")
     present = tuple(contender for contender in contenders if contender.name in versions)
-    return Here(
+    # What it could take without swapping, nearly.
+    free = _told("meminfo", "MemAvailable")
+    return Machine(
         environment=_describe(present, versions, missing),
-        versions=versions,
-        reference=present[0].name,
-        memory_bytes=_memory_limit(),
+        memory_bytes=int(int(free.split()[0]) * 1024 * _OF_FREE_MEMORY) if free else None,
         contenders=present,
-        missing=missing,
     )
 
 
@@ -83,6 +85,7 @@ def _describe(
     # A copy within another repository is of no commit of that.
     is_ours = Path(_output("git", "rev-parse", "--show-toplevel") or os.devnull).resolve() == ROOT.resolve()
     status = _output("git", "status", "--porcelain", "--untracked-files=normal") if is_ours else None
+    options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
     return {
         "harness": __version__,
         "commit": _output("git", "rev-parse", "HEAD") if is_ours else None,
@@ -99,7 +102,7 @@ def _describe(
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
-        "python_build_options": _build_options(),
+        "python_build_options": " ".join(word for word in options if word.startswith(("--enable", "--with"))),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "sitecustomize": find_spec("sitecustomize") is not None,
         "cargo_profiles": _cargo_profiles(),
@@ -107,8 +110,9 @@ def _describe(
             contender.name: {
                 "version": versions[contender.name],
                 "sha256": fingerprint(contender),
-                "command": _portable(contender.command),
-                "build": _portable(contender.build),
+                # Without the project's path.
+                "command": " ".join(contender.command).replace(f"{ROOT}{os.sep}", ""),
+                "build": " ".join(contender.build).replace(f"{ROOT}{os.sep}", ""),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
                 "threads": contender.threads,
                 "env": dict(contender.env),
@@ -122,7 +126,7 @@ def _describe(
 
 
 def _cargo_profiles() -> list[str]:
-    """Return the configuration files of Cargo that say how or where to build; ours says neither."""
+    """Return the configuration files of Cargo that say how or where to build."""
     home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     folders = [home, *(parent / ".cargo" for parent in (ROOT, *ROOT.parents))]
     found = []
@@ -134,24 +138,17 @@ def _cargo_profiles() -> list[str]:
     return found
 
 
-def _build_options() -> str:
-    """Return what this Python was configured with, without the paths of this machine."""
-    options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return " ".join(option for option in options if option.startswith(("--enable", "--with")))
-
-
 def warnings(environment: Mapping[str, Any]) -> list[str]:
     """Return advice, a line for each thing that makes measurements here noisy or unusual."""
-    load, profiles = environment["load_1min"] or 0.0, environment["cargo_profiles"] or []
+    load, profiles = environment["load_1min"], environment["cargo_profiles"]
     governor = environment["governor"] or "performance"
-    options = environment["python_build_options"] or "--enable-optimizations"
     advice = {
         f"the last minute's load was {load:.1f}: unless that was a build, close other programs": load > 0.5,
         f"the CPU governor is {governor!r}: 'performance' has a steadier clock": governor != "performance",
         "turbo is on: the clock varies with heat; ratios tolerate that": environment["turbo"],
-        "one core only: other programs take its time from the measured ones": environment["usable_cores"]
-        == 1,
-        "this Python is slow: built without --enable-optimizations": "--enable-optimizations" not in options,
+        "one core only: other programs take its time from the measured": environment["usable_cores"] == 1,
+        "this Python is slow: built without --enable-optimizations": "--enable-optimizations"
+        not in environment["python_build_options"],
         "uncommitted changes: the commit does not tell what is measured": environment["uncommitted_changes"],
         "git does not tell the commit of this folder": environment["commit"] is None,
         "a sitecustomize is run by every Python program before it": environment["sitecustomize"],
@@ -172,12 +169,6 @@ def _cpu() -> str | None:
     return _output("sysctl", "-n", "machdep.cpu.brand_string") or None
 
 
-def _memory_limit() -> int | None:
-    """Return the memory that a run may take by default: most of what it could take without swapping."""
-    free = _told("meminfo", "MemAvailable")
-    return int(int(free.split()[0]) * 1024 * _OF_FREE_MEMORY) if free else None
-
-
 def _told(file: str, name: str) -> str | None:
     """Return what is told of ``name`` in a file of /proc."""
     for line in (_read(_PROC / file) or "").splitlines():
@@ -192,11 +183,6 @@ def _turbo() -> bool | None:
         return no_turbo == "0"
     boost = _read(CPU / "cpufreq" / "boost")
     return boost == "1" if boost else None
-
-
-def _portable(command: tuple[str, ...]) -> str:
-    """Return ``command`` without the project's path."""
-    return " ".join(command).replace(f"{ROOT}{os.sep}", "")
 
 
 def _read(path: Path) -> str | None:

@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,8 +36,7 @@ def machine_name(name: str) -> str:
 def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
     """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` is told who does."""
     # Not where TMPDIR says: it may be another one for each user, or each shell.
-    folder = TEMPORARY if os.access(TEMPORARY, os.W_OK) else Path(tempfile.gettempdir())
-    path = folder / f"flatnet-{machine_name(machine)}.lock"
+    path = TEMPORARY / f"flatnet-{machine_name(machine)}.lock"
     try:
         with suppress(FileExistsError):
             new = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)

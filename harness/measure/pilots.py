@@ -1,13 +1,12 @@
-"""Pilot runs: they find the seconds of a training step, and what becomes faster while it runs."""
+"""Pilot runs: they find the seconds of a training step, and which contenders warm up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 from harness.case import Case
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
-from harness.plan import Options
+from harness.measure.contract import LEAST_STEP_S, Output
+from harness.measure.runner import Process
 
 MOST_EPOCHS = 1_000_000
 _MOST_STEPS = 10_000_000
@@ -17,9 +16,9 @@ _CLEAR = 0.1
 _LONG_S = 1.0
 """Seconds of a training in which what becomes faster while it runs has done so."""
 _WARMER = 1.2
-"""What takes so many times as long for a step in short trainings as at the end of long ones warms up."""
+"""A step that takes so many times as long in short trainings as at the end of long ones warms up."""
 _TRIES = 3
-"""So often must it be seen."""
+"""How often that must be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +38,12 @@ class Speed:
 
 
 class Pilot:
-    """Finds the speed of one contender with one method, from the smallest shape up."""
+    """Finds the speed of a contender with a method, from the smallest shape up."""
 
-    def __init__(self, contender: Contender, options: Options, memory_bytes: int | None) -> None:
-        self._attempt = partial(attempt, contender, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
-        self._most_samples = options.job.samples
-        self._most_steps = min(_MOST_STEPS, self._most_samples * MOST_EPOCHS)
+    def __init__(self, tried: Callable[[Case], tuple[Process, Output | None]], most_samples: int) -> None:
+        self._tried = tried
+        self._most_samples = most_samples
+        self._most_steps = min(_MOST_STEPS, most_samples * MOST_EPOCHS)
         self._per_multiply_add_s = 0.0
         self._broken = False
         self._warms_up: bool | None = None
@@ -67,7 +66,7 @@ class Pilot:
             clear_s = max(_PILOT_S / 3.0, _CLEAR * shorter.training_s)
             if difference_s >= clear_s or longer.steps >= self._most_steps:
                 # The difference leaves out what is done once, such as compiling inside the first steps.
-                step_s = difference_s / (longer.steps - shorter.steps)
+                step_s = max(LEAST_STEP_S, difference_s / (longer.steps - shorter.steps))
                 speed = self._warmed(case, longer, step_s)
                 if speed:
                     self._per_multiply_add_s = speed.step_s / case.multiply_adds
@@ -78,7 +77,7 @@ class Pilot:
         return None
 
     def _warmed(self, case: Case, short: "_Seconds", step_s: float) -> Speed | None:
-        """Return the speed of who needs ``step_s`` for a step at the end of a short run.
+        """Return the speed, with ``step_s`` for a step at the end of a short run.
 
         Two longer runs tell whether it is shorter at their end: on the smallest shape, or if it was so there.
         All tries must say so, because a pilot may be disturbed.
@@ -86,13 +85,12 @@ class Pilot:
         startup_s = max(0.0, short.wall_s - short.training_s)
         tries: list[tuple[float, float]] = []
         while self._warms_up is not False and len(tries) < (1 if self._warms_up else _TRIES):
-            steps = max(int(_LONG_S / 2.0 / step_s) if step_s else 0, 2 * short.steps)
-            steps = min(steps, self._most_steps // 2)
+            steps = min(max(int(_LONG_S / 2.0 / step_s), 2 * short.steps), self._most_steps // 2)
             runs = [self._seconds(case, count) for count in (short.steps, steps, 2 * steps)]
             if not all(runs):
                 return None
             short, half, whole = filter(None, runs)
-            steady_s = max(0.0, whole.training_s - half.training_s) / (whole.steps - half.steps)
+            steady_s = max(LEAST_STEP_S, (whole.training_s - half.training_s) / (whole.steps - half.steps))
             if self._warms_up is None and short.training_s <= _WARMER * steady_s * short.steps:
                 self._warms_up = False
             tries.append((max(0.0, whole.training_s - steady_s * whole.steps), steady_s))
@@ -107,7 +105,7 @@ class Pilot:
         if self._broken:
             return None
         trial = sized(case, steps, self._most_samples)
-        process, output = self._attempt(trial)
+        process, output = self._tried(trial)
         if not output:
             return None
         return _Seconds(trial.training_steps, output.training_s, process.wall_s)

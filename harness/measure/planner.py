@@ -10,16 +10,17 @@ from statistics import stdev
 from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
 from harness.digits import duration
 from harness.errors import UsageError
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender
-from harness.measure.environment import Here
+from harness.measure.contenders import Contender, attempt
+from harness.measure.contract import Output
+from harness.measure.environment import Machine
 from harness.measure.pilots import MOST_EPOCHS, Pilot, Speed, sized
+from harness.measure.runner import Process
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 
 _ENOUGH = 2 / 3
 """The share of the slowest contender's seconds after which a training stands for longer ones."""
 _AFFORDABLE = 40.0
-"""So many times the seconds of a run it may take: for the job's samples, or for a job that is run itself."""
+"""So many times the seconds of a run may the job's samples take, or a job that is run itself."""
 _SLOWEST = 20.0
 """A contender is left out of a case if one training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
@@ -28,11 +29,16 @@ _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 201
 _SPREAD_ROUNDS = 7
 """Pilot rounds of each case, if a precision is asked for."""
 _HALF_WIDTH = 2.3 * 1.25
-"""Half an interval, in standard deviations of a ratio divided by the square root of the rounds."""
+"""Half an interval, in standard deviations of a ratio divided by the square root of the rounds.
+
+The standard error of a median of n normal values is 1.25 sd / sqrt(n).
+"""
 _QUOTED = 8.0
-"""What the article's shape weighs, against 1 of others."""
+"""The weight of the article's shape, against 1 of others."""
+_ROUND_NUMBERS = [factor * 10**power for power in range(20) for factor in (1, 2, 5)]
+"""Of steps and epochs: another sweep finds the same again, whatever the noise of its pilots."""
 _Speeds = Mapping[str, Speed | None]
-"""The speeds of contenders, by name, on one case; None: it failed."""
+"""The speeds of contenders on a case, by name; None: it failed."""
 
 
 def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
@@ -56,18 +62,19 @@ def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
     return float(f"{min(ARTICLE_RUN.learning_rate, limit):.1e}")
 
 
-def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[str], None]) -> Plan:
+def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable[[str], None]) -> Plan:
     """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
 
     ``on_pilot`` is told about each pilot run before it starts.
     """
     memory_bytes = options.memory_bytes or here.memory_bytes
+    tried = partial(attempt, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
     left_out: list[LeftOut] = []
     speeds: list[tuple[Case, _Speeds]] = []
     shapes = sorted(dict.fromkeys(options.shapes), key=lambda shape: shape.size)
     for method in dict.fromkeys(options.methods):
         able = [contender for contender in here.contenders if method in contender.methods]
-        pilots = {contender.name: Pilot(contender, options, memory_bytes) for contender in able}
+        pilots = {contender.name: Pilot(partial(tried, contender), options.job.samples) for contender in able}
         for shape in shapes:
             case = Case(
                 shape=shape,
@@ -97,11 +104,12 @@ def make_plan(options: Options, here: Here, *, sweep: str, on_pilot: Callable[[s
     if not options.rounds:
         most = [_MOST_ROUNDS] * len(cases)
         if options.precision:
-            failed = {name for _, found in speeds for name, speed in found.items() if not speed}
-            able = [contender for contender in here.contenders if contender.name not in failed]
-            pilots_of = partial(_needed, able, here.reference, memory_bytes, options, on_pilot)
-            most = [pilots_of(case) for case in cases]
-        cases = _with_rounds(cases, most, here.reference, options.budget_s)
+            able = [one for one in here.contenders if all(found.get(one.name, True) for _, found in speeds)]
+            spreads = [_spread(case, able, tried, on_pilot) for case in cases]
+            # In one round, in units of what is asked for.
+            half_widths = [_HALF_WIDTH * spread / math.log1p(options.precision) for spread in spreads]
+            most = [max(_FEWEST_ROUNDS, min(math.ceil(half**2), MOST_ROUNDS)) for half in half_widths]
+        cases = _with_rounds(cases, most, options.budget_s)
     if not cases:
         raise UsageError(
             f"--budget: nothing fits into {options.budget_s:g} s with"
@@ -123,7 +131,7 @@ def _fit(
 ) -> list[PlannedCase]:
     """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the dearest case.
 
-    The article's shape is the last to be dropped, and who runs alone the first.
+    A case of one contender alone is dropped first, the article's shape last.
     """
     kept = list(speeds)
     run_s = options.run_s
@@ -131,20 +139,22 @@ def _fit(
     while kept:
         controls = _controls([case for case, found in kept if reference in found])
         cases = [_planned(case, found, run_s, options, control=case in controls) for case, found in kept]
-        total_s = sum(planned.round_s(reference) for planned in cases) * (fewest + 1)
+        total_s = sum(planned.round_s for planned in cases) * (fewest + 1)
         if total_s <= options.budget_s:
             return cases
         if run_s > options.run_s * _SHORTEST:
             run_s = max(options.run_s * _SHORTEST, run_s * max(0.5, 0.95 * options.budget_s / total_s))
             continue
-        case, _ = kept.pop(max(range(len(kept)), key=lambda place: _dispensable(cases[place], reference)))
+        # What is compared and quoted is the last to go.
+        ranks = [(one.case.shape != ARTICLE, len(one.run_s) == 1, one.round_s) for one in cases]
+        case, _ = kept.pop(ranks.index(max(ranks)))
         reason = f"does not fit into {options.budget_s:g} s; raise --budget"
         left_out.append(LeftOut(method=case.method, shape=case.shape, contender=None, reason=reason))
     return []
 
 
 def _controls(cases: Sequence[Case]) -> list[Case]:
-    """Return where the reference runs twice: a case for each method and decade of neurons.
+    """Return the cases in which the reference runs twice: one for each method and decade of neurons.
 
     It is the article's shape, or else the smallest.
     """
@@ -163,9 +173,8 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     is ``_ENOUGH`` to be timed; else as many more as are enough. One that warms up runs the job, if it can.
     """
     known = {name: speed for name, speed in found.items() if speed}
-    # A step too short to be timed does not limit the work.
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
-    steps = _below(run_s / slowest_s) if slowest_s else options.job.training_steps
+    steps = max(number for number in _ROUND_NUMBERS if number <= max(1.0, run_s / slowest_s))
     # No run may be planned that --timeout ends.
     affordable_s = min(_AFFORDABLE * run_s, options.timeout_s / 2.0)
     if options.job.samples * slowest_s <= affordable_s:
@@ -178,9 +187,10 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     for name, speed in sorted(known.items(), key=lambda item: -item[1].step_s):
         epoch_s = speed.step_s * slowest.samples
         if speed.step_s < _ENOUGH * like_s and count * epoch_s < _ENOUGH * run_s:
-            least = math.ceil(_ENOUGH * run_s / epoch_s) if epoch_s else MOST_EPOCHS
-            is_job = least <= whole_job <= run_s / epoch_s if epoch_s else False
-            count, like_s = min(whole_job if is_job else _above(least), MOST_EPOCHS), speed.step_s
+            least = math.ceil(_ENOUGH * run_s / epoch_s)
+            above = next(number for number in _ROUND_NUMBERS if number >= least)
+            is_job = least <= whole_job <= run_s / epoch_s
+            count, like_s = min(whole_job if is_job else above, MOST_EPOCHS), speed.step_s
         epochs[name] = count
         if speed.warm_up_s is not None and speed.run_s(whole_job * slowest.samples) <= affordable_s:
             epochs[name] = max(slowest.epochs, whole_job)
@@ -197,76 +207,42 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     )
 
 
-def _below(steps: float) -> int:
-    """Return the next number below, at least 1, that is 1, 2 or 5 times a power of ten.
-
-    Another sweep is to find the same number again, whatever the noise of its pilots.
-    """
-    power = 10.0 ** math.floor(math.log10(max(1.0, steps)))
-    return int(max(factor * power for factor in (1, 2, 5) if factor == 1 or factor * power <= steps))
-
-
-def _above(epochs: int) -> int:
-    """Return the next such number that is not smaller."""
-    power = int(10 ** (len(str(epochs)) - 1))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= epochs)
-
-
-def _dispensable(planned: PlannedCase, reference: str) -> tuple[bool, bool, float]:
-    """Return how well a sweep does without a case: what is compared and quoted is the last to go."""
-    return planned.case.shape != ARTICLE, len(planned.run_s) == 1, planned.round_s(reference)
-
-
-def _needed(
-    contenders: Sequence[Contender],
-    reference: str,
-    memory_bytes: int | None,
-    options: Options,
-    on_pilot: Callable[[str], None],
+def _spread(
     planned: PlannedCase,
-) -> int:
-    """Return the rounds in which the ratios of a case should reach the precision that is asked for.
-
-    Its pilots are a few rounds. The standard error of a median of n is 1.25 sd / sqrt(n) if they are normal.
-    """
+    contenders: Sequence[Contender],
+    tried: Callable[[Contender, Case], tuple[Process, Output | None]],
+    on_pilot: Callable[[str], None],
+) -> float:
+    """Return the largest standard deviation of a case's ratios in pilot rounds, on a logarithmic axis."""
     logs: dict[str, list[float]] = {}
     for _ in range(_SPREAD_ROUNDS):
         for contender in contenders:
             if contender.name in planned.run_s:
                 on_pilot(f"{planned.case} {contender.name}")
-                case = planned.of(contender.name)
-                _, output = attempt(contender, case, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
-                if output:
+                if output := tried(contender, planned.of(contender.name))[1]:
                     logs.setdefault(contender.name, []).append(math.log(output.training_s))
-    against = logs.pop(reference, [])
-    spreads = [
-        stdev(one - other for one, other in zip(own, against, strict=True))
-        for own in logs.values()
-        if len(own) == len(against) > 1
+    first, *others = logs.values() or [[]]
+    ratios = [
+        [one - other for one, other in zip(own, first, strict=True)]
+        for own in others
+        if len(own) == len(first)
     ]
-    if not spreads:
-        spreads = [stdev(own) for own in (against, *logs.values()) if len(own) > 1]
-    # In one round, in units of what is asked for.
-    half_width = _HALF_WIDTH * max(spreads, default=0.0) / math.log1p(options.precision or 1.0)
-    return max(_FEWEST_ROUNDS, min(math.ceil(half_width**2), MOST_ROUNDS))
+    return max((stdev(own) for own in ratios or [first, *others] if len(own) > 1), default=0.0)
 
 
-def _with_rounds(
-    cases: Sequence[PlannedCase], most: Sequence[int], reference: str, budget_s: float
-) -> list[PlannedCase]:
+def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: float) -> list[PlannedCase]:
     """Spend what is left of the budget on further rounds, one after the other, until the next does not fit.
 
     The variance of a case's median falls as 1 / rounds. The sum of weight * variance is least if rounds are
     in proportion to the square root of weight / seconds: Neyman's allocation with costs (Cochran, Sampling
     Techniques, 1977, chapter 5.5). ``most`` has how many rounds each case may have.
     """
-    seconds = [planned.round_s(reference) for planned in cases]
-    costs = [s / _weight(planned) for planned, s in zip(cases, seconds, strict=True)]
+    costs = [planned.round_s / _weight(planned) for planned in cases]
     rounds = [planned.rounds for planned in cases]
-    left_s = budget_s - sum(s * (count + 1) for s, count in zip(seconds, rounds, strict=True))
+    left_s = budget_s - sum(planned.total_s for planned in cases)
     while places := [place for place, count in enumerate(rounds) if count < most[place]]:
         place = min(places, key=lambda place: (rounds[place] + 1) ** 2 * costs[place])
-        left_s -= seconds[place]
+        left_s -= cases[place].round_s
         if left_s < 0.0:
             break
         rounds[place] += 1

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.measure.contenders import Contender
+from harness.measure.contenders import Contender, with_commands
 from harness.measure.variables import variables
 from harness.paths import ROOT
 
@@ -88,14 +88,7 @@ def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list
         return tuple(str(copy / word) if "/" in word and not word.startswith("/") else word for word in words)
 
     return [
-        replace(
-            one,
-            name=f"{one.name}@{label}",
-            command=within(copy, one.command),
-            version=within(copy, one.version),
-            build=within(copy, one.build),
-            relink=within(copy, one.relink),
-        )
+        replace(with_commands(one, partial(within, copy)), name=f"{one.name}@{label}")
         for one in contenders
         for label, copy in copies.items()
     ]

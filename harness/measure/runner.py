@@ -28,7 +28,7 @@ from harness.paths import ROOT
 CPU = Path("/sys/devices/system/cpu")
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept: the csv module must read the row."""
+"""Characters of a program's last line that are kept, so that the csv module can read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
@@ -37,7 +37,7 @@ _SLICE_S = 0.25
 """How long the timer sleeps at a time; if that takes twice as long, the harness was stopped."""
 _TAG = guard.tag(os.getpid())
 _adopting = threading.Event()
-"""Set while descendants whose parents have ended become our children."""
+"""Set while orphaned descendants become our children."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,35 +55,46 @@ class Process:
     system_s: float = 0.0
     """CPU seconds in the kernel, likewise."""
     involuntary_switches: int = 0
-    """How often it, or a child of its, had to leave a core to others."""
+    """How often it, or such a child, had to leave a core to others."""
     stolen_s: float | None = None
     """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
     failure: str = ""
-    """Why it counts as failed: timeout, crash, memory, flood, stray, paused, garbled; or ''."""
+    """timeout, crash, memory, flood, stray, paused or garbled; or ''."""
     error: str = ""
     """The failure in words, with its last line of standard error."""
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Make sure that all that ``run`` starts meanwhile is seen, and ended even if we are killed."""
+def detached(*words: str) -> Iterator[int]:
+    """Run a Python file that leaves processes until its standard input ends; yield what writes to that.
+
+    To be entered before ``guarded``, which takes what starts later for what a run leaves.
+    """
     read, write = os.pipe()
-    # It starts before we adopt orphans, so that it does not become our child when it has forked.
-    command = [sys.executable, "-I", "-S", guard.__file__, _TAG]
-    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    command = [sys.executable, "-I", "-S", *words]
+    subprocess.run(command, stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     os.close(read)
-    _adopt(1)
     try:
-        yield
+        yield write
     finally:
-        _adopt(0)
-        with suppress(BrokenPipeError):
-            os.write(write, b"done")
         os.close(write)
 
 
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Make sure that all that ``run`` starts meanwhile is seen, and ended even if we are killed."""
+    with detached(guard.__file__, _TAG) as bench:
+        _adopt(1)
+        try:
+            yield
+        finally:
+            _adopt(0)
+            with suppress(BrokenPipeError):
+                os.write(bench, b"done")
+
+
 def _adopt(value: int) -> None:
-    """Begin, or with 0 cease, to adopt descendants whose parents have ended; only on Linux."""
+    """Begin, or with 0 cease, to adopt orphaned descendants; only on Linux."""
     _adopting.clear()
     # 36 is PR_SET_CHILD_SUBREAPER.
     if sys.platform == "linux" and ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0 and value:
@@ -93,18 +104,17 @@ def _adopt(value: int) -> None:
 def run(
     command: Sequence[str],
     *,
-    cwd: Path,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     one_core: bool = False,
 ) -> Process:
-    """Run ``command`` for at most ``timeout_s`` seconds.
+    """Run ``command`` in the project's folder for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
-    timed. A descendant that outlives it is ended and makes the run a failed one. ``env`` is added to
-    ``variables``. ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the
-    measuring core and the harness the others, if there is such a choice.
+    timed. A descendant that outlives it is ended, and fails the run. ``env`` is added to ``variables``.
+    ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the measuring core
+    and the harness the others, if there is such a choice.
     """
     core = measuring_core() if one_core else None
     cores = set() if core is None else {core}
@@ -114,7 +124,7 @@ def run(
             with _on(cores):
                 child = subprocess.Popen(
                     command,
-                    cwd=cwd,
+                    cwd=ROOT,
                     env={**variables(), **(env or {}), guard.VARIABLE: _TAG},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -122,16 +132,14 @@ def run(
                     start_new_session=True,
                 )
         except OSError as error:
-            reason = f"{printable(command[0])}: cannot be started: {error.strerror}"
-            return Process(failure="crash", error=reason)
+            return Process(failure="crash", error=f"cannot be started: {error.strerror}")
         return _ended(child, start, stolen_s, timeout_s, memory_bytes)
 
 
 def ask(command: Sequence[str]) -> tuple[str, str]:
     """Run ``command``; return its standard output, and the reason if it failed."""
-    process = run(command, cwd=ROOT, timeout_s=_PROBE_TIMEOUT_S)
-    said = "" if process.error.startswith(printable(command[0])) else f"{printable(' '.join(command))}: "
-    return process.stdout, f"{said}{process.error}" if process.failure else ""
+    process = run(command, timeout_s=_PROBE_TIMEOUT_S)
+    return process.stdout, f"{printable(' '.join(command))}: {process.error}" if process.failure else ""
 
 
 def usable_cores() -> set[int]:
@@ -160,15 +168,14 @@ def fastest(cores: frozenset[int]) -> int:
 @contextmanager
 def _on(cores: set[int]) -> Iterator[None]:
     """Keep this thread, and what it starts meanwhile, on these cores, if there are any."""
-    if not cores:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
+    before = usable_cores()
+    if cores:
+        os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        if cores:
+            os.sched_setaffinity(0, before)
 
 
 def _ended(
@@ -178,7 +185,7 @@ def _ended(
     timeout_s: float,
     memory_bytes: int | None,
 ) -> Process:
-    """Wait for a process and end all that it leaves; ``start`` and ``stolen_s`` are clocks at its start."""
+    """Wait for a process, and end all that it leaves; ``start`` and ``stolen_s`` are read at its start."""
     assert child.stdout is not None and child.stderr is not None
     # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
@@ -192,7 +199,7 @@ def _ended(
         _, wait_status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - start
         stolen_s = _stolen_s() - stolen_s
-        child.returncode = os.waitstatus_to_exitcode(wait_status)
+        status = child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # Interrupted: the leader must be waited for while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
@@ -214,11 +221,10 @@ def _ended(
         failure, error = "timeout", f"ended after {timeout_s:g} s"
     elif stdout.flooded or stderr.flooded:
         failure, error = "flood", f"wrote more than {OUTPUT_LIMIT_BYTES} B"
-    elif child.returncode != 0:
-        failure, error = "crash", f"exit status {child.returncode}"
-        if child.returncode < 0:
-            names = {number.value: number.name for number in signal.Signals}
-            error = f"ended by {names.get(-child.returncode, f'signal {-child.returncode}')}"
+    elif status:
+        names = {-number.value: f"ended by {number.name}" for number in signal.Signals}
+        other = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        failure, error = "crash", names.get(status, other)
         # Its peak tells nothing: the system counts it from the peak of the harness on.
         if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
             failure, error = "memory", f"{error}, and may take {memory_bytes} B of memory"

@@ -5,15 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 
-from harness.measure.attempt import attempt
-from harness.measure.contenders import Contender, fingerprint
+from harness.measure.contenders import Contender, attempt, fingerprint
 from harness.measure.environment import Machine
 from harness.parity import REPEATED, Verdict, compare, compare_all
 from harness.plan import Options, Plan, Run
-from harness.records import RUNS, LossKey, SweepFolder
+from harness.records import PLAN, RUNS, LossKey, SweepFolder
 from harness.rows import WITH_LOSSES, Made, Row
 
-OTHER_OPTIONS = "it was started with other options; --resume would have finished it"
+OTHER_OPTIONS = f"it was started with other options, which are in its {PLAN}"
 
 
 class Progress(Made):
@@ -23,20 +22,16 @@ class Progress(Made):
         """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         super().__init__(plan, folder.rows())
         self.folder = folder
-        epochs = {
-            (name, one.case.method, str(one.case.shape)): one.of(name).epochs
-            for one in plan.cases
-            for name in one.run_s
-        }
+        epochs = {run.key[:3]: run.case.epochs for run in plan.schedule() if run.warm_up}
         # There are fewer if their writer was killed.
         self.losses: dict[LossKey, tuple[float, ...]] = {
             key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
         }
-        """The losses of each contender on each case, of its first run that had any."""
+        """Of each contender on each case: those of its first run that had any."""
         first: dict[LossKey, str] = {}
         for row in self.rows.values():
             if row.status in WITH_LOSSES:
-                first.setdefault(_loss_key(row.run), row.status)
+                first.setdefault(row.run.key[:3], row.status)
         self.wrong = {key for key, status in first.items() if status == "mismatch"}
         """Those of them that are no measure for others."""
 
@@ -55,6 +50,11 @@ class Progress(Made):
     def left_s(self) -> float:
         """The planned seconds of the runs to be made."""
         return sum(map(self.plan.estimate_of, self.pending()))
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The planned seconds of the runs that are made, and of all."""
+        return self.plan.estimate_s - self.left_s, self.plan.estimate_s
 
     def rounds(self) -> Iterator[tuple[str, int]]:
         """Yield case and number of each unfinished round, as late as possible."""
@@ -91,8 +91,6 @@ class Sweep(Progress):
         super().__init__(plan, folder)
         self.contenders = {contender.name: contender for contender in contenders}
         self._host = host
-        self.edited: list[str] = []
-        """Which programs were changed while they were measured, once that was looked for."""
 
     def perform(self, run: Run) -> Row:
         """Make ``run``, record it, and return its record."""
@@ -138,22 +136,20 @@ class Sweep(Progress):
     def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
         """Compare with the contender's first run on this case, and with right losses of others.
 
-        These are the reference, and all that have no larger tolerance: who only agrees is no measure for who
-        is exact.
+        These are the reference's, and those of all that have no larger tolerance.
         """
-        key = name, method, layers = _loss_key(run)
+        key = name, method, layers = run.key[:3]
         own = self.losses.get(key)
         self._keep(key, losses)
         if own and not (verdict := compare(own, losses, contender.tolerance)).holds:
             return replace(verdict, text=f"unlike its first run: {verdict.text}")
-        others = {known: one.tolerance for known, one in self.contenders.items() if known != name}
+        reference = self.plan.reference
+        others = sorted(self.contenders.values(), key=lambda one: (one.name != reference, one.tolerance))
         found = [
-            (self.losses[known, method, layers], max(contender.tolerance, tolerance))
-            for known, tolerance in sorted(
-                others.items(), key=lambda item: (item[0] != self.plan.reference, item[1])
-            )
-            if known == self.plan.reference or tolerance <= contender.tolerance
-            if (known, method, layers) in self.losses.keys() - self.wrong
+            (self.losses[one.name, method, layers], max(contender.tolerance, one.tolerance))
+            for one in others
+            if one.name != name and (one.name == reference or one.tolerance <= contender.tolerance)
+            if (one.name, method, layers) in self.losses.keys() - self.wrong
         ]
         verdict = compare_all(found, losses)
         if own and not found:
@@ -162,24 +158,22 @@ class Sweep(Progress):
             self.wrong.add(key)
         return verdict
 
-
-def changed(sweep: Sweep) -> list[str]:
-    """Return which programs are no longer those that the sweep was begun with."""
-    began = sweep.folder.environment().get("contenders", {})
-    return [
-        name
-        for name, one in sweep.contenders.items()
-        if began.get(name, {}).get("sha256") != fingerprint(one)
-    ]
-
-
-def _loss_key(run: Run) -> LossKey:
-    return run.contender, run.case.method, str(run.case.shape)
+    def edited(self) -> list[str]:
+        """Return the names of contenders whose program has changed since the sweep was begun."""
+        began = self.folder.environment().get("contenders", {})
+        return [
+            name
+            for name, one in self.contenders.items()
+            if began.get(name, {}).get("sha256") != fingerprint(one)
+        ]
 
 
-def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: Machine) -> str:
+def differs(folder: SweepFolder, options: Options, machine: Machine) -> str:
     """Return how the sweep in ``folder`` differs from one that would be planned now, or ''."""
-    if options is not None and plan.options != options:
+    plan = folder.plan()
+    if plan is None:
+        return f"its {PLAN} is gone"
+    if plan.options != options:
         return OTHER_OPTIONS
     if (plan.versions, plan.reference) != (machine.versions, machine.reference):
         its, ours = (f"{listed(one.versions)}, compared with {one.reference}" for one in (plan, machine))
@@ -188,9 +182,18 @@ def differs(folder: SweepFolder, plan: Plan, options: Options | None, machine: M
     names = ("host", "commit", "tree", "contenders")
     if changed := " and ".join(name for name in names if before.get(name) != now.get(name)):
         return f"its environment.json has another {changed}"
-    if not folder.can_grow():
-        return f"another version of the harness wrote its {RUNS}"
-    return ""
+    return "" if folder.can_grow() else f"another version of the harness wrote its {RUNS}"
+
+
+def mended(folder: SweepFolder) -> list[str]:
+    """Set aside what was half done when the writer of a sweep was killed; return a note on each part."""
+    notes = [
+        f"{folder.path / name} ended in an incomplete line, moved to {name}.half"
+        for name in folder.set_half_lines_aside()
+    ]
+    if (plan := folder.plan()) and folder.set_cut_rounds_aside(plan):
+        notes.append(f"{folder.name}: the round that was cut off is made again; its runs are in {RUNS}.half")
+    return notes
 
 
 def listed(versions: Mapping[str, str]) -> str:
