@@ -26,7 +26,7 @@ from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
-from harness.table import Table, estimate, words
+from harness.table import Column, Table, estimate, words
 
 PICTURES = {
     "scaling.png": pictures.scaling,
@@ -68,7 +68,7 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     return {
         **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
         "kernels": tables_across.kernels(in_process).markdown,
-        "predictions": tables_across.hits(record).markdown,
+        "predictions": narrow(tables_across.hits(record)).markdown,
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
         **of_checks(docs),
@@ -88,8 +88,38 @@ def of_checks(docs: Path) -> dict[str, str]:
             " ([self-check](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
-        figures[f"{name}-table"] = tables_across.selfcheck(selfcheck.shares(table)).markdown
+        figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
     return figures
+
+
+def checked(shares: pd.DataFrame) -> Table:
+    """Return a row for each contender and measure of a self-check."""
+    found = tables_across.selfcheck(shares)
+    columns = {
+        "contender, measure": Column("{}, {}".format, ("contender", "measure")),
+        **{
+            head: found.columns[head]
+            for head in found.heads
+            if head not in ("contender", "against", "measure")
+        },
+    }
+    return narrow(replace(found, columns=columns))
+
+
+def narrow(table: Table) -> Table:
+    """Return a table with intervals beside what they are of, so that it fits a phone."""
+    texts: dict[str, list[str]] = {}
+    for place, head in enumerate(table.heads):
+        column = [row[place].text for row in table.rows]
+        if head.startswith("95%"):
+            before, estimates = texts.popitem()
+            texts[f"{before} (95%)"] = [
+                f"{one} ({ends})" for one, ends in zip(estimates, column, strict=True)
+            ]
+        else:
+            texts[head.replace(", training", " per step").replace(", job", " per job")] = column
+    lines = [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
+    return replace(table, columns={head: words(head) for head in texts}, lines=lines)
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -97,14 +127,14 @@ def of_sweep(results: Results) -> dict[str, str]:
     figures: dict[str, str] = {
         "answer": paragraph(f"**{next(sentences.rivals(results))}**"),
         "machine": machine(results),
-        "exponents": tables.exponents(results).markdown,
+        "exponents": narrow(tables.exponents(results)).markdown,
         "crossovers": listed(sentences.overtakings(results.crossovers)),
         **{f"methods-{name}": methods(results, name).markdown for name in results.contenders},
         **of_alternatives(results),
         **of_price(results),
     }
     for method in set(results.medians["method"]):
-        figures[method] = tables.speedups(results, method).markdown
+        figures[method] = narrow(tables.speedups(results, method)).markdown
     if not results.crossovers.empty:
         figures["methods-sentence"] = methods_sentence(results)
     return figures
