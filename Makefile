@@ -24,8 +24,9 @@ NOT_OURS := PYTHON% PYTEST_% PY_COLORS MYPY% MPLBACKEND MATPLOTLIBRC CRITERION_H
 PIPS_OWN := $(filter-out %_URL %_LINKS %_HOST %_CERT %_PROXY %_DIR %_TIMEOUT %_RETRIES PIP_CONFIG_FILE,$(filter PIP_%,$(.VARIABLES)))
 $(foreach name,$(filter $(NOT_OURS),$(.VARIABLES)) $(PIPS_OWN),$(eval unexport $(name)))
 # Whatever Cargo's own configuration says.
-override export CARGO_TARGET_DIR := $(CURDIR)/rust_impl/target
-override export CARGO_ENCODED_RUSTFLAGS :=
+override CARGO_TARGET_DIR := $(CURDIR)/rust_impl/target
+override CARGO_ENCODED_RUSTFLAGS :=
+export CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS
 
 .DEFAULT_GOAL := help
 .PHONY: bench show plot sweeps compare predict article verify test check format help \
@@ -67,7 +68,7 @@ $(READY_MACHINES): requirements-machines.lock $(READY)
 define install
 echo "installing what $(1) lists into $(VENV)"; rm -f $(VENV)/.failed; \
 { $(RUN) pip install --disable-pip-version-check --no-input --no-user --require-hashes -r $(1) 2>$(VENV)/pip.log || touch $(VENV)/.failed; } \
-| sed -n 's/-[^-]*-[^-]*-[^-]*\.whl//; /^ *\(Downloading\|Using\|Installing\)/p'; test ! -e $(VENV)/.failed \
+| sed -nE 's/-[^-]*-[^-]*-[^-]*\.whl//; /^ *(Downloading|Using|Installing)/p'; test ! -e $(VENV)/.failed \
 || { echo "error: $$(grep -e '^ERROR' $(VENV)/pip.log | tail -n 1 | cut -c 8-): is this machine online? $(VENV)/pip.log has all that pip said" >&2; exit 1; }
 endef
 

@@ -8,18 +8,25 @@ replaced.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from harness.across import predictions, selfcheck
 from harness.analysis import article, kernels
+from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
-from harness.case import METHODS
+from harness.case import ARTICLE
 from harness.claims import load
+from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
+from harness.table import Column, Table, estimate, words
 
 PICTURES = {
     "scaling.png": pictures.scaling,
@@ -29,13 +36,16 @@ PICTURES = {
 """Those of a sweep that a document may show."""
 CHECKS = ("selfcheck", "storm")
 """The tables of self-checks."""
+WIDTH = 120
+"""Characters of a line in a document; only a row of a table may have more."""
 
 
 def filled(text: str, figures: Mapping[str, str]) -> str:
     """Return ``text`` with every place that ``figures`` names filled anew."""
     for name, figure in figures.items():
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = place.sub(lambda match, figure=figure: f"{match[1]}{figure}\n{match[2]}", text)  # type: ignore[misc]
+        lines = f"{figure}\n" if figure else ""
+        text = place.sub(lambda match, lines=lines: f"{match[1]}{lines}{match[2]}", text)  # type: ignore[misc]
     return text
 
 
@@ -46,16 +56,21 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     """
     in_process, record = kernels.read(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
     raw = (article.read(docs / name) for name in ("storage.csv", "seeds.csv"))
+    judged = article.judged(load(), results, *raw)
     own = {
         **of_sweep(results),
         "kernels": tables_across.programs_and_kernels(results, in_process).markdown,
-        "claims": tables_across.claims(article.judged(load(), results, *raw)).markdown,
+        "claims": listed(
+            f"**{one['says']}**: {one['verdict']}; {one['figure']}" for one in judged.to_dict("records")
+        ),
+        "claims-sentence": claims_sentence(judged),
     }
     return {
         **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
         "kernels": tables_across.kernels(in_process).markdown,
-        "predictions": tables_across.hits(record).markdown,
-        "predicted": sentences.record(record),
+        "predictions": narrow(tables_across.hits(record)).markdown,
+        "predicted": paragraph(sentences.record(record)),
+        "predicted-sentence": predicted_sentence(record),
         **of_checks(docs),
     }
 
@@ -65,31 +80,151 @@ def of_checks(docs: Path) -> dict[str, str]:
     figures = {}
     for name in CHECKS:
         table = selfcheck.read(docs / f"{name}.csv")
-        figures[name] = sentences.selfcheck(table)
-        figures[f"{name}-table"] = tables_across.selfcheck(selfcheck.shares(table)).markdown
+        count, sweeps = selfcheck.right(table[table["extra_epochs"].notna()])
+        low, high = share_interval(count, sweeps)
+        figures[f"{name}-sentence"] = paragraph(
+            f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) all"
+            " intervals contained the true ratio, which is known for copies of a program"
+            " ([self-check](docs/method.md#what-selfcheck-does))."
+        )
+        figures[name] = paragraph(sentences.selfcheck(table))
+        figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
     return figures
+
+
+def checked(shares: pd.DataFrame) -> Table:
+    """Return a row for each contender and measure of a self-check."""
+    found = tables_across.selfcheck(shares)
+    columns = {
+        "contender, measure": Column("{}, {}".format, ("contender", "measure")),
+        **{
+            head: found.columns[head]
+            for head in found.heads
+            if head not in ("contender", "against", "measure")
+        },
+    }
+    return narrow(replace(found, columns=columns))
+
+
+def narrow(table: Table) -> Table:
+    """Return a table with intervals beside what they are of, so that it fits a phone."""
+    texts: dict[str, list[str]] = {}
+    for place, head in enumerate(table.heads):
+        column = [row[place].text for row in table.rows]
+        if head.startswith("95%"):
+            before, estimates = texts.popitem()
+            texts[f"{before} (95%)"] = [
+                f"{one} ({ends})" for one, ends in zip(estimates, column, strict=True)
+            ]
+        else:
+            texts[head.replace(", training", " per step").replace(", job", " per job")] = column
+    lines = [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
+    return replace(table, columns={head: words(head) for head in texts}, lines=lines)
 
 
 def of_sweep(results: Results) -> dict[str, str]:
     """Return what the places of a document that is about a sweep are filled with."""
-    figures = {
-        "answer": f"**{next(sentences.rivals(results))}**",
+    figures: dict[str, str] = {
+        "answer": paragraph(f"**{next(sentences.rivals(results))}**"),
         "machine": machine(results),
-        "methods": tables.methods(results).markdown,
-        "crossovers": "\n".join(
-            f"- {line[0].upper()}{line[1:]}." for line in sentences.overtakings(results.crossovers)
-        ),
+        "exponents": narrow(tables.exponents(results)).markdown,
+        "crossovers": listed(sentences.overtakings(results.crossovers)),
+        **{f"methods-{name}": methods(results, name).markdown for name in results.contenders},
         **of_alternatives(results),
+        **of_price(results),
     }
-    plain = METHODS[0]
-    if plain in set(results.medians["method"]):
-        figures[plain] = tables.speedups(results, plain).markdown
+    for method in set(results.medians["method"]):
+        figures[method] = narrow(tables.speedups(results, method)).markdown
+    if not results.crossovers.empty:
+        figures["methods-sentence"] = methods_sentence(results)
     return figures
+
+
+def methods(results: Results, contender: str) -> Table:
+    """Return a row for each shape: the time of a contender's training step by each method."""
+    table, start = tables.methods(results), f"{contender} "
+    own = {
+        head: column for head, column in table.columns.items() if head == "shape" or head.startswith(start)
+    }
+    lines = [line for line in table.lines if own.keys() & line.keys()]
+    return replace(table, columns={head.removeprefix(start): own[head] for head in own}, lines=lines)
+
+
+def methods_sentence(results: Results) -> str:
+    """Say what a better method is worth at the article's shape, and from which size on it beats Rust."""
+    seconds = results.medians.set_index(["contender", "method", "layers"])["median"]
+    python, rust = (
+        three_digits(seconds[name, "naive", str(ARTICLE)] / seconds[name, "backprop", str(ARTICLE)])
+        for name in ("python", "rust")
+    )
+    pairs = {"contender": "python", "method": "backprop", "than_contender": "rust", "than_method": "naive"}
+    table = results.crossovers
+    (said,) = sentences.overtakings(table[(table[list(pairs)] == pd.Series(pairs)).all(axis=1)])
+    return paragraph(
+        f"**Methods.** Backprop trains {ARTICLE} {python} times as fast as `naive` in Python, {rust} times in"
+        f" Rust; {said.partition(' in training')[0]} ([three methods, two languages](docs/results.md))."
+    )
+
+
+def claims_sentence(judged: pd.DataFrame) -> str:
+    """Say how many of the article's claims are confirmed, and which are not."""
+    parts = [f"{(judged['verdict'] == 'confirmed').sum()} of {len(judged)} are confirmed"]
+    for verdict, own in judged[judged["verdict"] != "confirmed"].groupby("verdict", sort=False):
+        parts.append(f"{verdict}: {', '.join(own['claim'])}")
+    more = "[each with its figures](docs/results.md#the-articles-claims)"
+    return paragraph(f"**The article's claims.** {'; '.join(parts)} ({more}).")
+
+
+def predicted_sentence(record: pd.DataFrame) -> str:
+    """Say how many predictions came true."""
+    hits, checks = (record["hit"] == "yes").sum(), (record["hit"] != "").sum()
+    return paragraph(
+        f"**Predictions.** {hits} of {checks} for shapes that were not measured came true within their"
+        " 95% interval ([by contender and method](docs/results.md#predictions))."
+    )
 
 
 def of_alternatives(results: Results) -> dict[str, str]:
     """Return the alternatives to the fastest contender, by method, and who is the fastest where."""
-    return {table.name: table.markdown for table in (*tables.instead(results), tables.fastest(results))}
+    figures = {table.name: table.markdown for table in (*tables.instead(results), tables.fastest(results))}
+    table = results.alternatives
+    factors = table[table["method"] == "backprop"].groupby("contender")["times_as_long"].agg(["min", "max"])
+    if "pyo3" in factors.index:
+        pyo3, c, python = (between(*factors.loc[name]) for name in ("pyo3", "c", "python"))
+        figures["sentence"] = paragraph(
+            "**Alternatives.** Rewriting the hot loop in Rust and calling it from Python (PyO3) is nearly all"
+            f" of the gain: a step of backprop takes {pyo3} times as long as in the whole Rust program,"
+            f" {c} times in C, and {python} times in pure Python ([all alternatives](docs/peers.md))."
+        )
+    return figures
+
+
+def of_price(results: Results) -> dict[str, str]:
+    """Return how many times as long Rust takes as a contender that may sum in any order, if there is one.
+
+    Such a contender's name begins with free-sums.
+    """
+    table = results.over("rust") if "rust" in results.contenders else results.speedups[:0]
+    is_free = table["contender"].str.startswith("free-sums") & (table["measure"] == "training")
+    table = table[is_free].dropna(subset=["ratio", "low"])
+    if table.empty:
+        return {"price": "", "price-sentence": ""}
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        "price of the same bits": estimate(times, "ratio", "low", "high", "verdict"),
+    }
+    ordered = table.sort_values("ratio").to_dict("records")
+    least, most = (
+        f"{three_digits(one['ratio'])} ({between(one['low'], one['high'])}; {one['method']} {one['layers']})"
+        for one in (ordered[0], ordered[-1])
+    )
+    sentence = (
+        "**The price of the same bits.** Keeping Python's order of sums makes a training step in Rust"
+        f" {least} to {most} times as long ([by shape](docs/speed.md#the-price-of-the-same-bits))."
+    )
+    rows = Table("price", "", columns, table.to_dict("records"))
+    return {"price": rows.markdown, "price-sentence": paragraph(sentence)}
 
 
 def machine(results: Results) -> str:
@@ -103,11 +238,24 @@ def machine(results: Results) -> str:
     python = str(where["python"])
     if "--enable-optimizations" not in str(where["python_build_options"]):
         python += " built without profile-guided optimisation"
-    return (
-        f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {where['system']}, {python},"
+    system = " ".join(str(where["system"]).split("-")[:2])
+    return paragraph(
+        f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {system}, {python},"
         f" {'; '.join([*filter(None, [', '.join(toolchains)]), sentences.rounds(results)])}."
         f" {sentences.evidence(results)}"
     )
+
+
+def paragraph(text: str, *, follows: str = "") -> str:
+    """Wrap a text as the documents are."""
+    return textwrap.fill(
+        text, WIDTH, subsequent_indent=follows, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Return a list in Markdown, an item for each text."""
+    return "\n".join(paragraph(f"- {text[0].upper()}{text[1:]}.", follows="  ") for text in texts)
 
 
 def write(results: Results, project: Path) -> Iterator[Path]:

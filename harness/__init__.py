@@ -1,3 +1,3 @@
 """Runs implementations of one neural network against each other and shows how their runtime scales."""
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"

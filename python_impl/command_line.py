@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from gradients import METHODS
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 HELP = """\
 Usage: flatnet [OPTIONS] LAYER LAYER [LAYER ...]
 

@@ -33,7 +33,7 @@ def table() -> str:
                 "false verdicts": f"{others['verdict'].isin(['slower', 'faster']).sum()} of {len(others)}",
             }
         )
-    return Table("comparisons", "", {head: words(head) for head in rows[0]}, rows).markdown
+    return Table("comparisons", "", {head: words(head) for head in rows[0]}, rows).turned(most=2).markdown
 
 
 if __name__ == "__main__":

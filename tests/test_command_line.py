@@ -165,7 +165,7 @@ def test_rust_writes_any_number_as_python_does(rust: Program) -> None:
     [
         ("-h", b"Usage: flatnet "),
         ("3 --low 2 --help --version --seed=x 0", b"Usage: flatnet "),
-        ("--version --help -x", b"flatnet 1.0.0"),
+        ("--version --help -x", b"flatnet 2.0.0"),
     ],
 )
 def test_the_first_of_help_and_version_wins_over_all_that_follows(

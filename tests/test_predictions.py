@@ -12,6 +12,7 @@ from harness.across import predictions
 from harness.analysis.results import Results
 from harness.archive import Archive
 from harness.case import ARTICLE_JOB, Shape
+from harness.measure import runner
 from harness.measure.sweep import Sweep
 from harness.paths import ROOT
 from harness.plan import Run
@@ -185,6 +186,7 @@ def test_an_interrupted_check_goes_on(
         keys.append((sweep.folder.name, run.key))
         return perform(sweep, run)
 
+    monkeypatch.setattr(runner, "run", fakes.at_once)
     monkeypatch.setattr(Sweep, "perform", interrupted)
     assert [cli.main(check) for _ in range(3)] == [130] * 3
     written_down = predictions.read(tmp_path / "predictions.csv")

@@ -26,15 +26,16 @@ _DIFFERENCES = ("data", "printing", "end")
 """Those that are what a run takes more than another, which may be nothing."""
 _RUNS = ("whole", "one sample", "no epoch", "one epoch")
 _FIGURES = {
-    "scaling": ("exponent", "is the power of the neurons"),
-    "speedup": ("ratio", "times"),
-    "crossover": ("neurons", "neurons"),
-    "storage": ("ratio", "times"),
-    "seeds": ("published", "printed, 95% of 200 seeds"),
+    "scaling": ("exponent", "exponent"),
+    "speedup": ("ratio", "times as fast"),
+    "storage": ("ratio", "times as fast"),
+    "seeds": ("published", "printed (the middle 95% of 200 seeds)"),
 }
 """The column of the figure, by table, and what it counts; the columns low and high have its interval."""
 _FEW = 3
 """So many figures are all told."""
+_WHERE = {"method": "by", "layers": "at", "quantity": "as the"}
+"""The columns that tell figures of a claim apart, and the word before each."""
 
 
 def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +46,6 @@ def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.
     tables = {
         "scaling": results.exponents,
         "speedup": results.rivals,
-        "crossover": results.crossovers,
         "storage": stored(storage),
         "seeds": printed(article, seeds),
     }
@@ -56,7 +56,8 @@ def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.
         found = own.dropna(subset=["low", "high"])
         verdict = _verdict(claim, found, others) if len(own) else "not measured"
         figures = [_figures(claim, some) for some in (found, others) if len(found) and len(some)]
-        lines.append((claim.name, claim.says, verdict, ", against ".join(figures), f"{claim.table}.csv"))
+        text = f"{_FIGURES[claim.table][1]}: {', against '.join(figures)}" if figures else ""
+        lines.append((claim.name, claim.says, verdict, text, f"{claim.table}.csv"))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -79,16 +80,16 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
 
 def _figures(claim: Claim, found: pd.DataFrame) -> str:
     """Return the figures of a claim with their intervals; of many, the least and the largest."""
-    value, unit = _FIGURES[claim.table]
+    value, _ = _FIGURES[claim.table]
     few = len(found) <= _FEW
     chosen = found if few else found.loc[[found[value].idxmin(), found[value].idxmax()]]
     texts = []
     for one in chosen.to_dict("records"):
-        names = [one["method"]] if "method" in one and "method" not in claim.where else []
-        names += [one[name] for name in ("quantity", "layers") if name in one][:1]
-        where = f"{' '.join(names)}: " if names else ""
-        texts.append(f"{where}{_written(one[value])} ({_written(one['low'])} to {_written(one['high'])})")
-    return f"{('; ' if few else ' to ').join(texts)} {unit}"
+        where = [f" {word} {one[name]}" for name, word in _WHERE.items() if name in {*one} - {*claim.where}]
+        texts.append(
+            f"{_written(one[value])} ({_written(one['low'])} to {_written(one['high'])}){''.join(where)}"
+        )
+    return ("; " if few else " to ").join(texts)
 
 
 def _written(value: float) -> str:

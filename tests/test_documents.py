@@ -1,0 +1,199 @@
+"""What people read is true, short, said once, and every figure in it is that of a sweep."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from docs.figures import WIDTH, figures_of, filled
+from harness.across import machines, predictions, selfcheck
+from harness.analysis import alternatives, cost, crossover, kernels, ratios, scaling
+from harness.analysis import article as claims
+from harness.paths import ROOT
+from harness.records import LOSS_COLUMNS
+from harness.rows import COLUMNS, STATUSES
+from tests import comparisons, estimators
+from tests.programs import Program
+from tests.sweeps import published
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXPLAINED = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+PEERS = ROOT / "peers" / "README.md"
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md", "peers/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+LONG = 8
+"""A sentence of more words says something that is said once."""
+
+
+def plain(text: str) -> str:
+    """Return a document without its comments and blocks of code."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    return re.sub(r"^```.*?^```$|^ {4,}\S.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def prose(text: str) -> list[str]:
+    """Return the lines of a document that are not those of a table."""
+    return [line for line in text.splitlines() if not line.startswith("|")]
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the long sentences of a document, and the rows of its tables."""
+    # Each may say on which machine it was measured.
+    text = plain(re.sub(r"<!-- (\w+-machine) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL))
+    yield from (line for line in text.splitlines() if line.startswith("|") and set(line) > set("|- "))
+    kept = [line for line in prose(text) if not line.startswith("#")]
+    joined = re.sub(r"\n(?!\n|- |\d+\. |\|)", " ", "\n".join(kept))
+    for sentence in re.split(r"(?<=[.:?!])\s+|\n", joined):
+        words = re.findall(r"\w+", sentence.lower())
+        if len(words) > LONG:
+            yield " ".join(words)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 140
+    words = " ".join(prose(re.sub(r"<!--.*?-->", "", README, flags=re.DOTALL))).split()
+    assert len(words) <= 900
+    assert max(map(len, README.splitlines())) <= WIDTH
+    asked = README[README.index("## How sure that is") : README.index("## Your own question")]
+    assert asked.count("\n- ") == 9
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_lines_are_short(path: Path) -> None:
+    """But for rows of tables, which cannot be wrapped, and commands."""
+    text = path.read_text(encoding="utf-8")
+    assert [line for line in prose(plain(text)) if len(line) > WIDTH] == []
+
+
+def test_nothing_is_said_twice() -> None:
+    said = Counter(one for path in DOCUMENTS for one in sentences(path.read_text(encoding="utf-8")))
+    assert [one for one, count in said.items() if count > 1] == []
+
+
+def anchors(path: Path) -> set[str]:
+    """Return where a link into a document may lead, as GitHub names its headings."""
+    heads = re.findall(r"^#+ (.*)$", plain(path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_links(path: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text(encoding="utf-8")):
+        target = path.parent / link if link else path
+        assert target.exists(), f"{path.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{path.name} links to {link}#{anchor}"
+
+
+def test_the_peers_have_as_many_lines_as_is_said() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (\d+) \| \d+ \|", PEERS.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(rows) == 8
+    for name, what, count in rows:
+        link = re.search(r"\]\(([^)]+)\)", what)
+        said = len((PEERS.parent / link[1]).read_text(encoding="utf-8").splitlines()) if link else 0
+        assert said == int(count), name
+
+
+def test_every_figure_is_that_of_the_sweep() -> None:
+    """If not: python -m docs.figures docs/sweep, and so for the other folders of sweeps there."""
+    figures = {"estimators": estimators.table(), "comparisons": comparisons.table()}
+    for plan in sorted((ROOT / "docs").glob("*/plan.json")):
+        figures |= figures_of(published(plan.parent.name), ROOT / "docs")
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    assert [filled(text, figures) for text in texts] == texts
+    places = re.findall(r"<!-- (\w[\w-]*) -->", "".join(texts))
+    assert set(places) <= set(figures)
+    assert {"sweep-answer", "peers-instead-backprop", "steps-instead-backprop", "selfcheck"} <= set(places)
+    # A figure that is changed by hand is found.
+    assert filled(texts[0].replace("(95% interval", "(99% interval"), figures) == texts[0]
+
+
+def test_the_worked_example_of_a_contender(program: Program) -> None:
+    text = (ROOT / "docs" / "contender.md").read_text(encoding="utf-8")
+    example = text[text.index("## A worked example") :]
+    command, *_ = re.findall(r"^    PROGRAM (.*)$", example, re.MULTILINE)
+    lines = re.findall(r"^    ((?:Initial|Final|\\r).*)$", example, re.MULTILINE)
+    expected = "".join(lines).replace("\\r", "\r").replace("\\n", "\n").encode()
+    assert len(expected) == int(re.findall(r"these (\d+) bytes", example)[0])
+    for method in ("naive", "incremental"):
+        end = program.run(*command.replace("naive", method).split())
+        assert end.out == expected
+
+
+def test_the_random_numbers_that_are_named() -> None:
+    text = (ROOT / "docs" / "contender.md").read_text(encoding="utf-8")
+    rng = Random(1)
+    assert f"the first numbers are {rng.random()!r} and {rng.random()!r}" in text
+
+
+NAMED = {
+    "runs": COLUMNS,
+    "losses": LOSS_COLUMNS,
+    "statuses": STATUSES,
+    "summary": ["measure", "status", *ratios.spread(np.zeros(1))],
+    "speedup": ratios.COLUMNS,
+    "scaling": scaling.COLUMNS,
+    "alternatives": alternatives.COLUMNS,
+    "cost": cost.COLUMNS,
+    "crossover": crossover.COLUMNS,
+    "predictions": predictions.COLUMNS,
+    "claims": claims.COLUMNS,
+    "seeds": claims.SEEDS,
+    "storage": claims.STORAGE,
+    "parts": claims.PART_RUNS,
+    "kernels": kernels.COLUMNS,
+    "selfcheck": selfcheck.COLUMNS,
+    "joined": machines.COLUMNS,
+    "pooled": machines.POOLED_COLUMNS,
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_columns_are_explained(name: str) -> None:
+    assert [column for column in NAMED[name] if f"`{column}`" not in EXPLAINED] == []
+
+
+def test_what_is_learnt_from_the_peers_is_so() -> None:
+    """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
+    peers = published("peers").alternatives.set_index(["method", "layers", "contender"]).sort_index()
+    times = peers["times_as_long"]
+    shapes = ["10-5-1", "64-32-1", "256-128-1", "1000-1000-1"]
+    for shape in shapes:
+        # pyo3 is the same code.
+        assert times["backprop", shape].drop(["jax", "numpy"]).min() > 0.99
+        assert times["backprop", shape, "c"] > 1.5
+        assert times["backprop", shape, "numba"] > 1.5
+        assert times["backprop", shape, "pyo3"] < (1.2 if shape == "10-5-1" else 1.1)
+        assert times["backprop", shape, "cython"] / times["backprop", shape, "c"] == pytest.approx(
+            1.0, abs=0.1
+        )
+    assert times["backprop", "1000-1000-1", "jax"] < 0.8
+    assert all(times["backprop", shape, "pyo3-steps"] > 2.0 for shape in shapes[:3])
+    assert all(times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"] for shape in shapes[1:])
+    assert times["naive", "10-5-1", "c"] > 1.05
+    assert times["naive", "64-32-1", "c"] < 0.95
+    assert (times["backprop"].xs("jax", level="contender")[shapes].diff().dropna() < 0.0).all()
+    assert times["backprop", "10-5-1", "jax"] > 10.0
+    assert times["backprop", "10-5-1", "numpy"] > times["backprop", "10-5-1", "python"]
+    assert times["naive", "64-32-1", "numpy"] == pytest.approx(0.5, abs=0.02)
+    steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
+    assert steps["naive", "64-32-1", "rust"] / steps["incremental", "64-32-1", "rust"] == pytest.approx(
+        400, abs=30
+    )
+    ratios = (times.xs("python", level="contender") / times.xs("mypyc", level="contender")).dropna()
+    assert (ratios.min(), ratios.max()) == (pytest.approx(2.0, abs=0.1), pytest.approx(4.0, abs=0.1))
+    article = peers["job_s"]["backprop", "10-5-1"]
+    assert min(article["numba"], article["jax"]) > article["python"] > article["pypy"]
+    assert set(
+        peers["parity"].groupby("contender").first().loc[lambda text: ~text.str.startswith("identical")].index
+    ) <= {
+        "jax",
+        "numpy",
+    }
