@@ -148,7 +148,7 @@ kernels: build $(READY_DEV) ## time the inner functions in process; write result
 	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
 	@$(RUN) harness kernels --results "$(RESULTS)" python="$(KERNELS)" rust=rust_impl/target/criterion
 
-peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, 1 GB; more: WITH="torch mojo"
+peers: cargo $(READY) ## NumPy, Numba, JAX, C and others, 1 GB; more: WITH="torch mojo"
 	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON="$(PYTHON)"
 	@$(RUN) harness build --manifest peers/peers.toml
 

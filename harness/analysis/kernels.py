@@ -19,9 +19,10 @@ from harness.errors import ResultsError
 _REFERENCE = "step-naive"
 _PEAK = "peak-multiply-add"
 _CHAINED, _CHAIN = "step-backprop", "peak-chain"
+"""A step, and those of its operations that wait for one another."""
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
-    *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak", "share_of_chain"),
+    *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
 ]
 
 
@@ -31,8 +32,8 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     Both arguments map contenders to where their results are. ``times_as_fast`` compares a training step with
     the same contender's kernel ``against`` on the same shape: that of which it is a variant, as
     step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
-    multiplications of one call, if known; ``share_of_peak`` is their rate over that of the peak kernel.
-    ``share_of_chain`` is how long a step's operations that wait for one another take alone, over the step.
+    multiplications of one call, if known; ``share_of_peak`` is their rate over that of the peak kernel, or,
+    if that is more, the time of the chain on the same shape over that of the step.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
@@ -51,12 +52,16 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         against = next(others, _REFERENCE)
         if (*case, against) in times:
             one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
-        if kernel == _CHAINED and (*case, _CHAIN) in times:
-            one["share_of_chain"] = times[*case, _CHAIN] / median_s
     table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float})
     rates = table["operations"] / table["median_s"]
     peaks = rates[table["kernel"] == _PEAK].groupby(table["contender"]).last()
-    return table.assign(share_of_peak=rates / table["contender"].map(peaks))
+    chains = [
+        times.get((*case, _CHAIN), math.nan) if kernel == _CHAINED else math.nan
+        for *case, kernel in table[["contender", "layers", "kernel"]].itertuples(index=False)
+    ]
+    return table.assign(
+        share_of_peak=np.fmax(rates / table["contender"].map(peaks), chains / table["median_s"])
+    )
 
 
 def read(path: Path) -> pd.DataFrame:

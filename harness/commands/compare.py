@@ -133,6 +133,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
             measured = carry_out(sweep, terminal)
             if measured == INTERRUPTED:
                 return measured
+            edited = sweep.edited()
     from harness.across import comparison
     from harness.analysis.results import understand
 
@@ -140,7 +141,7 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     found = [(understand(sweep.folder, before), after) for before, after in pairs]
     table = comparison.paired(found, arguments.fail_slower or 0.0)
     became = {f"{row.run.case} {row.run.contender}": row.status for row in sweep.failed}
-    became |= dict.fromkeys(sweep.edited(), "edited")
+    became |= dict.fromkeys(edited, "edited")
     if arguments.fail_slower:
         became |= comparison.unpaired(found)
     return _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}", became)

@@ -225,7 +225,6 @@ def kernels(table: pd.DataFrame) -> Table:
         ),
         "ns per parameter": two("ns_per_parameter"),
         "of peak": percent("share_of_peak"),
-        "of chain": percent("share_of_chain"),
     }
     caption = "One call of each kernel, in process"
     return Table("kernels", caption, columns, table.to_dict("records"), is_grouped=True)

@@ -2,8 +2,8 @@
 //!
 //! Run with `cargo bench --features bench`; the results are in `target/criterion/<kernel>/<shape>/new`.
 //! `step-..` is one training step, gradient and update. The learning rate is 0.0, so that every step does
-//! the same work on the same numbers and none runs off to infinity. The throughput of `step-incremental`
-//! and of the peaks is additions and multiplications, so their rates can be divided.
+//! the same work on the same numbers and none runs off to infinity. The throughput of `step-incremental`,
+//! `step-backprop` and the peaks is additions and multiplications, so their rates can be divided.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -77,6 +77,10 @@ fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) 
     for layers in shapes {
         let (mut network, inputs, targets) = samples(layers);
         let mut method = Backprop::new(LEARNING_RATE, threads);
+        // For each weight three operations to update it and two to run the next sample on it; after the first layer
+        // two more, for the slopes in that layer's outputs.
+        let [first, rest] = [network.offsets[1], network.parameters.len() - network.offsets[1]];
+        group.throughput(Throughput::Elements((5 * first + 7 * rest) as u64));
         group.bench_function(shape(layers), |b| {
             b.iter_custom(|steps| {
                 let epochs = steps.div_ceil(SAMPLES as u64);
