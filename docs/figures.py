@@ -85,8 +85,7 @@ def of_checks(docs: Path) -> dict[str, str]:
         low, high = share_interval(count, sweeps)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) all"
-            " intervals contained the true ratio, which is known for copies of a program"
-            " ([self-check](docs/method.md#what-selfcheck-does))."
+            " of them contained the true ratio ([how one knows](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
@@ -215,7 +214,7 @@ def of_price(results: Results) -> dict[str, str]:
         for one in (ordered[0], ordered[-1])
     )
     sentence = (
-        "**The price of the same bits.** Keeping Python's order of sums makes a training step in Rust"
+        "**The price of the same bits.** Keeping Python's order of sums makes a step in Rust"
         f" {least} to {most} times as long ([by shape](docs/speed.md#the-price-of-the-same-bits))."
     )
     rows = Table("price", "", columns, table.to_dict("records"))
