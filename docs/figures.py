@@ -17,6 +17,7 @@ import pandas as pd
 
 from harness.across import predictions, selfcheck
 from harness.analysis import article, kernels
+from harness.analysis.frames import only
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
@@ -84,8 +85,7 @@ def of_checks(docs: Path) -> dict[str, str]:
         low, high = share_interval(count, sweeps)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) all"
-            " intervals contained the true ratio, which is known for copies of a program"
-            " ([self-check](docs/method.md#what-selfcheck-does))."
+            " of them contained the true ratio ([how one knows](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
@@ -135,7 +135,7 @@ def of_sweep(results: Results) -> dict[str, str]:
     }
     for method in set(results.medians["method"]):
         figures[method] = narrow(tables.speedups(results, method)).markdown
-    if not results.crossovers.empty:
+    if {"python", "rust"} <= {*results.contenders} and not results.crossovers.empty:
         figures["methods-sentence"] = methods_sentence(results)
     return figures
 
@@ -158,8 +158,7 @@ def methods_sentence(results: Results) -> str:
         for name in ("python", "rust")
     )
     pairs = {"contender": "python", "method": "backprop", "than_contender": "rust", "than_method": "naive"}
-    table = results.crossovers
-    (said,) = sentences.overtakings(table[(table[list(pairs)] == pd.Series(pairs)).all(axis=1)])
+    (said,) = sentences.overtakings(only(results.crossovers, **pairs))
     return paragraph(
         f"**Methods.** Backprop trains {ARTICLE} {python} times as fast as `naive` in Python, {rust} times in"
         f" Rust; {said.partition(' in training')[0]} ([three methods, two languages](docs/results.md))."
@@ -188,7 +187,7 @@ def of_alternatives(results: Results) -> dict[str, str]:
     """Return the alternatives to the fastest contender, by method, and who is the fastest where."""
     figures = {table.name: table.markdown for table in (*tables.instead(results), tables.fastest(results))}
     table = results.alternatives
-    factors = table[table["method"] == "backprop"].groupby("contender")["times_as_long"].agg(["min", "max"])
+    factors = only(table, method="backprop").groupby("contender")["times_as_long"].agg(["min", "max"])
     if "pyo3" in factors.index:
         pyo3, c, python = (between(*factors.loc[name]) for name in ("pyo3", "c", "python"))
         figures["sentence"] = paragraph(
@@ -200,15 +199,10 @@ def of_alternatives(results: Results) -> dict[str, str]:
 
 
 def of_price(results: Results) -> dict[str, str]:
-    """Return how many times as long Rust takes as a contender that may sum in any order, if there is one.
-
-    Such a contender's name begins with free-sums.
-    """
-    table = results.over("rust") if "rust" in results.contenders else results.speedups[:0]
-    is_free = table["contender"].str.startswith("free-sums") & (table["measure"] == "training")
-    table = table[is_free].dropna(subset=["ratio", "low"])
-    if table.empty:
-        return {"price": "", "price-sentence": ""}
+    """Return how many times as long Rust takes as its build that may sum in any order, if both are there."""
+    if not {"rust", "any-order"} <= {*results.contenders}:
+        return {}
+    table = only(results.over("rust"), contender="any-order", measure="training").dropna(subset=["low"])
     columns = {
         "method": words("method"),
         "shape": words("layers"),
@@ -220,7 +214,7 @@ def of_price(results: Results) -> dict[str, str]:
         for one in (ordered[0], ordered[-1])
     )
     sentence = (
-        "**The price of the same bits.** Keeping Python's order of sums makes a training step in Rust"
+        "**The price of the same bits.** Keeping Python's order of sums makes a step in Rust"
         f" {least} to {most} times as long ([by shape](docs/speed.md#the-price-of-the-same-bits))."
     )
     rows = Table("price", "", columns, table.to_dict("records"))

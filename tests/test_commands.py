@@ -28,7 +28,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md", "peers/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-OURS = ("make", "taskset", "python", "python3", ".venv/bin/python", "rust_impl/target/release/flatnet")
+OURS = ("git", "make", "taskset", "python", "python3", ".venv/bin/python", "rust_impl/target/release/flatnet")
 """How commands begin that the project answers for."""
 
 
@@ -139,6 +139,10 @@ COMMANDS = {
             "python -m tests.killing",
             "python -m tests.killing 25",
             "python -m tests.scale",
+            "git bisect start --no-checkout HEAD v1",
+            "git bisect run .venv/bin/python -m harness compare --revisions v1 BISECT_HEAD --fail-slower 5%"
+            " --contenders rust",
+            "git bisect reset",
             "python -m docs.figures docs/sweep",
             "make format",
             ".venv/bin/python -m pytest tests/test_case.py",
@@ -147,7 +151,7 @@ COMMANDS = {
     ),
 }
 """All of them, in an order in which they can be typed."""
-MENTIONED = ("make predict", "make worker")
+MENTIONED = ("make predict", "make worker", "git bisect")
 """What is only spoken of, and takes arguments."""
 
 
@@ -336,10 +340,13 @@ def my_contenders() -> str:
 
 
 @pytest.mark.usefixtures("programs")
-def test_every_command(tmp_path: Path, subtests: pytest.Subtests) -> None:
+def test_every_command(tmp_path: Path, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, as they depend on what those before have measured."""
     copy = Copy(tmp_path / "copy")
+    monkeypatch.chdir(copy.path)
     copy.commit(6)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        Path(name).touch()
     (copy.path / "my-contenders.toml").write_text(my_contenders(), encoding="utf-8")
     for command, typed in COMMANDS.items():
         if command == "make show":
@@ -371,8 +378,10 @@ def answer(copy: Copy, command: str, typed: Typed) -> tuple[int, str]:
         if done.returncode or not directed:
             return done.returncode, done.stdout
         words = shlex.split(directed[-1])
+    elif "harness" in words:
+        words = words[words.index("harness") + 1 :]
     else:
-        words = words[3:]
+        return 0, ""
     if not typed.says:
         cli._parse(words)
         return 0, ""

@@ -124,9 +124,10 @@ def compared(results: Results) -> pd.DataFrame:
 
 
 def answer(results: Results) -> tuple[str, ...]:
-    """Return a sentence for each rival, and last what they rest on and where to read on."""
+    """Return a sentence for each rival, and last what they rest on, and what to do next."""
     plot = "make plot" if results.path.parent.name == SWEEPS else f"make plot ARGS={results.path}"
-    return *rivals(results), f"{evidence(results)} Tables: {results.path}; pictures: {plot}"
+    rest = evidence(results), *_sharper(results), f"Tables: {results.path}; pictures: {plot}"
+    return *rivals(results), " ".join(rest)
 
 
 def rounds(results: Results) -> str:
@@ -155,35 +156,44 @@ def evidence(results: Results) -> str:
 
 def noise(results: Results) -> str:
     """Return how quiet the machine was, and what would help if it was not."""
-    lines, medians = results.speedups, results.medians
-    method = only(medians, layers=results.shape)["method"].iloc[0]
-    own = only(lines[lines["floor_layers"] == lines["layers"]], control=True, method=method)
-    # That of the shape which is spoken of, if it has one.
-    own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
-    floors = own.drop_duplicates("measure").set_index("measure")["floor"].to_dict()
-    if not floors:
+    own = _floors(results)
+    if own.empty:
         return "There is no control with two rounds, so how quiet the machine was is not known."
-    word = next(word for most, word in _NOISES if max(floors["training"], floors["job"]) <= most)
+    name, floor = own["contender"].iloc[0], own["floor"]
     stolen_s = results.runs["stolen_s"].sum()
     asked_s = results.runs["cpu_s"].sum() + stolen_s
     stolen = stolen_s / asked_s if asked_s > 0.0 else 0.0
-    parts = [
-        f"{own['contender'].iloc[0]} against itself is within a factor of {floors['training']:.3f}"
-        f" ({floors['job']:.3f} for the job)"
-    ]
+    within = f"{floor['training']:.3f} ({floor['job']:.3f} for the job)"
+    parts = [f"{name} against itself is within a factor of {within}"]
     if stolen >= _MUCH_STOLEN:
         parts.append(f"{stolen:.0%} of the CPU time that the programs asked for went to other machines")
-    if word == "quiet":
-        parts += _sharper(results)
-    elif stolen >= _MUCH_STOLEN:
-        parts.append("try a quieter hour, or a machine of its own")
-    else:
-        parts.append("close other programs, or raise --budget")
+    if (word := _word(own)) != "quiet":
+        quieter = "try a quieter hour, or a machine of its own"
+        parts.append(quieter if stolen >= _MUCH_STOLEN else "close other programs, or raise --budget")
     return f"The machine was {word}: {'; '.join(parts)}."
 
 
+def _floors(results: Results) -> pd.DataFrame:
+    """Return the lines of the control that tells how quiet the machine was, by measure."""
+    lines, method = results.speedups, only(results.medians, layers=results.shape)["method"].iloc[0]
+    own = only(lines[lines["floor_layers"] == lines["layers"]], control=True, method=method)
+    # That of the shape which is spoken of, if it has one.
+    own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
+    return own.drop_duplicates("measure").set_index("measure")
+
+
+def _word(floors: pd.DataFrame) -> str:
+    return next(word for most, word in _NOISES if floors["floor"].max() <= most)
+
+
 def _sharper(results: Results) -> Iterator[str]:
-    """Yield which budget would bring the widest ratio in training to a precision that people ask for."""
+    """Yield which budget would bring the widest ratio in training to a precision that people ask for.
+
+    On a machine that was not quiet nobody can tell.
+    """
+    floors = _floors(results)
+    if floors.empty or _word(floors) != "quiet":
+        return
     lines = only(compared(results), measure="training").dropna(subset="low")
     lines = lines[lines["verdict"] != STILL_WARMING]
     widest = float(np.log(lines["high"] / lines["low"]).max()) / 2.0
@@ -195,7 +205,7 @@ def _sharper(results: Results) -> Iterator[str]:
         yield (
             f"--precision {_PRECISION:.0%} --budget {float(f'{budget_s:.2g}'):.0f} would narrow the widest"
             f" ratio, that of {one['contender']} at {one['layers']} ({one['method']}), from"
-            f" {plus_minus(one['low'], one['high'])}"
+            f" {plus_minus(one['low'], one['high'])}."
         )
 
 
