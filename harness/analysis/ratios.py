@@ -57,7 +57,8 @@ def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.Dat
 
 def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
-    median, lower, upper = float(np.median(values)), *np.percentile(values, [25, 75]).tolist()
+    median = float(np.median(values))
+    lower, upper = np.percentile(values, [25, 75]).tolist()
     distances = np.abs(values - median)
     mad = float(np.median(distances))
     return {
