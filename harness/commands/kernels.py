@@ -38,9 +38,7 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     if not arguments.pytest_benchmark and not arguments.criterion:
         raise UsageError("kernels: takes --pytest-benchmark NAME=FILE, --criterion NAME=FOLDER or both")
     table = kernels.gather(dict(arguments.pytest_benchmark), dict(arguments.criterion))
-    path = arguments.results / "kernels.csv"
-    table = kernels.renewed(path, table)
-    replace_file(path, csv(table))
+    replace_file(arguments.results / "kernels.csv", csv(table))
     terminal.show(tables_across.kernels(table))
     return 0
 
