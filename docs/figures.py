@@ -12,11 +12,12 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from harness.across import predictions, selfcheck
-from harness.analysis import article, kernels
+from harness.analysis import article
 from harness.analysis.frames import only
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results, understand
@@ -27,7 +28,7 @@ from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
-from harness.table import Column, Table, estimate, words
+from harness.table import Column, Table, estimate, factor, seconds, words
 
 PICTURES = {
     "scaling.png": pictures.scaling,
@@ -55,12 +56,12 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 
     The places of a sweep begin with the name of its folder.
     """
-    in_process, record = kernels.read(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
+    in_process, record = pd.read_csv(docs / "kernels.csv"), predictions.read(docs / "predictions.csv")
     raw = (article.read(docs / name) for name in ("storage.csv", "seeds.csv"))
     judged = article.judged(load(), results, *raw)
     own = {
         **of_sweep(results),
-        "kernels": tables_across.programs_and_kernels(results, in_process).markdown,
+        "kernels": programs_and_kernels(results, in_process).markdown,
         "claims": listed(
             f"**{one['says']}**: {one['verdict']}; {one['figure']}" for one in judged.to_dict("records")
         ),
@@ -152,9 +153,9 @@ def methods(results: Results, contender: str) -> Table:
 
 def methods_sentence(results: Results) -> str:
     """Say what a better method is worth at the article's shape, and from which size on it beats Rust."""
-    seconds = results.medians.set_index(["contender", "method", "layers"])["median"]
+    medians = results.medians.set_index(["contender", "method", "layers"])["median"]
     python, rust = (
-        three_digits(seconds[name, "naive", str(ARTICLE)] / seconds[name, "backprop", str(ARTICLE)])
+        three_digits(medians[name, "naive", str(ARTICLE)] / medians[name, "backprop", str(ARTICLE)])
         for name in ("python", "rust")
     )
     pairs = {"contender": "python", "method": "backprop", "than_contender": "rust", "than_method": "naive"}
@@ -185,7 +186,7 @@ def predicted_sentence(record: pd.DataFrame) -> str:
 
 def of_alternatives(results: Results) -> dict[str, str]:
     """Return the alternatives to the fastest contender, by method, and who is the fastest where."""
-    figures = {table.name: table.markdown for table in (*tables.instead(results), tables.fastest(results))}
+    figures = {table.name: table.markdown for table in (*tables.instead(results), fastest(results))}
     table = results.alternatives
     factors = only(table, method="backprop").groupby("contender")["times_as_long"].agg(["min", "max"])
     if "pyo3" in factors.index:
@@ -219,6 +220,43 @@ def of_price(results: Results) -> dict[str, str]:
     )
     rows = Table("price", "", columns, table.to_dict("records"))
     return {"price": rows.markdown, "price-sentence": paragraph(sentence)}
+
+
+def fastest(results: Results) -> Table:
+    """Return a row for each case."""
+    lines = []
+    for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
+        line: dict[str, Any] = {"method": method, "layers": layers}
+        for field in ("times_as_long", "job_s"):
+            first, *others = own.sort_values(field, kind="stable").to_dict("records")
+            behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
+            line[field] = "".join([first["contender"], *behind])
+        lines.append(line)
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        "shortest step": words("times_as_long"),
+        "first to end the job": words("job_s"),
+    }
+    return Table("fastest", "Who is the fastest where", columns, lines)
+
+
+def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
+    """Return a row for each step that was timed both in its program, with losses and printing, and alone."""
+    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    lines = []
+    for one in results.medians.to_dict("records"):
+        if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
+            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
+    columns = {
+        "": Column("{} {}".format, ("contender", "method")),
+        "shape": words("layers"),
+        "kernel": seconds("kernel_s"),
+        "program": seconds("median"),
+        "program / kernel": factor("times"),
+    }
+    caption = "A training step in the program and alone"
+    return Table("programs-and-kernels", caption, columns, lines)
 
 
 def machine(results: Results) -> str:

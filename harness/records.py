@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from harness.codec import decode, encode, shown, shown_error
 from harness.errors import ResultsError
 from harness.plan import Plan
-from harness.rows import COLUMNS, ESSENTIAL, Made, Row, cells, count, read_row
+from harness.rows import COLUMNS, ESSENTIAL, Made, Row, cells, read_row, values
 
 RUNS = "runs.csv"
 LOSSES = "losses.csv"
@@ -64,20 +64,17 @@ class SweepFolder:
 
     def rows(self) -> list[Row]:
         """Return all rows of runs.csv, none if there is no such file; refuse a run that is there twice."""
-        path = self.path / RUNS
         found: dict[object, int] = {}
         rows: list[Row] = []
-        for number, texts in self._table(RUNS):
-            try:
+        with self._table(RUNS) as lines:
+            for number, texts in lines:
                 row = read_row(texts)
-            except ValueError as error:
-                raise _broken(path, str(error), number) from error
-            if rows and row.sweep != rows[0].sweep:
-                raise _broken(path, f"is of another sweep, {shown(row.sweep)}, than the lines above", number)
-            first = found.setdefault((row.sweep, row.run.key), number)
-            if first != number:
-                raise _broken(path, f"repeats line {first} ({row.run})", number)
-            rows.append(row)
+                if rows and row.sweep != rows[0].sweep:
+                    raise ValueError(f"is of another sweep, {shown(row.sweep)}, than the lines above")
+                first = found.setdefault(row.run.key, number)
+                if first != number:
+                    raise ValueError(f"repeats line {first} ({row.run})")
+                rows.append(row)
         return rows
 
     def losses(self) -> dict[LossKey, tuple[float, ...]]:
@@ -86,43 +83,31 @@ class SweepFolder:
         Epoch 0 begins the losses of a case; if it comes again, the first time was not written to its end.
         """
         losses: dict[LossKey, list[float]] = {}
-        for number, texts in self._table(LOSSES):
-            key = texts["contender"], texts["method"], texts["layers"]
-            try:
-                epoch, loss = count(texts["epoch"]), float(texts["loss"])
-                if epoch == 0:
+        with self._table(LOSSES) as lines:
+            for _, texts in lines:
+                key = texts["contender"], texts["method"], texts["layers"]
+                read = values(texts, {"epoch": int, "loss": float})
+                if read["epoch"] == 0:
                     losses[key] = []
-                if epoch != len(losses.get(key, ())):
-                    raise ValueError(epoch)
-            except ValueError as error:
-                what = f"line {number} is not the next epoch's loss: {shown(','.join(texts.values()))}"
-                raise _broken(self.path / LOSSES, what) from error
-            losses[key].append(loss)
-        return {key: tuple(values) for key, values in losses.items()}
+                if read["epoch"] != len(losses.get(key, ())):
+                    raise ValueError(f"epoch is {read['epoch']}, which is not the next")
+                losses[key].append(read["loss"])
+        return {key: tuple(own) for key, own in losses.items()}
 
     def can_grow(self) -> bool:
         """Whether rows of this version can be appended: false if another version wrote the column names."""
         return tuple(self._reader(RUNS).fieldnames or COLUMNS) == tuple(COLUMNS)
 
     def set_half_lines_aside(self) -> list[str]:
-        """Move what stands after the last line break of a table into a file beside it; return which had any.
-
-        A file that is no such table is not touched.
-        """
+        """Move what follows the last line break of a table into a file beside it; return which had any."""
         cut = []
         for name in _TABLES:
-            path = self.path / name
-            next(self._table(name), None)  # The column names are right.
-            if path.is_symlink():
-                raise _broken(path, "is a link, and nothing outside is changed")
-            with explained(path, "cannot be repaired", _KEPT), suppress(FileNotFoundError):
-                content = path.read_bytes()
-                whole = content.rfind(b"\n") + 1
-                if whole < len(content):
-                    with _open_to_append(self.path / f"{name}.half") as file:
-                        file.write(content[whole:].decode(errors="replace") + "\n")
-                    os.truncate(path, whole)
-                    cut.append(name)
+            with self._table(name):  # It is a table of ours.
+                content = self._content(name)
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                self._set_aside(name, content[whole:].decode(errors="replace") + "\n", content[:whole])
+                cut.append(name)
         return cut
 
     def set_cut_rounds_aside(self, plan: Plan) -> int:
@@ -134,44 +119,50 @@ class SweepFolder:
         cut = {(str(run.case), run.round) for run in Made(plan, rows).pending()}
         gone = [row for row in rows if (str(row.run.case), row.run.round) in cut]
         if gone:
-            kept = [cells(row) for row in rows if row not in gone]
-            with explained(self.path / RUNS, "cannot be repaired", _KEPT):
-                with _open_to_append(self.path / f"{RUNS}.half") as file:
-                    file.write(_csv(map(cells, gone)))
-                replace_file(self.path / RUNS, _csv([tuple(COLUMNS), *kept]).encode())
+            kept = [tuple(COLUMNS), *(cells(row) for row in rows if row not in gone)]
+            self._set_aside(RUNS, _csv(map(cells, gone)), _csv(kept).encode())
         return len(gone)
 
-    def _reader(self, name: str) -> "csv.DictReader[str]":
-        """Return what reads the lines of a table, without a half-written one at its end."""
+    def _set_aside(self, name: str, gone: str, kept: bytes) -> None:
+        with explained(self.path / name, "cannot be repaired", _KEPT):
+            with _open_to_append(self.path / f"{name}.half") as file:
+                file.write(gone)
+            replace_file(self.path / name, kept)
+
+    def _content(self, name: str) -> bytes:
+        """Return what is in a file, nothing if there is none."""
         path = self.path / name
-        content = b""
         if path.exists() and not path.is_file():
             raise _broken(path, "is no file")
         with explained(path, "cannot be read", "mend that or move it away"), suppress(FileNotFoundError):
-            content = path.read_bytes()
+            return path.read_bytes()
+        return b""
+
+    def _reader(self, name: str) -> "csv.DictReader[str]":
+        """Return what reads the lines of a table, without a half-written one at its end."""
+        content = self._content(name)
         if b"\n" not in content and not _csv([_TABLES[name][0]]).encode().startswith(content):
-            raise _broken(path, "is not a table of flatnet's")
+            raise _broken(self.path / name, "is not a table of flatnet's")
         whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
         return csv.DictReader(io.TextIOWrapper(whole, encoding="utf-8-sig", newline=""), strict=True)
 
-    def _table(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the lines below the column names: the number, and the cells by column."""
+    @contextmanager
+    def _table(self, name: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
+        """Hand out the lines below the column names: their numbers, and their cells by column.
+
+        A ValueError meanwhile becomes the ResultsError of the line.
+        """
         path, reader = self.path / name, self._reader(name)
         try:
-            header = reader.fieldnames
-            if header is None:
-                return
-            if missing := next((column for column in _TABLES[name][1] if column not in header), None):
-                raise _broken(path, f"has no column {missing!r}")
-            if len(set(header)) < len(header):
-                raise _broken(path, "has two columns of one name")
-            for texts in reader:
-                # DictReader puts None in place of the name of a cell too many and of a cell too few.
-                if None in texts or None in texts.values():
-                    raise _broken(path, f"does not have {len(header)} cells", reader.line_num)
-                yield reader.line_num, texts
+            header = reader.fieldnames or ()
+            for column in _TABLES[name][1] if header else ():
+                if column not in header:
+                    raise _broken(path, f"has no column {column!r}")
+            yield ((reader.line_num, _whole(texts)) for texts in reader)
         except (csv.Error, UnicodeDecodeError) as error:
             raise _broken(path, f"is not CSV: {error}", reader.reader.line_num) from error
+        except ValueError as error:
+            raise _broken(path, str(error), reader.line_num) from error
 
     def plan(self) -> Plan | None:
         """Return what plan.json says, None if there is no such file."""
@@ -192,13 +183,11 @@ class SweepFolder:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return what the JSON file ``name`` holds, None if there is no such file."""
         path = self.path / name
-        if path.exists() and not path.is_file():
-            raise _broken(path, "is no file")
-        try:
-            document = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        if not (content := self._content(name)) and not path.exists():
             return None
-        except (OSError, ValueError, RecursionError) as error:
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise _broken(path, f"cannot be read: {shown_error(error)}") from error
         if not isinstance(document, dict):
             raise _broken(path, "is not a JSON object")
@@ -247,6 +236,14 @@ def _broken(path: Path, what: str, line: int | None = None) -> ResultsError:
     """Return the error of a file, or of a line of it, that cannot be understood."""
     where, part = (path, "file") if line is None else (f"{path}, line {line}", "line")
     return ResultsError(f"{where}: {what}; restore or remove the {part}")
+
+
+def _whole(texts: dict[str, str]) -> dict[str, str]:
+    """Return the cells of a line; raise ValueError if there are too many or too few."""
+    # DictReader puts None in place of the name of a cell too many and of a cell too few.
+    if None in texts or None in texts.values():
+        raise ValueError("has more or fewer cells than there are columns")
+    return texts
 
 
 def _csv(lines: Iterable[Sequence[str]]) -> str:

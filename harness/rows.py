@@ -131,10 +131,8 @@ _CASE, _RUN, _ROW = (
     for hints in map(get_type_hints, (Case, Run, Row))
 )
 """The types of what the columns of each have."""
-_DERIVED = [name for name in COLUMNS if name not in {*_CASE, *_RUN, *_ROW}]
-"""Columns that follow from the others."""
-_OPTIONAL = {*_DERIVED, *(field.name for field in fields(Row) if field.default is not MISSING)}
-ESSENTIAL = tuple(name for name in COLUMNS if name not in _OPTIONAL)
+_OPTIONAL = {field.name for field in fields(Row) if field.default is not MISSING}
+ESSENTIAL = tuple(name for name in COLUMNS if name in {*_CASE, *_RUN, *_ROW} - _OPTIONAL)
 """The columns without which a row cannot be understood."""
 
 
@@ -152,7 +150,7 @@ def _cell(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
 
 
-def count(text: str) -> int:
+def _count(text: str) -> int:
     """Read an integer of at least 0, up to 60 digits and nothing else; raise ValueError otherwise."""
     if not (text.isascii() and text.isdigit() and len(text) <= 60):
         raise ValueError(text)
@@ -162,39 +160,37 @@ def count(text: str) -> int:
 _READERS: Mapping[Any, tuple[str, Callable[[str], Any]]] = {
     # The same few texts stand in many rows.
     str: ("a text", sys.intern),
-    int: ("an integer", count),
+    int: ("an integer", _count),
     float: ("a number", float),
     bool: ("yes or no", {"yes": True, "no": False}.__getitem__),
     Shape: ("a shape such as 10-5-1", Shape.parse),
-    int | None: ("an integer or nothing", lambda cell: count(cell) if cell else None),
+    int | None: ("an integer or nothing", lambda cell: _count(cell) if cell else None),
     float | None: ("a number or nothing", lambda cell: float(cell) if cell else None),
 }
 
 
-def _values(texts: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands in those columns of ``kinds`` that there are."""
-    values = {}
-    for name, kind in kinds.items():
-        if name in texts:
-            takes, read = _READERS[kind]
-            try:
-                values[name] = read(texts[name])
-            except (ValueError, KeyError) as error:
-                raise ValueError(f"{name} is {shown(texts[name])}, takes {takes}") from error
-    return values
+def values(texts: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands in those columns of ``kinds`` that there are; raise ValueError if one is wrong."""
+    found = {}
+    for name in (name for name in kinds if name in texts):
+        takes, read = _READERS[kinds[name]]
+        try:
+            found[name] = read(texts[name])
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{name} is {shown(texts[name])}, takes {takes}") from error
+    return found
 
 
 @lru_cache(maxsize=1024)
 def _read_case(texts: tuple[str, ...]) -> Case:
-    values = _values(dict(zip(_CASE, texts, strict=True)), _CASE)
-    return Case(shape=values.pop("layers"), **values)
+    found = values(dict(zip(_CASE, texts, strict=True)), _CASE)
+    return Case(shape=found.pop("layers"), **found)
 
 
 def read_row(texts: Mapping[str, str]) -> Row:
-    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one."""
+    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one.
+
+    Columns that follow from others are not read.
+    """
     case = _read_case(tuple(texts[name] for name in _CASE))
-    row = Row(run=Run(case=case, **_values(texts, _RUN)), **_values(texts, _ROW))
-    for name in _DERIVED:
-        if name in texts and texts[name] != (right := _cell(COLUMNS[name](row))):
-            raise ValueError(f"{name} is {shown(texts[name])}, but {row.run} has {right}")
-    return row
+    return Row(run=Run(case=case, **values(texts, _RUN)), **values(texts, _ROW))

@@ -47,12 +47,12 @@ def test_a_case_over_sweeps(tmp_path: Path) -> None:
     table = history(Archive(tmp_path).sweeps(), "naive", SMALL).set_index(["sweep", "contender"])
     assert list(table.index) == [("1", "python"), ("1", "rust"), ("2", "python"), ("2", "rust")]
     assert table["step_s"].to_list() == [8.0, 2.0, 9.0, 1.0]
-    assert table["ratio"].to_list() == pytest.approx([math.nan, 4.0, math.nan, 9.0], nan_ok=True)
+    assert table["training_ratio"].to_list() == pytest.approx([math.nan, 4.0, math.nan, 9.0], nan_ok=True)
     one = table.to_dict("index")["2", "rust"]
     assert one["step_low"] < 1.0 < one["step_high"]
-    assert one["ratio_low"] < 9.0 < one["ratio_high"]
-    assert 1.0 < one["floor"] < 1.02
-    assert (one["verdict"], one["host"], one["commit"]) == ("faster", "b", "2" * 9)
+    assert one["training_low"] < 9.0 < one["training_high"]
+    assert 1.0 < one["training_floor"] < 1.02
+    assert (one["training_verdict"], one["host"], one["commit"]) == ("faster", "b", "2" * 9)
     # Who did not run the case is left out.
     folders = Archive(tmp_path).sweeps()
     assert set(history(folders, "naive", Shape.parse("10-5-1"))["contender"]) == {"rust"}
@@ -76,9 +76,7 @@ def test_the_picture_shows_every_sweep_and_where_the_machine_changes(tmp_path: P
 
 
 def test_what_a_list_says(tmp_path: Path) -> None:
-    said = overview(archived(tmp_path, "1", 8.0, 2.0))
-    assert 1.0 < said.pop("floor") < 1.02
-    assert said == {
+    assert overview(archived(tmp_path, "1", 8.0, 2.0)) == {
         "sweep": "1",
         "host": "box",
         "commit": "1111111",
@@ -93,12 +91,6 @@ def test_what_a_list_says(tmp_path: Path) -> None:
     (folder.path / ENVIRONMENT).unlink()
     said = overview(folder)
     assert (said["failed"], said["host"], said["commit"]) == (2, "", "")
-    assert math.isnan(said["floor"])
-    # The floor is that of the article's shape, wherever it stands among the others.
-    of, runs = sweeps.case("10-5-1"), [(number, control) for number in (1, 2) for control in (False, True)]
-    small = [sweeps.row("python", number, control=control) for number, control in runs]
-    made = [sweeps.row("python", n, of=of, training_s=1.0 + control, control=control) for n, control in runs]
-    assert overview(sweeps.write(tmp_path / "two", [*small, *made]))["floor"] == pytest.approx(2.0, rel=1e-3)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

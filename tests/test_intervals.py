@@ -5,8 +5,6 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from harness.analysis.intervals import (
@@ -16,7 +14,6 @@ from harness.analysis.intervals import (
     block_medians,
     median_interval,
     median_rank,
-    power_law,
     quotient,
     share_interval,
     verdict,
@@ -172,57 +169,3 @@ def test_a_quotient_by_hand() -> None:
     # Logarithms to base 2: 3 (2 to 5) less 1 (0 to 4) is 2; below it hypot(1, 3), above it hypot(2, 1).
     found = np.log2(quotient((8.0, 4.0, 32.0), (2.0, 1.0, 16.0)))
     assert found.tolist() == pytest.approx([2.0, 2.0 - math.sqrt(10.0), 2.0 + math.sqrt(5.0)])
-
-
-def test_an_exact_power_law() -> None:
-    # y = 3 * x^2.
-    x = np.array([1.0, 2.0, 4.0, 8.0])
-    fit = power_law(x, 3.0 * x**2, np.array([3.0 * x**2, 6.0 * x**2]))
-    assert (fit.exponent, fit.low, fit.high) == pytest.approx((2.0, 2.0, 2.0), rel=1e-9)
-    assert (fit.curvature, fit.r_squared) == pytest.approx((0.0, 1.0), abs=1e-12)
-    assert fit.fits
-    flat = power_law(x, np.ones(4))
-    assert flat.exponent == pytest.approx(0.0, abs=1e-12)
-    assert math.isnan(flat.r_squared)
-
-
-def test_a_power_law_by_hand() -> None:
-    # Logarithms to base 2: x 0 1 2, y 0 1 3. Slope ((-1)(-4/3) + 0 + (1)(5/3)) / 2 = 1.5.
-    # Residuals 1/6, -1/3, 1/6: sum of squares 1/6, of the total 14/3, so R^2 = 1 - 1/28 = 27/28.
-    # The slope is 1 at first, then 2: it grows by 1 with each doubling.
-    fit = power_law(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 8.0]))
-    assert fit.exponent == pytest.approx(1.5, rel=1e-12)
-    assert fit.r_squared == pytest.approx(27 / 28, rel=1e-12)
-    assert fit.curvature == pytest.approx(1.0, rel=1e-9)
-    assert math.isnan(fit.low) and math.isnan(fit.curvature_high)
-
-
-def test_the_interval_of_an_exponent_is_student_t_over_the_blocks() -> None:
-    random = np.random.default_rng(3)
-    x = np.array([16.0, 25.0, 49.0, 97.0])
-    by_block = 2.0 * x**1.7 * np.exp(random.normal(scale=0.05, size=(BLOCKS, x.size)))
-    fit = power_law(x, np.median(by_block, axis=0), by_block)
-    slopes = [stats.linregress(np.log(x), np.log(row)).slope for row in by_block]
-    low, high = stats.t.interval(0.95, BLOCKS - 1, loc=fit.exponent, scale=stats.sem(slopes))
-    assert (fit.low, fit.high) == pytest.approx((low, high), rel=1e-9)
-
-
-def test_a_bend_beyond_the_noise_is_no_power_law() -> None:
-    x = np.array([16.0, 25.0, 49.0, 97.0])
-    noise = np.exp(np.random.default_rng(3).normal(scale=0.01, size=(BLOCKS, x.size)))
-    bent = 2.0 * x**1.7 * np.exp(0.1 * np.log(x) ** 2)
-    assert power_law(x, x**1.7, x**1.7 * noise).fits
-    assert not power_law(x, bent, bent * noise).fits
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(1e-9, 1e3), min_size=3, max_size=9))
-def test_power_law_against_scipy(values: list[float]) -> None:
-    # Equal values but for the rounding have no spread to compare.
-    assume(max(values) > 1.001 * min(values))
-    y = np.array(values)
-    x = np.array([2.0**n for n in range(1, y.size + 1)])
-    theirs = stats.linregress(np.log(x), np.log(y))
-    fit = power_law(x, y)
-    assert fit.exponent == pytest.approx(theirs.slope, rel=1e-6, abs=1e-9)
-    assert fit.r_squared == pytest.approx(theirs.rvalue**2, rel=1e-6, abs=1e-9)

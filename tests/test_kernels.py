@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness import cli
 from harness.analysis import kernels
 from harness.errors import ResultsError
 
@@ -167,39 +166,3 @@ def test_a_broken_criterion_folder_is_one_line(tmp_path: Path, name: str, docume
     (tmp_path / "step-naive" / "10-5-1" / "new" / name).write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(ResultsError, match=r"^[^\n]*: is not what the benchmark writes: [^\n]*$"):
         kernels.gather({}, {"rust": tmp_path})
-
-
-def test_the_table_reads_back_and_keeps_who_was_not_measured_again(tmp_path: Path) -> None:
-    first = kernels.gather(
-        {name: write_pytest_benchmark(tmp_path / name, {("step-naive", "4-2-1"): [0.1]}) for name in "pq"}, {}
-    )
-    path = tmp_path / "kernels.csv"
-    assert kernels.renewed(path, first) is first
-    path.write_text(first.to_csv(index=False), encoding="utf-8")
-    back = kernels.read(path)
-    assert back["median_s"].tolist() == [0.1, 0.1]
-    assert list(back.columns) == list(first.columns)
-    again = kernels.gather(
-        {"p": write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [0.3]})}, {}
-    )
-    both = kernels.renewed(path, again)
-    assert list(zip(both["contender"], both["median_s"], strict=True)) == [("p", 0.3), ("q", 0.1)]
-
-
-@pytest.mark.parametrize("edit", [("0.1", "fast"), ("step-naive", ""), ("median_s", "median"), ("0.1", "")])
-def test_a_table_edited_into_nonsense(tmp_path: Path, edit: tuple[str, str]) -> None:
-    table = kernels.gather(
-        {"p": write_pytest_benchmark(tmp_path / "p", {("step-naive", "4-2-1"): [0.1]})}, {}
-    )
-    path = tmp_path / "kernels.csv"
-    path.write_text(table.to_csv(index=False).replace(*edit), encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"cannot be understood: .*; move it away and run make kernels$"):
-        kernels.read(path)
-
-
-def test_the_command_tells_a_file_from_a_folder(tmp_path: Path) -> None:
-    measured = {("step-naive", "10-5-1"): [0.5]}
-    file = write_pytest_benchmark(tmp_path / "file", measured)
-    folder = write_criterion(tmp_path / "folder", measured)
-    assert cli.main(["kernels", "--results", str(tmp_path), f"a={file}", f"b={folder}"]) == 0
-    assert kernels.read(tmp_path / "kernels.csv")["contender"].tolist() == ["a", "b"]

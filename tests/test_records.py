@@ -176,9 +176,6 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         (tmp_path / RUNS).write_text(",".join(rest) + "\n", encoding="utf-8")
         with pytest.raises(ResultsError, match=f"has no column {missing!r}; restore or remove the file$"):
             folder.rows()
-    (tmp_path / RUNS).write_text(",".join([*order, "colour"]) + "\n", encoding="utf-8")
-    with pytest.raises(ResultsError, match=r"has two columns of one name; restore or remove the file$"):
-        folder.rows()
 
 
 @pytest.mark.parametrize(
@@ -189,11 +186,9 @@ def test_columns_are_read_by_name(tmp_path: Path) -> None:
         ("wall_s", "-1.0", "wall_s is -1.0, takes seconds of at least 0"),
         ("wall_s", "nan", "wall_s is nan, takes seconds of at least 0"),
         ("training_s", "inf", "training_s is inf, takes seconds of at least 0"),
-        ("training_s", "1,5", "does not have 36 cells"),
+        ("training_s", "1,5", "has more or fewer cells than there are columns"),
         ("training_s", "1 s", "training_s is '1 s', takes a number or nothing"),
-        ("neurons", "8", "neurons is '8', but rust naive 4-2-1, round 1 has 7"),
         ("peak_memory_bytes", "4 MB", "peak_memory_bytes is '4 MB', takes an integer or nothing"),
-        ("warm_up", "maybe", "warm_up is 'maybe', but rust naive 4-2-1, round 1 has no"),
         ("control", "", "control is '', takes yes or no"),
         ("layers", "4-x-1", "layers is '4-x-1', takes a shape such as 10-5-1"),
         ("method", "magic", "method is 'magic', takes naive, incremental, backprop"),
@@ -313,15 +308,20 @@ def test_losses_cut_at_any_byte_can_be_written_again(tmp_path: Path) -> None:
         assert folder.losses() == KNOWN
 
 
-@pytest.mark.parametrize("line", ["p,naive,4-2-1,1,0.5", "p,naive,4-2-1,0,x", "p,naive,4-2-1,\u0661,1.0"])
-def test_losses_edited_into_nonsense(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("p,naive,4-2-1,1,0.5", "epoch is 1, which is not the next"),
+        ("p,naive,4-2-1,0,x", "loss is 'x', takes a number"),
+        ("p,naive,4-2-1,\u0661,1.0", "epoch is '\\u0661', takes an integer"),
+    ],
+)
+def test_losses_edited_into_nonsense(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / LOSSES
     path.write_text(",".join(LOSS_COLUMNS) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(ResultsError) as caught:
         SweepFolder(tmp_path).losses()
-    assert str(caught.value) == (
-        f"{path}: line 2 is not the next epoch's loss: {line!a}; restore or remove the file"
-    )
+    assert str(caught.value) == f"{path}, line 2: {message}; restore or remove the line"
 
 
 def test_json(tmp_path: Path) -> None:
@@ -380,9 +380,8 @@ def test_nothing_outside_is_cut(tmp_path: Path) -> None:
     outside.write_bytes(outside.read_bytes() + b"half a li")
     (folder.path / RUNS).symlink_to(outside)
     whole = outside.read_bytes()
-    assert len(folder.rows()) == 1
-    with pytest.raises(ResultsError, match="is a link, and nothing outside is changed"):
-        folder.set_half_lines_aside()
+    assert folder.set_half_lines_aside() == [RUNS]
+    assert (folder.path / RUNS).read_bytes() == whole.removesuffix(b"half a li")
     assert outside.read_bytes() == whole
 
 

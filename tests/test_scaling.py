@@ -4,7 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
+from harness.analysis.intervals import BLOCKS
+from harness.analysis.scaling import power_law
 from harness.case import Shape
 from tests.sweeps import case, curve, row, understood
 
@@ -20,7 +25,7 @@ def test_scaling_fits_from_the_article_shape_up(tmp_path: Path) -> None:
     counts = [Shape.parse(layers).multiply_adds("naive") for layers in shapes[1:]]
     slope = np.polyfit(np.log([16, 25, 49, 97]), np.log(counts), 1)[0]
     assert line["counted_exponent"] == pytest.approx(slope, rel=1e-12)
-    assert (line["straight_from_neurons"], line["straight_exponent"]) == (16, pytest.approx(3.0))
+    assert line["straight_from_neurons"] == 16
     assert line["curvature"] == pytest.approx(0.0, abs=1e-9)
 
 
@@ -29,13 +34,13 @@ def test_a_curve_is_straight_from_the_size_on_where_it_stops_bending(tmp_path: P
     shapes = ("10-5-1", "16-8-1", "32-16-1", "64-32-1", "128-64-1")
     times = {layers: max(1.0, Shape.parse(layers).neurons / 25) ** 2 for layers in shapes}
     line = understood(tmp_path, curve("p", "naive", times)).exponents.iloc[0]
-    assert (line["straight_from_neurons"], line["straight_exponent"]) == (25, pytest.approx(2.0))
+    assert line["straight_from_neurons"] == 25
     assert line["exponent"] < 2.0
     assert line["curvature_low"] > 0.0
     # Bent everywhere: log2 of the time is 0, 1, 3, 6, 10 where that of the neurons grows by about 1.
     bent = dict(zip(shapes, (1.0, 2.0, 8.0, 64.0, 1024.0), strict=True))
     line = understood(tmp_path / "bent", curve("p", "naive", bent)).exponents.iloc[0]
-    assert np.isnan(line["straight_from_neurons"]) and np.isnan(line["straight_exponent"])
+    assert np.isnan(line["straight_from_neurons"])
 
 
 def test_the_interval_of_an_exponent_is_that_of_the_rounds(tmp_path: Path) -> None:
@@ -90,3 +95,46 @@ def test_exponents_are_fitted_to_the_sizes_of_the_reference(tmp_path: Path) -> N
     rows = [*curve("p", "naive", {"10-5-1": 16.0}), *curve("q", "naive", times)]
     table = understood(tmp_path / "own", rows).exponents
     assert table[["contender", "most_neurons"]].to_numpy().tolist() == [["q", 49]]
+
+
+def test_a_power_law_by_hand() -> None:
+    # y = 3 * x^2, in the second block twice that.
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    fit = power_law(x, 3.0 * x**2, np.array([3.0 * x**2, 6.0 * x**2]))
+    assert [fit[name] for name in ("exponent", "low", "high")] == pytest.approx([2.0] * 3, rel=1e-9)
+    assert fit["curvature"] == pytest.approx(0.0, abs=1e-12)
+    # Logarithms to base 2: x 0 1 2, y 0 1 3. Slope ((-1)(-4/3) + 0 + (1)(5/3)) / 2 = 1.5.
+    # The slope is 1 at first, then 2: it grows by 1 with each doubling.
+    y = np.array([1.0, 2.0, 8.0])
+    fit = power_law(x[:3], y, y[None])
+    assert fit["exponent"] == pytest.approx(1.5, rel=1e-12)
+    assert fit["curvature"] == pytest.approx(1.0, rel=1e-9)
+    assert np.isnan(fit["low"]) and np.isnan(fit["curvature_high"])
+
+
+def test_the_interval_of_an_exponent_is_student_t_over_the_blocks() -> None:
+    random = np.random.default_rng(3)
+    x = np.array([16.0, 25.0, 49.0, 97.0])
+    by_block = 2.0 * x**1.7 * np.exp(random.normal(scale=0.05, size=(BLOCKS, x.size)))
+    fit = power_law(x, np.median(by_block, axis=0), by_block)
+    slopes = [stats.linregress(np.log(x), np.log(row)).slope for row in by_block]
+    ends = stats.t.interval(0.95, BLOCKS - 1, loc=fit["exponent"], scale=stats.sem(slopes))
+    assert (fit["low"], fit["high"]) == pytest.approx(ends, rel=1e-9)
+
+
+def test_a_bend_beyond_the_noise_is_no_power_law() -> None:
+    x = np.array([16.0, 25.0, 49.0, 97.0])
+    noise = np.exp(np.random.default_rng(3).normal(scale=0.01, size=(BLOCKS, x.size)))
+    bent = 2.0 * x**1.7 * np.exp(0.1 * np.log(x) ** 2)
+    fit = power_law(x, x**1.7, x**1.7 * noise)
+    assert fit["curvature_low"] < 0.0 < fit["curvature_high"]
+    assert power_law(x, bent, bent * noise)["curvature_low"] > 0.0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(1e-9, 1e3), min_size=3, max_size=9))
+def test_power_law_against_scipy(values: list[float]) -> None:
+    y = np.array(values)
+    x = np.array([2.0**n for n in range(1, y.size + 1)])
+    theirs = stats.linregress(np.log(x), np.log(y))
+    assert power_law(x, y, y[None])["exponent"] == pytest.approx(theirs.slope, rel=1e-6, abs=1e-9)

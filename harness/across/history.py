@@ -1,23 +1,22 @@
 """Sweeps side by side: a list of them, and one case over many. Pure."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
-from harness.analysis.frames import only
 from harness.analysis.results import plan_of, understand
-from harness.case import ARTICLE, Shape
+from harness.case import Shape
 from harness.errors import NothingMeasured
 from harness.records import SweepFolder
-from harness.rows import Made, Row
+from harness.rows import Made
 
-_MACHINE = ("host", "cpu", "commit", "uncommitted_changes")
-_RATIO = ("ratio", "ratio_low", "ratio_high", "floor", "verdict")
-_OF_TRAINING = {f"training_{name.removeprefix('ratio_')}": name for name in _RATIO}
-COLUMNS = ["sweep", *_MACHINE, "contender", "reference", "step_s", "step_low", "step_high", *_RATIO]
+_MACHINE = ["host", "cpu", "commit", "uncommitted_changes"]
+COLUMNS = [
+    *("sweep", *_MACHINE, "contender", "reference", "step_s", "step_low", "step_high"),
+    *(f"training_{name}" for name in ("ratio", "low", "high", "floor", "verdict")),
+]
 
 
 def short_commit(commit: object, uncommitted_changes: object) -> str:
@@ -26,7 +25,7 @@ def short_commit(commit: object, uncommitted_changes: object) -> str:
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
-    """Return what a list says of a sweep; ``floor`` is the article's shape's, else the smallest's."""
+    """Return what a list says of a sweep."""
     rows, plan, machine = sweep.rows(), plan_of(sweep), sweep.environment()
     left = len(list(Made(plan, rows).pending()))
     return {
@@ -36,21 +35,8 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
         "cases": len({str(row.run.case) for row in rows}),
         "runs": f"{plan.runs - left} of {plan.runs}" if left else str(len(rows)),
         "failed": sum(row.status not in ("ok", "paused") for row in rows),
-        "floor": _floor(sweep, rows),
         "contenders": tuple(plan.versions),
     }
-
-
-def _floor(sweep: SweepFolder, rows: Sequence[Row]) -> float:
-    cases = {row.run.case.shape: row.run.case for row in reversed(rows) if row.run.control}
-    if not cases:
-        return math.nan
-    controlled = cases.get(ARTICLE, min(cases.values(), key=lambda case: case.shape.size))
-    try:
-        lines = understand(sweep, only=(controlled.method, controlled.shape), rows=rows).speedups
-    except NothingMeasured:
-        return math.nan
-    return float(only(lines, control=True, measure="training")["floor"].max())
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:
@@ -63,9 +49,8 @@ def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.Data
         with suppress(NothingMeasured):
             results = understand(sweep, only=(method, shape))
             about = {name: results.environment.get(name) for name in _MACHINE}
-            about |= {"sweep": sweep.name, "reference": results.reference}
-            lines = results.standings.rename(columns=_OF_TRAINING).dropna(subset="step_s")
-            tables.append(lines.assign(**about))
+            lines = results.standings.dropna(subset="step_s")
+            tables.append(lines.assign(sweep=sweep.name, reference=results.reference, **about))
     if not tables:
         raise NothingMeasured(f"no sweep has a time of {method} {shape}; make sweeps lists them")
     return pd.concat(tables, ignore_index=True)[COLUMNS]

@@ -1,4 +1,4 @@
-"""Intervals of medians and of slopes, and what they say. Pure functions of numbers.
+"""Intervals of medians, and what they say. Pure functions of numbers.
 
 Consecutive rounds are not independent. So the interval of a median is that of order statistics for as many
 independent rounds as these are worth. docs/method.md compares this with other estimators on recorded noise.
@@ -7,7 +7,6 @@ independent rounds as these are worth. docs/method.md compares this with other e
 import math
 from collections.abc import Sequence
 from functools import cache
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +24,6 @@ BLOCKS = 6
 _MOST_LAG1 = 0.9
 NOISY = 1.15
 """The factor of 1 beyond which the interval of a control says that the machine is too noisy."""
-_ROUNDING = 1e-9
 
 
 class Interval(NamedTuple):
@@ -54,9 +52,7 @@ def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval
     groups = [] if layouts is None else [values[layouts == layout] for layout in np.unique(layouts)]
     rank = median_rank(round(effective))
     if len(groups) > 1 or math.isnan(rank):
-        medians = (
-            np.array([median(own.tolist()) for own in groups]) if len(groups) > 1 else block_medians(values)
-        )
+        medians = np.array([np.median(own) for own in groups]) if len(groups) > 1 else block_medians(values)
         middle = float(np.median(values))
         if medians.min() <= 0.0:
             half = block_half_width(medians)
@@ -104,7 +100,7 @@ def autocorrelation(values: Numbers) -> float:
 
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
     """Return the medians of consecutive parts of ``values``, so many or as many as there are."""
-    return np.array([median(part.tolist()) for part in np.array_split(values, min(blocks, values.size))])
+    return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
 
 
 def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
@@ -162,45 +158,3 @@ def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
     middle = top - bottom
     less, more = np.hypot(top - top_low, bottom_high - bottom), np.hypot(top_high - top, bottom - bottom_low)
     return np.exp([middle, middle - less, middle + more])
-
-
-class PowerLaw(NamedTuple):
-    """y = a * x^exponent, a straight line through the logarithms."""
-
-    exponent: float
-    low: float
-    high: float
-    r_squared: float
-    curvature: float
-    """How much the exponent grows each time that x doubles."""
-    curvature_low: float
-    curvature_high: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether the blocks show no curvature: the points may lie on a straight line."""
-        return self.curvature_low <= _ROUNDING and self.curvature_high >= -_ROUNDING
-
-
-def power_law(x: Numbers, y: Numbers, by_block: Numbers | None = None) -> PowerLaw:
-    """Fit by least squares on the logarithms; ``x`` has three different values or more.
-
-    ``by_block`` has a row of ``y`` for each block. Fits to these give the intervals, nan without two.
-    """
-    u, v = np.log(x), np.log(y)
-    rows = np.log(y[None] if by_block is None else by_block).T
-    line, bend = np.polyfit(u, v, 1), np.polyfit(u, v, 2)
-    per_doubling = 2.0 * np.log(2.0)
-    half = block_half_width(np.polyfit(u, rows, 1)[0])
-    half_curvature = per_doubling * block_half_width(np.polyfit(u, rows, 2)[0])
-    residuals, total = v - np.polyval(line, u), float(((v - v.mean()) ** 2).sum())
-    exponent, curvature = float(line[0]), per_doubling * float(bend[0])
-    return PowerLaw(
-        exponent=exponent,
-        low=exponent - half,
-        high=exponent + half,
-        r_squared=1.0 - float(residuals @ residuals) / total if total else math.nan,
-        curvature=curvature,
-        curvature_low=curvature - half_curvature,
-        curvature_high=curvature + half_curvature,
-    )

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.frames import read_csv
 from harness.case import Shape
 from harness.errors import ResultsError
 
@@ -62,19 +61,6 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
     return table.assign(
         share_of_peak=np.fmax(rates / table["contender"].map(peaks), chains / table["median_s"])
     )
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Return what kernels.csv holds, if anything; raise ResultsError for any other file."""
-    texts = ["contender", "kernel", "layers", "against"]
-    return read_csv(path, COLUMNS, "make kernels", texts=texts, blank=["against", *COLUMNS[8:]])
-
-
-def renewed(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` and, from an earlier file, the contenders that it does not have."""
-    earlier = read(path)
-    kept = earlier[~earlier["contender"].isin(table["contender"])]
-    return pd.concat([table, kept], ignore_index=True) if len(kept) else table
 
 
 def _measurement(

@@ -57,7 +57,8 @@ def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.Dat
 
 def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
-    minimum, lower, median, upper = np.percentile(values, [0, 25, 50, 75]).tolist()
+    median = float(np.median(values))
+    lower, upper = np.percentile(values, [25, 75]).tolist()
     distances = np.abs(values - median)
     mad = float(np.median(distances))
     return {
@@ -65,7 +66,7 @@ def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
         "median": median,
         **median_interval(values, layouts)._asdict(),
         "mad": mad,
-        "minimum": minimum,
+        "minimum": float(values.min()),
         "lower_quartile": lower,
         "upper_quartile": upper,
         "outliers": int((distances > _OUTLIER * _MAD_TO_SIGMA * mad).sum()) if mad > 0 else 0,

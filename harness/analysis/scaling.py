@@ -1,39 +1,36 @@
 """How training time grows with the neurons. Pure: medians in, a table out."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import only
-from harness.analysis.intervals import medians_by_block, power_law
+from harness.analysis.intervals import Numbers, block_half_width, medians_by_block
 from harness.analysis.ratios import Lane
 from harness.case import ARTICLE
 
-_FROM_NEURONS = ARTICLE.neurons
-"""Below the article's shape the fixed cost of a step hides how the rest grows."""
 _FEWEST_SIZES = 3
+_ROUNDING = 1e-9
 COLUMNS = [
     *("contender", "method", "exponent", "low", "high", "counted_exponent"),
-    *("curvature", "curvature_low", "curvature_high"),
-    *("straight_from_neurons", "straight_exponent", "straight_low", "straight_high"),
-    *("fewest_neurons", "most_neurons", "points", "r_squared"),
+    *("curvature", "curvature_low", "curvature_high", "straight_from_neurons"),
+    *("fewest_neurons", "most_neurons", "points"),
 ]
 
 
 def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], reference: str) -> pd.DataFrame:
-    """Fit training time per step = a * neurons^exponent, per contender and method, from 10-5-1 up.
+    """Fit training time per step = a * neurons^exponent, per contender and method.
 
-    To be comparable they are fitted to the sizes that the reference has with that method, if it has enough.
-
-    A straight line through the logarithms of the medians, so that small sizes count as much as large ones.
-    The intervals come from fits to blocks of the ``rounds``. ``counted_exponent`` is the same fit to the
-    number of multiply-adds: what the exponent would be if each took the same time. The ``straight`` columns
-    are of the longest range up to the largest size that shows no curvature.
+    From 10-5-1 up: below it the fixed cost of a step hides how the rest grows. To be comparable they are
+    fitted to the sizes that the reference has with that method, if it has enough. ``counted_exponent`` is the
+    same fit to the number of multiply-adds: what the exponent would be if each took the same time. From
+    ``straight_from_neurons`` on there is no curvature.
     """
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
-        points = group[group["neurons"] >= _FROM_NEURONS].sort_values("neurons", kind="stable")
+        points = group[group["neurons"] >= ARTICLE.neurons].sort_values("neurons", kind="stable")
         shared = points[points["layers"].isin(only(medians, method=method, contender=reference)["layers"])]
         if shared["neurons"].nunique() >= _FEWEST_SIZES:
             points = shared
@@ -47,19 +44,38 @@ def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], refere
         for fewest in sizes[: 1 - _FEWEST_SIZES]:
             kept = neurons >= fewest
             fits[fewest] = power_law(neurons[kept], times[kept], by_block[:, kept])
-        straight = next(
-            ({"from_neurons": fewest, **fit._asdict()} for fewest, fit in fits.items() if fit.fits), {}
+        straight = (
+            fewest
+            for fewest, fit in fits.items()
+            if fit["curvature_low"] <= _ROUNDING and fit["curvature_high"] >= -_ROUNDING
         )
+        counts = points["multiply_adds"].to_numpy(float)
         lines.append(
             {
                 "contender": contender,
                 "method": method,
-                **fits[sizes[0]]._asdict(),
-                "counted_exponent": power_law(neurons, points["multiply_adds"].to_numpy(float)).exponent,
-                **{f"straight_{name}": value for name, value in straight.items()},
+                **fits[sizes[0]],
+                "counted_exponent": np.polyfit(np.log(neurons), np.log(counts), 1)[0],
+                "straight_from_neurons": next(straight, math.nan),
                 "fewest_neurons": int(sizes[0]),
                 "most_neurons": int(sizes[-1]),
                 "points": len(points),
             }
         )
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def power_law(x: Numbers, y: Numbers, by_block: Numbers) -> dict[str, float]:
+    """Fit y = a * x^exponent by least squares on the logarithms; ``x`` has three different values or more.
+
+    So small values count as much as large ones. ``curvature`` is how much the exponent grows each time that
+    x doubles. ``by_block`` has a row of ``y`` for each block: fits to these give the intervals, nan without
+    two.
+    """
+    found: dict[str, float] = {}
+    for name, degree, factor in (("", 1, 1.0), ("curvature_", 2, 2.0 * math.log(2.0))):
+        value = factor * float(np.polyfit(np.log(x), np.log(y), degree)[0])
+        half = factor * block_half_width(np.polyfit(np.log(x), np.log(by_block).T, degree)[0])
+        middle = name.removesuffix("_") or "exponent"
+        found |= {middle: value, f"{name}low": value - half, f"{name}high": value + half}
+    return found

@@ -23,9 +23,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     files = {name: path for name, path in arguments.measured if not path.is_dir()}
     folders = {name: path for name, path in arguments.measured if path.is_dir()}
-    path = arguments.results / "kernels.csv"
-    table = kernels.renewed(path, kernels.gather(files, folders))
-    replace_file(path, csv(table))
+    table = kernels.gather(files, folders)
+    replace_file(arguments.results / "kernels.csv", csv(table))
     terminal.show(tables_across.kernels(table))
     return 0
 

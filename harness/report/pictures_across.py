@@ -151,7 +151,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
         legend=style.entries(table["contender"], styles),
         sharex=True,
     )
-    for axes, columns in ((steps, _STEP), (ratios, ("ratio", "ratio_low", "ratio_high"))):
+    for axes, columns in ((steps, _STEP), (ratios, ("training_ratio", "training_low", "training_high"))):
         for contender, own in table[table[columns[0]].notna()].groupby("contender", sort=False):
             error_bars(
                 axes, own["sweep"].map(places), own, columns, label=contender, **styles[str(contender)]

@@ -177,25 +177,6 @@ def instead(results: Results) -> Iterator[Table]:
         )
 
 
-def fastest(results: Results) -> Table:
-    """Return a row for each case."""
-    lines = []
-    for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
-        line: dict[str, Any] = {"method": method, "layers": layers}
-        for field in ("times_as_long", "job_s"):
-            first, *others = own.sort_values(field, kind="stable").to_dict("records")
-            behind = [f", then {one['contender']} ({times(one[field] / first[field])})" for one in others[:1]]
-            line[field] = "".join([first["contender"], *behind])
-        lines.append(line)
-    columns = {
-        "method": words("method"),
-        "shape": words("layers"),
-        "shortest step": words("times_as_long"),
-        "first to end the job": words("job_s"),
-    }
-    return Table("fastest", "Who is the fastest where", columns, lines)
-
-
 def exponents(results: Results) -> Table:
     """Return a row for each contender and method."""
     columns = {

@@ -8,7 +8,6 @@ import pandas as pd
 from harness.across.predictions import hits as hits_of
 from harness.analysis.article import PARTS
 from harness.analysis.frames import only
-from harness.analysis.results import Results
 from harness.case import example
 from harness.digits import duration, times
 from harness.report.tables import LANE
@@ -44,7 +43,6 @@ def sweeps(overviews: Iterable[Line]) -> Table:
         "cases": whole("cases"),
         "runs": words("runs"),
         "failed": whole("failed"),
-        "floor": factor("floor"),
         "who": prose("who"),
     }
     lines = []
@@ -228,21 +226,3 @@ def kernels(table: pd.DataFrame) -> Table:
     }
     caption = "One call of each kernel, in process"
     return Table("kernels", caption, columns, table.to_dict("records"), is_grouped=True)
-
-
-def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return a row for each step that was timed both in its program, with losses and printing, and alone."""
-    alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
-    lines = []
-    for one in results.medians.to_dict("records"):
-        if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
-            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
-    columns = {
-        "": Column("{} {}".format, ("contender", "method")),
-        "shape": words("layers"),
-        "kernel": seconds("kernel_s"),
-        "program": seconds("median"),
-        "program / kernel": factor("times"),
-    }
-    caption = "A training step in the program and alone"
-    return Table("programs-and-kernels", caption, columns, lines)
