@@ -147,7 +147,7 @@ kernels: build $(READY_DEV) ## time the inner functions in process; write result
 	@$(RUN) harness.measure.lock $(CARGO) bench $(RUST) --locked --features bench
 	@$(RUN) harness kernels --results "$(RESULTS)" --pytest-benchmark python="$(KERNELS)" --criterion rust=rust_impl/target/criterion
 
-peers: cargo $(READY) ## set up NumPy, Numba, JAX, C and others, in .venv-peers; 1 GB
+peers: cargo $(READY) ## set up NumPy, JAX, C and others, 1 GB; with more: WITH="torch mojo"
 	@$(MAKE) --no-print-directory -s -f peers/Makefile PYTHON="$(PYTHON)"
 	@$(RUN) harness build --manifest peers/peers.toml
 
@@ -155,5 +155,5 @@ test-all: test $(READY_MACHINES) ## these tests, those of the peers, and those o
 	@$(RUN) pytest --numprocesses auto --dist worksteal -rs peers tests/test_machines.py
 
 clean: ## remove what was built; results/ stays
-	rm -rf $(VENV) .venv-peers rust_impl/target peers/*/build peers/pyo3/target peers/c/flatnet .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-peers .venv-torch rust_impl/target peers/*/build peers/pyo3/target peers/c/flatnet .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find harness python_impl peers tests -name __pycache__ -type d -prune -exec rm -rf {} +
