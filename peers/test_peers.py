@@ -1,6 +1,7 @@
 """The peers that are set up: each keeps the contract of the twins."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -118,6 +119,25 @@ def test_bad_arguments_are_one_line(peer: Contender, words: list[str], message: 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(message)
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("named", ["", "torch", "mojo", "torch mojo"])
+def test_the_large_ones_are_set_up_if_they_are_named(named: str) -> None:
+    said = make("--dry-run", "VENV=/nowhere", "TORCH=/nowhere", f"WITH={named}").stdout
+    found = re.findall(r"for peer in (.*?);", said)[0].split()
+    assert found == ["numpy", "numba", "jax", "c", "cython", "mypyc", "pyo3", *named.split()]
+
+
+def test_a_large_one_that_there_is_not() -> None:
+    ended = make("WITH=torch tensorflow")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: WITH takes torch mojo; got torch tensorflow\n")
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "-f", "peers/Makefile", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_wrong_order_of_sums_would_be_seen() -> None:

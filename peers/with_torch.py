@@ -51,9 +51,9 @@ class ByHand:
     def __init__(self, weights: list[Tensor], biases: Tensor) -> None:
         self.shapes = [w.shape for w in weights]
         self.parameters = torch.cat([*(w.ravel() for w in weights), biases])
-        self.weights, self.biases = self.views(self.parameters)
-        # A view of the bias for each neuron, so that it is added by the product.
-        self.spread = [bias.expand(rows) for bias, (rows, _) in zip(self.biases, self.shapes, strict=True)]
+        views, biases = self.views(self.parameters)
+        # Making a view takes as long as a small product. The last one lets a product add the bias.
+        self.layers = [(w, w.T, bias, bias.expand(len(w))) for w, bias in zip(views, biases, strict=True)]
 
     def views(self, parameters: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the weights of each layer and the biases of one network, or of one in every row."""
@@ -63,22 +63,22 @@ class ByHand:
 
     def loss(self, inputs: Tensor, targets: Tensor) -> float:
         """Return the mean of the squared differences over all samples and outputs."""
-        for w, bias in zip(self.weights, self.spread, strict=True):
-            inputs = torch.addmm(bias, inputs, w.T)
+        for _, transposed, _, spread in self.layers:
+            inputs = torch.addmm(spread, inputs, transposed)
         return torch.nn.functional.mse_loss(inputs, targets).item()
 
     def step_backprop(self, x: Tensor, target: Tensor, arguments: contract.Arguments) -> None:
         """Move every parameter against its exact slope."""
         values = [x]
-        for w, bias in zip(self.weights, self.spread, strict=True):
-            values.append(torch.addmv(bias, w, values[-1]))
-        delta = (values.pop() - target).mul_(2.0 / len(target))
-        for k in range(len(values) - 1, -1, -1):
-            w, moved = self.weights[k], delta
-            if k:
-                delta = torch.mv(w.T, delta)
-            w.addr_(moved, values[k], alpha=-arguments.learning_rate)
-            self.biases[k].sub_(moved.sum(), alpha=arguments.learning_rate)
+        for w, _, _, spread in self.layers:
+            values.append(torch.addmv(spread, w, values[-1]))
+        delta = (values.pop() - target).mul_(2.0 * -arguments.learning_rate / len(target))
+        for w, transposed, bias, _ in reversed(self.layers):
+            scaled, inputs = delta, values.pop()
+            if values:
+                delta = torch.mv(transposed, scaled)
+            w.addr_(scaled, inputs)
+            bias.add_(scaled.sum())
 
     def step_naive(self, x: Tensor, target: Tensor, arguments: contract.Arguments) -> None:
         """Move every parameter against its central difference; a block of networks is run at once."""

@@ -1,4 +1,4 @@
-"""The network of docs/contender.md in Mojo, naive and backprop: vectors have the sums of different rows in their lanes.
+"""The network of docs/contender.md in Mojo, naive and backprop: the lanes of a vector have the sums of different rows.
 
 Built by `mojo build --fp-mode contract=off`: by default Mojo fuses a product with an addition. Every sum runs from
 left to right, so the losses are Python's to the last bit.
@@ -97,6 +97,7 @@ struct Layer(Copyable):
         self.columns = columns
         self.rows = rows
         self.padded = 1 if rows == 1 else (rows + W - 1) // W * W
+        # The bias has a cache line to itself, so that the weights begin with one.
         self.w = values(8 + (columns + W) * self.padded).unsafe_offset(8)
         self.x = values(self.padded)
         self.batch = values(BATCH * self.padded)
