@@ -123,6 +123,7 @@ COMMANDS = {
     **dict.fromkeys(
         (
             *("make test", "make test-all", "make check", "make peers", "make clean"),
+            'make peers WITH="torch mojo"',
             *("make article", "make kernels", "make selfcheck", "make predict ARGS=--check"),
             *("make scheduler", "make worker SCHEDULER=tcp://first:8786"),
             'make scheduler ARGS="--host 127.0.0.1"',

@@ -94,7 +94,7 @@ def test_the_peers_have_as_many_lines_as_is_said() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.*?) \| (\d+) \| \d+ \|", PEERS.read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert len(rows) == 8
+    assert len(rows) == 10
     for name, what, count in rows:
         link = re.search(r"\]\(([^)]+)\)", what)
         said = len((PEERS.parent / link[1]).read_text(encoding="utf-8").splitlines()) if link else 0
