@@ -223,9 +223,10 @@ def of_price(results: Results) -> dict[str, str]:
 
 
 def fastest(results: Results) -> Table:
-    """Return a row for each case."""
+    """Return a row for each case that the one which others are compared with could afford."""
     lines = []
-    for (method, layers), own in results.alternatives.groupby(["method", "layers"], sort=False):
+    table = results.alternatives.dropna(subset=["times_as_long"])
+    for (method, layers), own in table.groupby(["method", "layers"], sort=False):
         line: dict[str, Any] = {"method": method, "layers": layers}
         for field in ("times_as_long", "job_s"):
             first, *others = own.sort_values(field, kind="stable").to_dict("records")
