@@ -176,7 +176,10 @@ class SweepFolder:
         """Return what environment.json says, nothing if there is no such file."""
         found = self.read_json(ENVIRONMENT) or {}
         contenders = found.get("contenders", {})
-        if not isinstance(contenders, dict) or not all(isinstance(one, dict) for one in contenders.values()):
+        parts = [contenders, found.get("missing", {})]
+        if isinstance(contenders, dict):
+            parts += contenders.values()
+        if not all(isinstance(part, dict) for part in parts):
             raise _broken(self.path / ENVIRONMENT, "has something else than contenders under that name")
         return found
 

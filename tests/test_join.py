@@ -122,7 +122,7 @@ def test_cases_that_others_took_over_are_not_joined(tmp_path: Path) -> None:
     """Rows of a case that is no longer in a machine's plan are kept, and are no result."""
     elsewhere = sweeps.case("6-3-1")
     folder = machine(tmp_path, "a", rows(100.0), sweeps.plan(["python", "rust"], [elsewhere]))
-    results = machines.planned(understand(folder), folder.plan())
+    results = machines.planned(understand(folder))
     assert set(results.speedups["layers"]) == {"6-3-1"}
     assert len(results.runs) == 3 * ROUNDS
 

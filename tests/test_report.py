@@ -198,7 +198,7 @@ def test_names_and_errors_cannot_become_markup(tmp_path: Path) -> None:
 def test_environments_of_any_kind_are_shown(tmp_path: Path) -> None:
     """What a later version, or a person, has written there."""
     results = sweeps.understood(tmp_path, sweeps.pairs([(4.0, 1.0)] * 3))
-    for strange in ({}, {"contenders": {"python": None}}, {"contenders": [], "missing": 3, "cpu": [1, {}]}):
+    for strange in ({}, {"contenders": {"python": {}}, "missing": {}, "cpu": [1, {}]}):
         described = replace(results, environment=strange)
         vars(described).update(speedups=results.speedups, summary=results.summary)
         check_page(page(described)[1])

@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.across.pooled import pooled
 from harness.analysis.frames import CASE, LANE, in_order, only
-from harness.analysis.intervals import NOISY, SIGMAS, quotient, verdict
+from harness.analysis.intervals import NOISY, SIGMAS, pooled, quotient, verdict
 from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
 from harness.digits import three_digits, times
 from harness.errors import NothingMeasured
 from harness.parity import compare
-from harness.plan import Plan
 
 COLUMNS = [
     *("machine", "cpu", "system"),
@@ -68,11 +66,9 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     return in_order(table[COLUMNS])
 
 
-def planned(results: Results, plan: Plan | None) -> Results:
+def planned(results: Results) -> Results:
     """Return results without the cases that are no longer in the plan: others have measured them."""
-    if plan is None:
-        return results
-    cases = {(one.case.method, str(one.case.shape)) for one in plan.cases}
+    cases = {(one.case.method, str(one.case.shape)) for one in results.plan.cases}
     became = results.outcomes
     within = [case in cases for case in zip(became["method"], became["layers"], strict=True)]
     return replace(results, outcomes=became[within].reset_index(drop=True))

@@ -1,4 +1,4 @@
-"""Intervals of medians, and what they say. Pure functions of numbers.
+"""Intervals of medians and of means, and what they say. Pure functions of numbers.
 
 Consecutive rounds are not independent. So the interval of a median is that of order statistics for as many
 independent rounds as these are worth. docs/method.md compares this with other estimators on recorded noise.
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.special import bdtr, betaincinv, stdtrit
 
 Numbers = npt.NDArray[np.float64]
@@ -158,3 +159,40 @@ def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
     middle = top - bottom
     less, more = np.hypot(top - top_low, bottom_high - bottom), np.hypot(top_high - top, bottom - bottom_low)
     return np.exp([middle, middle - less, middle + more])
+
+
+def pooled(effects: Numbers, variances: Numbers) -> tuple[float, float, float, float]:
+    """Return what several machines say together: the mean effect, its interval, and the spread; nan of one.
+
+    Each machine has an effect of its own, normal around a common mean with variance tau^2, and measures it
+    with the variance of its interval. The interval of the mean is that of Hartung & Knapp (Statistics in
+    Medicine 20, 2001), by Student's t with k - 1 degrees of freedom, never narrower than by the weights alone
+    (Röver et al., BMC Medical Research Methodology 15, 2015). The spread is tau.
+    """
+    k = effects.size
+    if k < 2:
+        return float(effects[0]), math.nan, math.nan, math.nan
+    # Nobody believes an interval without width.
+    variances = np.maximum(variances, 1e-12)
+    tau2 = between(effects, variances)
+    weights = 1.0 / (variances + tau2)
+    mean = float(weights @ effects / weights.sum())
+    scale = max(1.0, float(weights @ (effects - mean) ** 2) / (k - 1))
+    half = student_t(k - 1) * float(np.sqrt(scale / weights.sum()))
+    return mean, mean - half, mean + half, math.sqrt(tau2)
+
+
+def between(effects: Numbers, variances: Numbers) -> float:
+    """Return tau^2; 0 if the effects differ no more than their own variances explain.
+
+    It makes the weighted squares around the mean k - 1 (Paule & Mandel, J. Res. NBS 87, 1982).
+    """
+
+    def excess(tau2: float) -> float:
+        weights = 1.0 / (variances + tau2)
+        mean = weights @ effects / weights.sum()
+        return float(weights @ (effects - mean) ** 2) - (effects.size - 1)
+
+    # The weighted squares fall as tau^2 grows; at the sum of all squares they are below k - 1 for certain.
+    most = float(((effects - effects.mean()) ** 2).sum())
+    return float(brentq(excess, 0.0, most, xtol=1e-15)) if excess(0.0) > 0.0 else 0.0

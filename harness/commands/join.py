@@ -93,7 +93,7 @@ def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
     if progress and not progress.is_finished:
         terminal.note(f"{folder.path}: unfinished: {len(progress.rows)} of {progress.plan.runs} runs")
     try:
-        results = planned(understand(folder), progress.plan if progress else None)
+        results = planned(understand(folder))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))
         return None

@@ -16,7 +16,6 @@ from harness.table import Cell, Column, Line, Table, estimate, prose, seconds, t
 
 LANE = {"method": words("method"), "shape": prose("layers"), "contender": prose("contender")}
 _RATIOS = ("training", "job")
-_SHORT_NAME = 12
 
 
 def shown(results: Results) -> Iterator[Table | str]:
@@ -24,7 +23,7 @@ def shown(results: Results) -> Iterator[Table | str]:
     yield sentences.unfinished(results)
     names = results.contenders
     # A row for each case takes fewer lines; it has room for two contenders.
-    is_pair = len(names) == 2 and max(map(len, names)) <= _SHORT_NAME
+    is_pair = len(names) == 2 and max(map(len, names)) <= 12
     yield by_case(results) if is_pair else outcomes(results)
     yield sentences.marks_of(results)
     yield sentences.not_measured(results.outcomes)
@@ -43,7 +42,8 @@ def outcomes(results: Results) -> Table:
         columns[measure] = estimate(times, *fields)
     columns["same losses"] = prose("losses")
     caption = (
-        f"Time of a training step; times as fast as {results.reference}, {_WITH_JOB.format(results.job)}"
+        f"Time of a training step; times as fast as {results.reference}, in training and for a whole job"
+        f" ({results.job.in_words}), with 95% intervals"
     )
     became = results.standings
     is_asked = became["status"].ne(LEFT_OUT).groupby([became["method"], became["layers"]]).transform("any")
@@ -54,9 +54,6 @@ def outcomes(results: Results) -> Table:
 def _step(seconds: float, warming: str) -> str:
     """Write the time of a step, with a mark if the contender warms up."""
     return duration(seconds) + (sentences.WARMED if warming == WARM else MARKS.get(warming, ""))
-
-
-_WITH_JOB = "in training and for a whole job ({0.in_words}), with 95% intervals"
 
 
 def _losses(one: Line) -> Cell:
@@ -78,48 +75,43 @@ def _alike(parity: str) -> str:
 def by_case(results: Results) -> Table:
     """Return a row for each case: what ``outcomes`` has in several."""
     found = outcomes(results)
-    rivals = [name for name in results.contenders if name != results.reference]
-    ratios = [f"{name}, {measure}" for name in rivals for measure in _RATIOS]
-    columns = {
-        "method": words("method"),
-        "shape": words("layers"),
-        **{head: words(head) for head in (*results.contenders, *ratios)},
-        "same losses": prose("losses"),
-    }
+    rivals = (name for name in results.contenders if name != results.reference)
+    heads = [*results.contenders, *(f"{name}, {measure}" for name in rivals for measure in _RATIOS)]
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in found.lines:
-        row = rows.setdefault(
-            (one["method"], one["layers"]), {"method": one["method"], "layers": one["layers"], "losses": {}}
-        )
-        row[one["contender"]] = found.columns["step"].cell(one)
-        row["losses"][one["contender"]] = one["losses"]
+        case, name = {"method": one["method"], "layers": one["layers"]}, one["contender"]
+        row = rows.setdefault((one["method"], one["layers"]), {**case, "losses": {}})
+        row[name] = found.columns["step"].cell(one)
+        row["losses"][name] = one["losses"]
         for measure in _RATIOS:
             cell = found.columns[measure].cell(one)
             is_told = cell.text or one["status"] in ("ok", LEFT_OUT)
-            row[f"{one['contender']}, {measure}"] = cell if is_told else Cell(one["status"])
+            row[f"{name}, {measure}"] = cell if is_told else Cell(one["status"])
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        **{head: words(head) for head in heads},
+        "same losses": prose("losses"),
+    }
     lines = [{**row, "losses": _together(row["losses"])} for row in rows.values()]
     return Table("cases", found.caption, columns, lines, is_grouped=True)
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
-    """Return in how many epochs losses are the same, or who has others."""
-    bad = any(cell.is_bad for cell in losses.values())
-    others = {name: cell.text for name, cell in losses.items() if cell.text not in ("all epochs", REFERENCE)}
-    if len(others) < 2 and not bad and LEFT_OUT not in others.values():
-        is_alone = all(cell.text == REFERENCE for cell in losses.values())
-        return Cell("".join(others.values()) or ("" if is_alone else "all epochs"))
-    return Cell(", ".join(f"{name} {text}" for name, text in others.items()), is_bad=bad)
+    """Return who has other losses, or fewer; if nobody, in how many epochs they are the same."""
+    texts = {name: cell.text for name, cell in losses.items() if cell.text != REFERENCE}
+    others = [f"{name} {text}" for name, text in texts.items() if text != "all epochs"]
+    text = ", ".join(others) or ("all epochs" if texts else "")
+    return Cell(text, is_bad=any(cell.is_bad for cell in losses.values()))
 
 
 def speedups(results: Results, method: str) -> Table:
     """Return a row for each shape that was run by a method."""
     found = by_case(results)
-    columns = {
-        head: column for head, column in found.columns.items() if head not in ("method", "same losses")
-    }
+    _, *heads, _ = found.columns
     caption = f"{method}: {found.caption[0].lower()}{found.caption[1:]}"
     lines = [line for line in found.lines if line["method"] == method]
-    return Table(f"speedup-{method}", caption, columns, lines)
+    return Table(f"speedup-{method}", caption, {head: found.columns[head] for head in heads}, lines)
 
 
 def methods(results: Results) -> Table:
@@ -275,9 +267,9 @@ def _known(name: str, value: Any) -> str:
 def programs(results: Results) -> Table:
     """Return a row for each contender, also for those that were skipped."""
     versions = results.runs.drop_duplicates("contender", keep="last").set_index("contender")["version"]
-    known, missing = (_mapping(results.environment.get(name)) for name in ("contenders", "missing"))
+    known, missing = (results.environment.get(name, {}) for name in ("contenders", "missing"))
     lines = [
-        {"version": versions.get(name), **_mapping(known.get(name)), "contender": name}
+        {"version": versions.get(name), **known.get(name, {}), "contender": name}
         for name in results.contenders
     ]
     lines += [{"contender": name, "version": f"skipped: {reason}"} for name, reason in missing.items()]
@@ -287,8 +279,3 @@ def programs(results: Results) -> Table:
         "toolchain": Column(lambda text: str(text).partition("\n")[0], ("toolchain",)),
     }
     return Table("programs", "The programs", columns, lines)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """Return what environment.json has where an object belongs, or an empty one."""
-    return value if isinstance(value, Mapping) else {}
