@@ -3,21 +3,21 @@
 # fills the documents. From the project's folder: sh docs/measure.sh
 # What it leaves as it is: docs/comparisons.csv and docs/noise.csv, which tests read.
 set -eu
-ALL="10-5-1 64-32-1 256-128-1 1000-1000-1"
 
 make peers WITH="torch mojo"
 make bench RESULTS=results/sweep
 make article RESULTS=results/sweep
-make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --shapes $ALL --budget 420"
-make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --shapes $ALL 128-64-1 --budget 120"
+make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --shapes 10-5-1 64-32-1 256-128-1 --budget 420"
+make bench PEERS=1 RESULTS=results/large ARGS="--methods backprop --shapes 1000-1000-1 --budget 150"
+make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --shapes 10-5-1 64-32-1 128-64-1 256-128-1 1000-1000-1 --budget 120"
 make kernels RESULTS=results/sweep
 make predict RESULTS=results/sweep ARGS=--check
 make selfcheck RESULTS=results/sweep ARGS="--budget 3000"
 make selfcheck RESULTS=results/sweep ARGS="--storm --budget 1200"
 
-for sweep in sweep peers bits; do
+for sweep in sweep peers large bits; do
     mkdir -p "docs/$sweep"
     for file in plan.json environment.json runs.csv; do cp "results/$sweep/$file" "docs/$sweep"; done
 done
 for table in storage seeds parts kernels predictions selfcheck storm; do cp "results/sweep/$table.csv" docs; done
-for sweep in sweep peers bits; do .venv/bin/python -m docs.figures "docs/$sweep"; done
+for sweep in sweep peers large bits; do .venv/bin/python -m docs.figures "docs/$sweep"; done
