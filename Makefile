@@ -116,7 +116,7 @@ check: cargo $(READY_DEV) ## formatters, linters and type checkers; they only re
 	@$(CARGO) clippy $(RUST) --locked --all-targets --all-features -- -D warnings
 	@$(CARGO) clippy --manifest-path peers/pyo3/Cargo.toml --locked -- -D warnings
 
-format: cargo $(READY_DEV) ## let formatters and linters mend what they can
+format: cargo $(READY_DEV) ## let formatters and linters fix what they can
 	@$(RUN) ruff check --no-cache --fix .
 	@$(RUN) ruff format .
 	@cargo fmt $(RUST)
@@ -139,7 +139,7 @@ worker: cargo $(READY_MACHINES) ## measure here for a scheduler: SCHEDULER=tcp:/
 	@test -n "$(SCHEDULER)$(ARGS)" || { echo "error: SCHEDULER is missing; say where it is: make worker SCHEDULER=tcp://host:8786" >&2; exit 2; }
 	@$(RUN) dask worker $(SCHEDULER) --resources measurement=1 --nthreads 1 --memory-limit 0 --no-dashboard $(ARGS)
 
-selfcheck: cargo $(READY) ## do intervals and verdicts hold on this machine? 10 minutes
+selfcheck: cargo $(READY) ## how often intervals and verdicts are right here; 10 minutes
 	@$(RUN) harness selfcheck --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
 kernels: build $(READY_DEV) ## time the inner functions in process; write results/kernels.csv

@@ -90,7 +90,7 @@ ARTICLE = Shape((10, 5, 1))
 
 
 def example(shapes: Iterable[str]) -> str:
-    """Return the shape that stands for all: the article's, or else the first."""
+    """Return the shape that represents all: the article's, otherwise the first."""
     known = list(shapes)
     return str(ARTICLE) if str(ARTICLE) in known else known[0]
 
@@ -160,7 +160,7 @@ class Job:
     """Training samples, at least 1."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if nothing is trained, or more than anybody would wait for."""
+        """Raise ValueError if nothing is trained, or more than would ever finish."""
         if not (self.epochs >= 1 and self.samples >= 1 and self.training_steps <= _LARGEST_JOB):
             raise ValueError(f"got {shown(str(self))}, takes {_JOB}")
 

@@ -8,11 +8,11 @@ from decimal import ROUND_UP, Context
 
 IDENTICAL = "identical"
 REFERENCE, REPEATED = "reference", "identical to its first run"
-"""What is said of losses that nobody else has: of the first run, and of further ones."""
+"""What is said of losses that no other contender has: of the first run, and of further ones."""
 UP_TO = " up to epoch "
 """Before the last epoch that was compared, if there are more."""
 DIVERGED = 1e6
-"""A loss so many times the initial one shows nothing: training multiplies every rounding."""
+"""A loss this many times the initial one shows nothing: training multiplies every rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

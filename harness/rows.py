@@ -1,4 +1,4 @@
-"""One process as a row: what it holds, and how it stands in a line of runs.csv."""
+"""One process as a row: what it has, and how it is written as a line of runs.csv."""
 
 import math
 import sys
@@ -20,7 +20,7 @@ WITH_LOSSES = ("ok", "mismatch")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One process, as it stands in runs.csv; a field that is None is an empty cell."""
+    """One process, as runs.csv has it; a field that is None is an empty cell."""
 
     sweep: str
     """The sweep that it belongs to."""
@@ -59,7 +59,7 @@ class Row:
     layout: int = 0
     """Which link of the program it was; 0 is the usual one."""
     involuntary_switches: int | None = None
-    """How often it had to leave a core to somebody else."""
+    """How often it had to leave a core to another process."""
     stolen_s: float | None = None
     """CPU seconds that the host gave to others meanwhile, over all cores."""
 
@@ -125,7 +125,7 @@ _PATHS = (
 COLUMNS: Mapping[str, Callable[[Row], object]] = {
     path.rpartition(".")[2].replace("shape", "layers"): attrgetter(path) for path in _PATHS
 }
-"""The columns of runs.csv in their order, and where a row has what stands in them."""
+"""The columns of runs.csv in their order, and where a row has their values."""
 _CASE, _RUN, _ROW = (
     {column: hints[name] for name in hints if (column := name.replace("shape", "layers")) in COLUMNS}
     for hints in map(get_type_hints, (Case, Run, Row))

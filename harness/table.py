@@ -12,7 +12,7 @@ Line = Mapping[Any, Any]
 
 
 class Cell(NamedTuple):
-    """What stands in a cell."""
+    """The content of a cell."""
 
     text: str
     """As it is read where there is room."""
@@ -33,7 +33,7 @@ class Column:
     fields: tuple[str, ...]
     """The first is the number behind the text."""
     none: str = ""
-    """What stands there if that is not known."""
+    """The text if that is not known."""
     short: Callable[..., str] | None = None
     """Writes the fields for a narrow terminal, if that differs."""
     is_wide: bool = False
@@ -42,7 +42,7 @@ class Column:
     """Whether a text that is too long is wrapped. Any other column keeps its width."""
 
     def cell(self, line: Line) -> Cell:
-        """Return what stands in this column for ``line``."""
+        """Return the cell of this column for ``line``."""
         value, *others = (line.get(name) for name in self.fields)
         if isinstance(value, Cell):
             return value
@@ -121,7 +121,7 @@ class Table:
     lines: Iterable[Line] = field(repr=False)
     """One a row."""
     keys: int = 0
-    """So many first columns a terminal leaves blank if they say the same as above."""
+    """The number of first columns that a terminal leaves blank if they repeat those above."""
     is_grouped: bool = False
     """Whether a terminal shows the first column as headings above its rows."""
 

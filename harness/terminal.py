@@ -29,7 +29,7 @@ from harness.rows import Row
 from harness.table import Cell, Table, seconds, words
 
 _HEAD = 9
-"""A heading has at least so many characters in a line."""
+"""The fewest characters in a line of a heading."""
 _NARROWEST = 80
 _WIDE = 120
 """Columns from which on tables have whole intervals. What goes into a file has 80, or what COLUMNS says."""
@@ -170,7 +170,7 @@ def _span(values: Sequence[object]) -> str:
 
 
 def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
-    """Yield for each method who was left out, where, and why."""
+    """Yield for each method which contenders were left out, where, and why."""
     by_method: dict[str, dict[str, list[LeftOut]]] = {}
     for entry in entries:
         by_method.setdefault(entry.method, {}).setdefault(entry.contender or "all", []).append(entry)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 HELD_BACK_S = 0.05
-"""For how long output is held back: whoever reads a pipe is woken by a flush."""
+"""For how long output is held back: a flush wakes the reader of a pipe."""
 
 
 class Arguments(NamedTuple):

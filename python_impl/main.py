@@ -82,7 +82,7 @@ def run(arguments: Arguments) -> None:
     ):
         losses.append(loss)
         held.append(f"\r{len(losses) - 1}/{epochs}: loss: {loss!r}{end_of_line}")
-        # Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
+        # A flush wakes the reader of a pipe, which can take longer than an epoch.
         if is_terminal or time.perf_counter() - flushed >= HELD_BACK_S:
             write("".join(held))
             flush()

@@ -143,7 +143,7 @@ def test_one_round_and_nobody_to_compare_with(tmp_path: Path) -> None:
         f"3 runs, all with identical losses. {UNKNOWN}",
     )
     assert answer(tmp_path / "alone", [row(of=ARTICLE, training_s=0.004)], ["python"]) == (
-        "python trains 10-5-1 (naive) in 4.00 ms a step; there is nobody to compare it with.",
+        "python trains 10-5-1 (naive) in 4.00 ms a step; there is nothing to compare it with.",
         f"1 run, all with identical losses. {UNKNOWN}",
     )
     failed = [failure("python", 1, of=ARTICLE), row("rust", 1, of=ARTICLE)]
@@ -175,7 +175,7 @@ def test_another_reference(tmp_path: Path) -> None:
     ("parity", "text"),
     [
         ("reference", "2 runs, all with identical losses"),
-        ("within 3e-16 of the initial loss", "2 runs, all with the same losses but for what is allowed"),
+        ("within 3e-16 of the initial loss", "2 runs, all with the same losses within their tolerance"),
         (
             "identical up to epoch 5",
             "2 runs, all with identical losses in all epochs that two contenders ran",
@@ -222,8 +222,8 @@ def test_what_layout_is_worth(tmp_path: Path) -> None:
     results = understood(tmp_path, rows, plan(BOTH, (ARTICLE,), control=False))
     # The even rounds have 1.5 and 1.6, the odd ones 1.0 and 1.2: medians 1.55 and 1.1.
     assert list(sentences.layouts(results)) == [
-        "layout: 2 links of rust, its code elsewhere in each, differ in a training step by a factor of 1.409"
-        " (naive 10-5-1) to 1.409 (naive 10-5-1), noise included"
+        "layout: 2 links of rust, each with its code in another order, differ in a training step by a factor"
+        " of 1.409 (naive 10-5-1) to 1.409 (naive 10-5-1), noise included"
     ]
     (one,) = results.speedups[results.speedups["measure"] == "training"].to_dict("records")
     # Two layouts are two values: 8 / 1.1 and 8 / 1.55 (of ratios, medians of 5 and 5.33, and of 8 and 6.67).

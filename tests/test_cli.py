@@ -530,6 +530,6 @@ def test_a_program_that_was_edited_is_another(
     assert "stays unfinished: its environment.json has another contenders" in err
     assert status == 1
     assert (
-        "error: a was changed while it was measured: its runs are of two programs; --fresh measures anew"
+        "error: a was changed while it was measured: its runs are of two programs; --fresh starts again"
         in err
     )

@@ -105,7 +105,7 @@ def test_the_sentence(tmp_path: Path) -> None:
     said = sentence(table[table["measure"] == "training"], "after against before")
     assert said.startswith(
         "Training after against before: of 2 cases 0 slower, 1 faster,"
-        " 1 cannot be told; on average 1.41x as fast ("
+        " 1 inconclusive; on average 1.41x as fast ("
     )
     assert "the slowest rust naive 10-5-1 with 1.00x (" in said
 

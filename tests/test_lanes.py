@@ -324,14 +324,14 @@ def test_cases_of_a_machine_that_is_gone_are_measured_anew_as_a_whole(tmp_path: 
     dies_in_round_2(crowd, "b")
     own = carried_out(tmp_path, crowd, parts, split=True)
     assert [lane.is_through for lane in own] == [True, True]
-    assert own[1].failure == "is gone; what it had not finished was measured anew on others"
+    assert own[1].failure == "is gone; what it had not finished was measured again on others"
     made = Counter(key[2] for key in keys(tmp_path, "a"))
     assert made[str(lost_case.shape)] == 2 * 4
     assert keys(tmp_path, "b")
     left = SweepFolder(tmp_path / "b").plan()
     assert left is not None
     assert left.cases == ()
-    assert left.left_out[0].reason == "its machine was gone; measured anew on a"
+    assert left.left_out[0].reason == "its machine was gone; measured again on a"
     for machine in crowd.machines.values():
         assert set(machine.measured.values()) == {1}
 

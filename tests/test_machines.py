@@ -287,7 +287,7 @@ def test_a_sweep_that_is_split_with_a_machine_that_never_returns(cloud: Cloud, h
     workers["y"].kill()
     out, err = bench.communicate(timeout=STUCK_S)
     assert bench.returncode == 0, err
-    assert f"error: {cloud.name('y')}: is gone; what it had not finished was measured anew on others" in err
+    assert f"error: {cloud.name('y')}: is gone; what it had not finished was measured again on others" in err
     x, y = (cloud.folder(here, machine) for machine in ("x", "y"))
     whole(x)
     plan = x.plan()

@@ -243,7 +243,7 @@ def test_failures_and_what_was_left_out_are_told(tmp_path: Path) -> None:
         ["naive", "4-2-1", "go", "not run", ""],
     ]
     assert [[text for text, _ in row] for row in tables["left-out"][1]] == [
-        ["naive", "512-256-1", "everybody", "too dear"]
+        ["naive", "512-256-1", "all", "too dear"]
     ]
     assert "1.00 s (other losses)" in [text for row in tables["methods"][1] for text, _ in row]
 

@@ -178,8 +178,11 @@ def test_a_copy_is_held_against_what_it_is_a_copy_of(tmp_path: Path) -> None:
     assert said.startswith(
         "On A processor, 2 cores, 1 of 3 sweeps (1% to 91%) contained the true ratio in all"
     )
-    assert "; 1 of 3 sweeps (1% to 91%) that of b against a, taken to be the median of all sweeps; " in said
-    alarms = "; 6 false alarms in 12 comparisons of a program with itself, half of them of jobs; "
+    assert (
+        "; 1 of 3 sweeps (1% to 91%) contained that of b against a, taken to be the median of all sweeps; "
+        in said
+    )
+    alarms = "; there were 6 false alarms in 12 comparisons of a program with itself, half of them of jobs; "
     assert f"{alarms}training that takes 10% longer is seen in 3 of 3 sweeps" in said
     stormy = sentence(table.assign(storm=True, floor=1.2))
     assert stormy.startswith("On A processor, 2 cores, disturbed by other work, 1 of 3 sweeps")

@@ -149,7 +149,7 @@ def test_two_stations_of_a_machine_measure_one_thing_at_a_time(tmp_path: Path, m
 def test_bad_requests(checkout: Path, machine: str, request_: Any, error: str) -> None:
     with station(checkout, machine) as talk:
         if isinstance(request_, dict) and request_["do"] != "look":
-            assert talk.ask(request_) == {"again": "nobody has looked at this machine yet"}
+            assert talk.ask(request_) == {"again": "this machine was not looked at yet"}
             talk.look()
         reply = talk.ask(request_)
         (text,) = reply.values()

@@ -105,7 +105,7 @@ def _names(table: pd.DataFrame) -> list[str]:
 
 
 def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:
-    """Add verdicts and probabilities to changes and their intervals, of so many degrees of freedom."""
+    """Add verdicts and probabilities to changes and their intervals, with their degrees of freedom."""
     logs = np.log(table[["change", "low", "high"]].astype(float))
     sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / student_t(freedom)
     # How far into the tail is what was found, were it slower by just the margin?

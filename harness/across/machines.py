@@ -56,7 +56,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
     others, table["counts"] = other_losses(machines), "yes"
-    # The last reason that holds is told.
+    # The last reason that applies is told.
     table.loc[table["verdict"] == STILL_WARMING, "counts"] = STILL_WARMING
     table.loc[table["floor"] > NOISY, "counts"] = "noisy"
     table.loc[table["ratio"].isna() | table["low"].isna(), "counts"] = "no interval"

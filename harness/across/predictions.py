@@ -1,4 +1,4 @@
-"""Predictions of times, written down before they are checked, and how often they held."""
+"""Predictions of times, written down before they are checked, and how often they came true."""
 
 from collections.abc import Sequence
 from pathlib import Path

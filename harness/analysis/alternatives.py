@@ -54,7 +54,7 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
 
     ``beats_from``: its step is surely shorter than the reference's. ``ties_from``: it cannot be told from the
     fastest contender, or is ahead. ``pays_from``: it ends the job before the reference, or the reference has
-    no time there. Who is still warming up does none of this.
+    no time there. A contender that is still warming up does none of this.
     """
     case = ["method", "layers"]
     limits = only(table, contender=reference).set_index(case)["job_s"].rename("limit_s")

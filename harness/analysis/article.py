@@ -33,7 +33,7 @@ _FIGURES = {
 }
 """The column of the figure, by table, and what it counts; the columns low and high have its interval."""
 _FEW = 3
-"""So many figures are all told."""
+"""The most figures that are all given."""
 _WHERE = {"method": "by", "layers": "at", "quantity": "as the"}
 """The columns that tell figures of a claim apart, and the word before each."""
 
@@ -127,7 +127,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     end is what is left. ``noise`` names the parts that are no more than noise: their interval contains 0.
 
     ``computed_s`` are the seconds that ``results`` find for the job, nan if there are none. Raises
-    NothingMeasured if nobody has ended all four runs.
+    NothingMeasured if no contender has ended all four runs.
     """
     lane = ["contender", "method", "round"]
     whole, start, bare, long = (only(runs, what=what).set_index(lane) for what in _RUNS)

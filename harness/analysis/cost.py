@@ -1,4 +1,4 @@
-"""What a training step costs: so many seconds for each thing that is done, which is counted. Pure.
+"""What a training step costs: seconds for each thing that it does, times how often it does it. Pure.
 
 The terms follow from the methods and from what processors do; those without support in the measured sizes are
 dropped. So other sizes can be predicted, and the errors at sizes that are left out say how well.
@@ -20,9 +20,9 @@ from harness.analysis.ratios import Lane
 from harness.case import Job, Shape
 
 FEWEST_SIZES = 5
-"""Fewer do not show how wrong a model is."""
+"""The fewest sizes that show how wrong a model is."""
 _MOST_CUTS = 6
-"""At so many sizes at most the fit is cut off, to see how it does beyond them."""
+"""The most sizes at which the fit is cut off, to see how it does beyond them."""
 _LANES = 8
 """Numbers in the widest registers of today's processors."""
 _LONG_SUMS = (32, 96)
@@ -96,7 +96,7 @@ def counted(layers: Layers, method: str) -> Numbers:
     work = np.array([passes * forward.get(term, 0.0) + more.get(term, 0.0) for term in TERMS])
     share_outside = np.maximum(1.0 - np.array(_CACHES_KIB) * 128.0 / parameters, 0.0)
     work[-len(_BEYOND) :] = share_outside * _products(work)
-    work.setflags(write=False)  # All who ask get the same array.
+    work.setflags(write=False)  # All callers get the same array.
     return work
 
 
@@ -106,7 +106,7 @@ def _after(values: Numbers) -> Numbers:
 
 
 def _vectors(numbers: Numbers) -> Numbers:
-    """Return how many registers so many numbers fill."""
+    """Return how many registers these counts of numbers fill."""
     return np.ceil(np.round(numbers / _LANES, 9))
 
 
@@ -152,7 +152,7 @@ class Estimate:
         return Estimate(value=value, sd=sd, freedom=min(self.freedom, other.freedom))
 
     def times(self, count: float) -> "Estimate":
-        """Return so many of it."""
+        """Return ``count`` times this."""
         return Estimate(value=self.value * count, sd=self.sd, freedom=self.freedom)
 
 
@@ -161,9 +161,9 @@ class Cost:
     """The model of one contender and method."""
 
     contender: str
-    """Whose it is."""
+    """The contender that it models."""
     method: str
-    """Of which method."""
+    """The method that it models."""
     seconds: Numbers
     """Per unit of each of the TERMS; 0 for those that were dropped."""
     by_block: Numbers

@@ -44,7 +44,7 @@ def path(shapes: Iterable[str]) -> list[Layers]:
 
 
 def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) -> pd.DataFrame:
-    """Return a line for each size from which on something holds.
+    """Return a line for each size from which on something is so.
 
     ``kind`` is training or job: ``contender`` with ``method`` is faster than another with a worse method,
     one of the two being the reference. Or it is start-up: what is done once takes less than a tenth of a job.
@@ -94,6 +94,6 @@ def _since(points: Sequence[Layers], found: Sequence[Estimate], limit: float) ->
 
 
 def since(neurons: Sequence[float], holds: Iterable[bool]) -> float:
-    """Return from how many neurons on something holds, up to the largest size; nan if nowhere."""
+    """Return from how many neurons on something is so, up to the largest size; nan if nowhere."""
     first = 1 + max((place for place, is_so in enumerate(holds) if not is_so), default=-1)
     return neurons[first] if first < len(neurons) else np.nan

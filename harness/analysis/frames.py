@@ -30,7 +30,7 @@ def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})
-    # Shapes that nobody can run may still be in a file: their counts are no integers of 64 bits.
+    # Shapes that cannot be run may still be in a file: their counts do not fit into 64 bits.
     runs = runs.astype({name: float for name in CASE[2:] if runs[name].dtype == object})
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)

@@ -87,7 +87,7 @@ def median_rank(n: int) -> float:
 def autocorrelation(values: Numbers) -> float:
     """Return the correlation of the ranks of neighbours, less its bias of -(1 + 4 r) / n; 0 if all are equal.
 
-    Ranks, lest one run that stalls hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
+    Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts + 1) / 2.0)[places]
@@ -100,7 +100,7 @@ def autocorrelation(values: Numbers) -> float:
 
 
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
-    """Return the medians of consecutive parts of ``values``, so many or as many as there are."""
+    """Return the medians of ``blocks`` consecutive parts of ``values``, or of as many as there are values."""
     return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
 
 
@@ -123,7 +123,7 @@ def block_half_width(estimates: Numbers) -> float:
 
 
 def student_t(freedom: float) -> float:
-    """Return how many standard errors are half a 95% interval, with so many degrees of freedom."""
+    """Return how many standard errors are half a 95% interval, given the degrees of freedom."""
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
 
 
@@ -172,7 +172,7 @@ def pooled(effects: Numbers, variances: Numbers) -> tuple[float, float, float, f
     k = effects.size
     if k < 2:
         return float(effects[0]), math.nan, math.nan, math.nan
-    # Nobody believes an interval without width.
+    # An interval without width is not credible.
     variances = np.maximum(variances, 1e-12)
     tau2 = between(effects, variances)
     weights = 1.0 / (variances + tau2)

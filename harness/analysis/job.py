@@ -18,7 +18,7 @@ WARM, STILL_WARMING = "warms up", "still warming up"
 
 
 def warming(plan: Plan) -> pd.DataFrame:
-    """Return who warms up on which case, and for how many seconds if its runs are the job."""
+    """Return which contender warms up on which case, and for how many seconds if its runs are the job."""
     lines = []
     for planned in plan.cases:
         for name, seconds in planned.warm_up_s.items():
@@ -73,7 +73,7 @@ def startup(sample_weights: "pd.Series[float]", seconds: "pd.Series[float]") -> 
 
 
 def relative_fit(work: Numbers, seconds: Numbers) -> Numbers:
-    """Return non-negative seconds for each column of ``work``, a row of which took so many ``seconds``.
+    """Return non-negative seconds for each column of ``work``, a row of which took ``seconds``.
 
     Least squares of the relative errors (Lawson & Hanson, Solving Least Squares Problems, 1974).
     """

@@ -81,7 +81,7 @@ def speedups(
     The ratio is the median of the ratios within each round, reference over contender, with an interval over
     the rounds. A control is a contender against itself. ``floor`` is the factor of 1 within which its
     interval lies, ``floor_layers`` its shape: the nearest in size of the same method. Without a ratio the
-    verdict is the contender's status, or ``cannot tell`` if that is ok; who is still warming up has none.
+    verdict is the contender's status, or ``cannot tell`` if that is ok; one that is warming up has none.
     """
     of_lane = became.set_index([*LANE, "control"]).to_dict("index")
     unknown = {"status": "", "epochs": math.nan, "warming": ""}

@@ -154,7 +154,7 @@ class Results:
 
     @property
     def shape(self) -> str:
-        """The shape that sentences and single pictures speak of: the article's, or else the smallest."""
+        """The shape that sentences and single pictures speak of: the article's, otherwise the smallest."""
         return example(self.medians["layers"])
 
 
@@ -170,7 +170,7 @@ def understand(
     Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and
     shape of the one case that is wanted; ``rows`` are the folder's, if they have been read before.
 
-    Raises NothingMeasured if there is nothing to show, UsageError if nobody is called ``reference``.
+    Raises NothingMeasured if there is nothing to show, UsageError if no contender is called ``reference``.
     """
     rows, plan = folder.rows() if rows is None else rows, plan_of(folder)
     if only:

@@ -17,7 +17,7 @@ from harness.plan import MOST_LAYOUTS, MOST_ROUNDS, Options
 
 SWEEP = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
 """What names a sweep."""
-LAYOUTS = "links of each program that take turns, its code elsewhere in each"
+LAYOUTS = "links of each program that take turns, each with its code in another order"
 _TLS = {"--tls-ca-file": "tls_ca_file", "--tls-cert": "tls_client_cert", "--tls-key": "tls_client_key"}
 """Flags that name a file for TLS, and what Dask calls it."""
 
@@ -40,7 +40,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="NAME", help="the contender to compare with (default: the sweep's own)"
     )
-    about = "call ratios within so many percent of 1 equal (default: never)"
+    about = "call ratios within this many percent of 1 equal (default: never)"
     parser.add_argument("--margin", metavar="PERCENT", type=percent, help=about)
 
 

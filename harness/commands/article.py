@@ -1,4 +1,4 @@
-"""Hold the article's claims against what was measured, and show where the time of its run goes."""
+"""Judge the article's claims by what was measured, and show where the time of its run goes."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     results = understand(folder, arguments.reference, arguments.margin)
     judged = article.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
     for name, table in {**tables, "claims.csv": judged}.items():
-        # What nobody has measured does not replace what was.
+        # What was not measured does not replace what was.
         if len(table):
             replace_file(archive.path / name, csv(table))
     terminal.show(tables_across.claims(judged))

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         metavar="PERCENT",
         type=flags.percent,
-        help="as many rounds as bring intervals of training to about ± so many percent, if --budget has room",
+        help="as many rounds as bring intervals of training to about ± this many percent, if --budget allows",
     )
     flags.add_numbers(
         parser,
@@ -52,9 +52,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Build, plan or resume, measure, and show the results; 1 if a run failed."""
     access = flags.access_of(arguments)
     if arguments.layouts > 1 and arguments.precision:
-        raise UsageError("--precision: with --layouts it is their number that decides; leave one out")
+        raise UsageError("--precision: with --layouts their number decides; leave one out")
     if arguments.layouts > 1 and access:
-        raise UsageError("--layouts: workers don't link programs anew; leave --scheduler out")
+        raise UsageError("--layouts: workers do not relink programs; leave --scheduler out")
     status = _elsewhere(arguments, access, terminal) if access else _here(arguments, terminal)
     if status == INTERRUPTED:
         terminal.note(RESUMES)

@@ -11,10 +11,13 @@ add_arguments = add_contenders
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Run every contender's build command; at the end report what failed, and who can be run."""
+    """Run every contender's build command; at the end report what failed, and which contenders can be run."""
     manifest = manifest_of(arguments)
     # What others measure must not be replaced meanwhile.
-    with machine_locked(this_machine(), lambda who: terminal.note(f"waiting for what measures here: {who}")):
+    with machine_locked(
+        this_machine(),
+        lambda who: terminal.note(f"waiting until this machine is free; measuring on it: {who}"),
+    ):
         failures = build(manifest)
     for line in failures:
         terminal.error(line)

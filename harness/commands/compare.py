@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-slower",
         metavar="PERCENT",
         type=percent,
-        help="let the exit status say whether a training is slower by more than so many percent",
+        help="let the exit status say whether a training is slower by more than this many percent",
     )
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_numbers(
         measured,
         budget_s=(100, "seconds for the whole sweep"),
-        layouts=(_LAYOUTS, "links of each program that take turns, its code elsewhere in each"),
+        layouts=(_LAYOUTS, "links of each program that take turns, each with its code in another order"),
     )
 
 
@@ -169,7 +169,7 @@ def _judged(
     is_slower = bool(margin) and (training["slower_than_margin_p"] < comparison.SURE).any()
     if margin and not is_slower:
         became |= comparison.undecided(training, margin)
-    # Last, so that nobody takes the sentence above for all there is to say.
+    # Last, so that the sentence above is not taken for everything there is to say.
     if became:
         first = [f"{name}: {why}" for name, why in became.items()][:_FEW]
         more = f"; and {len(became) - _FEW} more" if len(became) > _FEW else ""

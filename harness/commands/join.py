@@ -1,4 +1,4 @@
-"""Join the sweeps of several machines: one table, one picture, and what they say together."""
+"""Join the sweeps of several machines: a table, a picture, and a mean over machines."""
 
 import argparse
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
 
 
 def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
-    """Return a machine's results, without the cases that were measured anew elsewhere."""
+    """Return a machine's results, without the cases that were measured again elsewhere."""
     from harness.across.machines import planned
     from harness.analysis.results import understand
 
@@ -98,6 +98,6 @@ def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
         terminal.note(str(nothing))
         return None
     if results.medians.empty:
-        terminal.note(f"{folder.path}: all that it had was measured anew elsewhere, and counts there")
+        terminal.note(f"{folder.path}: all of it was measured again elsewhere, and counts there")
         return None
     return results

@@ -1,4 +1,4 @@
-"""Gather what the in-process benchmarks measured."""
+"""Collect the results of the in-process benchmarks."""
 
 import argparse
 from pathlib import Path

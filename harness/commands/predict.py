@@ -1,4 +1,4 @@
-"""Predict how long a shape takes that was not measured."""
+"""Predict the time of a shape that was not measured."""
 
 import argparse
 from collections.abc import Sequence
@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_results(parser)
     parser.add_argument("shape", nargs="?", metavar="SHAPE", type=Shape.parse, help="such as 200-100-1")
     parser.add_argument(
-        "--sweep", help="what to predict from (default: what the latest --check learned from, else latest)"
+        "--sweep",
+        help="what to predict from (default: what the latest --check learned from, otherwise latest)",
     )
     flags.add_cases(parser, None)
     flags.add_contenders(parser)
@@ -119,7 +120,7 @@ def _predicted(
 
 
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Measure shapes to learn from, record predictions of others, measure these; say how many held."""
+    """Measure shapes to learn from, record predictions of others, measure these; say how many came true."""
     archive, manifest = Archive(arguments.results / PREDICTED), flags.manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
     with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:

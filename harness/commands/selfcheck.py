@@ -1,4 +1,4 @@
-"""Measure on this machine whether intervals and verdicts hold."""
+"""Measure how often intervals and verdicts are right on this machine."""
 
 import argparse
 import os
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storm", action="store_true", help="let other work disturb the machine, in random bursts"
     )
-    parser.add_argument("--fresh", action="store_true", help="start anew even if one is unfinished")
+    parser.add_argument("--fresh", action="store_true", help="start a new one even if one is unfinished")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -95,7 +95,7 @@ def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:
 
 
 def _repeated(plan: Plan, sweeps: int) -> Plan:
-    """Return the plan with the rounds of so many sweeps, and enough epochs to tell a hundredth apart."""
+    """Return the plan with the rounds of ``sweeps`` sweeps, and enough epochs to tell a hundredth apart."""
     cases = []
     for planned in plan.cases:
         case = planned.case

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         f"{arguments.cases} random cases, {names}: {arguments.cases - differing - alone} identical"
         + (f" ({lax}: within the tolerance)" if lax else "")
         + f", {differing} different"
-        + (f", {alone} with nobody to compare" if alone else "")
+        + (f", {alone} with no other contender" if alone else "")
     )
     return int(differing + alone > 0)
 

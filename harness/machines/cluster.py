@@ -122,7 +122,7 @@ class Cluster:
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
-        """Return the workers that are there; each is asked once who it is."""
+        """Return the workers that are there; each is asked once which machine it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
         folders = {at: about["local_directory"] for at, about in found.items()}
@@ -162,7 +162,7 @@ class Cluster:
         return ticket
 
     def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
-        """Return the replies that have come, with their tickets; wait so many seconds for the first.
+        """Return the replies that have come, with their tickets; wait for the first for ``timeout_s``.
 
         A reply has ``again`` if it was lost, ``error`` if asking again cannot help.
         """

@@ -23,7 +23,7 @@ GRACE_S = 30.0
 _CHECK_S = 1.0
 """How often to look up which workers are there."""
 _MOST_IN_VAIN = 10
-"""After being asked anew so often without a new row, a machine is given up."""
+"""How often a machine is asked again without a new row before it is given up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Lane:
     gone_since_s: float = math.inf
     """Since when there is no worker, by the clock."""
     in_vain: int = 0
-    """How often it was asked anew since the latest new row."""
+    """How often it was asked again since the latest new row."""
     is_through: bool = False
     """Whether nothing is left to measure there."""
     failure: str = ""
@@ -126,14 +126,14 @@ class Fleet:
             if self.hand_over and lane.failure and others and not lane.is_through:
                 self.hand_over(lane, others)
                 lane.is_through = True
-                lane.failure += "; what it had not finished was measured anew on others"
+                lane.failure += "; what it had not finished was measured again on others"
                 for other in others:
                     other.is_through = False
                     self._begin(other)
         return any(lane.is_open for lane in self.lanes)
 
     def _was_in_vain(self, lane: Lane) -> bool:
-        """Count that a lane is asked anew; give it up if that never helps."""
+        """Count that a lane is asked again; give it up if that never helps."""
         lane.in_vain += 1
         if lane.in_vain > _MOST_IN_VAIN:
             self._let_go(lane, f"was asked {_MOST_IN_VAIN} times and measured nothing; see its worker")

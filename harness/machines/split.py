@@ -87,7 +87,7 @@ def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
             own = other.progress.plan
             _change_plan(other, _with_cases(own, [*own.cases, *cases]))
     takers = " and ".join(name for name, cases in given.items() if cases)
-    reason = "its machine was gone" + (f"; measured anew on {takers}" if takers else "")
+    reason = "its machine was gone" + (f"; measured again on {takers}" if takers else "")
     left_out = (
         LeftOut(method=case.case.method, shape=case.case.shape, contender=None, reason=reason)
         for case in unfinished

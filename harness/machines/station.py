@@ -63,7 +63,7 @@ class Station:
                 if do == "look":
                     return self._look(**request)
                 if self._here is None:
-                    return {"again": "nobody has looked at this machine yet"}
+                    return {"again": "this machine was not looked at yet"}
                 known: dict[str, Callable[..., dict[str, Any]]]
                 known = {"plan": self._plan, "begin": self._begin, "round": self._round}
                 return known[do](self._here, **request)

@@ -118,7 +118,7 @@ def _plans(
     terminal: "Terminal",
 ) -> dict[str, Plan]:
     """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
-    # Nobody knows whether a processor without a name is like another.
+    # A processor without a name may or may not be like another.
     kinds = {str(machine.environment["cpu"] or f"that of {one}") for one, machine in machines.items()}
     if wanted.split and len(kinds) > 1:
         raise UsageError(f"--split: takes machines of one kind, here are {' and '.join(kinds)}")

@@ -42,7 +42,7 @@ class Contender:
     build: tuple[str, ...] = ()
     """What builds it; empty: nothing does."""
     relink: tuple[str, ...] = ()
-    """What links it anew, its code in an order that {seed} decides; empty: nothing does."""
+    """What links it again, its code in an order that {seed} decides; empty: nothing does."""
     toolchain: tuple[str, ...] = ()
     """What tells which compiler or interpreter it has; empty: nothing does."""
     threads: int = 1
@@ -84,7 +84,7 @@ class Contender:
         return f"{self.command[0]}.layout-{layout}" if layout else self.command[0]
 
     def layout(self, run: Run, layouts: int) -> int:
-        """Return which of so many links ``run`` takes, 1 or more; 0 if there is only the usual one.
+        """Return which of ``layouts`` links ``run`` takes, 1 or more; 0 if there is only the usual one.
 
         A round of a case has one for all, but for the control, so that the floor shows what layout is worth.
         """
@@ -187,7 +187,7 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
-    """Link every program that can be in so many layouts, beside the usual link; return why it failed.
+    """Link every program that can be in ``layouts`` layouts, beside the usual link; return why it failed.
 
     A build has to follow, which makes the usual link again.
     """
@@ -202,7 +202,7 @@ def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
 
 
 def _relink(contender: Contender, layouts: int) -> str:
-    """Link a program in so many layouts, or in none; return why it can't be, or ''."""
+    """Link a program in ``layouts`` layouts, or in none; return why it cannot be, or ''."""
     reason = ""
     for seed in range(1, layouts + 1):
         words = [word.replace("{seed}", str(seed)) for word in contender.relink]

@@ -170,7 +170,7 @@ def _cpu() -> str | None:
 
 
 def _told(file: str, name: str) -> str | None:
-    """Return what is told of ``name`` in a file of /proc."""
+    """Return what a file of /proc says of ``name``."""
     for line in (_read(_PROC / file) or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:

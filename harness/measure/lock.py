@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whoever asks for it and wherever it writes."""
+"""One measurement at a time on a machine, whichever command makes it and wherever it writes."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ VARIABLE = "FLATNET_MACHINE"
 """Names the machine in place of its host name."""
 TEMPORARY = Path("/tmp")
 _LONGEST = 500
-"""Bytes that are said of who measures."""
+"""Bytes that name the command that measures."""
 
 
 def this_machine() -> str:
@@ -34,7 +34,7 @@ def machine_name(name: str) -> str:
 
 @contextmanager
 def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
-    """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` is told who does."""
+    """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` gets its command."""
     # Not where TMPDIR says: it may be another one for each user, or each shell.
     path = TEMPORARY / f"flatnet-{machine_name(machine)}.lock"
     try:
@@ -53,7 +53,7 @@ def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: No
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            on_wait(printable(os.pread(lock, _LONGEST, 0).decode(errors="replace")) or "somebody else")
+            on_wait(printable(os.pread(lock, _LONGEST, 0).decode(errors="replace")) or "another command")
             fcntl.flock(lock, fcntl.LOCK_EX)
         about = f"{' '.join(sys.argv[1:])} (process {os.getpid()}, in {Path.cwd()})"
         with suppress(OSError):

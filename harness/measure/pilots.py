@@ -16,7 +16,7 @@ _CLEAR = 0.1
 _LONG_S = 1.0
 """Seconds of a training in which what becomes faster while it runs has done so."""
 _WARMER = 1.2
-"""A step that takes so many times as long in short trainings as at the end of long ones warms up."""
+"""A step warms up if it takes this many times as long in short trainings as at the end of long ones."""
 _TRIES = 3
 """How often that must be seen."""
 
@@ -33,7 +33,7 @@ class Speed:
     """Seconds that a training takes longer because it begins slowly; None: it does not."""
 
     def run_s(self, steps: int) -> float:
-        """Return the seconds of a whole run with so many training steps."""
+        """Return the seconds of a whole run with ``steps`` training steps."""
         return self.startup_s + (self.warm_up_s or 0.0) + self.step_s * steps
 
 
@@ -101,7 +101,7 @@ class Pilot:
         return Speed(step_s=step_s, startup_s=startup_s, warm_up_s=warm_up_s)
 
     def _seconds(self, case: Case, steps: int) -> "_Seconds | None":
-        """Return what a run of about so many steps took; None if that failed."""
+        """Return what a run of about ``steps`` steps took; None if that failed."""
         if self._broken:
             return None
         trial = sized(case, steps, self._most_samples)
@@ -120,6 +120,6 @@ class _Seconds(NamedTuple):
 
 
 def sized(case: Case, steps: int, most_samples: int) -> Case:
-    """Return the case with about so many training steps: first samples, then epochs grow."""
+    """Return the case with about ``steps`` training steps: first samples, then epochs grow."""
     samples = max(1, min(steps, most_samples))
     return replace(case, samples=samples, epochs=max(1, min(steps // samples, MOST_EPOCHS)))

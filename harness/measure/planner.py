@@ -20,7 +20,7 @@ from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 _ENOUGH = 2 / 3
 """The share of the slowest contender's seconds after which a training stands for longer ones."""
 _AFFORDABLE = 40.0
-"""So many times the seconds of a run may the job's samples take, or a job that is run itself."""
+"""How many times the seconds of a run the job's samples may take, or a job that is run itself."""
 _SLOWEST = 20.0
 """A contender is left out of a case if one training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
@@ -129,7 +129,7 @@ def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable
 def _fit(
     speeds: Sequence[tuple[Case, _Speeds]], options: Options, reference: str, left_out: list[LeftOut]
 ) -> list[PlannedCase]:
-    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the dearest case.
+    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the most expensive case.
 
     A case of one contender alone is dropped first, the article's shape last.
     """

@@ -28,7 +28,7 @@ def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
     """Keep others out of ``archive``, and from measuring here; wait until they do not."""
 
     def waiting(who: str) -> None:
-        terminal.note(f"waiting until this machine is free; what measures on it: {who}")
+        terminal.note(f"waiting until this machine is free; measuring on it: {who}")
 
     with archive.locked(), machine_locked(this_machine(), waiting):
         yield
@@ -125,7 +125,7 @@ def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
         status = INTERRUPTED
     terminal.failures(sweep.failed, sweep.spared)
     wrong = [
-        f"{name} was changed while it was measured: its runs are of two programs; --fresh measures anew"
+        f"{name} was changed while it was measured: its runs are of two programs; --fresh starts again"
         for name in sweep.edited()
     ]
     if lost := sweep.lost():

@@ -8,7 +8,7 @@ _KEPT = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
-"""Variables that say who and where one is, where tools are, and how they reach the network."""
+"""Variables that name the user and the place, say where tools are, and how they reach the network."""
 _OURS = {"PYTHONNOUSERSITE": "1", "CARGO_ENCODED_RUSTFLAGS": ""}
 """Those that keep out what else a user has: packages of one's own, flags in Cargo's configuration."""
 _FOR_CARGO = ("CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR")

@@ -141,7 +141,7 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 
 
 def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Yield contender, method, shape and the timed runs of everybody with the right losses, no controls."""
+    """Yield contender, method, shape and its timed runs with the right losses, without controls."""
     runs = only(results.runs, status="ok", warm_up=False, control=False)
     groups = runs.groupby(["contender", "method", "layers"], sort=False)
     for one in only(results.medians, status="ok").to_dict("records"):

@@ -22,7 +22,7 @@ from harness.report.style import GREY, LINES, RATIO, Margins, by_method, label_v
 
 _MEDIAN = ("median", "low", "high")
 _MOST_NOTES = 9
-"""So many notes stand below a panel."""
+"""The most notes below a panel."""
 
 
 def draw(results: Results) -> Iterator[tuple[str, Figure]]:
@@ -76,9 +76,9 @@ def scaling(results: Results, footer: str) -> Figure:
 
 
 def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collection[str] = ()) -> list[str]:
-    """Draw medians against the neurons, as points for who has a model, else as a curve.
+    """Draw medians against the neurons, as points if there is a model, otherwise as a curve.
 
-    Return who is drawn, the highest end first.
+    Return the contenders that are drawn, the highest end first.
     """
     looks = style.styles_of(results.contenders)
     contenders = table.sort_values("neurons", kind="stable").groupby("contender", sort=False)
@@ -93,7 +93,7 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the cost models say, and mark from which size on something holds."""
+    """Draw what the cost models say, and mark from which size on something is so."""
     looks, points = style.styles_of(results.contenders), path(results.outcomes["layers"])
     for (contender, of), cost in results.costs.items():
         if of == method:
@@ -109,14 +109,14 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
 
 
 def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
-    """Return from which size on something holds; what holds from the smallest on is no crossing."""
+    """Return from which size on something is so; what is so from the smallest on is no crossing."""
     lines = only(results.crossovers, method=method)
     smallest = sum(path(results.outcomes["layers"])[0])
     return lines[(lines["kind"] != "job") & (lines["neurons"] > smallest)].to_dict("records")
 
 
 def _notes(results: Results, method: str) -> list[str]:
-    """Say who has no time and why, how far the models are off, and what the marks mean."""
+    """Say which contenders have no time and why, how far the models are off, and what the marks mean."""
     medians = only(results.medians, method=method)
     absent = only(results.outcomes, method=method, control=False)
     absent = absent[~absent["status"].isin(["ok", "mismatch"])]
@@ -155,13 +155,13 @@ def _names(results: Results) -> dict[str, str]:
 
 
 def _agreeing(results: Results) -> str:
-    """Explain that mark where somebody has it."""
+    """Explain that mark if a contender has it."""
     is_marked = any(who != name for who, name in _names(results).items())
     return "\n\u2248: losses agree, but are not identical" if is_marked else ""
 
 
 def _dodge(place: int, count: int) -> float:
-    """Return the factor by which one of so many steps aside, not to lie on another."""
+    """Return the factor by which one of ``count`` steps aside, so that none hides another."""
     # All together stay nearer to their size than to one twice as large.
     step = min(1.07, 1.3 ** (1.0 / max(1, count - 1)))
     return float(step ** (place - (count - 1) / 2))

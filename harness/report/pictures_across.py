@@ -23,7 +23,7 @@ from harness.report.style import GREY, RATIO, Margins, error_bars, framed, label
 
 _MOST_RIVALS = 3
 _MOST_LABELS = 12
-"""So many sweeps have their names below a history; of more, some are left out."""
+"""The most sweeps whose names are all below a history."""
 _STEP = ("step_s", "step_low", "step_high")
 _IN_MEAN = ("yes", "reference")
 

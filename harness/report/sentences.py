@@ -39,7 +39,7 @@ def rivals(results: Results) -> Iterator[str]:
     if lines.empty:
         own = only(results.medians, layers=results.shape).iloc[0]
         where, step = f"{results.shape} ({own['method']})", duration(own["median"])
-        yield f"{own['contender']} trains {where} in {step} a step; there is nobody to compare it with."
+        yield f"{own['contender']} trains {where} in {step} a step; there is nothing to compare it with."
 
 
 def whole_run(results: Results, method: str) -> str:
@@ -112,8 +112,8 @@ def layouts(results: Results) -> Iterator[str]:
         ends = steps.groupby(["method", "layers"], sort=False).agg(["min", "max"])
         apart = (ends["max"] / ends["min"]).sort_values()
         yield (
-            f"layout: {own['layout'].nunique()} links of {contender}, its code elsewhere in each, differ in a"
-            f" training step by a factor of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to"
+            f"layout: {own['layout'].nunique()} links of {contender}, each with its code in another order,"
+            f" differ in a training step by a factor of {apart.iloc[0]:.3f} ({' '.join(apart.index[0])}) to"
             f" {apart.iloc[-1]:.3f} ({' '.join(apart.index[-1])}), noise included"
         )
 
@@ -148,7 +148,7 @@ def evidence(results: Results) -> str:
     is_exact = not runs["parity"].str.startswith("within").any()
     is_partial = runs["parity"].str.contains(UP_TO, regex=False).any()
     everywhere = " in all epochs that two contenders ran" if is_partial else ""
-    same = "with identical losses" if is_exact else "with the same losses but for what is allowed"
+    same = "with identical losses" if is_exact else "with the same losses within their tolerance"
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     said = f"of which {', '.join(troubles)}" if troubles else f"all {same}{everywhere}"
     return f"{count}, {said}. {noise(results)}"
@@ -177,7 +177,7 @@ def _floors(results: Results) -> pd.DataFrame:
     """Return the lines of the control that tells how quiet the machine was, by measure."""
     lines, method = results.speedups, only(results.medians, layers=results.shape)["method"].iloc[0]
     own = only(lines[lines["floor_layers"] == lines["layers"]], control=True, method=method)
-    # That of the shape which is spoken of, if it has one.
+    # Preferably that of the shape which sentences are about.
     own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
     return own.drop_duplicates("measure").set_index("measure")
 
@@ -189,7 +189,7 @@ def _word(floors: pd.DataFrame) -> str:
 def _sharper(results: Results) -> Iterator[str]:
     """Yield which budget would bring the widest ratio in training to a precision that people ask for.
 
-    On a machine that was not quiet nobody can tell.
+    On a machine that was not quiet this cannot be told.
     """
     floors = _floors(results)
     if floors.empty or _word(floors) != "quiet":
@@ -216,7 +216,7 @@ _MUCH_STOLEN = 0.01
 
 
 def not_measured(outcomes: pd.DataFrame) -> str:
-    """Name the cases that the plan left out for everybody; '' if there are none."""
+    """Name the cases that the plan left out for all contenders; '' if there are none."""
     cases = [outcomes["method"], outcomes["layers"]]
     is_out = outcomes["status"].eq(LEFT_OUT).groupby(cases, sort=False).all()
     shapes = is_out[is_out].reset_index().groupby("method", sort=False)["layers"].agg(", ".join)
@@ -225,7 +225,7 @@ def not_measured(outcomes: pd.DataFrame) -> str:
 
 
 def overtakings(table: pd.DataFrame) -> list[str]:
-    """Return who overtakes whom, a sentence for each pair."""
+    """Return which contender overtakes which, a sentence for each pair."""
     said = []
     pairs = ["contender", "method", "than_contender", "than_method"]
     for pair, own in table[table["kind"] != "start-up"].groupby(pairs, sort=False):
@@ -255,20 +255,19 @@ def selfcheck(table: pd.DataFrame) -> str:
     alarms, comparisons = found.false_alarms(table)
     parts = [
         f"On {table['machine'].iloc[-1]}{', disturbed by other work' if table['storm'].iloc[-1] else ''},"
-        f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, where"
-        " it is known"
+        f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, which"
+        " is known"
     ]
     for (name, other), own in table[~is_copy].groupby(["contender", "reference"], sort=False):
-        parts.append(f"{_right(own)} that of {name} against {other}, taken to be the median of all sweeps")
+        parts.append(
+            f"{_right(own)} contained that of {name} against {other}, taken to be the median of all sweeps"
+        )
     sharp = " and ".join(
         f"{found.sharpness(own):.2f} ({measure})" for measure, own in table.groupby("measure", sort=False)
     )
     parts.append(f"the 95th percentile of error / half width is {sharp}, where 1 is as narrow as can be")
-    word = "alarm" if alarms == 1 else "alarms"
-    parts.append(
-        f"{alarms or 'no'} false {word} in {comparisons} comparisons of a program with itself, half of them"
-        " of jobs"
-    )
+    there = "was 1 false alarm" if alarms == 1 else f"were {alarms or 'no'} false alarms"
+    parts.append(f"there {there} in {comparisons} comparisons of a program with itself, half of them of jobs")
     planted = only(table[table["extra_epochs"] > 0.0], measure="training")
     for extra, own in planted.groupby("extra_epochs"):
         seen = (own["verdict"] == "slower").sum()
@@ -291,13 +290,13 @@ def beyond(table: pd.DataFrame) -> str:
     if not (table["beyond"] > 1.0).any():
         return ""
     return (
-        "beyond: so many times the multiply-adds of the largest shape that was measured, or so many times"
-        " fewer than those of the smallest"
+        "beyond: how many times as many multiply-adds as the largest measured shape has, or how many times"
+        " fewer than the smallest"
     )
 
 
 def record(table: pd.DataFrame) -> str:
-    """Say how often predictions held."""
+    """Say how often predictions came true."""
     done = table[table["hit"] != ""]
     if done.empty:
         return "No prediction was checked yet: make predict ARGS=--check"
@@ -312,7 +311,7 @@ def record(table: pd.DataFrame) -> str:
 
 
 def comparison(training: pd.DataFrame, what: str) -> str:
-    """Return the answer; ``what`` says what is held against what."""
+    """Return the answer; ``what`` says what is compared with what."""
     if training.empty:
         return f"Training {what}: no case has rounds in which both have the right losses."
     counts = training["verdict"].value_counts()
@@ -323,7 +322,7 @@ def comparison(training: pd.DataFrame, what: str) -> str:
     worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
     return (
         f"Training {what}: of {len(training)} {'case' if len(training) == 1 else 'cases'}"
-        f" {', '.join(parts)}, {counts.get('cannot tell', 0)} cannot be told;"
+        f" {', '.join(parts)}, {counts.get('cannot tell', 0)} inconclusive;"
         f" on average {times(change)} as fast ({between(low, high)}),"
         f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
         f" ({between(worst['low'], worst['high'])})."
@@ -367,11 +366,11 @@ def alike(unlike: Sequence[str]) -> str:
 
 
 def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
-    """Yield who is noisy, and who has other losses."""
+    """Yield which machines are noisy, and which contenders have other losses."""
     for machine, results in machines.items():
         floors = only(results.speedups, control=True)["floor"]
         if (floors > NOISY).any():
-            yield f"{machine}: {noise(results)} What lies within such a floor is left out of the summary."
+            yield f"{machine}: {noise(results)} What is within such a floor is left out of the summary."
         elif floors.isna().all():
             yield f"{machine}: has no control with two rounds, so how quiet it was is not known."
     yield from dict.fromkeys(other_losses(machines).values())

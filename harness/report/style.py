@@ -153,7 +153,7 @@ def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[st
 
 
 def shades(count: int) -> list[Any]:
-    """Return so many colours for what is no contender, from dark to light."""
+    """Return ``count`` colours for things other than contenders, from dark to light."""
     return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
 
 

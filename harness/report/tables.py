@@ -35,7 +35,7 @@ def shown(results: Results) -> Iterator[Table | str]:
 
 
 def outcomes(results: Results) -> Table:
-    """Return a row for each contender on each case, but for those left out for everybody."""
+    """Return a row for each contender on each case, except those left out for all."""
     columns = {**LANE, "step": Column(_step, ("step_s", "warming"))}
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
@@ -158,7 +158,7 @@ def instead(results: Results) -> Iterator[Table]:
         if not any(row["compile_s"] for row in rows.values()):
             del columns["compiling"]
         if name == results.reference:
-            # Nobody can be ahead of the one and behind the other.
+            # No contender can be ahead of the one and behind the other.
             del columns[f"beats {name} from"], columns["pays from"]
         yield Table(
             f"instead-{method}",
@@ -190,14 +190,12 @@ def floors(results: Results) -> Table:
     own = own[own["rounds"] > 1]
     rows = own.pivot_table("floor", ["method", "layers", "contender"], "measure", sort=False).reset_index()
     columns = {**LANE, "training": three("training"), "job": three("job")}
-    caption = (
-        "The floor: within this factor of 1 lies a contender against itself; a smaller difference is none"
-    )
+    caption = "The floor: a contender against itself is within this factor of 1; less counts as no difference"
     return Table("floors", caption, columns, rows.to_dict("records"))
 
 
 def troubles(results: Results) -> Table:
-    """Return a row for everybody on a case who failed, or had other losses, or was never run."""
+    """Return a row for each contender on a case that failed, had other losses or was never run."""
     became = results.outcomes
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
     lines = []
@@ -223,7 +221,7 @@ def left_out(results: Results) -> Table:
     columns = {
         "method": words("method"),
         "shape": words("shape"),
-        "contender": words("contender", none="everybody"),
+        "contender": words("contender", none="all"),
         "why": prose("reason"),
     }
     return Table("left-out", "What was asked for and did not fit", columns, lines)

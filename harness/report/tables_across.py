@@ -73,7 +73,7 @@ def selfcheck(shares: pd.DataFrame) -> Table:
 
 
 def comparison(table: pd.DataFrame, what: str) -> Table:
-    """Return a row for each case, contender and measure; ``what`` says what is held against what."""
+    """Return a row for each case, contender and measure; ``what`` says what is compared with what."""
     columns = dict(LANE)
     if table["measure"].nunique() > 1:
         columns["measure"] = words("measure")

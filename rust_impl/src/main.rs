@@ -98,7 +98,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         line.clear();
         let _ = write!(line, "\r{epoch}/{epochs}: loss: {}{end_of_line}", repr(loss));
         stdout.write_all(line.as_bytes())?;
-        // Whoever reads a pipe is woken by a flush, which can take longer than an epoch.
+        // A flush wakes the reader of a pipe, which can take longer than an epoch.
         if is_terminal || flushed.elapsed() >= HELD_BACK {
             stdout.flush()?;
             flushed = Instant::now();

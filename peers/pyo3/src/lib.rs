@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 
 /// A network in training. Python sees a class that may go from thread to thread: hence the mutex, which is never
-/// locked, since whoever calls has the class for itself.
+/// locked, since the caller has the class for itself.
 #[pyclass]
 struct Training(Mutex<State>);
 

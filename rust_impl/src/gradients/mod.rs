@@ -21,7 +21,7 @@ pub use naive::Naive;
 
 use crate::network::{Network, Scratch, overall_loss};
 
-/// A data set, row-major; it is shared by those who train on it and those who find the loss.
+/// A data set, row-major; it is shared by training and by finding the loss.
 pub type Samples = Arc<Vec<f64>>;
 
 /// What finds the overall loss of one network after another; they have the same layers.

@@ -2,7 +2,7 @@
 //!
 //! A lane holds one perturbed network, never a part of a sum, so every sum keeps its terms in their order.
 //! `N` registers go up (p + h) and `N` go down (p - h): with several sums under way at once, an addition
-//! need not wait for the one before it. Lanes without a network compute what nobody reads.
+//! need not wait for the one before it. Lanes without a network compute what is never read.
 //!
 //! Every function is inlined into the one that `Arch::dispatch` compiles for the instruction set at hand;
 //! as a call of its own it would lose the wide registers. A closure cannot be told to be inlined, so there
