@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from harness.across import predictions, selfcheck
-from harness.analysis import article
+from harness.analysis import alternatives, article
 from harness.analysis.frames import only
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results, understand
@@ -185,7 +185,10 @@ def predicted_sentence(record: pd.DataFrame) -> str:
 
 
 def of_alternatives(results: Results) -> dict[str, str]:
-    """Return the alternatives to the fastest contender, by method, and who is the fastest where."""
+    """Return the alternatives to Rust, by method, and what is the fastest where."""
+    if "rust" in results.contenders:
+        # The documents are about Rust, also where something else is the fastest on most cases.
+        vars(results)["alternatives"] = to_rust(results)
     figures = {table.name: table.markdown for table in (*tables.instead(results), fastest(results))}
     table = results.alternatives
     factors = only(table, method="backprop").groupby("contender")["times_as_long"].agg(["min", "max"])
@@ -197,6 +200,11 @@ def of_alternatives(results: Results) -> dict[str, str]:
             f" {c} times in C, and {python} times in pure Python ([all alternatives](docs/peers.md))."
         )
     return figures
+
+
+def to_rust(results: Results) -> pd.DataFrame:
+    """Return how far each contender is from Rust."""
+    return alternatives.alternatives(results.standings, results.summary, results.over("rust"), "rust")
 
 
 def of_price(results: Results) -> dict[str, str]:

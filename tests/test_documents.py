@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from docs.figures import WIDTH, figures_of, filled, of_price
+from docs.figures import WIDTH, figures_of, filled, of_price, to_rust
 from harness.across import machines, predictions, selfcheck
 from harness.analysis import alternatives, cost, crossover, kernels, ratios, scaling
 from harness.analysis import article as claims
@@ -46,7 +46,8 @@ def sentences(text: str) -> Iterator[str]:
     """Yield the long sentences of a document, and the rows of its tables."""
     # Each may say on which machine it was measured.
     text = plain(re.sub(r"<!-- (\w+-machine) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL))
-    yield from (line for line in text.splitlines() if line.startswith("|") and set(line) > set("|- "))
+    tables = re.sub(r"^\|.*\n\| ?-.*$", "", text, flags=re.MULTILINE)
+    yield from (line for line in tables.splitlines() if line.startswith("|"))
     kept = [line for line in prose(text) if not line.startswith("#")]
     joined = re.sub(r"\n(?!\n|- |\d+\. |\|)", " ", "\n".join(kept))
     for sentence in re.split(r"(?<=[.:?!])\s+|\n", joined):
@@ -178,38 +179,39 @@ def test_columns_are_explained(name: str) -> None:
 
 def test_what_is_learnt_from_the_peers_is_so() -> None:
     """The sentences of docs/peers.md, in their order, as far as they are about the sweep."""
-    peers = published("peers").alternatives.set_index(["method", "layers", "contender"]).sort_index()
-    times = peers["times_as_long"]
-    shapes = ["10-5-1", "64-32-1", "256-128-1", "1000-1000-1"]
+    peers = to_rust(published("peers")).set_index(["method", "layers", "contender"]).sort_index()
+    times, verdict = peers["times_as_long"], peers["verdict"]
+    shapes = ["10-5-1", "64-32-1", "256-128-1"]
     for shape in shapes:
-        # pyo3 is the same code.
-        assert times["backprop", shape].drop(["jax", "numpy"]).min() > 0.99
-        assert times["backprop", shape, "c"] > 1.5
-        assert times["backprop", shape, "numba"] > 1.5
-        assert times["backprop", shape, "pyo3"] < (1.2 if shape == "10-5-1" else 1.1)
-        assert times["backprop", shape, "cython"] / times["backprop", shape, "c"] == pytest.approx(
-            1.0, abs=0.1
-        )
-    assert times["backprop", "1000-1000-1", "jax"] < 0.8
-    assert all(times["backprop", shape, "pyo3-steps"] > 2.0 for shape in shapes[:3])
-    assert all(times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"] for shape in shapes[1:])
-    assert times["naive", "10-5-1", "c"] > 1.05
-    assert times["naive", "64-32-1", "c"] < 0.95
+        own = times["backprop", shape]
+        assert own.drop(["rust", "mojo", "pyo3", "pyo3-epochs"]).min() > 2.0
+        assert own["cython"] / own["c"] == pytest.approx(1.0, abs=0.15)
+        assert times["naive", shape, "cython"] / times["naive", shape, "c"] == pytest.approx(1.0, abs=0.15)
+        assert verdict["naive", shape, "c"] == "slower"
+    for shape in shapes[1:]:
+        assert {verdict["backprop", shape, name] for name in ("mojo", "pyo3")} == {"cannot tell"}
+        assert times["naive", shape, "mojo"] == pytest.approx(0.2, abs=0.03)
+        assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
+    assert verdict["backprop", "10-5-1", "mojo"] == "slower"
+    assert verdict["naive", "10-5-1", "mojo"] == "cannot tell"
     assert (times["backprop"].xs("jax", level="contender")[shapes].diff().dropna() < 0.0).all()
     assert times["backprop", "10-5-1", "jax"] > 10.0
-    assert times["backprop", "10-5-1", "numpy"] > times["backprop", "10-5-1", "python"]
-    assert times["naive", "64-32-1", "numpy"] == pytest.approx(0.5, abs=0.02)
+    assert times["backprop", "10-5-1", "numpy"] > 0.95 * times["backprop", "10-5-1", "python"]
+    assert times["naive", "256-128-1", "numpy"] == pytest.approx(0.5, abs=0.03)
     steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
-    assert steps["naive", "64-32-1", "rust"] / steps["incremental", "64-32-1", "rust"] == pytest.approx(
-        400, abs=30
+    assert steps["naive", "64-32-1", "rust"] > 100.0 * steps["incremental", "64-32-1", "rust"]
+    assert times["backprop", "10-5-1", "torch"] > 10.0 * times["backprop", "10-5-1", "python"]
+    assert times["backprop", "256-128-1", "torch"] < times["backprop", "256-128-1", "python"]
+    assert times["backprop", "64-32-1", "torch-by-hand"] == pytest.approx(
+        times["backprop", "64-32-1", "numpy"], rel=0.2
     )
+    assert peers.xs("torch-by-hand", level="contender")["startup_s"].min() > 1.0
     ratios = (times.xs("python", level="contender") / times.xs("mypyc", level="contender")).dropna()
-    assert (ratios.min(), ratios.max()) == (pytest.approx(2.0, abs=0.1), pytest.approx(4.0, abs=0.1))
+    assert 2.0 < ratios.min() < ratios.max() < 4.05
     article = peers["job_s"]["backprop", "10-5-1"]
-    assert min(article["numba"], article["jax"]) > article["python"] > article["pypy"]
-    assert set(
-        peers["parity"].groupby("contender").first().loc[lambda text: ~text.str.startswith("identical")].index
-    ) <= {
-        "jax",
-        "numpy",
-    }
+    assert article[["numpy", "numba", "jax", "torch", "torch-by-hand"]].min() > article["python"]
+    assert article["python"] > article["pypy"]
+    assert peers["warming"]["backprop", "10-5-1", "c"] != ""
+    parity = peers["parity"].groupby("contender").first()
+    others = set(parity[~parity.str.startswith(("identical", "reference"))].index)
+    assert others == {"jax", "numpy", "torch", "torch-by-hand"}

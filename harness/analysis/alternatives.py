@@ -53,14 +53,14 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return from how many neurons on, up to the fastest's largest size, each is worth it; nan if nowhere.
 
     ``beats_from``: its step is surely shorter than the reference's. ``ties_from``: it cannot be told from the
-    fastest contender, or is ahead. ``pays_from``: it ends the job before the reference, or the reference has
-    no time there. A contender that is still warming up does none of this.
+    fastest contender, or is ahead. ``pays_from``: it ends the job before the reference. Where the reference has
+    no time, it is taken for beaten. A contender that is still warming up does none of this.
     """
     case = ["method", "layers"]
     limits = only(table, contender=reference).set_index(case)["job_s"].rename("limit_s")
     table = table.join(limits, on=case)
     table = table.assign(
-        beats_from=table["against_reference"] == "faster",
+        beats_from=(table["against_reference"] == "faster") | table["limit_s"].isna(),
         ties_from=table["verdict"].isin(["", "cannot tell", "equal", "faster"])
         & table["times_as_long"].notna(),
         pays_from=~(table["job_s"] >= table["limit_s"]) & (table["warming"] != STILL_WARMING),
