@@ -76,6 +76,16 @@ def test_a_size_in_between_at_which_it_is_not_worth_it_counts(tmp_path: Path) ->
     assert (own["beats_from"], own["pays_from"]) == (16.0, 16.0)
 
 
+def test_a_size_that_is_too_large_for_the_reference_is_one_where_it_is_beaten(tmp_path: Path) -> None:
+    rows = sweeps.pairs([(8.0, 1.0, 0.5)] * 20, SMALL, NAMES) + sweeps.pairs(
+        [(1.0, 0.5)] * 20, LARGE, NAMES[1:]
+    )
+    made = sweeps.understood(tmp_path, rows, sweeps.plan(NAMES, (SMALL, LARGE), control=False))
+    since = made.thresholds.set_index("contender")
+    assert since.loc["c", ["beats_from", "pays_from"]].tolist() == [7.0, 7.0]
+    assert math.isnan(since["beats_from"]["python"])
+
+
 def test_with_two_there_is_nothing_to_choose_from(tmp_path: Path) -> None:
     made = sweeps.understood(tmp_path, sweeps.pairs([(8.0, 1.0)] * 20))
     assert made.thresholds.empty
