@@ -192,7 +192,7 @@ def of_alternatives(results: Results) -> dict[str, str]:
     figures = {table.name: table.markdown for table in (*tables.instead(results), fastest(results))}
     table = results.alternatives
     factors = only(table, method="backprop").groupby("contender")["times_as_long"].agg(["min", "max"])
-    if "pyo3" in factors.index:
+    if {"pyo3", "c", "python"} <= {*factors.index}:
         pyo3, c, python = (between(*factors.loc[name]) for name in ("pyo3", "c", "python"))
         figures["sentence"] = paragraph(
             "**Alternatives.** Rewriting the hot loop in Rust and calling it from Python (PyO3) is nearly all"
