@@ -42,6 +42,10 @@ WIDTH = 120
 """Characters of a line in a document; only a row of a table may have more."""
 
 
+_VERDICTS = {"cannot tell": "inconclusive"}
+"""Verdicts that read otherwise in a sentence."""
+
+
 def filled(text: str, figures: Mapping[str, str]) -> str:
     """Return ``text`` with every place that ``figures`` names filled anew."""
     for name, figure in figures.items():
@@ -63,7 +67,8 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
         **of_sweep(results),
         "kernels": programs_and_kernels(results, in_process).markdown,
         "claims": listed(
-            f"**{one['says']}**: {one['verdict']}; {one['figure']}" for one in judged.to_dict("records")
+            f"**{one['says']}**: {_VERDICTS.get(one['verdict'], one['verdict'])}; {one['figure']}"
+            for one in judged.to_dict("records")
         ),
         "claims-sentence": claims_sentence(judged),
     }
@@ -135,7 +140,9 @@ def of_sweep(results: Results) -> dict[str, str]:
         **of_price(results),
     }
     for method in set(results.medians["method"]):
-        figures[method] = narrow(tables.speedups(results, method)).markdown
+        table = tables.speedups(results, method)
+        both = [line for line, row in zip(table.lines, table.rows, strict=True) if all(c.text for c in row)]
+        figures[method] = narrow(replace(table, lines=both)).markdown
     if {"python", "rust"} <= {*results.contenders} and not results.crossovers.empty:
         figures["methods-sentence"] = methods_sentence(results)
     return figures
@@ -170,7 +177,7 @@ def claims_sentence(judged: pd.DataFrame) -> str:
     """Say how many of the article's claims are confirmed, and which are not."""
     parts = [f"{(judged['verdict'] == 'confirmed').sum()} of {len(judged)} are confirmed"]
     for verdict, own in judged[judged["verdict"] != "confirmed"].groupby("verdict", sort=False):
-        parts.append(f"{verdict}: {', '.join(own['claim'])}")
+        parts.append(f"{_VERDICTS.get(str(verdict), verdict)}: {', '.join(own['claim'])}")
     more = "[each with its figures](docs/results.md#the-articles-claims)"
     return paragraph(f"**The article's claims.** {'; '.join(parts)} ({more}).")
 
