@@ -1,7 +1,7 @@
 """The composition root: parses, dispatches, and turns every failure into one line and an exit status.
 
-Commands import pandas, SciPy, matplotlib and rich when they need them, so that ``--help`` is quick and no
-timed process has a large parent.
+Commands import pandas, SciPy and matplotlib when they need them, so that ``--help`` is quick and no timed
+process has a large parent.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import __version__
-from harness.codec import printable
 from harness.commands import (
     article,
     bench,
@@ -31,6 +30,7 @@ from harness.commands import (
     verify,
 )
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
+from harness.terminal import Terminal
 
 _UNHEEDED = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND")
 """Variables for other programs: they make no terminal of a file, and no other pictures."""
@@ -57,24 +57,25 @@ def main(words: Sequence[str] | None = None) -> int:
     # What was ignored from the start, as SIGHUP under nohup, stays so.
     heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handlers[number]) for number in heeded}
-    failed = 1
+    terminal, failed = Terminal(), 1
     try:
         arguments = _parse(sys.argv[1:] if words is None else words)
         failed = arguments.failed
-        from harness.terminal import Terminal
-
-        return int(arguments.run(arguments, Terminal()))
+        return int(arguments.run(arguments, terminal))
     except FlatnetError as error:
-        return _failed(str(error), 2 if isinstance(error, UsageError) else failed)
+        message, failed = str(error), 2 if isinstance(error, UsageError) else failed
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
         # The interpreter would try again at its end to write what standard output still holds.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _failed(f"cannot write: {error.strerror}", failed)
+        message = f"cannot write: {error.strerror}"
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    with suppress(OSError):
+        terminal.error(message)
+    return failed
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -121,9 +122,3 @@ class _Parser(argparse.ArgumentParser):
 
 def _terminated(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
-
-
-def _failed(message: str, status: int) -> int:
-    with suppress(OSError):
-        print(f"error: {printable(' '.join(message.splitlines()))}", file=sys.stderr, flush=True)
-    return status

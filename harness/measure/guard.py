@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 VARIABLE = "FLATNET_BENCH"
 
@@ -28,43 +29,37 @@ def end_leftovers(only: str = "") -> list[str]:
     start = f"{VARIABLE}=".encode()
     for pid in processes():
         with suppress(OSError):
-            entries = _read(f"/proc/{pid}/environ").split(b"\0")
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             values = [entry.removeprefix(start) for entry in entries if entry.startswith(start)]
             its_tag = b"".join(values[:1]).decode(errors="replace")
             # In another namespace, such as a container's, its bench may well be running.
             is_orphan = its_tag.startswith(f"{_namespace()}-") and tag(its_tag.split("-")[1]) != its_tag
             if pid != os.getpid() and (its_tag == only if only else is_orphan):
-                command = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 os.kill(pid, signal.SIGKILL)
-                ended.append(command)
+                ended.append(b" ".join(words).decode(errors="replace").strip())
     return ended
 
 
 def processes() -> Iterator[int]:
     """Yield the ids of all processes, as far as the system shows them."""
     with suppress(OSError):
-        # pathlib takes longer to load than this takes.
-        yield from (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+        yield from (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
 
 
 def state(pid: int | str) -> list[bytes]:
     """Return what /proc tells of a process: state, parent, group, ...; nothing if it is no more."""
     with suppress(OSError):
         # The second field, a name in brackets, may hold anything.
-        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     return []
 
 
 def _namespace() -> str:
     """Return the number of the namespace of process ids, or ''."""
     with suppress(OSError):
-        return os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
+        return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     return ""
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123
-        return file.read()
 
 
 def main() -> None:
