@@ -71,7 +71,8 @@ fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn()
     }
 }
 
-/// `backprop` has its speed in epochs: a step is a hundredth of one with so many samples.
+/// `backprop` has its speed in epochs: a step is a hundredth of one with so many samples, for which the first layer is
+/// laid out, and back. The program does that once for all epochs.
 fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) {
     let mut group = group(c, kernel);
     for layers in shapes {

@@ -3,23 +3,29 @@
 //! A weight is loaded once for many samples, and nothing has to be transposed but the inputs, once for all
 //! epochs. Each lane holds the sums of another sample, with their terms in their order, and the squares are
 //! added sample after sample, so the bits are those of `overall_loss`.
+//!
+//! Where the first layer's weights lie in panels, its lanes hold the sums of rows, for a few samples at once.
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::first_layer::FirstLayer;
 use crate::gradients::{Loss, Samples};
 use crate::network::{Network, Scratch};
 use crate::side_by_side;
 use crate::wide::{Aligned, LANES, add_product};
 
-/// The most vectors of samples in a block: with them eight sums are under way at once, whatever the block.
-const VECTORS: usize = 4;
+/// The most vectors of samples in a block: with them eight sums or more are under way at once, whatever the block.
+const VECTORS: usize = 5;
+
+/// How many samples are side by side where the lanes have rows. As many as there are lanes times these make a block.
+const GROUP: usize = VECTORS;
 
 /// Samples in the layout of their overall loss, and the memory that it takes.
 pub struct Batch {
     arch: Arch,
     inputs: Samples,
     targets: Samples,
-    /// The inputs in blocks of samples: in each the first input of all its samples, then the second, ...
+    /// The inputs in blocks or groups of samples: in each the first input of all its samples, then the second, ...
     columns: Aligned,
     /// The values of a block between two layers, likewise.
     values: [Aligned; 2],
@@ -39,23 +45,29 @@ impl Batch {
         if samples < FEWEST {
             return 2 * widest.max(layers[0]);
         }
-        samples.next_multiple_of(LANES) * layers[0] + 2 * VECTORS * LANES * widest
+        (samples + LANES) * layers[0] + 2 * VECTORS * LANES * widest
     }
 
     /// The loss of one network after another; they have the same layers.
     pub fn into_loss(mut self) -> Loss {
-        Box::new(move |network| self.arch.dispatch(OverallLoss { batch: &mut self, network }))
+        Box::new(move |network| self.loss(network, None))
     }
 
-    /// Lay the inputs out in blocks, whose samples fill whole vectors of so many lanes.
-    fn prepare(&mut self, network: &Network, lanes: usize) {
+    /// The loss of a network, whose first layer's weights may be in panels, always or never.
+    pub(crate) fn loss(&mut self, network: &Network, first: Option<&FirstLayer>) -> f64 {
+        self.arch.dispatch(OverallLoss { batch: self, network, first })
+    }
+
+    /// Lay the inputs out: so many samples side by side, or the next multiple of `whole` for the last ones.
+    fn prepare(&mut self, network: &Network, side_by_side: usize, whole: usize, lanes: usize) {
         let (features, _) = network.ends();
         let samples = self.inputs.len() / features;
-        let block = VECTORS * lanes;
-        let mut columns = Aligned::new(0.0, samples.next_multiple_of(lanes) * features);
-        for (first, columns) in (0..samples).step_by(block).zip(columns.chunks_mut(block * features)) {
+        let mut columns = Aligned::new(0.0, samples.next_multiple_of(whole) * features);
+        let parts = columns.chunks_mut(side_by_side * features);
+        for (first, columns) in (0..samples).step_by(side_by_side).zip(parts) {
             let width = columns.len() / features;
-            for (lane, x) in self.inputs[first * features..].chunks_exact(features).take(block).enumerate() {
+            let part = self.inputs[first * features..].chunks_exact(features).take(side_by_side);
+            for (lane, x) in part.enumerate() {
                 for (x_j, column) in x.iter().zip(columns.chunks_exact_mut(width)) {
                     column[lane] = *x_j;
                 }
@@ -63,7 +75,7 @@ impl Batch {
         }
         self.columns = columns;
         let widest = network.shapes.iter().map(|shape| shape.0).max().map_or(0, |rows| rows);
-        self.values = [Aligned::new(0.0, block * widest), Aligned::new(0.0, block * widest)];
+        self.values = [0; 2].map(|_| Aligned::new(0.0, VECTORS * lanes * widest));
     }
 }
 
@@ -71,6 +83,7 @@ impl Batch {
 struct OverallLoss<'b> {
     batch: &'b mut Batch,
     network: &'b Network,
+    first: Option<&'b FirstLayer>,
 }
 
 impl WithSimd for OverallLoss<'_> {
@@ -78,22 +91,30 @@ impl WithSimd for OverallLoss<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { batch, network } = self;
+        let Self { batch, network, first } = self;
         if batch.targets.len() < FEWEST * network.ends().1 {
             return loss_one_by_one(simd, network, &batch.inputs, &batch.targets);
         }
+        let block = VECTORS * S::F64_LANES;
         if batch.columns.is_empty() {
-            batch.prepare(network, S::F64_LANES);
+            match first {
+                Some(_) => batch.prepare(network, GROUP, GROUP, S::F64_LANES),
+                None => batch.prepare(network, block, S::F64_LANES, S::F64_LANES),
+            }
         }
         let (features, outputs) = network.ends();
-        let block = VECTORS * S::F64_LANES;
         let [values, others] = &mut batch.values;
         let (mut values, mut others): (&mut [f64], &mut [f64]) = (values, others);
         let mut total = 0.0;
         let targets = batch.targets.chunks(block * outputs);
         for (columns, targets) in batch.columns.chunks(block * features).zip(targets) {
-            let vectors = columns.len() / features / S::F64_LANES;
-            for k in 0..network.shapes.len() {
+            let vectors = (columns.len() / features).div_ceil(S::F64_LANES);
+            let width = vectors * S::F64_LANES;
+            if let Some(first) = first {
+                let outputs = &mut values[..network.shapes[0].0 * width];
+                panels_forward(simd, first, columns, network.biases()[0], outputs, width);
+            }
+            for k in usize::from(first.is_some())..network.shapes.len() {
                 let x: &[f64] = if k == 0 { columns } else { values };
                 let x = &S::as_simd_f64s(x).0[..vectors * network.shapes[k].1];
                 let out = S::as_mut_simd_f64s(others).0;
@@ -101,11 +122,11 @@ impl WithSimd for OverallLoss<'_> {
                     1 => layer_forward::<S, 1, 8>(simd, network, k, x, out),
                     2 => layer_forward::<S, 2, 4>(simd, network, k, x, out),
                     3 => layer_forward::<S, 3, 2>(simd, network, k, x, out),
+                    4 => layer_forward::<S, 4, 2>(simd, network, k, x, out),
                     _ => layer_forward::<S, VECTORS, 2>(simd, network, k, x, out),
                 }
                 std::mem::swap(&mut values, &mut others);
             }
-            let width = vectors * S::F64_LANES;
             for (lane, target) in targets.chunks_exact(outputs).enumerate() {
                 for (t, o) in target.iter().zip(values.chunks_exact(width)) {
                     let d = t - o[lane];
@@ -133,6 +154,72 @@ fn loss_one_by_one<S: Simd>(simd: S, network: &Network, inputs: &[f64], targets:
         }
     }
     total / targets.len() as f64
+}
+
+/// Run the first layer, whose weights are in panels, on groups of samples; each row's outputs are `width` values.
+#[inline(always)]
+fn panels_forward<S: Simd>(
+    simd: S,
+    first: &FirstLayer,
+    inputs: &[f64],
+    bias: f64,
+    outputs: &mut [f64],
+    width: usize,
+) {
+    let (groups, _) = inputs.as_chunks::<GROUP>();
+    let panels = first.panels::<S>();
+    let rows = outputs.chunks_mut(FirstLayer::PANEL * S::F64_LANES * width);
+    for ((panel, vectors), outputs) in panels.zip(rows) {
+        let columns = panel.len() / vectors;
+        for (n, x) in groups.chunks_exact(columns).enumerate() {
+            let outputs = &mut outputs[n * GROUP..];
+            match vectors {
+                1 => panel_forward::<S, 1, 0, 1>(simd, panel, x, bias, outputs, width),
+                2 => panel_forward::<S, 2, 0, 2>(simd, panel, x, bias, outputs, width),
+                3 => {
+                    panel_forward::<S, 3, 0, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, 3, 2, 1>(simd, panel, x, bias, outputs, width);
+                }
+                _ => {
+                    panel_forward::<S, 4, 0, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, 4, 2, 2>(simd, panel, x, bias, outputs, width);
+                }
+            }
+        }
+    }
+}
+
+/// The outputs of N of a panel's V vectors of rows, from vector `F` on, for a group of samples.
+#[inline(always)]
+fn panel_forward<S: Simd, const V: usize, const F: usize, const N: usize>(
+    simd: S,
+    panel: &[S::f64s],
+    x: &[[f64; GROUP]],
+    bias: f64,
+    outputs: &mut [f64],
+    width: usize,
+) {
+    let mut sums = [[simd.splat_f64s(0.0); N]; GROUP];
+    for (weights, x) in panel.as_chunks::<V>().0.iter().zip(x) {
+        for (sums, &x_j) in sums.iter_mut().zip(x) {
+            let x_j = simd.splat_f64s(x_j);
+            for (sum, w_ij) in sums.iter_mut().zip(&weights[F..F + N]) {
+                *sum = add_product(simd, *sum, x_j, *w_ij);
+            }
+        }
+    }
+    let bias = simd.splat_f64s(bias);
+    for (sample, sums) in sums.into_iter().enumerate() {
+        for (v, sum) in sums.into_iter().enumerate() {
+            let mut lanes = [0.0; LANES];
+            S::as_mut_simd_f64s(&mut lanes).0[0] = simd.add_f64s(sum, bias);
+            // Lanes behind the last row have no outputs.
+            let rows = outputs.chunks_mut(width).skip((F + v) * S::F64_LANES);
+            for (lane, row) in lanes.iter().take(S::F64_LANES).zip(rows) {
+                row[sample] = *lane;
+            }
+        }
+    }
 }
 
 /// Run layer `k` on N vectors of samples, R rows at a time.

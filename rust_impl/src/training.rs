@@ -51,9 +51,6 @@ pub fn train<'d>(
     gradient: &'d mut dyn Gradient,
     epochs: u64,
 ) -> impl Iterator<Item = f64> + 'd {
-    let mut loss = gradient.loss(inputs, targets);
-    (0..epochs).map(move |_| {
-        gradient.epoch(network, inputs, targets);
-        loss(network)
-    })
+    let mut epoch = gradient.epochs(network, inputs, targets);
+    (0..epochs).map(move |_| epoch())
 }

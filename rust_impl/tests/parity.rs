@@ -8,6 +8,7 @@ use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainBackprop, 
 use flatnet::network::{Network, Scratch, overall_loss, sample_loss};
 use flatnet::rng::Random;
 use flatnet::threads::Threads;
+use flatnet::training::train;
 use flatnet::wide::instruction_sets;
 use proptest::prelude::*;
 
@@ -89,6 +90,30 @@ impl Case {
         }
     }
 
+    /// Train for three epochs at once; return their losses and the parameters after them.
+    fn train_at_once(&self, method: &mut dyn Gradient, samples: usize) -> Vec<f64> {
+        let mut rng = Random::new(self.seed);
+        let mut network = Network::new(&self.layers, &mut rng).expect("it is small");
+        network.parameters = self.values(network.parameters.len(), &mut rng);
+        let inputs = Arc::new(self.values(samples * self.layers[0], &mut rng));
+        let targets = Arc::new(self.values(samples * self.layers[self.layers.len() - 1], &mut rng));
+        let mut seen: Vec<_> = train(&mut network, &inputs, &targets, method, 3).collect();
+        seen.extend_from_slice(&network.parameters);
+        seen
+    }
+
+    fn check_training(&self, samples: usize) {
+        let expected = self.train_at_once(&mut PlainBackprop::new(self.learning_rate), samples);
+        for arch in instruction_sets() {
+            let mut method = Backprop::on(arch, Threads::exactly(2), self.learning_rate);
+            // The second time with the memory of the first.
+            for _ in 0..2 {
+                let found = self.train_at_once(&mut method, samples);
+                assert_same(&expected, &found, &format!("{arch:?} {samples} {self:?}"));
+            }
+        }
+    }
+
     fn check_loss(&self, samples: usize) {
         let mut rng = Random::new(self.seed);
         let mut network = Network::new(&self.layers, &mut rng).expect("it is small");
@@ -166,6 +191,11 @@ proptest! {
     }
 
     #[test]
+    fn epochs_of_backprop_are_those_of_the_plain_loop_to_the_bit(case in cases(90, 4), samples in 1_usize..=50) {
+        case.check_training(samples);
+    }
+
+    #[test]
     fn samples_side_by_side_have_the_plain_loss(case in cases(50, 5), samples in 1_usize..=70) {
         case.check_loss(samples);
     }
@@ -180,6 +210,7 @@ fn every_width_up_to_70_columns_and_outputs() {
             case.check_incremental(1 + n % 4);
             case.check_backprop(1 + n % 4);
             case.check_loss(n);
+            case.check_training(n);
         }
     }
 }

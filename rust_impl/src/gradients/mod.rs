@@ -41,6 +41,22 @@ pub trait Gradient: Send {
         }
     }
 
+    /// What trains for an epoch and returns the overall loss after it, one epoch after the other.
+    ///
+    /// Until it is dropped the parameters may be elsewhere than in the network.
+    fn epochs<'d>(
+        &'d mut self,
+        network: &'d mut Network,
+        inputs: &'d Samples,
+        targets: &'d Samples,
+    ) -> Box<dyn FnMut() -> f64 + 'd> {
+        let mut loss = self.loss(inputs, targets);
+        Box::new(move || {
+            self.epoch(network, inputs, targets);
+            loss(network)
+        })
+    }
+
     /// What finds the overall loss on these samples.
     fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
         let (inputs, targets, mut scratch) = (inputs.clone(), targets.clone(), Scratch::default());

@@ -7,12 +7,12 @@
 //!    registers (`side_by_side`), and by the update, which row by row also adds to the deltas of the layer before,
 //!    from the weights as they were. No slope is kept.
 //! 2. The first layer is passed over once: its inputs are known beforehand, so the pass that updates a weight also
-//!    runs the next sample on it. For that its weights have an order of their own during an epoch (`first_layer`).
+//!    runs the next sample on it. For that its weights have an order of their own while the network is trained
+//!    (`first_layer`).
 //! 3. Threads share that pass if the layer is large: each has rows of its own, so no sum is split.
 //! 4. Of a network of two layers with few rows and one output, all of a step is in registers (`two_layers`).
 //! 5. The overall loss has the samples side by side (`batch`).
 
-mod first_layer;
 mod plain;
 mod two_layers;
 
@@ -20,11 +20,11 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::{Gradient, Loss, Samples};
 use crate::batch::Batch;
+use crate::first_layer::{FirstLayer, Pass};
 use crate::network::Network;
 use crate::side_by_side::layer_forward;
 use crate::threads::Threads;
 use crate::wide::{Aligned, LANES, add_product, descend};
-use first_layer::{FirstLayer, Pass};
 
 pub use plain::PlainBackprop;
 
@@ -34,6 +34,8 @@ pub struct Backprop {
     arch: Arch,
     threads: Threads,
     first: FirstLayer,
+    /// Whether the first layer's weights stay there after an epoch.
+    keeps_first: bool,
     /// The outputs of each layer, and the slopes of the loss in them; both fill whole vectors.
     values: Vec<Aligned>,
     deltas: Vec<Aligned>,
@@ -47,7 +49,8 @@ impl Backprop {
 
     /// On a chosen instruction set and threads.
     pub fn on(arch: Arch, threads: Threads, learning_rate: f64) -> Self {
-        Self { learning_rate, arch, threads, first: FirstLayer::new(), values: vec![], deltas: vec![] }
+        let first = FirstLayer::new();
+        Self { learning_rate, arch, threads, first, keeps_first: false, values: vec![], deltas: vec![] }
     }
 
     /// How many values its memory holds for a network of these layers and epochs of so many samples.
@@ -109,8 +112,51 @@ impl Gradient for Backprop {
         self.arch.dispatch(Epoch { method: self, network, inputs, targets });
     }
 
+    fn epochs<'d>(
+        &'d mut self,
+        network: &'d mut Network,
+        inputs: &'d Samples,
+        targets: &'d Samples,
+    ) -> Box<dyn FnMut() -> f64 + 'd> {
+        let mut batch = Batch::new(self.arch, inputs, targets);
+        self.keeps_first = true;
+        let mut training = Training { method: self, network };
+        Box::new(move || {
+            let Training { method, network } = &mut training;
+            method.epoch(network, inputs, targets);
+            batch.loss(network, Some(&method.first).filter(|first| first.is_packed()))
+        })
+    }
+
     fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
         Batch::new(self.arch, inputs, targets).into_loss()
+    }
+}
+
+/// A network whose first layer's weights may be in the method's memory; the end of it brings them back.
+struct Training<'a> {
+    method: &'a mut Backprop,
+    network: &'a mut Network,
+}
+
+impl Drop for Training<'_> {
+    fn drop(&mut self) {
+        self.method.keeps_first = false;
+        if self.method.first.is_packed() {
+            self.method.arch.dispatch(Unpack(self));
+        }
+    }
+}
+
+struct Unpack<'t, 'a>(&'t mut Training<'a>);
+
+impl WithSimd for Unpack<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Training { method, network } = self.0;
+        method.first.unpack(simd, &mut network.parameters[..network.offsets[1]], network.shapes[0].0);
     }
 }
 
@@ -145,7 +191,9 @@ impl WithSimd for Epoch<'_> {
             return;
         }
         let first_weights = ..network.offsets[1];
-        method.first.pack(simd, &network.parameters[first_weights], rows);
+        if !method.first.is_packed() {
+            method.first.pack(simd, &network.parameters[first_weights], rows);
+        }
         let learning_rate = method.learning_rate;
         if is_narrow {
             let panel = method.first.panel::<S>();
@@ -173,7 +221,9 @@ impl WithSimd for Epoch<'_> {
         }
         let pass = Pass { update, next: None, learning_rate };
         method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
-        method.first.unpack(simd, &mut network.parameters[first_weights], rows);
+        if !method.keeps_first {
+            method.first.unpack(simd, &mut network.parameters[first_weights], rows);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use super::first_layer::{Pass, panel_pass};
+use crate::first_layer::{Pass, panel_pass};
 use crate::network::Network;
 use crate::wide::{FREE_ORDER, LANES, add_product, descend, load};
 

@@ -11,15 +11,13 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::threads::Threads;
 use crate::wide::{Aligned, FREE_ORDER, LANES, add_product, descend, load, store, transpose};
 
-/// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
-const VECTORS: usize = 4;
-
 /// The weights of the first layer, and room for its sums.
 ///
 /// Rows fill whole vectors; what the lanes after the last row hold is in no sum of another lane and never used.
 pub struct FirstLayer {
     panels: Aligned,
     sums: Aligned,
+    is_packed: bool,
 }
 
 /// What a pass does: the update for a sample (its inputs, and the learning rate), the next sample's sums.
@@ -34,10 +32,13 @@ pub struct Pass<'a> {
 }
 
 impl FirstLayer {
+    /// The most vectors of rows in a panel: with them the additions of a pass hide one another's latency.
+    pub const PANEL: usize = 4;
+
     /// Without memory, until the first `pack`.
     pub fn new() -> Self {
         let none = || Aligned::new(0.0, 0);
-        Self { panels: none(), sums: none() }
+        Self { panels: none(), sums: none(), is_packed: false }
     }
 
     /// How many values its memory holds.
@@ -45,9 +46,15 @@ impl FirstLayer {
         layers[1].next_multiple_of(LANES) * (layers[0] + 2)
     }
 
+    /// Whether the weights are here and not in the network.
+    pub fn is_packed(&self) -> bool {
+        self.is_packed
+    }
+
     /// Take the weights over, of so many rows.
     #[inline(always)]
     pub fn pack<S: Simd>(&mut self, simd: S, weights: &[f64], rows: usize) {
+        self.is_packed = true;
         let (columns, padded) = (weights.len() / rows, rows.next_multiple_of(S::F64_LANES));
         if self.panels.len() != padded * columns || self.sums.len() != padded {
             self.panels = Aligned::new(0.0, padded * columns);
@@ -55,7 +62,7 @@ impl FirstLayer {
         }
         let mut tile = [simd.splat_f64s(0.0); LANES];
         for (first, panel) in
-            (0..rows).step_by(VECTORS * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
+            (0..rows).step_by(FirstLayer::PANEL * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
         {
             let vectors = panel.len() / columns;
             for v in 0..vectors {
@@ -78,10 +85,11 @@ impl FirstLayer {
     /// Give the weights back.
     #[inline(always)]
     pub fn unpack<S: Simd>(&mut self, simd: S, weights: &mut [f64], rows: usize) {
+        self.is_packed = false;
         let columns = weights.len() / rows;
         let mut tile = [simd.splat_f64s(0.0); LANES];
         for (first, panel) in
-            (0..rows).step_by(VECTORS * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
+            (0..rows).step_by(FirstLayer::PANEL * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
         {
             let vectors = panel.len() / columns;
             for v in 0..vectors {
@@ -103,9 +111,17 @@ impl FirstLayer {
         }
     }
 
-    /// The weights of up to `VECTORS` vectors of rows.
+    /// The weights of up to `FirstLayer::PANEL` vectors of rows.
     pub fn panel<S: Simd>(&mut self) -> &mut [S::f64s] {
         S::as_mut_simd_f64s(&mut self.panels).0
+    }
+
+    /// The panels, each with how many vectors of rows it has.
+    #[inline(always)]
+    pub fn panels<S: Simd>(&self) -> impl Iterator<Item = (&[S::f64s], usize)> {
+        let columns = self.panels.len() / self.sums.len();
+        let panels = S::as_simd_f64s(&self.panels).0.chunks(FirstLayer::PANEL * columns);
+        panels.map(move |panel| (panel, panel.len() / columns))
     }
 
     /// Make a pass; return the new sums. The slopes of the loss in the layer's outputs, `deltas`, fill whole vectors,
@@ -121,14 +137,14 @@ impl FirstLayer {
     ) -> &[f64] {
         let (rows, columns) = (self.sums.len(), self.panels.len() / self.sums.len());
         if threads.worth_sharing((WEIGHT * rows * columns) as u128) {
-            let panel = VECTORS * S::F64_LANES;
+            let panel = FirstLayer::PANEL * S::F64_LANES;
             let share = rows.div_ceil(panel).div_ceil(threads.count()) * panel;
             let panels = self.panels.chunks_mut(share * columns);
             let ends = deltas.chunks(share).zip(self.sums.chunks_mut(share));
             let runs = panels.zip(ends).map(|(panels, (deltas, sums))| Run { panels, deltas, sums, pass });
             threads.share(&mut runs.collect::<Vec<_>>(), |run| arch.dispatch(run));
         } else {
-            let Self { panels, sums } = self;
+            let Self { panels, sums, .. } = self;
             (&mut Run { panels, deltas, sums, pass }).with_simd(simd);
         }
         &self.sums
@@ -153,14 +169,14 @@ impl WithSimd for &mut Run<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let columns = self.panels.len() / self.sums.len();
         let panels = panels::<S>(self.panels, columns);
-        let deltas = S::as_simd_f64s(self.deltas).0.chunks(VECTORS);
-        let sums = S::as_mut_simd_f64s(self.sums).0.chunks_mut(VECTORS);
+        let deltas = S::as_simd_f64s(self.deltas).0.chunks(FirstLayer::PANEL);
+        let sums = S::as_mut_simd_f64s(self.sums).0.chunks_mut(FirstLayer::PANEL);
         for ((panel, deltas), sums) in panels.zip(deltas).zip(sums) {
             match sums.len() {
                 1 => panel_pass::<S, 1>(simd, panel, deltas, self.pass, sums),
                 2 => panel_pass::<S, 2>(simd, panel, deltas, self.pass, sums),
                 3 => panel_pass::<S, 3>(simd, panel, deltas, self.pass, sums),
-                _ => panel_pass::<S, VECTORS>(simd, panel, deltas, self.pass, sums),
+                _ => panel_pass::<S, { FirstLayer::PANEL }>(simd, panel, deltas, self.pass, sums),
             }
         }
     }
@@ -168,7 +184,7 @@ impl WithSimd for &mut Run<'_> {
 
 /// The panels, as vectors.
 fn panels<S: Simd>(values: &mut [f64], columns: usize) -> impl Iterator<Item = &mut [S::f64s]> {
-    S::as_mut_simd_f64s(values).0.chunks_mut(VECTORS * columns)
+    S::as_mut_simd_f64s(values).0.chunks_mut(FirstLayer::PANEL * columns)
 }
 
 /// The pass over a panel of N vectors of rows.
