@@ -1,8 +1,7 @@
 """The folder of a sweep: its plan, its environment, a row for every process, the losses of every case.
 
-Rows and losses are appended and flushed as each process ends, so that what was measured stays. A line that
-was only half written when its writer was killed has no line break at its end: it is set aside, and the
-process is run again.
+Tables grow as each process ends. A line without a line break was half written when its writer was killed: it
+is set aside, and the process is run again.
 """
 
 import csv
@@ -25,13 +24,14 @@ PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 LOSS_COLUMNS = ("contender", "method", "layers", "epoch", "loss")
 _TABLES = {RUNS: (tuple(COLUMNS), ESSENTIAL), LOSSES: (LOSS_COLUMNS, LOSS_COLUMNS)}
-"""The columns of both tables, and those without which they cannot be understood."""
+"""The columns of each table, and those without which it cannot be understood."""
 LossKey = tuple[str, str, str]
-"""Whose losses on what: contender, method, shape."""
+"""Contender, method, shape."""
+Losses = Mapping[LossKey, tuple[float, ...]]
 
 
 class SweepFolder:
-    """The folder of one sweep. Every method raises ResultsError if a file cannot be read or written."""
+    """The folder of a sweep. Methods raise ResultsError if a file cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class SweepFolder:
         self._append(RUNS, [cells(row)])
 
     def append_losses(self, key: LossKey, losses: Sequence[float]) -> None:
-        """Append the losses of a contender on a case to losses.csv: before training, then by epoch."""
+        """Append losses to losses.csv: before training, then by epoch."""
         self._append(LOSSES, ([*key, str(epoch), repr(loss)] for epoch, loss in enumerate(losses)))
 
     def _append(self, name: str, lines: Iterable[Sequence[str]]) -> None:
@@ -63,7 +63,7 @@ class SweepFolder:
             file.write(_csv([*header, *lines]))
 
     def rows(self) -> list[Row]:
-        """Return all rows of runs.csv, none if there is no such file; refuse a run that is there twice."""
+        """Return all rows of runs.csv, none if there is no file; refuse a run that is there twice."""
         found: dict[object, int] = {}
         rows: list[Row] = []
         with self._table(RUNS) as lines:
@@ -78,9 +78,9 @@ class SweepFolder:
         return rows
 
     def losses(self) -> dict[LossKey, tuple[float, ...]]:
-        """Return what losses.csv holds, nothing if there is no such file.
+        """Return what losses.csv has, nothing if there is no file.
 
-        Epoch 0 begins the losses of a case; if it comes again, the first time was not written to its end.
+        Epoch 0 begins a case's losses; if it comes again, those before were not written to their end.
         """
         losses: dict[LossKey, list[float]] = {}
         with self._table(LOSSES) as lines:
@@ -95,15 +95,15 @@ class SweepFolder:
         return {key: tuple(own) for key, own in losses.items()}
 
     def can_grow(self) -> bool:
-        """Whether rows of this version can be appended: false if another version wrote the column names."""
+        """Whether rows can be appended: false if another version wrote the column names."""
         return tuple(self._reader(RUNS).fieldnames or COLUMNS) == tuple(COLUMNS)
 
     def set_half_lines_aside(self) -> list[str]:
-        """Move what follows the last line break of a table into a file beside it; return which had any."""
+        """Move what follows the last line break of a table to a file beside it; return which had any."""
         cut = []
         for name in _TABLES:
             with self._table(name):  # It is a table of ours.
-                content = self._content(name)
+                content = self._content(name) or b""
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
                 self._set_aside(name, content[whole:].decode(errors="replace") + "\n", content[:whole])
@@ -111,10 +111,7 @@ class SweepFolder:
         return cut
 
     def set_cut_rounds_aside(self, plan: Plan) -> int:
-        """Move the runs of rounds that are not whole into a file beside runs.csv; return how many there were.
-
-        A ratio is made of runs one right after the other, so such a round is made again as a whole.
-        """
+        """Move the runs of unfinished rounds to a file beside runs.csv; return how many there were."""
         rows = self.rows()
         cut = {(str(run.case), run.round) for run in Made(plan, rows).pending()}
         gone = [row for row in rows if (str(row.run.case), row.run.round) in cut]
@@ -129,18 +126,18 @@ class SweepFolder:
                 file.write(gone)
             replace_file(self.path / name, kept)
 
-    def _content(self, name: str) -> bytes:
-        """Return what is in a file, nothing if there is none."""
+    def _content(self, name: str) -> bytes | None:
+        """Return what is in a file, None if there is none."""
         path = self.path / name
         if path.exists() and not path.is_file():
             raise _broken(path, "is no file")
         with explained(path, "cannot be read", "mend that or move it away"), suppress(FileNotFoundError):
             return path.read_bytes()
-        return b""
+        return None
 
     def _reader(self, name: str) -> "csv.DictReader[str]":
-        """Return what reads the lines of a table, without a half-written one at its end."""
-        content = self._content(name)
+        """Return what reads a table's lines, without a half-written one at its end."""
+        content = self._content(name) or b""
         if b"\n" not in content and not _csv([_TABLES[name][0]]).encode().startswith(content):
             raise _broken(self.path / name, "is not a table of flatnet's")
         whole = io.BytesIO(content[: content.rfind(b"\n") + 1])
@@ -148,7 +145,7 @@ class SweepFolder:
 
     @contextmanager
     def _table(self, name: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
-        """Hand out the lines below the column names: their numbers, and their cells by column.
+        """Yield the lines below the column names: their numbers, and their cells by column.
 
         A ValueError meanwhile becomes the ResultsError of the line.
         """
@@ -165,7 +162,7 @@ class SweepFolder:
             raise _broken(path, str(error), reader.line_num) from error
 
     def plan(self) -> Plan | None:
-        """Return what plan.json says, None if there is no such file."""
+        """Return what plan.json says, None if there is no file."""
         document = self.read_json(PLAN)
         try:
             return None if document is None else decode(Plan, document)
@@ -173,7 +170,7 @@ class SweepFolder:
             raise _broken(self.path / PLAN, f"is not a plan: {error}") from error
 
     def environment(self) -> dict[str, Any]:
-        """Return what environment.json says, nothing if there is no such file."""
+        """Return what environment.json says, nothing if there is no file."""
         found = self.read_json(ENVIRONMENT) or {}
         contenders = found.get("contenders", {})
         parts = [contenders, found.get("missing", {})]
@@ -184,9 +181,9 @@ class SweepFolder:
         return found
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return what the JSON file ``name`` holds, None if there is no such file."""
-        path = self.path / name
-        if not (content := self._content(name)) and not path.exists():
+        """Return what the JSON file ``name`` says, None if there is no file."""
+        path, content = self.path / name, self._content(name)
+        if content is None:
             return None
         try:
             document = json.loads(content)
@@ -206,7 +203,7 @@ _KEPT = "what was measured before is kept, mend this and run the same command ag
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a whole file so that, killed at any moment, it is the old one or the new one; follow no link."""
+    """Write a file so that, killed at any moment, it is the old or the new one; follow no link."""
     new = path.with_name(f".{path.name}.new")
     with explained(path, "cannot be written", _KEPT):
         try:
@@ -221,14 +218,14 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _open_to_append(path: Path) -> TextIO:
-    """Open a file at its end, a new one if there is none; a link is not followed."""
+    """Open a file at its end, a new one if there is none; follow no link."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     return os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8", newline="")
 
 
 @contextmanager
 def explained(path: Path, what: str, then: str) -> Iterator[None]:
-    """Turn an OSError into a ResultsError: the path, what failed and why, what to do."""
+    """Turn an OSError into a ResultsError: the path, what failed, why, and what to do."""
     try:
         yield
     except OSError as error:
@@ -236,17 +233,32 @@ def explained(path: Path, what: str, then: str) -> Iterator[None]:
 
 
 def _broken(path: Path, what: str, line: int | None = None) -> ResultsError:
-    """Return the error of a file, or of a line of it, that cannot be understood."""
+    """Return the error of a file, or of a line, that cannot be understood."""
     where, part = (path, "file") if line is None else (f"{path}, line {line}", "line")
     return ResultsError(f"{where}: {what}; restore or remove the {part}")
 
 
 def _whole(texts: dict[str, str]) -> dict[str, str]:
     """Return the cells of a line; raise ValueError if there are too many or too few."""
-    # DictReader puts None in place of the name of a cell too many and of a cell too few.
+    # DictReader has None for the column of cells too many, and for cells too few.
     if None in texts or None in texts.values():
         raise ValueError("has more or fewer cells than there are columns")
     return texts
+
+
+def packed(rows: Iterable[Row], losses: Losses) -> dict[str, Any]:
+    """Return them in types that JSON has; numbers read back exactly."""
+    return {"rows": [cells(row) for row in rows], "losses": list(losses.items())}
+
+
+def unpacked(parcel: Mapping[str, Any]) -> tuple[list[Row], Losses]:
+    """Return what was packed; raise ValueError, TypeError or KeyError if nothing was."""
+    rows = [read_row(dict(zip(COLUMNS, texts, strict=True))) for texts in parcel["rows"]]
+    losses = {
+        (contender, method, shape): tuple(map(float, values))
+        for (contender, method, shape), values in parcel["losses"]
+    }
+    return rows, losses
 
 
 def _csv(lines: Iterable[Sequence[str]]) -> str:

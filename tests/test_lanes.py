@@ -13,11 +13,10 @@ from harness.case import Case
 from harness.codec import decode
 from harness.machines.cluster import Cluster, Worker
 from harness.machines.lanes import GRACE_S, Fleet, Lane
-from harness.machines.parcel import packed, unpacked
 from harness.machines.split import hand_over, shares
 from harness.measure.sweep import Progress
 from harness.plan import Options, Plan, RunKey
-from harness.records import SweepFolder
+from harness.records import SweepFolder, packed, unpacked
 from harness.rows import Row
 from tests import fakes, sweeps
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.machines.parcel import packed, unpacked
-from harness.records import SweepFolder
+from harness.records import SweepFolder, packed, unpacked
 from tests import stations, sweeps
 from tests.gates import Gate
 from tests.stations import SWEEP, round_, station

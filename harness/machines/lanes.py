@@ -1,8 +1,4 @@
-"""A sweep on each of several machines, a round at a time.
-
-A machine is a lane. A request asks its worker for one round, and the rows of the reply go into the machine's
-folder here. If the worker is gone, the lane resumes with another one of the same machine.
-"""
+"""A sweep on each of several machines, a round at a time: docs/machines.md says how."""
 
 import math
 import time
@@ -12,16 +8,16 @@ from typing import Any
 
 from harness.codec import encode
 from harness.machines.cluster import Cluster, Worker
-from harness.machines.parcel import packed, unpacked
 from harness.measure.environment import Machine
 from harness.measure.sweep import Progress, differs
+from harness.records import packed, unpacked
 
 WINDOW = 2
-"""Rounds that a machine is asked for at a time, so that it need not wait for the next."""
+"""Rounds that a machine has in hand."""
 GRACE_S = 30.0
-"""After so long without a machine others take over, or the command ends without it."""
+"""After so long without a machine others take over, or the command ends."""
 _CHECK_S = 1.0
-"""How often to look up which workers are there."""
+"""How often to look which workers are there."""
 _MOST_IN_VAIN = 10
 """How often a machine is asked again without a new row before it is given up."""
 
@@ -31,11 +27,10 @@ class Lane:
     """A machine and its sweep."""
 
     machine: str
-    """Its name."""
     progress: Progress
     """Its sweep, as far as its rows have come."""
     worker: Worker | None = None
-    """The worker that is asked; None if there is none."""
+    """The worker that is asked, if any."""
     asked: dict[str, str] = field(default_factory=dict)
     """What it is asked for, by ticket: look, begin or round."""
     rounds: Iterator[tuple[str, int]] | None = None
@@ -45,9 +40,8 @@ class Lane:
     in_vain: int = 0
     """How often it was asked again since the latest new row."""
     is_through: bool = False
-    """Whether nothing is left to measure there."""
     failure: str = ""
-    """Why it was given up; empty if it was not."""
+    """Why it was given up, or ''."""
 
     @property
     def is_open(self) -> bool:
@@ -55,30 +49,27 @@ class Lane:
         return not (self.is_through or self.failure)
 
     def leave(self) -> None:
-        """Forget the worker, and what it was asked for."""
+        """Forget the worker and what it was asked for."""
         self.asked.clear()
         self.worker = self.rounds = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Fleet:
     """All lanes, and what drives them."""
 
     lanes: Sequence[Lane]
-    """A lane for each machine."""
     workers: Cluster
-    """The workers that can be asked."""
     look: Mapping[str, Any]
     """The arguments of a request to look."""
     advance: Callable[[str, str, float], None]
-    """Called with a machine, a run that it has made, and its planned seconds."""
+    """Called with a machine, a run that it has made, and the run's planned seconds."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
     """Gives unfinished cases of a lane that was given up to others; None: they stay unfinished."""
     clock: Callable[[], float] = time.monotonic
-    """Seconds."""
 
     def carry_out(self) -> None:
-        """Measure until all lanes are through or given up; raise SchedulerGone if the scheduler is."""
+        """Measure until all lanes are through or given up; may raise SchedulerGone."""
         for lane in self.lanes:
             lane.is_through = lane.progress.is_finished
             if not lane.is_through:
@@ -101,7 +92,6 @@ class Fleet:
             raise
 
     def _look_up(self, now_s: float) -> None:
-        """Find out which workers are gone and which are back."""
         present = dict.fromkeys(one for one in self.workers.present() if one.offers)
         for lane in self.lanes:
             if lane.worker is not None and lane.worker not in present:
@@ -113,14 +103,13 @@ class Fleet:
                     self._ask(lane, "look", **self.look)
 
     def _goes_on(self) -> bool:
-        """Give up machines that are gone for too long; return whether any lane is open."""
+        """Give up machines that are gone too long; return whether any lane is open."""
         still = [lane for lane in self.lanes if lane.is_open]
         late = [lane for lane in still if self.clock() - lane.gone_since_s >= GRACE_S]
         if self.hand_over or len(late) == len(still):
+            resumes = "" if self.hand_over else "; the same command resumes its sweep when it is back"
             for lane in late:
-                lane.failure = "is gone"
-                if not self.hand_over:
-                    lane.failure += "; the same command resumes its sweep when it is back"
+                lane.failure = f"is gone{resumes}"
         others = [lane for lane in self.lanes if lane.worker is not None and not lane.failure]
         for lane in self.lanes:
             if self.hand_over and lane.failure and others and not lane.is_through:
@@ -140,13 +129,12 @@ class Fleet:
         return bool(lane.failure)
 
     def _let_go(self, lane: Lane, failure: str = "") -> None:
-        """Take back what a lane was asked for; with ``failure``, give it up."""
+        """Take back what a lane was asked for; with a ``failure``, give it up."""
         lane.failure = failure or lane.failure
         self.workers.forget(lane.asked)
         lane.leave()
 
     def _fill(self, lane: Lane) -> None:
-        """Ask for as many rounds as a machine may have in hand."""
         while lane.rounds is not None and len(lane.asked) < WINDOW:
             if following := next(lane.rounds, None):
                 case, number = following
@@ -161,7 +149,6 @@ class Fleet:
             lane.rounds = lane.progress.rounds()
 
     def _begin(self, lane: Lane) -> None:
-        """Let a lane's station take up the sweep as it is here."""
         lane.rounds = None
         own = lane.progress
         has = packed(own.rows.values(), own.losses)
@@ -174,7 +161,7 @@ class Fleet:
     def _heard(self, lane: Lane, what: str, reply: Mapping[str, Any]) -> None:
         progress = lane.progress
         if "error" in reply or "again" in reply:
-            # The next look-up may find the same worker, which is then asked from the start.
+            # If the next look-up finds the same worker, that is asked from the start.
             self._let_go(lane, reply.get("error", ""))
         elif what == "look":
             if difference := differs(progress.folder, progress.plan.options, Machine(**reply["machine"])):

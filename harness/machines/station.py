@@ -1,9 +1,6 @@
-"""The process that measures on a machine: requests come in on standard input, replies go out.
+"""The process that measures on a machine, and records each run in a journal: docs/machines.md says how.
 
-    python -m harness.machines.station MACHINE    one JSON object a line, both ways; ends when its input ends
-
-It is small, so that no program is timed as the child of a large one. It records each run as it ends in a
-journal, the sweep's folder in results/stations: whatever is killed, no run is lost or made twice.
+``python -m harness.machines.station MACHINE`` takes requests and gives replies, one JSON object a line.
 """
 
 import json
@@ -19,7 +16,6 @@ from typing import Any
 from harness.archive import STATIONS, SWEEPS, Archive
 from harness.codec import decode, encode, shown_error
 from harness.errors import FlatnetError, UsageError
-from harness.machines.parcel import packed, unpacked
 from harness.measure import revisions
 from harness.measure.contenders import load_manifest, select
 from harness.measure.environment import Machine, look_around
@@ -30,18 +26,18 @@ from harness.measure.session import prepared
 from harness.measure.sweep import Sweep, mended
 from harness.paths import RESULTS
 from harness.plan import Options, Plan, RunKey
-from harness.records import PLAN, RUNS, LossKey, SweepFolder, replace_file
+from harness.records import PLAN, RUNS, LossKey, SweepFolder, packed, replace_file, unpacked
 
 
 class Station:
-    """Answers requests one after the other. ``do`` names what is asked for; the rest are arguments.
+    """Answers requests, whose ``do`` names what is asked for; the rest are arguments.
 
     look    build the contenders, and describe them and the machine
     plan    make pilot runs and a plan
     begin   take up a sweep, with what the client has of it; return what else the journal has
-    round   make the missing runs of a round of a case; return all of its rows
+    round   make the missing runs of a round of a case; return all its rows
 
-    A reply has ``error`` if that fails, ``again`` if it takes a ``look`` and a ``begin`` first.
+    A reply has ``error`` if that fails, ``again`` if a ``look`` and a ``begin`` must come first.
     """
 
     def __init__(self, machine: str) -> None:
@@ -55,7 +51,7 @@ class Station:
         self._told: set[LossKey] = set()
 
     def answer(self, line: bytes) -> dict[str, Any]:
-        """Return the reply to a request, which is a JSON object."""
+        """Return the reply to a request."""
         try:
             request = json.loads(line)
             do = request.pop("do")
@@ -119,7 +115,7 @@ class Station:
         current = self._sweep
         if current is None or current.plan.sweep != sweep:
             return {"again": f"sweep {sweep} has not begun here"}
-        # Another worker of this machine may have written since.
+        # Another worker of this machine may have written.
         if (current.folder.path / RUNS).stat().st_size != self._size:
             current = self._load(current.plan, current.folder, here)
         runs = [run for run in current.plan.schedule() if run.round == number and str(run.case) == case]
@@ -135,7 +131,7 @@ class Station:
         return self._sweep
 
     def _parcel(self, sweep: Sweep, keys: Set[RunKey]) -> dict[str, Any]:
-        """Pack the rows of some runs, and the losses that were not sent yet."""
+        """Pack the rows of some runs, and all losses that were not sent yet."""
         new = {key: values for key, values in sweep.losses.items() if key not in self._told}
         self._told |= new.keys()
         self._size = (sweep.folder.path / RUNS).stat().st_size
