@@ -1,7 +1,6 @@
 """The workers of a Dask scheduler, and requests to them. All of Dask is here.
 
-A request is a task that takes a worker's one `measurement`, so a worker does one thing at a time. The caller
-decides what to do if a worker is gone: Dask never retries a task.
+Dask never retries a request: the caller decides what to do if a worker is gone.
 """
 
 import json
@@ -23,7 +22,7 @@ from harness.machines import errand
 RESOURCE = "measurement"
 _GONE = "the scheduler is gone"
 _TIMEOUT_S = 10.0
-"""For connecting, and for fetching a reply."""
+"""To connect, and to fetch a reply."""
 
 
 class SchedulerGone(FlatnetError):
@@ -32,18 +31,17 @@ class SchedulerGone(FlatnetError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker that has introduced itself."""
+    """A worker that has introduced itself, unless its Python is another than here."""
 
     address: str
-    """Where it is found."""
-    machine: str
-    """The name of its machine; empty if its Python is another than here."""
-    boot: str
-    """The id of the machine's latest boot; empty if unknown."""
-    process: int
-    """Its process id."""
     offers: bool
     """Whether it has the resource that a measurement takes."""
+    machine: str = ""
+    """The name of its machine."""
+    boot: str = ""
+    """The id of the machine's latest boot; empty if unknown."""
+    process: int = 0
+    """Its process id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +55,13 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether others can use the scheduler: it is not encrypted, and not on this machine."""
+        """Whether others can use it: it is neither encrypted nor on this machine."""
         parts = urlsplit(self.address)
         return parts.scheme in ("tcp", "ws") and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def checked_address(text: str) -> str:
-    """Return the address of a scheduler; raise ValueError if it cannot be one."""
+    """Return a scheduler's address; raise ValueError if it cannot be one."""
     with suppress(ValueError):
         parts = urlsplit(text)
         if parts.scheme in ("tcp", "tls", "ws", "wss") and parts.hostname and parts.port:
@@ -83,13 +81,13 @@ def address_in(path: str) -> str:
 
 @contextmanager
 def connected(access: Access) -> Iterator["Cluster"]:
-    """Connect to a scheduler; raise UsageError without Dask, and SchedulerGone if there is no answer."""
+    """Connect to a scheduler; raise UsageError without Dask, SchedulerGone without an answer."""
     try:
         import cloudpickle
         import distributed
     except ImportError as error:
         raise UsageError("--scheduler: Dask is not installed here; make scheduler does that") from error
-    # Dask would log tracebacks of what the caller says in one line.
+    # The caller says in one line what Dask would log as tracebacks.
     logging.disable(logging.CRITICAL)
     cloudpickle.register_pickle_by_value(errand)
     try:
@@ -108,7 +106,7 @@ def connected(access: Access) -> Iterator["Cluster"]:
 
 
 def _by_value(function: Any) -> Any:
-    """Return a function that Dask sends with its code, not by its name."""
+    """Return a function that Dask sends with its code, not by name."""
     return lambda *arguments: function(*arguments)  # noqa: PLW0108
 
 
@@ -122,22 +120,20 @@ class Cluster:
         self._done: SimpleQueue[str] = SimpleQueue()
 
     def present(self) -> list[Worker]:
-        """Return the workers that are there; each is asked once which machine it is."""
+        """Return the workers; each is asked once which machine it is."""
         found = self._reached(self._client.scheduler_info, n_workers=-1)["workers"]
         # Another worker at the same address has another folder to spill to.
         folders = {at: about["local_directory"] for at, about in found.items()}
         self._known = {key: worker for key, worker in self._known.items() if key in folders.items()}
-        pythons = self._run(
-            platform.python_version, [at for at, folder in folders.items() if (at, folder) not in self._known]
-        )
-        # Code that is sent by value runs in the same minor version only.
+        new = [at for at, folder in folders.items() if (at, folder) not in self._known]
+        pythons = self._run(platform.python_version, new)
+        # Code sent by value runs in the same minor version only.
         minor = platform.python_version().rpartition(".")[0]
         same = [at for at, python in pythons.items() if python.rpartition(".")[0] == minor]
         told = self._run(_by_value(errand.hello), same)
         for at in pythons:
-            about = told.get(at, {"machine": "", "boot": "", "process": 0})
             offers = found[at].get("resources", {}).get(RESOURCE, 0) >= 1
-            self._known[at, folders[at]] = Worker(address=at, offers=offers, **about)
+            self._known[at, folders[at]] = Worker(address=at, offers=offers, **told.get(at, {}))
         return list(self._known.values())
 
     def _run(self, function: Any, addresses: list[str]) -> dict[str, Any]:
@@ -146,7 +142,7 @@ class Cluster:
         return dict(self._reached(self._client.run, function, workers=addresses, on_error="ignore"))
 
     def ask(self, worker: Worker, request: Mapping[str, Any]) -> str:
-        """Hand a request to a worker's station, and return a ticket for the reply."""
+        """Hand a request to a worker's station; return a ticket for the reply."""
         ticket = f"flatnet-{uuid4().hex}"
         future = self._reached(
             self._client.submit,
@@ -162,16 +158,16 @@ class Cluster:
         return ticket
 
     def replies(self, timeout_s: float) -> list[tuple[str, dict[str, Any]]]:
-        """Return the replies that have come, with their tickets; wait for the first for ``timeout_s``.
+        """Return the replies that have come, with their tickets; wait ``timeout_s`` for the first.
 
         A reply has ``again`` if it was lost, ``error`` if asking again cannot help.
         """
-        tickets = []
+        done = ""
         with suppress(Empty):
-            tickets.append(self._done.get(timeout=timeout_s))
+            done = self._done.get(timeout=timeout_s)
         if self._client.status != "running":
             raise SchedulerGone(_GONE)
-        return [(ticket, self._fetched(ticket)) for ticket in tickets if ticket in self._futures]
+        return [(done, self._fetched(done))] if done in self._futures else []
 
     def _fetched(self, ticket: str) -> dict[str, Any]:
         future = self._futures.pop(ticket)
@@ -184,7 +180,7 @@ class Cluster:
             return {"again": f"its reply was lost: {kind}"}
 
     def forget(self, tickets: Iterable[str]) -> None:
-        """Take requests back; a station finishes the round that it has begun."""
+        """Take requests back; a station finishes a round that it has begun."""
         futures = [future for ticket in tickets if (future := self._futures.pop(ticket, None))]
         with suppress(Exception):
             self._client.cancel(futures)

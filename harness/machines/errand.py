@@ -1,7 +1,7 @@
 """What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-Arguments and results are of JSON's types. A worker may have another version of this project, so Dask sends
-functions by value, and they import what they need.
+A worker may have another version of this project, so Dask sends functions by value. They import what they
+need, and take and return JSON's types.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from harness.measure.lock import VARIABLE
 
 
 def hello() -> dict[str, Any]:
-    """Return the name of this worker's machine, the id of its latest boot, and the process id."""
+    """Return what a ``Worker`` says of itself."""
     import os
     import socket
     from contextlib import suppress
@@ -24,7 +24,7 @@ def hello() -> dict[str, Any]:
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer of this worker's station; start one if there is none, which ends with the worker."""
+    """Return the answer of this worker's station, which is started if need be, and ends with the worker."""
     import json
     import subprocess
     import sys
@@ -33,7 +33,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
 
     from distributed import get_worker
 
-    # Another thread may be busy with a request of a client that is gone.
+    # Another thread may still serve a client that is gone.
     kept = vars(get_worker()).setdefault("flatnet_station", {"lock": threading.Lock(), "process": None})
     with kept["lock"]:
         process = kept["process"]

@@ -16,32 +16,28 @@ if TYPE_CHECKING:
 
 
 def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
-    """Return a worker for each machine; raise FlatnetError if there is none, or one that cannot measure."""
+    """Return a worker for each machine; raise FlatnetError if there is none, or one cannot measure."""
     if not present:
         raise FlatnetError(f"no worker is at {address}; on each machine: make worker SCHEDULER={address}")
-    for worker in present:
-        if not worker.machine:
-            here = platform.python_version()
-            raise FlatnetError(f"the worker at {worker.address} runs another Python; use {here}, as here")
+    if other := next((worker for worker in present if not worker.machine), None):
+        here = platform.python_version()
+        raise FlatnetError(f"the worker at {other.address} runs another Python; use {here}, as here")
     chosen: dict[str, Worker] = {}
     for worker in sorted(present, key=lambda one: (one.machine, not one.offers, one.address)):
         known = chosen.setdefault(machine_name(worker.machine), worker)
         if known.boot != worker.boot:
-            raise FlatnetError(
-                f"two machines are called {worker.machine}; start one's worker with another {VARIABLE}"
-            )
+            twice = f"two machines are called {worker.machine}"
+            raise FlatnetError(f"{twice}; start one's worker with another {VARIABLE}")
     if unable := ", ".join(name for name, worker in chosen.items() if not worker.offers):
-        raise FlatnetError(
-            f"no worker of {unable} offers a measurement; start it by make worker SCHEDULER={address}, or"
-            f" with --resources {RESOURCE}=1"
-        )
+        start = f"start it by make worker SCHEDULER={address}, or with --resources {RESOURCE}=1"
+        raise FlatnetError(f"no worker of {unable} offers a measurement; {start}")
     return chosen
 
 
 def looked_at(
     cluster: Cluster, workers: Mapping[str, Worker], look: Mapping[str, Any], terminal: "Terminal"
 ) -> dict[str, Machine]:
-    """Return what each machine says of itself; raise FlatnetError unless all can measure what is here."""
+    """Return each machine as it describes itself; raise FlatnetError unless all can measure what is here."""
     try:
         commit = revisions.object_id("HEAD^{commit}")
         tree = revisions.tree_of(revisions.UNCOMMITTED)
@@ -79,7 +75,7 @@ def answers(
 
 
 def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iterator[str]:
-    """Yield a line for each machine that would measure something else, with what to do about it."""
+    """Yield a line on each machine that would measure something else, with what to do about it."""
     first = next(iter(machines), "")
     for name, machine in machines.items():
         there, here = str(machine.environment["commit"] or "no commit")[:10], commit[:10]

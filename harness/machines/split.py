@@ -1,4 +1,4 @@
-"""One sweep shared out by cases over machines of one kind, and again if a machine is gone."""
+"""One sweep, shared out by cases over machines of one kind, and again if one is gone."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from harness.rows import Row
 def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
     """Return a part of ``plan`` for each machine, of about equally many seconds.
 
-    All measure one case of each method with a control, if possible the article's: are the machines equal?
+    All measure a case of each method with a control, if possible the article's: are the machines equal?
     """
     common: dict[str, PlannedCase] = {}
     for case in plan.cases:
@@ -28,7 +28,7 @@ def shares(plan: Plan, machines: Sequence[str]) -> dict[str, Plan]:
 
 
 def _dealt(cases: Sequence[PlannedCase], seconds: Mapping[str, float]) -> dict[str, list[PlannedCase]]:
-    """Share cases out, the longest first, each to the machine with the fewest seconds to measure."""
+    """Share cases out, the longest first, to the machine with the fewest seconds to measure."""
     left_s = dict(seconds)
     parts: dict[str, list[PlannedCase]] = {machine: [] for machine in seconds}
     for case in sorted(cases, key=lambda case: -case.total_s):
@@ -39,7 +39,7 @@ def _dealt(cases: Sequence[PlannedCase], seconds: Mapping[str, float]) -> dict[s
 
 
 def _with_cases(plan: Plan, cases: Sequence[PlannedCase]) -> Plan:
-    """Return ``plan`` with these cases instead, by method, then by size."""
+    """Return ``plan`` with these cases, by method, then by size."""
     methods = plan.options.methods
     ranked = sorted(cases, key=lambda case: (methods.index(case.case.method), case.case.shape.size))
     return replace(plan, cases=tuple(ranked))
@@ -70,9 +70,9 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
 
 
 def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
-    """Let others measure the unfinished cases of ``lane``, each from its beginning; its rows are kept.
+    """Let others measure the unfinished cases of ``lane`` from the beginning; its rows are kept.
 
-    Their plans are written first: an interruption may leave a case in two plans, but never in none.
+    Their plans are written first: an interruption may leave a case in two plans, never in none.
     """
     plan = lane.progress.plan
     names = {str(run.case) for run in lane.progress.pending()}

@@ -22,34 +22,30 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 _RECONNECT_S = 60.0
-"""How long to look for a scheduler that is gone."""
+"""How long to look for one that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What bench was asked for."""
+    """What bench was asked for; its flags of these names say what the last three mean."""
 
     options: Options
     """Of each sweep, or of the shared one."""
     access: Access
-    """The scheduler."""
     command: list[str]
     """The words typed after bench."""
     look: Mapping[str, Any]
-    """The manifest's text and the contenders chosen from it."""
+    """The manifest's text, and the contenders chosen from it."""
     split: bool
-    """Whether the machines share one sweep."""
     same_work: bool
-    """Whether all have one plan even if their processors differ."""
     fresh: bool
-    """Whether to leave an unfinished sweep alone."""
 
 
 def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Path, int]:
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
-    Return the folder of all their sweeps, and the exit status: 1 if runs failed or are missing. Raises
-    FlatnetError unless all machines can measure what is here.
+    Return the folder of their sweeps, and the exit status: 1 if runs failed or are missing. Raises
+    FlatnetError unless all can measure what is here.
     """
     access = wanted.access
     if access.is_open:
@@ -87,7 +83,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
 def _unfinished(
     wanted: Wanted, archive: Archive, machines: Mapping[str, Machine], terminal: "Terminal"
 ) -> Path | None:
-    """Return the folder of the latest sweeps if they are to be resumed, else None."""
+    """Return the folder of the latest sweeps if they can be resumed, else None."""
     paths = [path for path in archive.of_machines() if (path / ABOUT).exists()]
     folders = {folder.name: folder for path in paths[-1:] for folder in folders_in(path)}
     sweeps = [progress for folder in folders.values() if (progress := Progress.of(folder))]
@@ -117,8 +113,8 @@ def _plans(
     name: str,
     terminal: "Terminal",
 ) -> dict[str, Plan]:
-    """Return a plan for each machine, after pilot runs: one for all, one each, or parts of one."""
-    # A processor without a name may or may not be like another.
+    """Return a plan for each machine after pilot runs: one for all, one each, or parts of one."""
+    # A processor without a name may be like no other.
     kinds = {str(machine.environment["cpu"] or f"that of {one}") for one, machine in machines.items()}
     if wanted.split and len(kinds) > 1:
         raise UsageError(f"--split: takes machines of one kind, here are {' and '.join(kinds)}")
@@ -140,8 +136,6 @@ def _plans(
 def _begun(
     wanted: Wanted, archive: Archive, name: str, plans: Mapping[str, Plan], machines: Mapping[str, Machine]
 ) -> Path:
-    """Make the folder of new sweeps, and return it."""
-
     def fill(new: SweepFolder) -> None:
         for machine, plan in plans.items():
             folder = SweepFolder(new.path / machine)
@@ -153,8 +147,9 @@ def _begun(
 
 
 def _carry_out(wanted: Wanted, lanes: list[Lane], terminal: "Terminal") -> bool:
-    """Measure on all machines, whose scheduler may be gone a while; return whether it was interrupted."""
+    """Measure on all machines, while the scheduler may come and go; return whether it was interrupted."""
     until_s: float | None = None
+    reassign = hand_over if wanted.split else None
     try:
         while until_s is None or time.monotonic() < until_s:
             try:
@@ -163,13 +158,7 @@ def _carry_out(wanted: Wanted, lanes: list[Lane], terminal: "Terminal") -> bool:
                     terminal.progress({lane.machine: lane.progress.seconds for lane in lanes}) as advance,
                 ):
                     until_s = None
-                    Fleet(
-                        lanes=lanes,
-                        workers=cluster,
-                        look=wanted.look,
-                        advance=advance,
-                        hand_over=hand_over if wanted.split else None,
-                    ).carry_out()
+                    Fleet(lanes, cluster, wanted.look, advance, reassign).carry_out()
                     return False
             except SchedulerGone as gone:
                 if until_s is None:
