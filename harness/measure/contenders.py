@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import repeat
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
@@ -24,37 +25,26 @@ from harness.paths import MANIFEST, ROOT
 from harness.plan import MOST_LAYOUTS, Run
 
 _LONGEST_VERSION = 200
-"""Characters of it that are kept, because a cell of a row has a limit."""
+"""Characters that are kept, because a cell of a row has a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A program that keeps the contract."""
+    """A program that keeps the contract; docs/contender.md says what the keys of its entry mean."""
 
     name: str
-    """How results call it."""
     command: tuple[str, ...]
-    """The program, to which a case's arguments are added."""
     version: tuple[str, ...]
-    """A command whose first line of output names the version."""
     methods: tuple[str, ...]
-    """The methods that it has."""
     build: tuple[str, ...] = ()
-    """What builds it; empty: nothing does."""
     relink: tuple[str, ...] = ()
-    """What links it again, its code in an order that {seed} decides; empty: nothing does."""
     toolchain: tuple[str, ...] = ()
-    """What tells which compiler or interpreter it has; empty: nothing does."""
     threads: int = 1
-    """How many threads it is told to use."""
     tolerance: float = 0.0
-    """How far its losses may be from the reference's, as `parity.distance` measures it."""
+    """The largest `parity.distance` from the reference's losses that passes."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that it needs besides those of the harness."""
     hint: str = ""
-    """How to get it."""
     extra_epochs: float = 0.0
-    """Epochs that it trains beyond those of a case, as a share of them, to check the harness."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if this is no contender."""
@@ -75,7 +65,7 @@ class Contender:
                 raise ValueError(f"{name} is {shown(getattr(self, name))}, takes {takes}")
 
     def command_line(self, case: Case, layout: int = 0) -> list[str]:
-        """Return the whole command line of a run of ``case`` by the link that has this layout."""
+        """Return the command line of a run of ``case`` by the link that has this layout."""
         threads = [f"--threads={self.threads}"] if self.threads > 1 else []
         return [self.program(layout), *self.command[1:], *threads, *arguments(case)]
 
@@ -84,10 +74,8 @@ class Contender:
         return f"{self.command[0]}.layout-{layout}" if layout else self.command[0]
 
     def layout(self, run: Run, layouts: int) -> int:
-        """Return which of ``layouts`` links ``run`` takes, 1 or more; 0 if there is only the usual one.
-
-        A round of a case has one for all, but for the control, so that the floor shows what layout is worth.
-        """
+        """Return which of ``layouts`` links ``run`` takes, 1 or more; 0 if there is only the usual one."""
+        # The control differs from the others of its round, so that the floor shows what layout is worth.
         shift = layouts // 2 if run.control else 0
         layout = 1 + (run.round + shift) % layouts if layouts > 1 and self.relink else 0
         return layout if (ROOT / self.program(layout)).exists() else 0
@@ -98,17 +86,16 @@ class _File:
     """A manifest as it is written."""
 
     reference: str | None = None
-    """The name of the contender that the others are compared with; None: the first."""
+    """The contender that the others are compared with; None: the first."""
     contender: tuple[Contender, ...] = ()
-    """All contenders."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the entries do not belong together."""
         if not self.contender:
             raise ValueError("has no [[contender]]")
         names = [contender.name for contender in self.contender]
-        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
-            raise ValueError(f"{twice!r} is there twice; rename one")
+        if names.count(most := mode(names)) > 1:
+            raise ValueError(f"{most!r} is there twice; rename one")
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference is {shown(self.reference)}, takes one of {', '.join(names)}")
 
@@ -146,10 +133,9 @@ def select(contenders: Sequence[Contender], names: Collection[str]) -> tuple[Con
 def attempt(
     contender: Contender, case: Case, *, timeout_s: float, memory_bytes: int | None = None, layout: int = 0
 ) -> tuple[Process, Output | None]:
-    """Run ``case`` with ``contender``; return its process, and what it said: None if it failed.
+    """Run ``case``, and a contender's extra epochs; return the process, and the output: None if it failed.
 
-    Output that breaks the contract is the failure "garbled". A contender with extra epochs must print them
-    too; the losses of the case are kept.
+    Output that breaks the contract is the failure "garbled". Losses of extra epochs are dropped.
     """
     asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
     process = runner.run(
@@ -173,10 +159,10 @@ def fingerprint(contender: Contender) -> str:
     files: list[Path] = []
     for path in (ROOT / word for word in contender.command):
         if path.is_file():
-            files += sorted(path.parent.glob(f"*{path.suffix}")) if path.suffix else [path]
-            files += sorted(path.parent.glob("*.so")) if path.suffix else []
+            beside = [f"*{path.suffix}", "*.so"] if path.suffix else [path.name]
             # An interpreter's own flatnet modules: their RECORD has the hash of each file.
-            files += sorted(path.parent.parent.glob("lib/*/site-packages/flatnet*/RECORD"))
+            for pattern in (*beside, "../lib/*/site-packages/flatnet*/RECORD"):
+                files += sorted(path.parent.glob(pattern))
     digests = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -187,22 +173,17 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
-    """Link every program that can be in ``layouts`` layouts, beside the usual link; return why it failed.
+    """Link every program that can be in ``layouts`` layouts; return a line for each that failed.
 
     A build has to follow, which makes the usual link again.
     """
     able = {contender.program(0): contender for contender in contenders if contender.relink and layouts > 1}
     with ThreadPoolExecutor() as pool:
-        reasons = list(pool.map(lambda one: _relink(one, layouts), able.values()))
-    return [
-        f"{one.name} cannot be linked in several layouts: {printable(reason)[:200]}"
-        for one, reason in zip(able.values(), reasons, strict=True)
-        if reason
-    ]
+        return list(filter(None, pool.map(_relink, able.values(), repeat(layouts))))
 
 
 def _relink(contender: Contender, layouts: int) -> str:
-    """Link a program in ``layouts`` layouts, or in none; return why it cannot be, or ''."""
+    """Link a program in ``layouts`` layouts, or in none; return that it cannot be and why, or ''."""
     reason = ""
     for seed in range(1, layouts + 1):
         words = [word.replace("{seed}", str(seed)) for word in contender.relink]
@@ -212,7 +193,7 @@ def _relink(contender: Contender, layouts: int) -> str:
     # What is left of an earlier time would be run as well.
     for seed in range(1 if reason else layouts + 1, MOST_LAYOUTS + 1):
         (ROOT / contender.program(seed)).unlink(missing_ok=True)
-    return reason
+    return reason and f"{contender.name} cannot be linked in several layouts: {printable(reason)[:200]}"
 
 
 def build(contenders: Sequence[Contender]) -> list[str]:
@@ -220,8 +201,8 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     failures = []
     for one in (one for one in contenders if one.build):
         # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
-        if not Path(one.program(0)).is_absolute():
-            (ROOT / one.program(0)).unlink(missing_ok=True)
+        if not Path(one.command[0]).is_absolute():
+            (ROOT / one.command[0]).unlink(missing_ok=True)
         if reason := _failure(one.build):
             failures.append(f"{one.name} cannot be built: {reason}")
     return failures
@@ -240,7 +221,7 @@ def _failure(words: Sequence[str], *, capture_output: bool = False) -> str:
 
 
 def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, str]]:
-    """Run every version command; return the versions, and why the others cannot be run, by name."""
+    """Return the versions, and why the other contenders cannot be run, by name."""
     versions, missing = {}, {}
     for contender in contenders:
         said, reason = runner.ask(contender.version)
@@ -255,5 +236,5 @@ def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, st
 
 
 def skipped(missing: Mapping[str, str]) -> list[str]:
-    """Return a line for each contender that cannot be run; ``missing`` has the reasons by name."""
+    """Return a line for each contender that cannot be run, from the reasons by name."""
     return [f"{name} is skipped: {reason}" for name, reason in missing.items()]

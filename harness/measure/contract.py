@@ -1,10 +1,7 @@
-"""The contract between the harness and the programs that it times: arguments in, losses out.
-
-Command-line arguments tell a program its case. It writes the losses, and nothing else, to standard output,
-and what varies from run to run as ``Name: value`` lines to standard error.
-"""
+"""The contract between the harness and the programs that it times, which docs/contender.md has in words."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.case import Case
@@ -20,31 +17,20 @@ LEAST_STEP_S = 1e-9
 
 def arguments(case: Case) -> list[str]:
     """Return the command-line arguments of ``case``; its numbers read back exactly."""
-    return [
-        f"--method={case.method}",
-        f"--samples={case.samples}",
-        f"--epochs={case.epochs}",
-        f"--step={case.step!r}",
-        f"--learning-rate={case.learning_rate!r}",
-        f"--low={case.low!r}",
-        f"--high={case.high!r}",
-        f"--seed={case.seed}",
-        *map(str, case.shape.layers),
-    ]
+    names = ("method", "samples", "epochs", "step", "learning_rate", "low", "high", "seed")
+    flags = (f"--{name.replace('_', '-')}={getattr(case, name)}" for name in names)
+    return [*flags, *map(str, case.shape.layers)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What one run said."""
+    """What one run said; a ``Row`` says of the same names what they mean. None: not told."""
 
     losses: tuple[float, ...]
     """The overall loss before training and after each epoch: epochs + 1 values."""
     training_s: float
-    """Seconds of the training loop by the program's own monotonic clock."""
     compile_s: float | None
-    """Seconds that it compiled at run time, outside of the training; None: not told."""
     peak_memory_bytes: int | None
-    """The program's own high-water mark; None: not told."""
 
 
 def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
@@ -53,9 +39,7 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
     Raises ContractError with the first thing that is not as agreed, or cannot be true.
     """
     head, line_break, tail = stdout.partition("\n")
-    body = ""
-    if case.epochs:
-        body, _, tail = tail.partition("\n")
+    body, _, tail = tail.partition("\n") if case.epochs else ("", "", tail)
     losses = [_labelled_loss(head + line_break, "Initial Loss")]
     chunks = body.split("\r")[1:] if body.startswith("\r") else []
     if len(chunks) != case.epochs:
@@ -88,7 +72,7 @@ def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
 
 
 def _told(line: str, stderr: str) -> str | None:
-    """Return the number in the line that matches ``line``, of which there may be one, or None."""
+    """Return the number in the only line that matches ``line``, or None."""
     found = re.findall(f"^{line}$", stderr, re.MULTILINE)
     if len(found) > 1:
         raise ContractError(f"printed {len(found)} lines '{line.partition(':')[0]}: ...' to standard error")
@@ -103,10 +87,7 @@ def _labelled_loss(text: str, label: str) -> float:
 
 def _loss(text: str) -> float:
     """Read a number that is written as ``repr`` does, so that equal bits are equal bytes."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = None
-    if value is None or repr(value) != text:
-        raise ContractError(f"printed {text[:60]!r} where the shortest digits of a number belong")
-    return value
+    with suppress(ValueError):
+        if repr(value := float(text)) == text:
+            return value
+    raise ContractError(f"printed {text[:60]!r} where the shortest digits of a number belong")
