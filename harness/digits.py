@@ -11,13 +11,7 @@ MEANINGS = {
     "still warming up": "still warming up, so no verdict",
 }
 """The same verdicts in words."""
-_UNITS = (
-    (3600.0, "h", 7200.0),
-    (60.0, "min", 120.0),
-    (1.0, "s", 1.0),
-    (1e-3, "ms", 1e-3),
-    (1e-6, "µs", 1e-6),
-)
+_UNITS = ((3600, "h", 7200), (60, "min", 120), (1, "s", 1), (1e-3, "ms", 1e-3), (1e-6, "µs", 1e-6))
 """Seconds of a unit, its name, and from how many seconds on it is used."""
 
 
@@ -36,14 +30,9 @@ def times(ratio: float) -> str:
 
 def three_digits(value: float) -> str:
     """Write a number of at least 0 without an exponent: 0.0456, 4.56, 45.6, 4560."""
-    # The limits are those from which on rounding gives one more digit.
     if value >= 99.95:
         return f"{value:.0f}"
-    if value >= 9.995:
-        return f"{value:.1f}"
-    if value >= 0.9995 or not value > 0.0:
-        return f"{value:.2f}"
-    return format(Decimal(f"{value:.2e}"), "f")
+    return format(Decimal(f"{value:.2e}"), "f") if value > 0.0 else f"{value:.2f}"
 
 
 def between(low: float, high: float) -> str:
@@ -52,7 +41,7 @@ def between(low: float, high: float) -> str:
 
 
 def plus_minus(low: float, high: float) -> str:
-    """Write half the width of an interval on a logarithmic axis: ±4.5%, or from a quarter on x/÷1.30."""
+    """Write half an interval's width on a logarithmic axis: ±4.5%, or from a quarter on x/÷1.30."""
     if not low > 0.0:
         return "±?"
     factor = math.sqrt(high / low)

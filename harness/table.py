@@ -1,4 +1,4 @@
-"""A table that people read: lines, and what each column says of one."""
+"""A table that people read: lines, and what a column says of each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,12 @@ class Cell(NamedTuple):
     """The content of a cell."""
 
     text: str
-    """As it is read where there is room."""
+    """As it is read if there is room."""
     value: float | None = None
     """The number that the text rounds, in seconds or as a ratio; None for words."""
     short: str = ""
-    """What a narrow terminal shows instead, if not the same."""
+    """What a narrow terminal shows, if not the same."""
     is_bad: bool = False
-    """Whether something went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,12 @@ class Column:
     short: Callable[..., str] | None = None
     """Writes the fields for a narrow terminal, if that differs."""
     is_wide: bool = False
-    """Whether a narrow terminal leaves the column out."""
+    """Whether a narrow terminal leaves it out."""
     is_wrapped: bool = False
-    """Whether a text that is too long is wrapped. Any other column keeps its width."""
+    """Whether it wraps long texts; any other keeps its width."""
 
     def cell(self, line: Line) -> Cell:
-        """Return the cell of this column for ``line``."""
+        """Return the cell for ``line``."""
         value, *others = (line.get(name) for name in self.fields)
         if isinstance(value, Cell):
             return value
@@ -60,12 +59,12 @@ def words(name: str, none: str = "", *, wide: bool = False) -> Column:
 
 
 def prose(name: str) -> Column:
-    """Return a column of texts that may be long, such as names."""
+    """Return a column of texts that may be long."""
     return Column(str, (name,), is_wrapped=True)
 
 
 def _writer(write: Callable[[Any], str]) -> Callable[..., Column]:
-    """Return a function that makes columns of one field, or from one to another."""
+    """Return what makes columns of one field, or from one to another."""
 
     def column(*names: str, none: str = "") -> Column:
         return Column(lambda *values: " to ".join(map(write, values)), names, none)
@@ -119,25 +118,24 @@ class Table:
     columns: Mapping[str, Column]
     """By head, from left to right."""
     lines: Iterable[Line] = field(repr=False)
-    """One a row."""
     keys: int = 0
-    """The number of first columns that a terminal leaves blank if they repeat those above."""
+    """How many first columns a terminal leaves blank if they repeat those above."""
     is_grouped: bool = False
     """Whether a terminal shows the first column as headings above its rows."""
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """The columns' names."""
         return tuple(self.columns)
 
     @cached_property
     def rows(self) -> list[tuple[Cell, ...]]:
-        """All cells, row by row."""
+        """All cells."""
         return [tuple(column.cell(line) for column in self.columns.values()) for line in self.lines]
 
     @property
     def numeric(self) -> list[bool]:
-        """Whether a column has more numbers than words, for each column."""
+        """For each column, whether it has more numbers than words."""
         filled = [[row[place] for row in self.rows if row[place].text] for place in range(len(self.columns))]
         return [2 * sum(cell.value is not None for cell in cells) > len(cells) for cells in filled]
 
