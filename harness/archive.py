@@ -5,8 +5,8 @@
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
     results/compared/sweeps/...                the sweeps of compare; so for predict, selfcheck and machines
 
-A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps. If that is
-interrupted, the next ``publish`` repairs the links.
+A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps. The next
+``publish`` repairs what was interrupted.
 """
 
 import re
@@ -20,31 +20,28 @@ from harness.errors import ResultsError, UsageError
 from harness.plan import Plan
 from harness.records import RUNS, SweepFolder, explained
 
-SWEEPS, LATEST = "sweeps", "latest"
-MACHINES = "machines"
-"""The folder within the results folder for the sweeps of several machines."""
-ABOUT = "machines.json"
-"""What was asked of these machines."""
-WHOLE = "whole/sweep"
-"""The sweep that machines shared, put together."""
+SWEEPS, LATEST, MACHINES = "sweeps", "latest", "machines"
 COMPARED, PREDICTED, SELFCHECK = "compared", "predicted", "selfcheck"
-"""The results folders of other commands, within bench's."""
+STATIONS = "stations"
+"""What machines measure for others."""
+ABOUT = "machines.json"
+"""What was asked of several machines."""
+WHOLE = "whole/sweep"
+"""The sweep that they shared, put together."""
 ABOUT_CHECK = "selfcheck"
 """In environment.json: into how many sweeps a self-check is cut, and whether a storm disturbed it."""
-STATIONS = "stations"
-"""Where a machine that others ask keeps what it measures, within the results folder."""
 _ELSEWHERE = "name another folder with --results"
 
 
 class Archive:
-    """A results folder. Methods raise ResultsError if it cannot be read or written."""
+    """A results folder; methods raise ResultsError if it cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder if there is none, and keep other benches out of it."""
+        """Make the folder if there is none; keep other benches out of it."""
         from filelock import FileLock, Timeout  # noqa: PLC0415 - reading a sweep needs no lock
 
         lock = FileLock(self.path / ".lock")
@@ -53,17 +50,13 @@ class Archive:
             try:
                 held = lock.acquire(timeout=0)
             except Timeout:
-                raise ResultsError(
-                    f"{self.path}: another bench is writing there; wait, or use --results"
-                ) from None
+                busy = f"{self.path}: another bench is writing there; wait, or use --results"
+                raise ResultsError(busy) from None
         with held:
             yield
 
     def sweeps(self) -> list[SweepFolder]:
-        """Return all sweeps, the latest last; folders that people have named or copied come first.
-
-        What is empty, or a link to elsewhere, is none.
-        """
+        """Return all sweeps, those that people have named first, the latest last; none is empty or a link."""
         with explained(self.path, "cannot be read", _ELSEWHERE):
             try:
                 paths = [path for path in (self.path / SWEEPS).iterdir() if not path.is_symlink()]
@@ -75,11 +68,11 @@ class Archive:
         return [SweepFolder(self.path / SWEEPS / name) for name in names]
 
     def of_machines(self) -> list[Path]:
-        """Return the folders that each have the sweeps of several machines, the latest last."""
+        """Return the folders with the sweeps of several machines each, the latest last."""
         return sorted((self.path / MACHINES).glob("[0-9]*/"))
 
     def find(self, word: str) -> SweepFolder:
-        """Return the sweep that ``word`` names: latest, latest~1, an id or the beginning of one, a folder."""
+        """Return the sweep that ``word`` names: latest, latest~1, the beginning of an id, a folder."""
         sweeps = self.sweeps()
         if match := re.fullmatch(rf"{LATEST}(?:~([0-9]{{1,6}}))?", word):
             back = int(match[1] or 0)
@@ -87,10 +80,8 @@ class Archive:
                 return sweeps[-1 - back]
             if not sweeps:
                 raise ResultsError(f"{self.path}: has no sweep; run make bench first")
-            raise UsageError(
-                f"sweep: got {word!r}, but {self.path} has only {len(sweeps)};"
-                " make bench ARGS=--fresh measures another"
-            )
+            only = f"{self.path} has only {len(sweeps)}; make bench ARGS=--fresh measures another"
+            raise UsageError(f"sweep: got {word!r}, but {only}")
         found = [sweep for sweep in sweeps if word and sweep.name.startswith(word)]
         if len(found) == 1:
             return found[0]
@@ -98,12 +89,11 @@ class Archive:
             raise UsageError(f"sweep: got {word!r}, which begins the names of {len(found)}; write more of it")
         if (Path(word) / RUNS).is_file():
             return SweepFolder(Path(word))
-        raise UsageError(
-            f"sweep: got {word!r}, takes latest, latest~N, a folder, or a name that sweeps lists"
-        )
+        takes = "latest, latest~N, a folder, or a name that sweeps lists"
+        raise UsageError(f"sweep: got {word!r}, takes {takes}")
 
     def new_name(self) -> str:
-        """Return the id of a sweep that begins now: after all others, whatever the clock says."""
+        """Return the id of a sweep that begins now, after all others, whatever the clock says."""
         moment = datetime.now(UTC)
         for path in [*(sweep.path for sweep in self.sweeps()), *self.of_machines()]:
             if known := _moment(path.name):
@@ -111,13 +101,13 @@ class Archive:
         return f"{moment:%Y-%m-%dT%H-%M-%S}.{moment.microsecond // 1000:03d}Z"
 
     def add(self, plan: Plan, environment: Mapping[str, object]) -> SweepFolder:
-        """Make the folder of a new sweep, with its plan and its environment, and publish it."""
+        """Make and publish the folder of a new sweep."""
         folder = self.filled(plan.sweep, lambda new: new.begin(plan, environment))
         self.publish()
         return folder
 
     def filled(self, name: str, fill: Callable[[SweepFolder], None], within: str = SWEEPS) -> SweepFolder:
-        """Make the folder of a sweep in one step: if interrupted, it is complete or absent."""
+        """Make the folder of a sweep; if interrupted, it is complete or absent."""
         new, path = self.path / within / ".new", self.path / within / name
         with explained(path, "cannot be written", _ELSEWHERE):
             shutil.rmtree(new, ignore_errors=True)
@@ -131,9 +121,8 @@ class Archive:
         sweeps = self.sweeps()
         if not sweeps:
             return
-        with explained(
-            self.path, "cannot be linked", "use --results with a file system that has symbolic links"
-        ):
+        then = "use --results with a file system that has symbolic links"
+        with explained(self.path, "cannot be linked", then):
             names = {path.name for path in sweeps[-1].path.iterdir() if not path.name.startswith(".")}
             ours = {path.name for path in self.path.iterdir() if _is_link_of_ours(path)}
             for name in ours - names:
@@ -142,24 +131,23 @@ class Archive:
             new.unlink(missing_ok=True)
             new.symlink_to(f"{SWEEPS}/{sweeps[-1].name}")
             new.replace(self.path / LATEST)
-            for name in sorted(names - ours):
+            for path in sorted(self.path / name for name in names - ours):
                 try:
-                    (self.path / name).symlink_to(f"{LATEST}/{name}")
+                    path.symlink_to(f"{LATEST}/{path.name}")
                 except FileExistsError:
-                    raise ResultsError(
-                        f"{self.path / name}: is in the way of the latest sweep's; move it away"
-                    ) from None
+                    obstacle = f"{path}: is in the way of the latest sweep's; move it away"
+                    raise ResultsError(obstacle) from None
 
 
 def _moment(name: str) -> datetime | None:
-    """Return when the sweep with this id began; None if that is another name."""
+    """Return when the sweep with this id began; None if it is another name."""
     with suppress(ValueError):
         return datetime.strptime(f"{name}+0000", "%Y-%m-%dT%H-%M-%S.%fZ%z")
     return None
 
 
 def folders_in(path: Path) -> list[SweepFolder]:
-    """Return the sweeps in the folders of ``path``, one for each machine."""
+    """Return the sweeps in the folders of ``path``."""
     return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
 
 

@@ -1,4 +1,4 @@
-"""Dataclasses to JSON, and from JSON or TOML back, with every value checked: no file is trusted elsewhere."""
+"""Dataclasses to JSON, and from JSON or TOML back, with every value checked."""
 
 import math
 import re
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def read_toml(kind: type[_Kind], path: Path) -> _Kind:
-    """Return what a TOML file holds as ``kind``; raise ManifestError with the entry that is wrong."""
+    """Return a TOML file as ``kind``; raise ManifestError with the entry that is wrong."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -29,7 +29,7 @@ def read_toml(kind: type[_Kind], path: Path) -> _Kind:
 
 
 def encode(value: object) -> Any:
-    """Return ``value``, a dataclass or what one may hold, in types that JSON has."""
+    """Return a dataclass, or what a field of one may have, in types that JSON has."""
     if is_dataclass(value):
         if hasattr(value, "parse"):
             return str(value)
@@ -42,9 +42,9 @@ def encode(value: object) -> Any:
 def decode(kind: Any, value: object, where: str = "") -> Any:
     """Return ``value`` as ``kind``; raise ValueError, which says where it is wrong and what belongs there.
 
-    ``kind`` is str, int, float, bool, None, a dataclass of these, ``tuple[X, ...]``, ``Mapping[str, X]`` or a
-    union. A dataclass with a class method ``parse`` is written as a text. Its own ``__post_init__`` is what
-    checks ranges.
+    ``kind`` is str, int, float, bool, a dataclass of these, ``tuple[X, ...]``, ``Mapping[str, X]``, or one of
+    them or None. A dataclass with a class method ``parse`` is written as a text. Its ``__post_init__`` checks
+    ranges.
     """
     origin, options = get_origin(kind), get_args(kind)
     make: Callable[..., Any] = kind
@@ -71,13 +71,13 @@ def decode(kind: Any, value: object, where: str = "") -> Any:
 
 
 def _label(item: object, place: int) -> str:
-    """Return what tells an item of a list from the others: its name, if it has one."""
+    """Return how a message calls an item of a list: by its name, if it has one."""
     name = item.get("name") if isinstance(item, dict) else None
     return f" {shown(name)}" if isinstance(name, str) else f"[{place}]"
 
 
 def _is(kind: Any, value: object) -> bool:
-    """Whether ``value`` is a ``kind``: no bool or nan is a number, and every text can be written."""
+    """Whether ``value`` is a ``kind``: no bool or nan is a number, and each text can be written."""
     if isinstance(value, str):
         # A NUL can be in no command line, a lone surrogate in no file.
         return kind is str and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
@@ -93,16 +93,16 @@ _KINDS: dict[Any, str] = {
     bool: "true or false",
     tuple: "a list",
 }
-"""What a type takes; all others take a table."""
+"""What a type takes; others take a table."""
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters escaped, so that a terminal does not obey them."""
+    """Return ``text`` with control characters escaped: a terminal must not obey them."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def shown(value: object) -> str:
-    """Return ``value`` as a message quotes it, never more than a short line."""
+    """Return ``value`` as a message quotes it, in a short line."""
     try:
         text = ascii(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits; a deep structure
@@ -111,13 +111,12 @@ def shown(value: object) -> str:
 
 
 def shown_error(error: BaseException) -> str:
-    """Return the text of an error of the system, of a parser or of a library in one short line."""
+    """Return the text of an error in one short line."""
     text = error.strerror if isinstance(error, OSError) else None
     return (text or " ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def _fields(kind: Any, table: Mapping[str, object], where: str) -> dict[str, Any]:
-    """Return the decoded fields of a dataclass."""
     hints = get_type_hints(kind)
     if unknown := next((key for key in table if key not in hints), None):
         raise _wrong(where, f"unknown key {shown(unknown)}, takes {', '.join(hints)}")

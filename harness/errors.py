@@ -1,7 +1,7 @@
 """Everything that ends a command with one line for the user."""
 
 INTERRUPTED = 130
-"""The exit status of a command that Ctrl-C has ended."""
+"""The exit status after Ctrl-C."""
 
 
 class FlatnetError(Exception):
@@ -9,7 +9,7 @@ class FlatnetError(Exception):
 
 
 class UsageError(FlatnetError):
-    """An argument, or a combination of arguments, that cannot be used: the exit status is 2."""
+    """Arguments that cannot be used: the exit status is 2."""
 
 
 class ManifestError(UsageError):
@@ -17,7 +17,7 @@ class ManifestError(UsageError):
 
 
 class ContractError(FlatnetError):
-    """Output that breaks the contract which every contender keeps."""
+    """Output that breaks the contract."""
 
 
 class ResultsError(FlatnetError):

@@ -13,7 +13,7 @@ from harness.codec import shown
 from harness.plan import Plan, Run, RunKey
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
-"""The status of a run after which its contender is spared that case and larger shapes."""
+"""The status of a run after which a contender is spared that case and larger shapes."""
 STATUSES = ("ok", "mismatch", "paused", *FAILED)
 WITH_LOSSES = ("ok", "mismatch")
 
@@ -23,45 +23,39 @@ class Row:
     """One process, as runs.csv has it; a field that is None is an empty cell."""
 
     sweep: str
-    """The sweep that it belongs to."""
     run: Run
-    """What was asked for."""
     status: str
-    """ok, mismatch, paused, or why it failed: timeout, crash, memory, flood, stray, garbled."""
+    """One of ``STATUSES``."""
     wall_s: float
-    """Seconds from start to end, seen from outside."""
+    """Seconds from before it was started until its end was known."""
     training_s: float | None
-    """Seconds of the training loop by the program's own clock."""
+    """Seconds of the training loop by the program's own monotonic clock."""
     compile_s: float | None = None
     """Seconds that it compiled at run time, outside of the training; None if it does not."""
     user_s: float = 0.0
-    """CPU seconds in user mode."""
+    """CPU seconds in user mode, of it and of the children that it waited for."""
     system_s: float = 0.0
-    """CPU seconds in the kernel."""
+    """CPU seconds in the kernel, likewise."""
     peak_memory_bytes: int | None = None
     """The program's own high-water mark."""
     initial_loss: float | None = None
-    """The loss before training."""
     final_loss: float | None = None
-    """The loss after the last epoch."""
     parity: str = ""
     """reference, identical, within 3e-16 of the initial loss, or what differs; empty without losses."""
     error: str = ""
-    """What went wrong, in words."""
+    """The failure in words, with its last line of standard error."""
     started_utc: str = ""
-    """When the process was started, ISO 8601."""
+    """When it was started, ISO 8601."""
     host: str = ""
-    """The machine's name."""
     version: str = ""
     """What the contender's version command said."""
     threads: int = 1
-    """Threads that the contender was told to use."""
     layout: int = 0
     """Which link of the program it was; 0 is the usual one."""
     involuntary_switches: int | None = None
-    """How often it had to leave a core to another process."""
+    """How often it, or a child that it waited for, had to leave a core to others."""
     stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores."""
+    """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no run could have been like this."""
@@ -75,19 +69,15 @@ class Row:
 
 
 class Made:
-    """Which runs of a plan are made.
-
-    A contender whose run failed is spared that case, and larger shapes of its method.
-    """
+    """Which runs of a plan are made; a contender that failed is spared that case, and larger shapes."""
 
     def __init__(self, plan: Plan, rows: Iterable[Row]) -> None:
         self.plan = plan
         self.rows: dict[RunKey, Row] = {}
-        """The runs that are made."""
         self.failed: list[Row] = []
         """Those that failed or had other losses."""
         self.spared: dict[tuple[str, str], Case] = {}
-        """The smallest case that a contender is spared, by contender and method."""
+        """The smallest case that is spared, by contender and method."""
         for row in rows:
             self.note(row)
 
@@ -130,14 +120,14 @@ _CASE, _RUN, _ROW = (
     {column: hints[name] for name in hints if (column := name.replace("shape", "layers")) in COLUMNS}
     for hints in map(get_type_hints, (Case, Run, Row))
 )
-"""The types of what the columns of each have."""
+"""The types of their columns."""
 _OPTIONAL = {field.name for field in fields(Row) if field.default is not MISSING}
 ESSENTIAL = tuple(name for name in COLUMNS if name in {*_CASE, *_RUN, *_ROW} - _OPTIONAL)
 """The columns without which a row cannot be understood."""
 
 
 def cells(row: Row) -> list[str]:
-    """Return the cells of ``row``; numbers are written so that they read back exactly."""
+    """Return the cells of ``row``; numbers read back exactly."""
     return [_cell(get(row)) for get in COLUMNS.values()]
 
 
@@ -146,12 +136,12 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # A line break in a cell would make a half-written row look like a whole one.
+    # With a line break in a cell, a half-written row would look like a whole one.
     return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
 
 
 def _count(text: str) -> int:
-    """Read an integer of at least 0, up to 60 digits and nothing else; raise ValueError otherwise."""
+    """Read an integer of at least 0, of up to 60 digits and nothing else."""
     if not (text.isascii() and text.isdigit() and len(text) <= 60):
         raise ValueError(text)
     return int(text)
@@ -170,7 +160,7 @@ _READERS: Mapping[Any, tuple[str, Callable[[str], Any]]] = {
 
 
 def values(texts: Mapping[str, str], kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands in those columns of ``kinds`` that there are; raise ValueError if one is wrong."""
+    """Return the values of those columns of ``kinds`` that there are; raise ValueError if one is wrong."""
     found = {}
     for name in (name for name in kinds if name in texts):
         takes, read = _READERS[kinds[name]]
@@ -188,9 +178,6 @@ def _read_case(texts: tuple[str, ...]) -> Case:
 
 
 def read_row(texts: Mapping[str, str]) -> Row:
-    """Return the row whose cells are ``texts``, by column; raise ValueError if it cannot be one.
-
-    Columns that follow from others are not read.
-    """
+    """Return the row of these cells, except what follows from others; raise ValueError if it is none."""
     case = _read_case(tuple(texts[name] for name in _CASE))
     return Row(run=Run(case=case, **values(texts, _RUN)), **values(texts, _ROW))
