@@ -24,7 +24,7 @@ _PROC = Path("/proc")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
 _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
-"""Those that reach programs or builds, and may decide what is timed."""
+"""They reach programs or builds, and may decide what is timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Machine:
     memory_bytes: int | None
     """Memory that a run may take; None: unknown."""
     contenders: tuple[Contender, ...] = ()
-    """On this machine those that can be run, the reference first."""
+    """Those that can be run, the reference first; known of this machine only."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -50,15 +50,14 @@ class Machine:
 
     @property
     def notes(self) -> list[str]:
-        """A line for each contender that is skipped, and for each thing that disturbs measurements."""
+        """A line for each skipped contender, and for each thing that disturbs measurements."""
         return [*skipped(self.environment["missing"]), *warnings(self.environment)]
 
 
 def look_around(contenders: Sequence[Contender], asked: Collection[str] | None = None) -> Machine:
     """Return this machine and its contenders; raise UsageError if it has none, or lacks one.
 
-    It may lack those that have a hint how to get them, unless they were ``asked`` for by name; if that is
-    None, all but one.
+    It may lack those with a hint, unless they were ``asked`` for by name; if that is None, all but one.
     """
     versions, missing = probe(contenders)
     if not versions:
@@ -139,7 +138,7 @@ def _cargo_profiles() -> list[str]:
 
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
-    """Return advice, a line for each thing that makes measurements here noisy or unusual."""
+    """Return a line of advice for each thing that makes measurements here noisy or unusual."""
     load, profiles = environment["load_1min"], environment["cargo_profiles"]
     governor = environment["governor"] or "performance"
     advice = {
@@ -159,18 +158,17 @@ def warnings(environment: Mapping[str, Any]) -> list[str]:
 
 
 def _cpu() -> str | None:
-    """Return the processor's name, or what its maker numbers it by, as on ARM; None: unknown."""
+    """Return the processor's name, or its maker's numbers, as on ARM; None: unknown."""
     for name in ("model name", "cpu model", "uarch", "Model"):
         if model := _told("cpuinfo", name):
             return model
     numbers = [_told("cpuinfo", f"CPU {name}") for name in ("implementer", "part", "variant", "revision")]
     if all(numbers):
-        return f"{platform.machine()} {' '.join(map(str, numbers))}"
+        return " ".join([platform.machine(), *filter(None, numbers)])
     return _output("sysctl", "-n", "machdep.cpu.brand_string") or None
 
 
 def _told(file: str, name: str) -> str | None:
-    """Return what a file of /proc says of ``name``."""
     for line in (_read(_PROC / file) or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:

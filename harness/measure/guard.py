@@ -1,11 +1,10 @@
-"""Ends what a bench has started if the bench itself no longer can.
+"""Ends what a bench has started if the bench itself no longer can: the program ``guard.py TAG``.
 
-All programs of a bench inherit an environment variable that names the bench. So all that it leaves can be
-found, even outside the process group: on Linux, where /proc shows environments. Elsewhere nothing is found.
+All that a bench starts inherits a variable that names it, by which it is found in /proc, if there is one. The
+program waits for the end of its standard input, and so of the bench. If nothing came, it ends what is left.
 
-As a program, ``guard.py TAG`` waits for the end of its standard input, which is the end of the bench. Unless
-the bench has written something, it ends what is left of it. A signal at the parent's death
-(PR_SET_PDEATHSIG) would end the child alone, and made starting a process take 2.3 times as long.
+A signal at the parent's death (PR_SET_PDEATHSIG) would end the child alone, and made starting a process take
+2.3 times as long.
 """
 
 import os
@@ -19,7 +18,7 @@ VARIABLE = "FLATNET_BENCH"
 
 
 def tag(pid: int | str) -> str:
-    """Return what is unique to a process: namespace, id, and start in ticks since boot."""
+    """Return what is unique to a process: namespace, id, start in ticks since boot."""
     return f"{_namespace()}-{pid}-{b''.join(state(pid)[19:20]).decode()}"
 
 
@@ -42,13 +41,13 @@ def end_leftovers(only: str = "") -> list[str]:
 
 
 def processes() -> Iterator[int]:
-    """Yield the ids of all processes, as far as the system shows them."""
+    """Yield the ids of all processes that the system shows."""
     with suppress(OSError):
         yield from (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
 
 
 def state(pid: int | str) -> list[bytes]:
-    """Return what /proc tells of a process: state, parent, group, ...; nothing if it is no more."""
+    """Return a process's state, parent, group, ... from /proc; nothing if it is no more."""
     with suppress(OSError):
         # The second field, a name in brackets, may hold anything.
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
@@ -56,21 +55,21 @@ def state(pid: int | str) -> list[bytes]:
 
 
 def _namespace() -> str:
-    """Return the number of the namespace of process ids, or ''."""
+    """Return the number of our namespace of process ids, or ''."""
     with suppress(OSError):
         return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     return ""
 
 
 def main() -> None:
-    """Leave the bench's children, so that it has only those that it times; then wait for its end."""
+    """Wait for the bench's end, as no child of it: it has only those that it times."""
     if os.fork():
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.buffer.read():
-        return  # The bench says that it has ended well, and so has all that it started.
-    # Twice: the first time may meet a process that is just starting another.
+        return  # The bench has ended well, and so has all that it started.
+    # Twice, because a process may just be starting another.
     for _ in range(2):
         end_leftovers(sys.argv[1])
 

@@ -16,11 +16,11 @@ VARIABLE = "FLATNET_MACHINE"
 """Names the machine in place of its host name."""
 TEMPORARY = Path("/tmp")
 _LONGEST = 500
-"""Bytes that name the command that measures."""
+"""Bytes that name a command."""
 
 
 def this_machine() -> str:
-    """Return the name of this machine."""
+    """Return this machine's name."""
     host = re.sub(r"[^0-9A-Za-z._-]", "-", socket.gethostname()).lstrip("._-")[:63]
     return os.environ.get(VARIABLE) or host or "here"
 
@@ -34,8 +34,8 @@ def machine_name(name: str) -> str:
 
 @contextmanager
 def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
-    """Wait until nothing else measures on this machine, and keep others out; ``on_wait`` gets its command."""
-    # Not where TMPDIR says: it may be another one for each user, or each shell.
+    """Wait until nothing else measures here, and keep others out; ``on_wait`` gets the other's command."""
+    # Not where TMPDIR says, which may differ between users and shells.
     path = TEMPORARY / f"flatnet-{machine_name(machine)}.lock"
     try:
         with suppress(FileExistsError):
@@ -45,11 +45,11 @@ def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: No
         try:
             lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         except PermissionError:
-            # It is another user's file: reading is enough to lock it.
+            # Another user's file: reading is enough to lock it.
             lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
         raise UsageError(f"{path}: cannot be locked: {error.strerror}; remove it") from error
-    try:
+    with os.fdopen(lock, "rb"):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,12 +63,10 @@ def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: No
         finally:
             with suppress(OSError):
                 os.ftruncate(lock, 0)
-    finally:
-        os.close(lock)
 
 
 def main() -> None:
-    """Run a command, ``lock.py COMMAND ...``, while nothing else measures here; end as it does."""
+    """Run ``lock.py COMMAND ...`` while nothing else measures here; end as it does."""
     try:
         with machine_locked(this_machine(), lambda who: os.write(2, f"note: waiting for {who}\n".encode())):
             status = os.spawnvp(os.P_WAIT, sys.argv[1], sys.argv[1:])

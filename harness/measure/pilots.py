@@ -1,4 +1,4 @@
-"""Pilot runs: they find the seconds of a training step, and which contenders warm up."""
+"""Pilot runs: how long a training step takes, and which contenders warm up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ MOST_EPOCHS = 1_000_000
 _MOST_STEPS = 10_000_000
 _PILOT_S = 0.05
 _CLEAR = 0.1
-"""By how much the longer of two pilots must exceed the shorter, as a share of that."""
+"""By what share the longer of two pilots must exceed the shorter."""
 _LONG_S = 1.0
-"""Seconds of a training in which what becomes faster while it runs has done so."""
+"""Seconds of training after which a contender has warmed up."""
 _WARMER = 1.2
 """A step warms up if it takes this many times as long in short trainings as at the end of long ones."""
 _TRIES = 3
@@ -23,17 +23,17 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """What pilot runs of one contender on one case showed."""
+    """What pilot runs of a contender on a case showed."""
 
     step_s: float
-    """Seconds of one training step, at the end of a long run."""
+    """Seconds of a training step at the end of a long run."""
     startup_s: float
-    """Seconds of a whole run outside training."""
+    """Seconds of a run outside training."""
     warm_up_s: float | None = None
     """Seconds that a training takes longer because it begins slowly; None: it does not."""
 
     def run_s(self, steps: int) -> float:
-        """Return the seconds of a whole run with ``steps`` training steps."""
+        """Return the seconds of a run with ``steps`` training steps."""
         return self.startup_s + (self.warm_up_s or 0.0) + self.step_s * steps
 
 
@@ -67,8 +67,7 @@ class Pilot:
             if difference_s >= clear_s or longer.steps >= self._most_steps:
                 # The difference leaves out what is done once, such as compiling inside the first steps.
                 step_s = max(LEAST_STEP_S, difference_s / (longer.steps - shorter.steps))
-                speed = self._warmed(case, longer, step_s)
-                if speed:
+                if speed := self._warmed(case, longer, step_s):
                     self._per_multiply_add_s = speed.step_s / case.multiply_adds
                     return speed
                 break
@@ -77,9 +76,9 @@ class Pilot:
         return None
 
     def _warmed(self, case: Case, short: "_Seconds", step_s: float) -> Speed | None:
-        """Return the speed, with ``step_s`` for a step at the end of a short run.
+        """Return the speed; ``step_s`` is that of a step at the end of a short run.
 
-        Two longer runs tell whether it is shorter at their end: on the smallest shape, or if it was so there.
+        Two longer runs tell whether it is less at their end: on the smallest shape, or if it was so there.
         All tries must say so, because a pilot may be disturbed.
         """
         startup_s = max(0.0, short.wall_s - short.training_s)
@@ -101,25 +100,20 @@ class Pilot:
         return Speed(step_s=step_s, startup_s=startup_s, warm_up_s=warm_up_s)
 
     def _seconds(self, case: Case, steps: int) -> "_Seconds | None":
-        """Return what a run of about ``steps`` steps took; None if that failed."""
         if self._broken:
             return None
         trial = sized(case, steps, self._most_samples)
         process, output = self._tried(trial)
-        if not output:
-            return None
-        return _Seconds(trial.training_steps, output.training_s, process.wall_s)
+        return _Seconds(trial.training_steps, output.training_s, process.wall_s) if output else None
 
 
 class _Seconds(NamedTuple):
-    """What a pilot run took."""
-
     steps: int
     training_s: float
     wall_s: float
 
 
 def sized(case: Case, steps: int, most_samples: int) -> Case:
-    """Return the case with about ``steps`` training steps: first samples, then epochs grow."""
+    """Return the case with about ``steps`` training steps: samples grow first, then epochs."""
     samples = max(1, min(steps, most_samples))
     return replace(case, samples=samples, epochs=max(1, min(steps // samples, MOST_EPOCHS)))

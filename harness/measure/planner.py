@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate
+from operator import sub
 from statistics import stdev
 
 from harness.case import ARTICLE, ARTICLE_RUN, Case, Shape
@@ -20,35 +21,35 @@ from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 _ENOUGH = 2 / 3
 """The share of the slowest contender's seconds after which a training stands for longer ones."""
 _AFFORDABLE = 40.0
-"""How many times the seconds of a run the job's samples may take, or a job that is run itself."""
+"""How many times a run's seconds the job's samples may take, or a job that is run itself."""
 _SLOWEST = 20.0
 """A contender is left out of a case if one training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
-"""To what share runs are shortened to fit into a budget, before cases are dropped."""
+"""To what share runs are shortened to fit into a budget before cases are dropped."""
 _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 201
 _SPREAD_ROUNDS = 7
 """Pilot rounds of each case, if a precision is asked for."""
 _HALF_WIDTH = 2.3 * 1.25
-"""Half an interval, in standard deviations of a ratio divided by the square root of the rounds.
+"""Half an interval in standard deviations of a ratio / sqrt(rounds).
 
 The standard error of a median of n normal values is 1.25 sd / sqrt(n).
 """
 _QUOTED = 8.0
-"""The weight of the article's shape, against 1 of others."""
+"""The weight of the article's shape; others have 1."""
 _ROUND_NUMBERS = [factor * 10**power for power in range(20) for factor in (1, 2, 5)]
-"""Of steps and epochs: another sweep finds the same again, whatever the noise of its pilots."""
+"""Of steps and epochs: another sweep finds the same, whatever the noise of its pilots."""
 _Speeds = Mapping[str, Speed | None]
 """The speeds of contenders on a case, by name; None: it failed."""
 
 
 def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
-    """Return the learning rate of a case: the article's, or a quarter of the stability limit if less.
+    """Return the article's learning rate, or a quarter of the stability limit if less, with two digits.
 
     Gradient descent on a quadratic loss is stable below 2 / c, c being the largest curvature. At the
     optimum that is at most 2 / nL times the squared length of the outputs' gradient, summed over the nL
     outputs. With weights and biases from uniform(-1, 1), whose mean square is 1/3, the expected squared
     length of layer k's part is that of its inputs, plus 1 for the bias, times that of the signal sent back
-    to its outputs. The result has two digits.
+    to its outputs.
     """
     layers = shape.layers
     mean_square = (low * low + low * high + high * high) / 3.0
@@ -63,10 +64,7 @@ def stable_learning_rate(shape: Shape, low: float, high: float) -> float:
 
 
 def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable[[str], None]) -> Plan:
-    """Run the pilots and return the plan; raise UsageError if nothing fits into the budget.
-
-    ``on_pilot`` is told about each pilot run before it starts.
-    """
+    """Run pilots, tell ``on_pilot`` of each, and return the plan; raise UsageError if nothing fits."""
     memory_bytes = options.memory_bytes or here.memory_bytes
     tried = partial(attempt, timeout_s=options.timeout_s, memory_bytes=memory_bytes)
     left_out: list[LeftOut] = []
@@ -111,10 +109,8 @@ def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable
             most = [max(_FEWEST_ROUNDS, min(math.ceil(half**2), MOST_ROUNDS)) for half in half_widths]
         cases = _with_rounds(cases, most, options.budget_s)
     if not cases:
-        raise UsageError(
-            f"--budget: nothing fits into {options.budget_s:g} s with"
-            f" {options.rounds or _FEWEST_ROUNDS} rounds; raise it, or ask for smaller shapes"
-        )
+        what = f"{options.budget_s:g} s with {options.rounds or _FEWEST_ROUNDS} rounds"
+        raise UsageError(f"--budget: nothing fits into {what}; raise it, or ask for smaller shapes")
     return Plan(
         sweep=sweep,
         options=options,
@@ -129,10 +125,7 @@ def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable
 def _fit(
     speeds: Sequence[tuple[Case, _Speeds]], options: Options, reference: str, left_out: list[LeftOut]
 ) -> list[PlannedCase]:
-    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the most expensive case.
-
-    A case of one contender alone is dropped first, the article's shape last.
-    """
+    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the most expensive case."""
     kept = list(speeds)
     run_s = options.run_s
     fewest = options.rounds or _FEWEST_ROUNDS
@@ -145,7 +138,7 @@ def _fit(
         if run_s > options.run_s * _SHORTEST:
             run_s = max(options.run_s * _SHORTEST, run_s * max(0.5, 0.95 * options.budget_s / total_s))
             continue
-        # What is compared and quoted is the last to go.
+        # A case of one contender alone goes first, the article's shape, which is quoted, last.
         ranks = [(one.case.shape != ARTICLE, len(one.run_s) == 1, one.round_s) for one in cases]
         case, _ = kept.pop(ranks.index(max(ranks)))
         reason = f"does not fit into {options.budget_s:g} s; raise --budget"
@@ -154,10 +147,7 @@ def _fit(
 
 
 def _controls(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases in which the reference runs twice: one for each method and decade of neurons.
-
-    It is the article's shape, or else the smallest.
-    """
+    """Return the cases with a control: of a method and decade of neurons the article's, or the smallest."""
     chosen: dict[tuple[str, int], Case] = {}
     for case in cases:
         decade = case.method, len(str(case.shape.neurons))
@@ -169,8 +159,8 @@ def _controls(cases: Sequence[Case]) -> list[Case]:
 def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, control: bool) -> PlannedCase:
     """Return the case with what the slowest manages, and more epochs for others.
 
-    From the slowest to the fastest each has as many as the one before it, if it is of like speed, or if that
-    is ``_ENOUGH`` to be timed; else as many more as are enough. One that warms up runs the job, if it can.
+    From the slowest to the fastest each has as many as the one before, if of like speed, or if that is
+    ``_ENOUGH`` to be timed; else as many as are enough. One that warms up runs the job, if it can.
     """
     known = {name: speed for name, speed in found.items() if speed}
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
@@ -178,7 +168,7 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     # No run may be planned that --timeout ends.
     affordable_s = min(_AFFORDABLE * run_s, options.timeout_s / 2.0)
     if options.job.samples * slowest_s <= affordable_s:
-        # What a program does once an epoch, it shares among as many samples as in the job.
+        # What is done once an epoch is shared among as many samples as in the job.
         steps = max(steps, options.job.samples)
     slowest = sized(case, steps, options.job.samples)
     whole_job = -(-options.job.training_steps // slowest.samples)
@@ -213,7 +203,7 @@ def _spread(
     tried: Callable[[Contender, Case], tuple[Process, Output | None]],
     on_pilot: Callable[[str], None],
 ) -> float:
-    """Return the largest standard deviation of a case's ratios in pilot rounds, on a logarithmic axis."""
+    """Return the largest standard deviation of the logarithms of a case's ratios in pilot rounds."""
     logs: dict[str, list[float]] = {}
     for _ in range(_SPREAD_ROUNDS):
         for contender in contenders:
@@ -222,20 +212,16 @@ def _spread(
                 if output := tried(contender, planned.of(contender.name))[1]:
                     logs.setdefault(contender.name, []).append(math.log(output.training_s))
     first, *others = logs.values() or [[]]
-    ratios = [
-        [one - other for one, other in zip(own, first, strict=True)]
-        for own in others
-        if len(own) == len(first)
-    ]
+    ratios = [list(map(sub, own, first)) for own in others if len(own) == len(first)]
     return max((stdev(own) for own in ratios or [first, *others] if len(own) > 1), default=0.0)
 
 
 def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: float) -> list[PlannedCase]:
-    """Spend what is left of the budget on further rounds, one after the other, until the next does not fit.
+    """Spend what is left of the budget on further rounds, at most ``most`` of each case.
 
     The variance of a case's median falls as 1 / rounds. The sum of weight * variance is least if rounds are
-    in proportion to the square root of weight / seconds: Neyman's allocation with costs (Cochran, Sampling
-    Techniques, 1977, chapter 5.5). ``most`` has how many rounds each case may have.
+    in proportion to sqrt(weight / seconds): Neyman's allocation with costs (Cochran, Sampling Techniques,
+    1977, chapter 5.5).
     """
     costs = [planned.round_s / _weight(planned) for planned in cases]
     rounds = [planned.rounds for planned in cases]

@@ -1,7 +1,4 @@
-"""Revisions of the project as contenders: each is unpacked and built in a copy of its own.
-
-The copies come from `git archive`, which leaves the working tree and the repository as they are.
-"""
+"""Revisions of the project as contenders: each is built in a copy of its own, unpacked from `git archive`."""
 
 import io
 import shutil
@@ -29,7 +26,7 @@ def default() -> str:
 
 
 def tree_of(revision: str) -> str:
-    """Return the id of the tree of files that a revision has; raise UsageError if there is none."""
+    """Return the id of a revision's tree of files; raise UsageError if there is none."""
     if revision == UNCOMMITTED:
         _git("read-tree", "HEAD", apart=True)
         _git("add", "--all", ".", apart=True)
@@ -37,14 +34,14 @@ def tree_of(revision: str) -> str:
     try:
         return object_id(f"{revision}^{{tree}}")
     except UsageError as error:
-        takes = (
-            f"takes a revision or {UNCOMMITTED}; if the clone is shallow, git fetch --unshallow gets the rest"
-        )
-        raise UsageError(f"{error}; got {revision!r}, {takes}") from None
+        raise UsageError(
+            f"{error}; got {revision!r}, takes a revision or {UNCOMMITTED}; if the clone is shallow,"
+            " git fetch --unshallow gets the rest"
+        ) from None
 
 
 def object_id(name: str) -> str:
-    """Return the id of what ``name`` means to git; raise UsageError if that is nothing."""
+    """Return the id of what ``name`` means to git; raise UsageError if nothing."""
     return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
 
 
@@ -52,8 +49,8 @@ def object_id(name: str) -> str:
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
     """Write each tree into a folder of its own within ``folder``, which is removed in the end.
 
-    All paths are equally long, because where a program's arguments and variables lie in memory affects its
-    speed (Mytkowicz et al., Producing wrong data without doing anything obviously wrong, ASPLOS 2009).
+    All paths are equally long, because their length affects a program's speed (Mytkowicz et al., Producing
+    wrong data without doing anything obviously wrong, ASPLOS 2009).
     """
     # An interrupted comparison may have left it.
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,7 +60,7 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
             copies.append(folder / str(number))
             copies[-1].mkdir(parents=True)
             with tarfile.open(fileobj=io.BytesIO(_run("archive", tree, apart=True))) as archive:
-                # "data" would refuse links to elsewhere, which a project may have.
+                # "data" would refuse a project's links to elsewhere.
                 archive.extractall(copies[-1], filter="tar")
         yield copies
     finally:
@@ -72,10 +69,8 @@ def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
 
 def affected(contenders: Sequence[Contender], before: str, after: str) -> list[str]:
     """Return the names of the contenders whose folders differ between two trees; all if none do."""
-    changed = {
-        Path(path).parts[:1]
-        for path in _git("diff", "--name-only", "-z", before, after, apart=True).split("\0")
-    }
+    differing = _git("diff", "--name-only", "-z", before, after, apart=True).split("\0")
+    changed = {Path(path).parts[:1] for path in differing}
     named = [one.name for one in contenders if changed & {Path(word).parts[:1] for word in one.command}]
     return named or [one.name for one in contenders]
 
@@ -96,7 +91,7 @@ def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list
 
 @cache
 def _scratch() -> tuple["tempfile.TemporaryDirectory[str]", dict[str, str]]:
-    """Return a folder, and what lets git stage and store there, and leave what is staged as it is."""
+    """Return a folder, and the variables with which git stages and stores there."""
     folder = tempfile.TemporaryDirectory()
     (Path(folder.name) / "objects").mkdir()
     return folder, {
@@ -111,10 +106,7 @@ def _git(*words: str, apart: bool = False) -> str:
 
 
 def _run(*words: str, apart: bool = False) -> bytes:
-    """Run git in the project, ``apart`` from what it has staged and stored, and return what it wrote.
-
-    Raises UsageError if that fails.
-    """
+    """Run git, ``apart`` from what is staged and stored; return its output, or raise UsageError."""
     try:
         env = {**variables(), **(_scratch()[1] if apart else {})}
         done = subprocess.run(["git", *words], cwd=ROOT, env=env, capture_output=True, check=True)

@@ -1,7 +1,7 @@
 """One process from start to end: its output, what it cost, and how it ended.
 
-The child leads a process group of its own. When ``run`` returns or raises, nothing that the child started is
-left: it was asked to end, then killed.
+The child leads a process group of its own. When ``run`` returns or raises, nothing that it started is left:
+it was asked to end, then killed.
 """
 
 import ctypes
@@ -28,13 +28,13 @@ from harness.paths import ROOT
 CPU = Path("/sys/devices/system/cpu")
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept, so that the csv module can read the row."""
+"""Characters of a program's last line that are kept: the csv module must read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
 _SLICE_S = 0.25
-"""How long the timer sleeps at a time; if that takes twice as long, the harness was stopped."""
+"""How long the timer sleeps at a time; if it takes twice as long, the harness was stopped."""
 _TAG = guard.tag(os.getpid())
 _adopting = threading.Event()
 """Set while orphaned descendants become our children."""
@@ -42,24 +42,19 @@ _adopting = threading.Event()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process that has ended."""
+    """A process that has ended; a ``Row`` says of the same names what they mean."""
 
     stdout: str = ""
-    """Its standard output, decoded; bytes that are not UTF-8 are replaced."""
+    """Its standard output; bytes that are not UTF-8 are replaced."""
     stderr: str = ""
     """Its standard error, likewise."""
     wall_s: float = 0.0
-    """Seconds from before it was started until its end was known."""
     user_s: float = 0.0
-    """CPU seconds in user mode, of it and of the children that it waited for."""
     system_s: float = 0.0
-    """CPU seconds in the kernel, likewise."""
     involuntary_switches: int = 0
-    """How often it, or such a child, had to leave a core to others."""
     stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
     failure: str = ""
-    """timeout, crash, memory, flood, stray, paused or garbled; or ''."""
+    """The status of a failure, or ''."""
     error: str = ""
     """The failure in words, with its last line of standard error."""
 
@@ -68,7 +63,7 @@ class Process:
 def detached(*words: str) -> Iterator[int]:
     """Run a Python file that leaves processes until its standard input ends; yield what writes to that.
 
-    To be entered before ``guarded``, which takes what starts later for what a run leaves.
+    Enter it before ``guarded``, which takes what starts later for what a run leaves.
     """
     read, write = os.pipe()
     command = [sys.executable, "-I", "-S", *words]
@@ -82,7 +77,7 @@ def detached(*words: str) -> Iterator[int]:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Make sure that all that ``run`` starts meanwhile is seen, and ended even if we are killed."""
+    """Let all that ``run`` starts meanwhile be seen, and ended even if we are killed."""
     with detached(guard.__file__, _TAG) as bench:
         _adopt(1)
         try:
@@ -112,9 +107,9 @@ def run(
     """Run ``command`` in the project's folder for at most ``timeout_s`` seconds.
 
     A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
-    timed. A descendant that outlives it is ended, and fails the run. ``env`` is added to ``variables``.
-    ``memory_bytes`` limits what it allocates, if the system can. With ``one_core`` it has the measuring core
-    and the harness the others, if there is such a choice.
+    timed. A descendant that outlives it fails the run. ``env`` is added to ``variables``. ``memory_bytes``
+    limits what it allocates, if the system can. With ``one_core`` it has the measuring core, and the harness
+    the others, if there are any.
     """
     core = measuring_core() if one_core else None
     cores = set() if core is None else {core}
@@ -155,10 +150,10 @@ def measuring_core() -> int | None:
 
 @cache
 def fastest(cores: frozenset[int]) -> int:
-    """Return the last of the fastest cores: a processor may have slower ones, to save energy."""
+    """Return the last of the fastest cores: a processor may have slower ones to save energy."""
 
     def speed(core: int) -> list[int]:
-        # ARM tells the one, Intel's unequal cores differ in the other.
+        # ARM tells the first, Intel's unequal cores differ in the second.
         paths = (CPU / f"cpu{core}" / name for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"))
         return [int(path.read_text(encoding="ascii")) for path in paths if path.exists()]
 
@@ -185,12 +180,12 @@ def _ended(
     timeout_s: float,
     memory_bytes: int | None,
 ) -> Process:
-    """Wait for a process, and end all that it leaves; ``start`` and ``stolen_s`` are read at its start."""
+    """Wait for a process that began at ``start`` and ``stolen_s``, and end all that it leaves."""
     assert child.stdout is not None and child.stderr is not None
     # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
     if memory_bytes is not None and sys.platform == "linux":
-        # Not the address space, of which some runtimes reserve much more than they use.
+        # Some runtimes reserve much more of the address space than they use.
         with suppress(OSError, ValueError):
             resource.prlimit(group, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     stdout, stderr = _Reader(child.stdout, group), _Reader(child.stderr, group)
@@ -201,7 +196,7 @@ def _ended(
         stolen_s = _stolen_s() - stolen_s
         status = child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
-        # Interrupted: the leader must be waited for while its group is being ended.
+        # Interrupted: wait for the leader while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
         ender.start()
         child.wait()
@@ -246,7 +241,7 @@ def _ended(
 
 
 def _stolen_s() -> float:
-    """Return the CPU seconds that the host has given to others so far, over all cores; nan but on Linux."""
+    """Return the CPU seconds that the host has given to others so far; nan but on Linux."""
     with suppress(OSError, IndexError, ValueError), Path("/proc/stat").open("rb") as file:
         # cpu user nice system idle iowait irq softirq steal
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
@@ -254,7 +249,7 @@ def _stolen_s() -> float:
 
 
 class _Timer:
-    """Ends a process group when its time is over, not counting time in which the harness is stopped."""
+    """Ends a process group when its time is over; while the harness is stopped, it stands still."""
 
     def __init__(self, group: int, timeout_s: float) -> None:
         self.is_over = False
@@ -277,15 +272,14 @@ class _Timer:
         _end_group(group)
 
     def stop(self) -> None:
-        """Let the time run no longer."""
         self._stopped.set()
         self._thread.join()
 
 
 def _end_group(group: int) -> None:
-    """End every process of ``group``: by SIGTERM, and after a grace period by SIGKILL.
+    """End ``group`` by SIGTERM, and after a grace period by SIGKILL.
 
-    Another thread must be waiting for the leader, which counts as running until then.
+    Another thread must wait for the leader, which counts as running until then.
     """
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if not _signal_group(group, sign) or not _outlasts(_GRACE_S, lambda: _group_is_alive(group)):
@@ -293,7 +287,7 @@ def _end_group(group: int) -> None:
 
 
 def _end_adopted() -> None:
-    """End the descendants that have come to us, and what they leave in turn."""
+    # More may come as these end.
     while _has_adopted():
         for pid in guard.processes():
             if guard.state(pid)[1:2] == [b"%d" % os.getpid()]:
@@ -312,7 +306,6 @@ def _has_adopted() -> bool:
 
 
 def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
-    """Whether something is still there after ``seconds``."""
     deadline = time.monotonic() + seconds
     while is_there():
         if time.monotonic() >= deadline:
@@ -324,8 +317,8 @@ def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
 def _group_is_alive(group: int) -> bool:
     """Whether ``group`` has a process that has not ended.
 
-    A zombie still takes signals; only /proc tells it from a process that runs. Without a real init, as in
-    many containers, an orphan may stay one for long.
+    A zombie still takes signals, and without a real init, as in many containers, may stay for long; only
+    /proc tells it from a process that runs.
     """
     if not _signal_group(group, 0):
         return False
@@ -334,7 +327,7 @@ def _group_is_alive(group: int) -> bool:
 
 
 def _signal_group(group: int, sign: int) -> bool:
-    """Send ``sign``, 0 for none, to every process of ``group``; whether there was one."""
+    """Send ``sign``, 0 for none, to ``group``; return whether it has a process."""
     # macOS denies permission for a group of zombies.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, sign)
@@ -343,7 +336,7 @@ def _signal_group(group: int, sign: int) -> bool:
 
 
 class _Reader:
-    """Reads a pipe to its end in a thread, and ends the process group that writes too much."""
+    """Reads a pipe to its end in a thread, and ends a process group that writes too much."""
 
     def __init__(self, pipe: IO[bytes], group: int) -> None:
         self.flooded = False
@@ -363,6 +356,6 @@ class _Reader:
                     _signal_group(group, signal.SIGKILL)
 
     def text(self) -> str:
-        """Return what was read; do not wait for ever for an unseen process that holds the pipe."""
+        """Return what was read, even if an unseen process still holds the pipe."""
         self._thread.join(_GRACE_S)
         return b"".join(self._chunks).decode(errors="replace")

@@ -25,12 +25,9 @@ RESUMES = "interrupted; the same command resumes it"
 
 @contextmanager
 def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
-    """Keep others out of ``archive``, and from measuring here; wait until they do not."""
-
-    def waiting(who: str) -> None:
-        terminal.note(f"waiting until this machine is free; measuring on it: {who}")
-
-    with archive.locked(), machine_locked(this_machine(), waiting):
+    """Keep others out of ``archive``, and from measuring here, once they have ended."""
+    waiting = "waiting until this machine is free; measuring on it: "
+    with archive.locked(), machine_locked(this_machine(), lambda who: terminal.note(waiting + who)):
         yield
 
 
@@ -44,9 +41,9 @@ def measuring(
     layouts: int = 1,
     **about: object,
 ) -> Iterator[Machine]:
-    """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us.
+    """Build the contenders for a sweep in ``archive``, which is locked; yield what ``look_around`` returns.
 
-    Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
+    ``about`` is added to the environment. Nothing started meanwhile outlives us.
     """
     archive.publish()
     for note in prepared(contenders, layouts):
@@ -60,10 +57,7 @@ def measuring(
 
 
 def prepared(contenders: Sequence[Contender], layouts: int = 1) -> list[str]:
-    """Link and build the contenders, and end what an interrupted bench has left; return notes.
-
-    Raises FlatnetError if one cannot be built.
-    """
+    """Link and build contenders, or raise FlatnetError; end what an interrupted bench left; return notes."""
     notes = [f"{why}; what layout is worth is not accounted for" for why in relink(contenders, layouts)]
     if failures := build(contenders):
         raise FlatnetError("; ".join(failures))
@@ -83,8 +77,8 @@ def take_up(
 ) -> Sweep:
     """Return the latest sweep of ``archive`` if it is unfinished and fits, or else a new one.
 
-    With ``since``, it is the latest sweep after that one that fits, finished or not. A new one has pilot runs
-    and a plan, which ``adapted`` may change.
+    With ``since``, it is the latest after that one that fits, finished or not. ``adapted`` may change the
+    plan of a new one.
     """
     folders = archive.sweeps()
     later = folders[-1:] if since is None else [folder for folder in folders if folder.name > since]
@@ -110,9 +104,9 @@ def take_up(
 
 
 def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
-    """Make all runs that are still to be made, and say what failed.
+    """Make all pending runs, say what failed, and return the exit status.
 
-    Returns the exit status: 1 if a run failed or counts for nothing, INTERRUPTED if Ctrl-C ended it.
+    It is 1 if a run failed or counts for nothing, INTERRUPTED if Ctrl-C ended it.
     """
     status = 0
     try:

@@ -1,6 +1,6 @@
-"""Other work on this machine, in random bursts: makes a bad hour that can be repeated.
+"""Other work on this machine, in random bursts: a bad hour that can be repeated.
 
-A program, ``storm.py CORE ...``: it leaves processes that work on these cores until standard input ends.
+The program ``storm.py CORE ...`` leaves processes that work on these cores until standard input ends.
 """
 
 import os
@@ -10,11 +10,11 @@ import sys
 import time
 
 _CALM_S, _BURST_S = 2.0, 0.7
-"""Mean seconds between bursts and of a burst; both are exponentially distributed."""
+"""Mean seconds between bursts and of a burst, both exponentially distributed."""
 
 
 def main() -> None:
-    """Leave a process for each core, which is no child of what started this."""
+    """Leave a process for each core, no child of what started this."""
     for core in map(int, sys.argv[1:]):
         if not os.fork():
             random.seed(core)

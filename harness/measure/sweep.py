@@ -16,10 +16,9 @@ OTHER_OPTIONS = f"it was started with other options, which are in its {PLAN}"
 
 
 class Progress(Made):
-    """How far a plan is carried out, by what its folder has."""
+    """How far a plan is carried out, by what its folder has; raises ResultsError if it cannot be read."""
 
     def __init__(self, plan: Plan, folder: SweepFolder) -> None:
-        """Read what ``folder`` has of ``plan``; raise ResultsError if it cannot be read."""
         super().__init__(plan, folder.rows())
         self.folder = folder
         epochs = {run.key[:3]: run.case.epochs for run in plan.schedule() if run.warm_up}
@@ -27,28 +26,28 @@ class Progress(Made):
         self.losses: dict[LossKey, tuple[float, ...]] = {
             key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
         }
-        """Of each contender on each case: those of its first run that had any."""
+        """Of each contender's first run on each case that had any."""
         first: dict[LossKey, str] = {}
         for row in self.rows.values():
             if row.status in WITH_LOSSES:
                 first.setdefault(row.run.key[:3], row.status)
         self.wrong = {key for key, status in first.items() if status == "mismatch"}
-        """Those of them that are no measure for others."""
+        """Whose losses are no measure for others."""
 
     @staticmethod
     def of(folder: SweepFolder) -> "Progress | None":
-        """Return the progress of the sweep in ``folder``, None if its plan is gone."""
+        """Return the progress in ``folder``, None if its plan is gone."""
         plan = folder.plan()
         return Progress(plan, folder) if plan else None
 
     @property
     def is_finished(self) -> bool:
-        """Whether no run is left to be made."""
+        """Whether no run is pending."""
         return next(self.pending(), None) is None
 
     @property
     def left_s(self) -> float:
-        """The planned seconds of the runs to be made."""
+        """The planned seconds of the pending runs."""
         return sum(map(self.plan.estimate_of, self.pending()))
 
     @property
@@ -57,11 +56,11 @@ class Progress(Made):
         return self.plan.estimate_s - self.left_s, self.plan.estimate_s
 
     def rounds(self) -> Iterator[tuple[str, int]]:
-        """Yield case and number of each unfinished round, as late as possible."""
+        """Yield case and number of each unfinished round, each as late as possible."""
         return (found for found, _ in groupby(self.pending(), key=lambda run: (str(run.case), run.round)))
 
     def take(self, rows: Iterable[Row], losses: Mapping[LossKey, Sequence[float]]) -> list[Row]:
-        """Record what was measured elsewhere, and return the rows that are new here."""
+        """Record what was measured elsewhere; return the rows that are new here."""
         for key, values in losses.items():
             self._keep(key, values)
         new = [row for row in rows if row.run.key not in self.rows]
@@ -70,7 +69,7 @@ class Progress(Made):
         return new
 
     def lost(self) -> list[Run]:
-        """Return the runs that were made and have no row: something else has changed the file."""
+        """Return the runs that were made and have no row: something else changed the file."""
         kept = {row.run.key for row in self.folder.rows()}
         return [run for run in self.plan.schedule() if run.key in self.rows and run.key not in kept]
 
@@ -93,7 +92,7 @@ class Sweep(Progress):
         self._host = host
 
     def perform(self, run: Run) -> Row:
-        """Make ``run``, record it, and return its record."""
+        """Make ``run``, and return its row, which is recorded."""
         contender, plan = self.contenders[run.contender], self.plan
         started = datetime.now(UTC)
         layout = contender.layout(run, plan.options.layouts)
@@ -136,7 +135,7 @@ class Sweep(Progress):
     def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
         """Compare with the contender's first run on this case, and with right losses of others.
 
-        These are the reference's, and those of all that have no larger tolerance.
+        They are the reference's, and those of all that have no larger tolerance.
         """
         key = name, method, layers = run.key[:3]
         own = self.losses.get(key)
@@ -159,17 +158,14 @@ class Sweep(Progress):
         return verdict
 
     def edited(self) -> list[str]:
-        """Return the names of contenders whose program has changed since the sweep was begun."""
+        """Return the contenders whose program has changed since the sweep was begun."""
         began = self.folder.environment().get("contenders", {})
-        return [
-            name
-            for name, one in self.contenders.items()
-            if began.get(name, {}).get("sha256") != fingerprint(one)
-        ]
+        names = self.contenders.items()
+        return [name for name, one in names if began.get(name, {}).get("sha256") != fingerprint(one)]
 
 
 def differs(folder: SweepFolder, options: Options, machine: Machine) -> str:
-    """Return how the sweep in ``folder`` differs from one that would be planned now, or ''."""
+    """Return how the sweep in ``folder`` differs from one that is planned now, or ''."""
     plan = folder.plan()
     if plan is None:
         return f"its {PLAN} is gone"
@@ -186,7 +182,7 @@ def differs(folder: SweepFolder, options: Options, machine: Machine) -> str:
 
 
 def mended(folder: SweepFolder) -> list[str]:
-    """Set aside what was half done when the writer of a sweep was killed; return a note on each part."""
+    """Set aside what a killed writer of a sweep left half done; return a note on each part."""
     notes = [
         f"{folder.path / name} ended in an incomplete line, moved to {name}.half"
         for name in folder.set_half_lines_aside()

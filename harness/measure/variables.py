@@ -8,16 +8,16 @@ _KEPT = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
-"""Variables that name the user and the place, say where tools are, and how they reach the network."""
+"""They name the user and the place, say where tools are, and how they reach the network."""
 _OURS = {"PYTHONNOUSERSITE": "1", "CARGO_ENCODED_RUSTFLAGS": ""}
-"""Those that keep out what else a user has: packages of one's own, flags in Cargo's configuration."""
+"""They keep out what else a user has: own packages, flags in Cargo's configuration."""
 _FOR_CARGO = ("CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR")
 
 
 def variables() -> dict[str, str]:
     """Return those of our environment variables that programs and builds get.
 
-    A user's shell has many with which an interpreter, a loader or a compiler does something else; even their
+    With many that a user's shell has, an interpreter, a loader or a compiler does something else; even their
     size changes a program's speed (Mytkowicz et al., ASPLOS 2009).
     """
     kept = {name: text for name, text in os.environ.items() if name in _KEPT or name.startswith(_FOR_CARGO)}
