@@ -70,17 +70,6 @@ def test_where_one_overtakes_another(tmp_path: Path) -> None:
     assert one["most_neurons"] == sum(Shape.parse(SHAPES[-1]).layers)
 
 
-def test_start_up_counts_for_less_than_a_tenth_from_here_on(tmp_path: Path) -> None:
-    results = sweep(tmp_path, rust_backprop=1.0)
-    (one,) = results.crossovers.to_dict("records")
-    assert (one["kind"], one["contender"], one["method"]) == ("start-up", "rust", "backprop")
-    # A millisecond is a tenth of the process when 10,000 steps take nine.
-    sizes = np.linspace(2, 64, 6200)
-    steps = [counted((2 * n, n, 1), "backprop")[TERMS.index("multiply_adds")] * 1e-9 for n in sizes]
-    first = next(n for n, step in zip(sizes, steps, strict=True) if 10_000 * step >= 9 * 0.001)
-    assert one["neurons"] == pytest.approx(3 * first + 1, rel=0.06)
-
-
 def test_what_never_happens_and_what_always_does(tmp_path: Path) -> None:
     results = sweep(
         tmp_path, python_backprop=1e6, rust_incremental=1.0, rust_backprop=1.0, python_incremental=1e6
@@ -110,5 +99,4 @@ def test_one_of_the_two_is_the_reference(tmp_path: Path) -> None:
 
 def test_nobody_is_slower_who_is_so_at_some_sizes_only(tmp_path: Path) -> None:
     results = sweep(tmp_path, python_backprop=1.001, rust_naive=1.0, rust_backprop=1.0, python_naive=1.0)
-    own = results.crossovers[results.crossovers["contender"] == "rust"]
-    assert set(own["kind"]) == {"start-up"}
+    assert set(results.crossovers["contender"]) == {"python"}

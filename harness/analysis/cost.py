@@ -199,15 +199,12 @@ class Cost:
         freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
         return Estimate(value=float(work @ self.seconds), sd=sd, freedom=freedom)
 
-    def start(self, layers: Layers, job: Job) -> Estimate:
-        """Return the seconds of what a job does once."""
-        weights = sum(columns * rows for columns, rows in pairwise(layers))
-        seconds = float(self.once[0] + self.once[1] * job.samples * weights)
-        return Estimate(value=seconds, sd=self.once_error, freedom=max(1, self.sizes - 2))
-
     def job(self, layers: Layers, job: Job) -> Estimate:
         """Return the seconds of a job, start to end."""
-        return self.start(layers, job).plus(self.step(layers).times(job.training_steps))
+        weights = sum(columns * rows for columns, rows in pairwise(layers))
+        once_s = float(self.once[0] + self.once[1] * job.samples * weights)
+        once = Estimate(value=once_s, sd=self.once_error, freedom=max(1, self.sizes - 2))
+        return once.plus(self.step(layers).times(job.training_steps))
 
 
 Costs = Mapping[tuple[str, str], Cost]

@@ -1,4 +1,4 @@
-"""From which size on the better method in the slower language wins, and start-up no longer counts. Pure.
+"""From which size on the better method in the slower language wins. Pure.
 
 The models of cost.py interpolate along shapes between measured neighbours.
 """
@@ -10,7 +10,7 @@ from statistics import mode
 import numpy as np
 import pandas as pd
 
-from harness.analysis.cost import Cost, Costs, Estimate, Layers
+from harness.analysis.cost import Cost, Costs, Layers
 from harness.case import METHODS, Job, Shape
 
 COLUMNS = [
@@ -19,7 +19,6 @@ COLUMNS = [
 ]
 FARTHEST = 100.0
 """How far beyond the measured multiply-adds a model is asked, as a factor."""
-_SMALL_SHARE = 0.1
 _STEPS = 25
 """Points between two neighbouring shapes."""
 
@@ -35,21 +34,17 @@ def path(shapes: Iterable[str]) -> list[Layers]:
     points: list[Layers] = [tuple(map(float, first.layers))]
     for other in others:
         if other.neurons > sum(points[-1]):
-            ends = np.log(points[-1]), np.log(other.layers)
-            for share in np.linspace(0.0, 1.0, _STEPS + 1)[1:]:
-                point = tuple(np.exp(ends[0] + share * (ends[1] - ends[0])))
-                if sum(point) > sum(points[-1]):
-                    points.append(point)
+            for sizes in np.geomspace(points[-1], other.layers, _STEPS + 1)[1:].tolist():
+                if sum(sizes) > sum(points[-1]):
+                    points.append(tuple(sizes))
     return points
 
 
 def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) -> pd.DataFrame:
-    """Return a line for each size from which on something is so.
+    """Return from which size on each contender with a better method overtakes one with a worse.
 
-    ``kind`` is training or job: ``contender`` with ``method`` is faster than another with a worse method,
-    one of the two being the reference. Or it is start-up: what is done once takes less than a tenth of a job.
-    That is so from ``neurons`` on, between ``low`` and ``high``; these are empty if it never does up to
-    ``most_neurons``, and the smallest size if it always does.
+    One of the two is the reference; ``kind`` is training or job. The size is ``neurons``, between ``low`` and
+    ``high``: nan if it is faster nowhere up to ``most_neurons``, and the smallest if it is everywhere.
     """
     if not costs:
         return pd.DataFrame(columns=COLUMNS)
@@ -57,21 +52,14 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) ->
     lines = []
     for slow, fast in _rivals(costs, medians, reference):
         who = slow.contender, slow.method, fast.contender, fast.method
-        reach = _within(points, slow, fast)
+        reach = [point for point in points if max(slow.beyond(point), fast.beyond(point)) <= FARTHEST]
+        neurons = [round(sum(point)) for point in reach]
         steps = [slow.step(point).over(fast.step(point)) for point in reach]
         jobs = [slow.job(point, job).over(fast.job(point, job)) for point in reach]
         for kind, ratios in (("training", steps), ("job", jobs)):
-            lines.append((kind, *who, *_since(reach, ratios, 1.0)))
-    for cost in costs.values():
-        reach = _within(points, cost)
-        shares = [cost.start(point, job).over(cost.job(point, job)) for point in reach]
-        lines.append(("start-up", cost.contender, cost.method, "", "", *_since(reach, shares, _SMALL_SHARE)))
+            ends = ([getattr(one, end) < 1.0 for one in ratios] for end in ("value", "low", "high"))
+            lines.append((kind, *who, *(since(neurons, holds) for holds in ends), neurons[-1]))
     return pd.DataFrame(lines, columns=COLUMNS)
-
-
-def _within(points: Iterable[Layers], *costs: Cost) -> list[Layers]:
-    """Return the points at which all of the models may be asked."""
-    return [point for point in points if max(cost.beyond(point) for cost in costs) <= FARTHEST]
 
 
 def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tuple[Cost, Cost]]:
@@ -84,13 +72,6 @@ def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tup
             ratios = (times[slow.contender, slow.method] / times[fast.contender, slow.method]).dropna()
             if len(ratios) and (ratios > 1.0).all():
                 yield slow, fast
-
-
-def _since(points: Sequence[Layers], found: Sequence[Estimate], limit: float) -> list[float]:
-    """Return from how many neurons on what was found is below a limit, with an interval, and the most."""
-    neurons = [round(sum(point)) for point in points]
-    ends = ([getattr(one, end) < limit for one in found] for end in ("value", "low", "high"))
-    return [*(since(neurons, holds) for holds in ends), neurons[-1]]
 
 
 def since(neurons: Sequence[float], holds: Iterable[bool]) -> float:

@@ -144,7 +144,7 @@ class Results:
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
-        """From which size on one overtakes another, and start-up no longer counts."""
+        """From which size on one overtakes another."""
         return crossover.crossovers(self.costs, self._steady(self.medians), self.reference, self.job)
 
     @property

@@ -93,7 +93,7 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the cost models say, and mark from which size on something is so."""
+    """Draw what the cost models say, and mark from which size on one overtakes another."""
     looks, points = style.styles_of(results.contenders), path(results.outcomes["layers"])
     for (contender, of), cost in results.costs.items():
         if of == method:
@@ -105,14 +105,13 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
         cost = results.costs[one["contender"], method]
         step_s = cost.step(points[np.searchsorted(neurons, one["neurons"])]).value
         look = {"color": looks[one["contender"]]["color"], "markersize": 13, "fillstyle": "none"}
-        axes.plot(one["neurons"], step_s, "|" if one["kind"] == "start-up" else "o", **look)
+        axes.plot(one["neurons"], step_s, "o", **look)
 
 
 def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
-    """Return from which size on something is so; what is so from the smallest on is no crossing."""
-    lines = only(results.crossovers, method=method)
-    smallest = sum(path(results.outcomes["layers"])[0])
-    return lines[(lines["kind"] != "job") & (lines["neurons"] > smallest)].to_dict("records")
+    """Return who overtakes whom in training; who is ahead from the smallest size on overtakes nobody."""
+    lines = only(results.crossovers, method=method, kind="training")
+    return lines[lines["neurons"] > sum(path(results.outcomes["layers"])[0])].to_dict("records")
 
 
 def _notes(results: Results, method: str) -> list[str]:
@@ -137,11 +136,8 @@ def _notes(results: Results, method: str) -> list[str]:
     if missed:
         lines.append(f"the lines are cost models; off by up to: {', '.join(missed)}")
     for one in _crossings(results, method):
-        who, since = one["contender"], f"from {one['neurons']:.0f} neurons on"
-        if one["kind"] == "start-up":
-            lines.append(f"| {since} start-up is below a tenth of {who}'s time")
-        else:
-            lines.append(f"\u25cb {since} {who} is faster than {one['than_contender']} {one['than_method']}")
+        than = f"{one['than_contender']} {one['than_method']}"
+        lines.append(f"\u25cb from {one['neurons']:.0f} neurons on {one['contender']} is faster than {than}")
     if len(lines) > _MOST_NOTES:
         lines[_MOST_NOTES:] = [f"and {len(lines) - _MOST_NOTES} more: crossover.csv"]
     return [part for line in lines for part in textwrap.wrap(line, 72)]

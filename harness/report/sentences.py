@@ -228,7 +228,7 @@ def overtakings(table: pd.DataFrame) -> list[str]:
     """Return which contender overtakes which, a sentence for each pair."""
     said = []
     pairs = ["contender", "method", "than_contender", "than_method"]
-    for pair, own in table[table["kind"] != "start-up"].groupby(pairs, sort=False):
+    for pair, own in table.groupby(pairs, sort=False):
         contender, method, other, worse = pair
         who, whom = f"{contender} with {method}", f"{other} with {worse}"
         kinds = {one["kind"]: one for one in own.to_dict("records")}
