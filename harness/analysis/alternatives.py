@@ -18,8 +18,8 @@ SINCE = ("beats_from", "ties_from", "pays_from")
 def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
     """Return the contender with the shortest training step on most cases; of several, the first named."""
     right = only(medians, status="ok")
-    best = right.loc[right.groupby(["method", "layers"])["median"].idxmin(), "contender"]
-    return max(names, key=lambda name: int((best == name).sum()))
+    best = right.loc[right.groupby(["method", "layers"])["median"].idxmin(), "contender"].tolist()
+    return max(names, key=best.count)
 
 
 def alternatives(
@@ -31,12 +31,11 @@ def alternatives(
     verdict; ``against_reference`` is its verdict in the standings.
     """
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
+    seconds = seconds.reindex(columns=["startup_s", "compile_s", "job_s"]).fillna({"compile_s": 0.0})
     ratios = only(against_fastest, control=False, measure="training")
     table = (
         only(standings, status="ok")
-        .join(
-            seconds.reindex(columns=["startup_s", "compile_s", "job_s"]).fillna({"compile_s": 0.0}), on=LANE
-        )
+        .join(seconds, on=LANE)
         .join(ratios.set_index(LANE)[["ratio", "low", "high", "verdict"]], on=LANE)
         .fillna({"verdict": ""})
         .rename(columns={"training_verdict": "against_reference"})
@@ -65,15 +64,11 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
         & table["times_as_long"].notna(),
         pays_from=~(table["job_s"] >= table["limit_s"]) & (table["warming"] != STILL_WARMING),
     )
+    measured = table[table["contender"] == table["fastest"]].sort_values("neurons", kind="stable")
     lines = []
     for (method, contender), own in table.groupby(["method", "contender"], sort=False):
         # It is worth nothing at a size that the fastest ended well, and it did not.
-        is_measured = (table["method"] == method) & (table["contender"] == table["fastest"])
-        sizes = (
-            table[is_measured][["layers", "neurons"]]
-            .merge(own[["layers", *SINCE]], how="left")
-            .sort_values("neurons", kind="stable")
-        )
+        sizes = only(measured, method=method)[["layers", "neurons"]].merge(own[["layers", *SINCE]], "left")
         found = [since(sizes["neurons"].tolist(), sizes[name].eq(True)) for name in SINCE]
         lines.append((method, contender, own["startup_s"].min(), own["compile_s"].min(), *found))
     return pd.DataFrame(lines, columns=["method", "contender", "startup_s", "compile_s", *SINCE])

@@ -1,7 +1,7 @@
 """What a training step costs: seconds for each thing that it does, times how often it does it. Pure.
 
-The terms follow from the methods and from what processors do; those without support in the measured sizes are
-dropped. So other sizes can be predicted, and the errors at sizes that are left out say how well.
+The terms follow from the methods and from what processors do; those that measured sizes do not support are
+dropped. So other sizes can be predicted; the errors at sizes that are left out say how well.
 """
 
 import math
@@ -26,9 +26,9 @@ _MOST_CUTS = 6
 _LANES = 8
 """Numbers in the widest registers of today's processors."""
 _LONG_SUMS = (32, 96)
-"""Terms of a sum after which a processor has hardly room to begin the next one meanwhile."""
+"""Terms of a sum after which a processor can hardly begin the next one meanwhile."""
 _CACHES_KIB = (32, 256, 2048)
-"""About the caches of one core; a parameter takes eight bytes."""
+"""About the caches of one core."""
 _BEYOND = tuple(f"beyond_{size}_kib" for size in _CACHES_KIB)
 TERMS = (
     *("layers", "parameters", "later_parameters", "sums", "differences", "additions", "multiply_adds"),
@@ -36,7 +36,7 @@ TERMS = (
 )
 _COARSE = ("layers", "parameters", "sums", "additions", "multiply_adds", "chain", *_BEYOND)
 _FEW_SIZES = 12
-"""With fewer there are only the coarse terms: of more, some would fit by chance."""
+"""With fewer only the coarse terms are fitted: of more, some would fit by chance."""
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_once_s", "once_per_sample_weight_ns"),
@@ -51,7 +51,7 @@ def counted(layers: Layers, method: str) -> Numbers:
 
     Shape.multiply_adds says what the methods do. ``layers`` are passed; ``parameters``, also those after the
     first layer; ``sums``; squared ``differences``; ``additions`` of known products; ``multiply_adds``; the
-    ``chain`` of additions that cannot go side by side; ``vectors`` of multiply-adds or additions, of rows or
+    ``chain`` of additions that wait for one another; ``vectors`` of multiply-adds or additions, of rows or
     perturbed networks side by side, and those that the parameters fill, row by row; the terms of sums beyond
     a length; multiply-adds and additions for which the parameters are beyond a cache.
     """
@@ -94,6 +94,7 @@ def counted(layers: Layers, method: str) -> Numbers:
             "vector_parameters": by_row.sum(),
         }
     work = np.array([passes * forward.get(term, 0.0) + more.get(term, 0.0) for term in TERMS])
+    # A parameter takes eight bytes.
     share_outside = np.maximum(1.0 - np.array(_CACHES_KIB) * 128.0 / parameters, 0.0)
     work[-len(_BEYOND) :] = share_outside * _products(work)
     work.setflags(write=False)  # All callers get the same array.
@@ -124,7 +125,7 @@ class Estimate:
     sd: float
     """Standard deviation of its logarithm."""
     freedom: float
-    """Degrees of freedom of that."""
+    """Its degrees of freedom."""
 
     @property
     def low(self) -> float:
@@ -169,7 +170,7 @@ class Cost:
     by_block: Numbers
     """The same fit to each block of the sweep: a row a block."""
     sizes: int
-    """How many sizes were measured."""
+    """How many were measured."""
     error: float
     """Standard deviation of the logarithm of prediction over truth, at left-out sizes."""
     growth: float
@@ -181,7 +182,7 @@ class Cost:
     once: Numbers
     """Seconds of what a job does once, start-up, data and compiling: fixed, and per sample and weight."""
     once_error: float
-    """The same of its predictions."""
+    """The ``error`` of these."""
 
     def beyond(self, layers: Layers) -> float:
         """Return how far outside the measured multiply-adds a step is, as a factor; 1 within."""
@@ -222,15 +223,15 @@ def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) 
     steps_s = job.training_steps * measured.set_index(LANE)["median"].rename("steps_s")
     jobs = only(right, measure="job_s").join(steps_s, on=LANE)
     for (contender, method), own in measured.groupby(["contender", "method"], sort=False):
-        if own["layers"].nunique() < FEWEST_SIZES:
+        if len(own) < FEWEST_SIZES:
             continue
         lane = str(contender), str(method)
         sizes = own.sort_values("multiply_adds", kind="stable")
         work = np.array([counted(Shape.parse(text).layers, lane[1]) for text in sizes["layers"]])
         times = sizes["median"].to_numpy(float)
         terms = _supported(work, times)
-        of_sizes = (rounds[lane[1], text, lane[0], False] for text in sizes["layers"])
-        by_block = medians_by_block([one["step_s"].to_numpy() for one in of_sizes])
+        of_sizes = [(lane[1], text, lane[0], False) for text in sizes["layers"]]
+        by_block = medians_by_block([rounds[one]["step_s"] for one in of_sizes])
         once, once_error = _once(only(jobs, contender=contender), job)
         error, growth = _errors(work, times, terms)
         seconds = _fit(work, times, terms)
@@ -318,12 +319,12 @@ def _once(jobs: pd.DataFrame, job: Job) -> tuple[Numbers, float]:
         return np.zeros(2), 0.0
     weights = job.samples * jobs["layers"].map(lambda text: sum(Shape.parse(text).weights))
     seconds = startup(weights, jobs["once_s"])
-    said = seconds[0] + seconds[1] * weights.to_numpy(float)
-    return seconds, float(np.sqrt(np.square(np.log(said / jobs["once_s"].to_numpy(float))).mean()))
+    errors = np.log((seconds[0] + seconds[1] * weights) / jobs["once_s"])
+    return seconds, float(np.sqrt(np.square(errors).mean()))
 
 
 def table(found: Costs) -> pd.DataFrame:
-    """Return the models: nanoseconds of each term, the terms that were dropped, errors, range."""
+    """Return a line for each model."""
     lines = []
     for one in found.values():
         dropped = " ".join(term for term, value in zip(TERMS, one.seconds, strict=True) if not value)

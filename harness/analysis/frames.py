@@ -12,7 +12,7 @@ from harness.rows import COLUMNS, Row
 
 CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 LANE = ["method", "layers", "contender"]
-"""Whose runs, but for the control's."""
+"""Whose runs, except the control's."""
 _TORN = pd.Timedelta(seconds=10)
 """Between two runs of a round the harness needs no longer."""
 _LONGEST_S = 1e9
@@ -25,16 +25,19 @@ _MAY_BE_EMPTY = (
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``torn``.
 
-    A start-up is the whole process except training and compiling. A round is torn if something came between
-    two of its runs, as if it was interrupted and finished later: it makes no ratio.
+    A start-up is the whole process except training and compiling. A round is torn, and makes no ratio, if
+    something came between two of its runs, as if it was interrupted and finished later.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
-    runs = runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)})
-    # Shapes that cannot be run may still be in a file: their counts do not fit into 64 bits.
-    runs = runs.astype({name: float for name in CASE[2:] if runs[name].dtype == object})
+    runs = _fitting(runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)}))
     runs["cpu_s"] = runs["user_s"] + runs["system_s"]
     runs["startup_s"] = runs["wall_s"] - runs["training_s"] - runs["compile_s"].fillna(0.0)
     return runs.assign(torn=_torn(runs))
+
+
+def _fitting(table: pd.DataFrame) -> pd.DataFrame:
+    # Shapes that cannot be run may still be in a file: their counts do not fit into 64 bits.
+    return table.astype({name: float for name in CASE[2:] if name in table and table[name].dtype == object})
 
 
 def _torn(runs: pd.DataFrame) -> "pd.Series[bool]":
@@ -54,10 +57,9 @@ def only(table: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort by method, then by size, and keep the order of everything else."""
-    table = table.astype({name: float for name in CASE[2:] if name in table and table[name].dtype == object})
+    """Sort by method, then by size."""
     ranks = {"method": METHODS.index, "layers": lambda text: float(Shape.parse(text).size)}
-    return table.sort_values(
+    return _fitting(table).sort_values(
         [*ranks], key=lambda column: column.map(ranks[str(column.name)]), kind="stable", ignore_index=True
     )
 

@@ -1,6 +1,6 @@
 """Intervals of medians and of means, and what they say. Pure functions of numbers.
 
-Consecutive rounds are not independent. So the interval of a median is that of order statistics for as many
+Consecutive rounds are correlated, so the interval of a median is that of order statistics for as many
 independent rounds as these are worth. docs/method.md compares this with other estimators on recorded noise.
 """
 
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import bdtr, betaincinv, stdtrit
 
@@ -19,12 +20,12 @@ CONFIDENCE = 0.95
 SIGMAS = 1.96
 """Standard deviations in half a 95% interval."""
 _ORDER_CONFIDENCE = 0.97
-"""What order statistics are asked for, because sweeps differ by a little more than their rounds tell."""
+"""That of order statistics, because sweeps differ by a little more than their rounds tell."""
 BLOCKS = 6
-"""Into how many blocks the rounds of a sweep are split, in their order."""
+"""How many blocks of consecutive rounds a sweep is split into."""
 _MOST_LAG1 = 0.9
 NOISY = 1.15
-"""The factor of 1 beyond which the interval of a control says that the machine is too noisy."""
+"""The factor of 1 beyond which the interval of a control shows that the machine is too noisy."""
 
 
 class Interval(NamedTuple):
@@ -41,8 +42,8 @@ class Interval(NamedTuple):
 def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval:
     """Return the interval of the median of ``values`` in the order of measuring; nan without two.
 
-    If rounds have several ``layouts``, these are what varies: Student's t over the medians of each. So it is
-    over those of up to BLOCKS consecutive blocks where rounds are too few for order statistics.
+    If rounds have several ``layouts``, these are what varies: Student's t over the medians of each. If rounds
+    are too few for order statistics, it is over those of up to BLOCKS consecutive blocks.
     """
     n = values.size
     if n < 2:
@@ -89,9 +90,8 @@ def autocorrelation(values: Numbers) -> float:
 
     Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts + 1) / 2.0)[places]
-    ranks -= ranks.mean()
+    ranks = pd.Series(values).rank().to_numpy(float)
+    ranks = ranks - ranks.mean()
     total = float(ranks @ ranks)
     if total == 0.0:
         return 0.0
@@ -104,17 +104,16 @@ def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
     return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
 
 
-def medians_by_block(rounds: Sequence[Numbers]) -> Numbers:
+def medians_by_block(rounds: "Sequence[pd.Series[float]]") -> Numbers:
     """Return a row for each block, no more than there are rounds: the median of each of ``rounds``."""
     blocks = min(BLOCKS, *(each.size for each in rounds))
-    return np.array([block_medians(each, blocks) for each in rounds]).T
+    return np.array([block_medians(np.asarray(each, float), blocks) for each in rounds]).T
 
 
 def block_half_width(estimates: Numbers) -> float:
     """Return half the width of Student's t interval from one estimate for each block; nan without two.
 
-    Between blocks it hardly matters what a round does to the next (batch means: Conway, Management Science
-    10, 1963).
+    Blocks are hardly correlated (batch means: Conway, Management Science 10, 1963).
     """
     count = estimates.size
     if count < 2:
@@ -123,7 +122,7 @@ def block_half_width(estimates: Numbers) -> float:
 
 
 def student_t(freedom: float) -> float:
-    """Return how many standard errors are half a 95% interval, given the degrees of freedom."""
+    """Return how many standard errors half a 95% interval has, given the degrees of freedom."""
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
 
 

@@ -20,21 +20,11 @@ SUMMARISED = ["step_s", "job_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
 """Modified z-score of an outlier (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
 _MAD_TO_SIGMA = 1.4826
-_NUMBERS = [
-    "samples",
-    "epochs",
-    "reference_epochs",
-    "effective_rounds",
-    "lag1",
-    "ratio",
-    "low",
-    "high",
-    "floor",
-]
+_EPOCHS = ("samples", "epochs", "reference_epochs")
+_INTERVAL = ("effective_rounds", "lag1", "ratio", "low", "high", "floor")
 COLUMNS = [
-    *(*CASE, "contender", "reference", "control", "measure", "samples", "epochs", "reference_epochs"),
-    *("rounds", "effective_rounds", "lag1", "ratio", "low", "high", "floor", "floor_layers"),
-    *("verdict", "parity"),
+    *(*CASE, "contender", "reference", "control", "measure", *_EPOCHS, "rounds", *_INTERVAL),
+    *("floor_layers", "verdict", "parity"),
 ]
 
 
@@ -126,4 +116,5 @@ def speedups(
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = (line["warming"] or word) if line["status"] == "ok" else line["status"]
     # Without a line there are no numbers to tell the types from.
-    return pd.DataFrame(lines, columns=COLUMNS).astype({"control": bool, **dict.fromkeys(_NUMBERS, float)})
+    types = {"control": bool, **dict.fromkeys((*_EPOCHS, *_INTERVAL), float)}
+    return pd.DataFrame(lines, columns=COLUMNS).astype(types)

@@ -38,8 +38,8 @@ def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], refere
         sizes = np.unique(neurons)
         if sizes.size < _FEWEST_SIZES:
             continue
-        own = (rounds[str(method), layers, str(contender), False] for layers in points["layers"])
-        by_block = medians_by_block([of_shape["step_s"].to_numpy() for of_shape in own])
+        lanes = [(str(method), layers, str(contender), False) for layers in points["layers"]]
+        by_block = medians_by_block([rounds[lane]["step_s"] for lane in lanes])
         fits = {}
         for fewest in sizes[: 1 - _FEWEST_SIZES]:
             kept = neurons >= fewest
@@ -50,18 +50,11 @@ def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], refere
             if fit["curvature_low"] <= _ROUNDING and fit["curvature_high"] >= -_ROUNDING
         )
         counts = points["multiply_adds"].to_numpy(float)
-        lines.append(
-            {
-                "contender": contender,
-                "method": method,
-                **fits[sizes[0]],
-                "counted_exponent": np.polyfit(np.log(neurons), np.log(counts), 1)[0],
-                "straight_from_neurons": next(straight, math.nan),
-                "fewest_neurons": int(sizes[0]),
-                "most_neurons": int(sizes[-1]),
-                "points": len(points),
-            }
-        )
+        about = {"contender": contender, "method": method, "points": len(points)}
+        about["counted_exponent"] = np.polyfit(np.log(neurons), np.log(counts), 1)[0]
+        about["straight_from_neurons"] = next(straight, math.nan)
+        about |= {"fewest_neurons": int(sizes[0]), "most_neurons": int(sizes[-1])}
+        lines.append(about | fits[sizes[0]])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
