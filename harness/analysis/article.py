@@ -23,7 +23,7 @@ FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "par
 """The tables that `make article` writes: their columns."""
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 _DIFFERENCES = ("data", "printing", "end")
-"""Those that are what a run takes more than another, which may be nothing."""
+"""Those that one run takes more than another, which may be nothing."""
 _RUNS = ("whole", "one sample", "no epoch", "one epoch")
 _FIGURES = {
     "scaling": ("exponent", "exponent"),
@@ -31,11 +31,11 @@ _FIGURES = {
     "storage": ("ratio", "times as fast"),
     "seeds": ("published", "printed (the middle 95% of 200 seeds)"),
 }
-"""The column of the figure, by table, and what it counts; the columns low and high have its interval."""
+"""The column of a table's figure, and what it counts."""
 _FEW = 3
 """The most figures that are all given."""
 _WHERE = {"method": "by", "layers": "at", "quantity": "as the"}
-"""The columns that tell figures of a claim apart, and the word before each."""
+"""The columns that distinguish figures of a claim, and the word before each."""
 
 
 def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
 
 
 def _figures(claim: Claim, found: pd.DataFrame) -> str:
-    """Return the figures of a claim with their intervals; of many, the least and the largest."""
+    """Return the figures with their intervals; of many, the least and the largest."""
     value, _ = _FIGURES[claim.table]
     few = len(found) <= _FEW
     chosen = found if few else found.loc[[found[value].idxmin(), found[value].idxmax()]]
@@ -119,15 +119,15 @@ def printed(article: Article, seeds: pd.DataFrame) -> pd.DataFrame:
 
 
 def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
-    """Return the seconds of each part of the article's run, by contender and method: medians over the rounds.
+    """Return the median seconds of each part of the article's run, by contender and method.
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
     hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
     steps. Training is the rest of it: the steps and, inseparable from outside, the loss after each epoch. The
-    end is what is left. ``noise`` names the parts that are no more than noise: their interval contains 0.
+    end is what is left. ``noise`` names the parts whose interval contains 0.
 
-    ``computed_s`` are the seconds that ``results`` find for the job, nan if there are none. Raises
-    NothingMeasured if no contender has ended all four runs.
+    ``computed_s`` are the seconds that ``results`` find for the job, otherwise nan. Raises NothingMeasured if
+    no contender has ended all four runs.
     """
     lane = ["contender", "method", "round"]
     whole, start, bare, long = (only(runs, what=what).set_index(lane) for what in _RUNS)

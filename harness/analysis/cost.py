@@ -16,7 +16,7 @@ import pandas as pd
 from harness.analysis.frames import LANE, only
 from harness.analysis.intervals import Numbers, medians_by_block, student_t
 from harness.analysis.job import relative_fit, startup
-from harness.analysis.ratios import Lane
+from harness.analysis.ratios import Rounds
 from harness.case import Job, Shape
 
 FEWEST_SIZES = 5
@@ -112,7 +112,7 @@ def _vectors(numbers: Numbers) -> Numbers:
 
 
 def _products(work: Numbers) -> Numbers:
-    """Return the multiply-adds of a step as a shape counts them, with the additions of known products."""
+    """Return a step's multiply-adds as a shape counts them: with the additions of known products."""
     return np.asarray(work[..., [TERMS.index("additions"), TERMS.index("multiply_adds")]].sum(axis=-1))
 
 
@@ -212,11 +212,8 @@ Costs = Mapping[tuple[str, str], Cost]
 """Models by contender and method."""
 
 
-def costs(summary: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], job: Job) -> Costs:
-    """Return the model of each contender and method that has FEWEST_SIZES or more.
-
-    ``summary`` has the medians, of the ``job`` also, ``rounds`` the seconds of a step.
-    """
+def costs(summary: pd.DataFrame, rounds: Rounds, job: Job) -> Costs:
+    """Return the model of each contender and method that has FEWEST_SIZES or more in the ``summary``."""
     found = {}
     right = only(summary, status="ok")
     measured = only(right, measure="step_s")

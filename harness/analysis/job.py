@@ -1,7 +1,7 @@
 """Seconds of a whole job: start-up, data, compiling, and as many training steps as are asked for. Pure.
 
-A run stands for longer ones, because a contender has as many epochs as its timing takes. So a job is the sum
-of what happens once and its steps. If the run is the job itself, that sum is what was measured.
+A contender has as many epochs as its timing takes, so a job is the sum of what happens once and its steps. If
+the run is the job itself, that sum is what was measured.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from harness.case import Shape
 from harness.plan import Plan
 
 WARM, STILL_WARMING = "warms up", "still warming up"
-"""What is said of a contender that becomes faster while it runs: its runs are the job, or are too short."""
+"""Said of a contender that becomes faster while it runs, and its runs are the job, or are too short."""
 
 
 def warming(plan: Plan) -> pd.DataFrame:
-    """Return which contender warms up on which case, and for how many seconds if its runs are the job."""
+    """Return which contender warms up on which case, and its seconds if its runs are the job."""
     lines = []
     for planned in plan.cases:
         for name, seconds in planned.warm_up_s.items():
@@ -36,28 +36,23 @@ def with_jobs(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     job = plan.options.job
     runs = runs.merge(warming(plan), "left", on=LANE).fillna({"warming": "", "warm_up_s": 0.0})
-    # Pilots find a warm-up that is most of a run too roughly to leave a step: its average has to do.
+    # Pilots are too rough to subtract a warm-up that is most of a run: the average step has to do.
     is_most = runs["warm_up_s"] > runs.groupby(LANE)["training_s"].transform("median") / 2.0
     warm_up_s = runs.pop("warm_up_s").mask(is_most, 0.0)
     step_s = (runs["training_s"] - warm_up_s) / (runs["samples"] * runs["epochs"])
     weights = runs["layers"].map(lambda layers: sum(Shape.parse(layers).weights))
-    data_s = (
-        (job.samples - runs["samples"])
-        * weights
-        * runs["contender"].map(_data_costs(runs, weights)).fillna(0.0)
-    )
+    cost_s = runs["contender"].map(_data_costs(runs, weights)).fillna(0.0)
+    data_s = (job.samples - runs["samples"]) * weights * cost_s
     once_s = runs["startup_s"] + data_s + runs["compile_s"].fillna(0.0) + warm_up_s
     return runs.assign(step_s=step_s, job_s=once_s + job.training_steps * step_s)
 
 
 def _data_costs(runs: pd.DataFrame, weights: "pd.Series[int]") -> dict[str, float]:
     """Return the seconds that a start-up takes for each sample and weight, by contender."""
-    work = runs.assign(sample_weights=runs["samples"] * weights)
-    sizes = work.groupby(["contender", "layers", "samples"], sort=False)[
-        ["sample_weights", "startup_s"]
-    ].median()
+    work = runs[["contender", "layers", "samples", "startup_s"]].assign(work=runs["samples"] * weights)
+    sizes = work.groupby(["contender", "layers", "samples"], sort=False).median()
     return {
-        str(contender): startup(own["sample_weights"], own["startup_s"])[1]
+        str(contender): startup(own["work"], own["startup_s"])[1]
         for contender, own in sizes[sizes["startup_s"] > 0.0].groupby("contender", sort=False)
     }
 
@@ -65,7 +60,7 @@ def _data_costs(runs: pd.DataFrame, weights: "pd.Series[int]") -> dict[str, floa
 def startup(sample_weights: "pd.Series[float]", seconds: "pd.Series[float]") -> Numbers:
     """Return the fixed seconds of a start-up and those for each sample and weight, neither below 0.
 
-    Nothing depends on what never varied.
+    What never varied costs nothing.
     """
     varied = sample_weights * (sample_weights.nunique() > 1)
     work = np.array([np.ones(len(seconds)), varied], float).T

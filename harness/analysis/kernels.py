@@ -1,7 +1,4 @@
-"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folder.
-
-A kernel is one call of an inner function at one shape.
-"""
+"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folder."""
 
 import json
 import math
@@ -28,11 +25,11 @@ COLUMNS = [
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
     """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
 
-    Both arguments map contenders to where their results are. ``times_as_fast`` compares a training step with
-    the same contender's kernel ``against`` on the same shape: that of which it is a variant, as
-    step-x-2-threads is of step-x, or else the naive step. ``operations`` are the additions and
-    multiplications of one call, if known; ``share_of_peak`` is their rate over that of the peak kernel, or,
-    if that is more, the time of the chain on the same shape over that of the step.
+    Both arguments map contenders to their results. ``times_as_fast`` compares a training step with the same
+    contender's kernel ``against`` on the same shape: that of which it is a variant, as step-x-2-threads is of
+    step-x, or else the naive step. ``operations`` are the additions and multiplications of one call, if
+    known; ``share_of_peak`` is their rate over that of the peak kernel, or, if that is more, the time of the
+    chain on the same shape over that of the step.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):
@@ -51,22 +48,18 @@ def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) 
         against = next(others, _REFERENCE)
         if (*case, against) in times:
             one |= {"against": against, "times_as_fast": times[*case, against] / median_s}
-    table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float})
+        if kernel == _CHAINED and (*case, _CHAIN) in times:
+            one["share_of_peak"] = times[*case, _CHAIN] / median_s
+    table = pd.DataFrame(measured, columns=COLUMNS).astype({"operations": float, "share_of_peak": float})
     rates = table["operations"] / table["median_s"]
     peaks = rates[table["kernel"] == _PEAK].groupby(table["contender"]).last()
-    chains = [
-        times.get((*case, _CHAIN), math.nan) if kernel == _CHAINED else math.nan
-        for *case, kernel in table[["contender", "layers", "kernel"]].itertuples(index=False)
-    ]
-    return table.assign(
-        share_of_peak=np.fmax(rates / table["contender"].map(peaks), chains / table["median_s"])
-    )
+    return table.assign(share_of_peak=np.fmax(rates / table["contender"].map(peaks), table["share_of_peak"]))
 
 
 def _measurement(
     kernel: str, layers: str, operations: float | None, samples_s: list[float]
 ) -> dict[str, Any]:
-    """Return what one benchmark measured; raise ValueError where it cannot have."""
+    """Return what one benchmark measured; raise ValueError if it cannot have."""
     # The kernels of the peaks have no network.
     if not kernel.startswith("peak-"):
         Shape.parse(layers)

@@ -16,6 +16,8 @@ MEASURES = {"step_s": "training", "job_s": "job"}
 """What ratios are made of: a column of the runs, and the word for it."""
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
+Rounds = Mapping[Lane, pd.DataFrame]
+"""The timed runs of each lane that have its status, by round."""
 SUMMARISED = ["step_s", "job_s", "startup_s", "compile_s", "peak_memory_bytes"]
 _OUTLIER = 3.5
 """Modified z-score of an outlier (Iglewicz & Hoaglin, How to Handle Outliers, 1993)."""
@@ -28,7 +30,7 @@ COLUMNS = [
 ]
 
 
-def summary(rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame) -> pd.DataFrame:
+def summary(rounds: Rounds, became: pd.DataFrame) -> pd.DataFrame:
     """Return a line per case, contender and measure: status, and the spread of its values.
 
     A contender that never had the right losses on a case has the times of the wrong ones.
@@ -63,15 +65,13 @@ def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     }
 
 
-def speedups(
-    rounds: Mapping[Lane, pd.DataFrame], became: pd.DataFrame, reference: str, margin: float | None
-) -> pd.DataFrame:
+def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float | None) -> pd.DataFrame:
     """Return how many times as fast as the reference each contender is, per case and measure.
 
-    The ratio is the median of the ratios within each round, reference over contender, with an interval over
-    the rounds. A control is a contender against itself. ``floor`` is the factor of 1 within which its
-    interval lies, ``floor_layers`` its shape: the nearest in size of the same method. Without a ratio the
-    verdict is the contender's status, or ``cannot tell`` if that is ok; one that is warming up has none.
+    The ratio is the median of the ratios within each round, reference over contender. A control is a
+    contender against itself. ``floor`` is the factor of 1 within which its interval lies, ``floor_layers``
+    its shape: the nearest in size of the same method. Without a ratio the verdict is the contender's status,
+    or ``cannot tell`` if that is ok; one that is warming up has none.
     """
     of_lane = became.set_index([*LANE, "control"]).to_dict("index")
     unknown = {"status": "", "epochs": math.nan, "warming": ""}
@@ -93,19 +93,11 @@ def speedups(
         other = of_lane.get(against, unknown)
         is_warming = STILL_WARMING in (one["warming"], other["warming"])
         for column, measure in MEASURES.items():
-            values = ratios[column].to_numpy()
-            lines.append(
-                {
-                    **one,
-                    "reference": against[2],
-                    "measure": measure,
-                    "rounds": values.size,
-                    "reference_epochs": other["epochs"],
-                    "warming": STILL_WARMING if is_warming else "",
-                    "ratio": float(np.median(values)) if values.size else math.nan,
-                    **median_interval(values, layouts)._asdict(),
-                }
-            )
+            values = ratios[column]
+            line = {**one, "measure": measure, "rounds": values.size, "ratio": values.median()}
+            line |= {"reference": against[2], "reference_epochs": other["epochs"]}
+            line |= {"warming": STILL_WARMING if is_warming else ""}
+            lines.append(line | median_interval(values.to_numpy(), layouts)._asdict())
     floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
         kind, neurons = (line["method"], line["measure"]), line["neurons"]

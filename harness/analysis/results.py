@@ -13,7 +13,7 @@ from harness.analysis import alternatives, cost, crossover, ratios, scaling
 from harness.analysis.cost import Costs
 from harness.analysis.frames import CASE, LANE, in_order, only, runs_frame
 from harness.analysis.job import STILL_WARMING, warming, with_jobs
-from harness.analysis.ratios import MEASURES, SUMMARISED, Lane
+from harness.analysis.ratios import MEASURES, SUMMARISED, Lane, Rounds
 from harness.case import Job, Shape, example
 from harness.errors import NothingMeasured, ResultsError, UsageError
 from harness.parity import IDENTICAL, REFERENCE, REPEATED
@@ -27,10 +27,7 @@ LEFT_OUT, NOT_RUN = "left out", "not run"
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood; what follows from the runs is computed when it is first asked for.
-
-    Frames are sorted by method, then by size.
-    """
+    """A sweep, understood. Frames are sorted by method, then by size, and computed when first asked for."""
 
     sweep: str
     """The sweep's id."""
@@ -41,9 +38,9 @@ class Results:
     margin: float | None
     """Ratios within it of 1 are called equal."""
     contenders: tuple[str, ...]
-    """All contenders, in the manifest's order."""
+    """In the manifest's order."""
     environment: Mapping[str, Any]
-    """The machine; empty if that is not known."""
+    """The machine; empty if not known."""
     plan: Plan
     """What was to be measured."""
     left: int
@@ -66,8 +63,7 @@ class Results:
         return pd.DataFrame(lines, columns=LOSS_COLUMNS)
 
     @cached_property
-    def _rounds(self) -> dict[Lane, pd.DataFrame]:
-        """The timed runs of each lane that have its status, by round."""
+    def _rounds(self) -> Rounds:
         after = self.runs[~self.runs["warm_up"] & self.runs["status"].isin(WITH_LOSSES)]
         after = after.merge(self.outcomes[[*LANE, "control", "status"]]).set_index("round")
         lanes = after.groupby([*LANE, "control"], sort=False)[[*SUMMARISED, "layout", "torn"]]
@@ -80,7 +76,7 @@ class Results:
 
     @cached_property
     def medians(self) -> pd.DataFrame:
-        """The summary of the seconds of a training step."""
+        """Of these, the seconds of a training step."""
         return only(self.summary, measure="step_s").reset_index(drop=True)
 
     @cached_property
@@ -102,8 +98,8 @@ class Results:
     def standings(self) -> pd.DataFrame:
         """One line per case and contender, without controls: its outcome, its time of a step, its ratios.
 
-        It has ``step_s``, ``step_low``, ``step_high``, and for each measure ``training_ratio``, ``_low``,
-        ``_high``, ``_floor`` and ``_verdict``. What is missing is nan, or an empty verdict.
+        These are ``step_s``, ``step_low``, ``step_high``, and for each measure ``training_ratio``, ``_low``,
+        ``_high``, ``_floor`` and ``_verdict``; nan, or an empty verdict, if missing.
         """
         steps = self.medians.set_index(LANE)[["median", "low", "high"]]
         steps.columns = ["step_s", "step_low", "step_high"]
@@ -116,7 +112,7 @@ class Results:
 
     @cached_property
     def alternatives(self) -> pd.DataFrame:
-        """How far each contender is from the one that is the fastest on most cases."""
+        """How far each contender is from the one that is fastest on most cases."""
         fastest = alternatives.fastest(self.medians, self.contenders)
         against = self.speedups if fastest == self.reference else self.over(fastest)
         return alternatives.alternatives(self.standings, self.summary, against, fastest)
@@ -129,7 +125,7 @@ class Results:
 
     @staticmethod
     def _steady(table: pd.DataFrame) -> pd.DataFrame:
-        """Return the lines of a table from which other sizes may be told."""
+        """Return the lines of a table that models may be fitted to."""
         return only(table[table["warming"] != STILL_WARMING], status="ok")
 
     @cached_property
@@ -154,7 +150,7 @@ class Results:
 
     @property
     def shape(self) -> str:
-        """The shape that sentences and single pictures speak of: the article's, otherwise the smallest."""
+        """The shape of sentences and single pictures: the article's, otherwise the smallest."""
         return example(self.medians["layers"])
 
 
@@ -168,7 +164,7 @@ def understand(
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
     Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and
-    shape of the one case that is wanted; ``rows`` are the folder's, if they have been read before.
+    shape of the one case that is wanted; ``rows`` are some of the folder's instead of all.
 
     Raises NothingMeasured if there is nothing to show, UsageError if no contender is called ``reference``.
     """
@@ -181,8 +177,7 @@ def understand(
             f"{folder.path}: no timed run has ended well yet, so there is nothing to show; run bench again"
         )
     contenders = tuple(dict.fromkeys([*plan.versions, *(row.run.contender for row in rows)]))
-    if reference is None:
-        reference = plan.reference
+    reference = plan.reference if reference is None else reference
     if reference not in contenders:
         raise UsageError(f"--reference: got {reference!r}, takes {', '.join(contenders)}")
     rows = sorted(rows, key=lambda row: contenders.index(row.run.contender))
@@ -210,10 +205,10 @@ def plan_of(folder: SweepFolder) -> Plan:
 def outcomes(rows: Sequence[Row], plan: Plan) -> pd.DataFrame:
     """Return a line per case and contender that was planned or has run, and per control.
 
-    ``status`` is ok if a timed run had the right losses; or else mismatch if one had losses; or else why the
-    first run failed; or else that none was timed, or planned. ``with_losses`` counts the runs with losses,
-    warm-ups included, ``differing`` those with wrong ones; ``failure`` and ``error`` are of the first run
-    that failed. ``warming`` is as in the runs; ``samples`` and ``epochs`` are nan without a run.
+    ``status`` is ok if a timed run had the right losses; else mismatch if one had losses; else why the first
+    run failed; else that none was timed, or planned. ``with_losses`` counts the runs with losses, warm-ups
+    included, ``differing`` those with wrong ones; ``failure`` and ``error`` are of the first run that failed.
+    ``warming`` is as in the runs; ``samples`` and ``epochs`` are nan without a run.
     """
     asked = _asked(plan)
     runs: dict[Lane, list[Row]] = {lane: [] for lane in asked}
@@ -241,9 +236,9 @@ def outcomes(rows: Sequence[Row], plan: Plan) -> pd.DataFrame:
 def _asked(plan: Plan) -> dict[Lane, str]:
     """Return the status that each lane has without a run."""
     asked: dict[Lane, str] = {}
-    for planned in plan.cases:
-        for name, control in planned.turns:
-            asked[planned.case.method, str(planned.case.shape), name, control] = NOT_RUN
+    for one in plan.cases:
+        for turn in one.turns:
+            asked[one.case.method, str(one.case.shape), *turn] = NOT_RUN
     for entry in plan.left_out:
         for name in [entry.contender] if entry.contender else plan.versions:
             asked[entry.method, str(entry.shape), name, False] = LEFT_OUT

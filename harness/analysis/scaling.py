@@ -1,14 +1,13 @@
 """How training time grows with the neurons. Pure: medians in, a table out."""
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import only
 from harness.analysis.intervals import Numbers, block_half_width, medians_by_block
-from harness.analysis.ratios import Lane
+from harness.analysis.ratios import Rounds
 from harness.case import ARTICLE
 
 _FEWEST_SIZES = 3
@@ -20,13 +19,12 @@ COLUMNS = [
 ]
 
 
-def exponents(medians: pd.DataFrame, rounds: Mapping[Lane, pd.DataFrame], reference: str) -> pd.DataFrame:
+def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataFrame:
     """Fit training time per step = a * neurons^exponent, per contender and method.
 
-    From 10-5-1 up: below it the fixed cost of a step hides how the rest grows. To be comparable they are
+    From 10-5-1 up: below it the fixed cost of a step hides how the rest grows. To be comparable, all are
     fitted to the sizes that the reference has with that method, if it has enough. ``counted_exponent`` is the
-    same fit to the number of multiply-adds: what the exponent would be if each took the same time. From
-    ``straight_from_neurons`` on there is no curvature.
+    same fit to the number of multiply-adds. From ``straight_from_neurons`` on there is no curvature.
     """
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
@@ -62,8 +60,7 @@ def power_law(x: Numbers, y: Numbers, by_block: Numbers) -> dict[str, float]:
     """Fit y = a * x^exponent by least squares on the logarithms; ``x`` has three different values or more.
 
     So small values count as much as large ones. ``curvature`` is how much the exponent grows each time that
-    x doubles. ``by_block`` has a row of ``y`` for each block: fits to these give the intervals, nan without
-    two.
+    x doubles. ``by_block`` has a row of ``y`` for each block, whose fits give the intervals; nan without two.
     """
     found: dict[str, float] = {}
     for name, degree, factor in (("", 1, 1.0), ("curvature_", 2, 2.0 * math.log(2.0))):

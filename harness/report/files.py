@@ -17,7 +17,7 @@ from harness.table import Table
 
 
 def write_tables(folder: SweepFolder, results: Results) -> None:
-    """Write every table that is computed from the rows."""
+    """Write all tables that are computed from the rows."""
     for name, table in (
         ("summary.csv", results.summary),
         ("speedup.csv", results.speedups),
@@ -56,7 +56,7 @@ def markdown(results: Results) -> str:
 
 
 def hyperfine(results: Results) -> str:
-    """Return what `hyperfine --export-json` writes (1.20): the seconds of the job, from each round."""
+    """Return what `hyperfine --export-json` writes (1.20): seconds of the job, one value a round."""
     found = []
     for contender, method, layers, runs in _lanes(results):
         seconds, memory = runs["job_s"].tolist(), runs["peak_memory_bytes"]
@@ -141,7 +141,7 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 
 
 def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Yield contender, method, shape and its timed runs with the right losses, without controls."""
+    """Yield contender, method, shape and timed runs with the right losses."""
     runs = only(results.runs, status="ok", warm_up=False, control=False)
     groups = runs.groupby(["contender", "method", "layers"], sort=False)
     for one in only(results.medians, status="ok").to_dict("records"):

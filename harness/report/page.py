@@ -22,14 +22,6 @@ from harness.report.style import DPI
 from harness.table import Table
 
 FILE = "report.html"
-_ALTERNATIVES = {
-    "scaling": "Time of a training step against neurons: see the table of language and algorithm.",
-    "speedup": "Speedup against neurons: see the tables below.",
-    "methods": "Time of a training step by contender, shape and method: see the table below.",
-    "memory": "Peak memory against neurons, from the least to the most: ",
-    "loss": "Loss during training: see losses.csv.",
-    "parts": "Where the time of the article's run goes: see the table below.",
-}
 _SECTIONS = {
     "sure": "How sure that is",
     "speedups": "How many times as fast",
@@ -54,7 +46,7 @@ _TEMPLATES = Environment(
 
 
 def beside(folder: Path, results: Results) -> dict[str, pd.DataFrame]:
-    """Return what other commands left in a results folder, by name; raise ResultsError for a strange file."""
+    """Return the tables that other commands left in a folder; raise ResultsError for a strange file."""
     found = {
         "selfcheck": selfcheck.read(folder / "selfcheck.csv"),
         "claims": article.read(folder / "claims.csv"),
@@ -66,10 +58,7 @@ def beside(folder: Path, results: Results) -> dict[str, pd.DataFrame]:
 
 
 def page(results: Results, found: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]) -> str:
-    """Return the page about a sweep, with what was ``found`` beside it.
-
-    ``pictures`` are PNG files by name: scaling, speedup, methods, memory, loss and parts.
-    """
+    """Return the page about a sweep, what was ``found`` beside it, and ``pictures``, PNG files by name."""
     absent = {"claims", "predictions", "parts"} - found.keys()
     absent |= {"instead"} if results.thresholds.empty else set()
     absent |= {"memory"} if not {"memory", "loss"} & pictures.keys() else set()
@@ -81,8 +70,9 @@ def page(results: Results, found: Mapping[str, pd.DataFrame], pictures: Mapping[
         tables={table.name: table for table in _tables(results, found) if table.rows},
         sections={name: title for name, title in _SECTIONS.items() if name not in absent},
         methods=list(results.outcomes["method"].unique()),
-        pictures={name: _picture(results, name, png) for name, png in pictures.items()},
-        absent=list(_absent(results, found)),
+        pictures={name: _picture(png) for name, png in pictures.items()},
+        memory=_memory(results),
+        absent=_absent(results, found),
         commands=_commands(results),
         version=__version__,
     )
@@ -97,14 +87,14 @@ def _title(contenders: Iterable[str]) -> str:
 
 
 def _tables(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[Table]:
-    """Yield every table that the page can have, some of them without a row."""
+    """Yield every table that the page can have, even if empty."""
     for method in METHODS:
         yield tables.speedups(results, method).turned()
     yield tables.methods(results).turned()
     yield from tables.instead(results)
-    for of_sweep in (tables.exponents, tables.floors, tables.troubles, tables.environment, tables.programs):
+    of_machine = tables.environment, tables.programs
+    for of_sweep in (tables.exponents, tables.floors, tables.troubles, tables.left_out, *of_machine):
         yield of_sweep(results)
-    yield tables.left_out(results)
     for name, of_found in (
         ("claims", tables_across.claims),
         ("predictions", tables_across.hits),
@@ -115,24 +105,21 @@ def _tables(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[Tab
             yield of_found(found[name])
 
 
-def _picture(results: Results, name: str, png: bytes) -> dict[str, object]:
-    """Return what the template shows of a picture."""
-    # A PNG file begins with its size. A pixel of the page has several of the picture.
+def _picture(png: bytes) -> dict[str, object]:
+    # A PNG file begins with its size.
     width, height = (int.from_bytes(png[place : place + 4]) * _CSS_DPI // DPI for place in (16, 20))
-    alternative = _ALTERNATIVES[name] + (_memory(results) if name == "memory" else "")
-    data = base64.b64encode(png).decode()
-    return {"alternative": alternative, "data": data, "width": width, "height": height}
+    return {"data": base64.b64encode(png).decode(), "width": width, "height": height}
 
 
 def _memory(results: Results) -> str:
-    """Return the range of each contender's peak memory: no table of the page has it."""
+    """Return the range of each contender's peak memory, which no table of the page has."""
     table = only(results.summary, measure="peak_memory_bytes")
     ends = table.groupby("contender", sort=False)["median"].agg(["min", "max"]) / 2**20
     return "; ".join(f"{name} {between(low, high)} MiB" for name, low, high in ends.itertuples()) + "."
 
 
 def _absent(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
-    """Yield what the page could have and does not, with the command that makes it."""
+    """Yield what the page lacks, with the command that makes it."""
     if "selfcheck" not in found:
         yield "How often intervals contain the true ratio on this machine", "make selfcheck"
     if not {"claims", "parts"} <= found.keys():
@@ -149,13 +136,14 @@ def _absent(results: Results, found: Mapping[str, pd.DataFrame]) -> Iterator[tup
 
 
 def _commands(results: Results) -> list[str]:
-    """Return what one types to measure the same again."""
+    """Return what measures the same again."""
     if "revisions" in results.environment:
         return ["make compare BASE=REVISION"]
     commit, words = (results.environment.get(name) for name in ("commit", "command"))
     lines = [["git", "checkout", commit]] if isinstance(commit, str) else []
     typed = shlex.join(map(str, words)) if isinstance(words, list) else ""
-    lines += [["make", "bench", *([f"ARGS={typed}"] if typed else [])]]
-    other = results.reference != results.plan.reference
-    lines += [["make", "plot", *([f"ARGS=--reference {shlex.quote(results.reference)}"] if other else [])]]
+    reference = shlex.join(["--reference", results.reference])
+    other = reference if results.reference != results.plan.reference else ""
+    for target, flags in (("bench", typed), ("plot", other)):
+        lines.append(["make", target, *([f"ARGS={flags}"] if flags else [])])
     return [shlex.join(line) for line in lines]

@@ -2,14 +2,13 @@
 
 import math
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from harness.analysis.crossover import path
 from harness.analysis.frames import only
@@ -19,6 +18,7 @@ from harness.digits import times
 from harness.report import style
 from harness.report.sentences import compared
 from harness.report.style import GREY, LINES, RATIO, Margins, by_method, label_values, mark
+from harness.rows import WITH_LOSSES
 
 _MEDIAN = ("median", "low", "high")
 _MOST_NOTES = 9
@@ -39,13 +39,13 @@ def draw(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def scaling(results: Results, footer: str) -> Figure:
-    """Training time per step against neurons, a panel per method; below it what the marks mean."""
+    """Training time per step against neurons, a panel per method with notes below it."""
     looks, names = style.styles_of(results.contenders), _names(results)
     notes = {method: _notes(results, method) for method in set(results.outcomes["method"])}
     beside = 0.95 + 0.075 * max(map(len, results.contenders))
     figure, panels = by_method(
         "How the time of one training step grows with the number of neurons n\n"
-        f"(exponents fitted from {ARTICLE} up, which the vertical line marks){_agreeing(results)}",
+        f"(exponents fitted from {ARTICLE} up, which the vertical line marks){_agreeing(names)}",
         footer,
         results.outcomes,
         panel=(3.5, 4.6),
@@ -76,9 +76,9 @@ def scaling(results: Results, footer: str) -> Figure:
 
 
 def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collection[str] = ()) -> list[str]:
-    """Draw medians against the neurons, as points if there is a model, otherwise as a curve.
+    """Draw medians against neurons, as points if there is a model, otherwise as a curve.
 
-    Return the contenders that are drawn, the highest end first.
+    Return the contenders, the highest end first.
     """
     looks = style.styles_of(results.contenders)
     contenders = table.sort_values("neurons", kind="stable").groupby("contender", sort=False)
@@ -93,7 +93,7 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
 
 
 def _modelled(axes: Axes, results: Results, method: str) -> None:
-    """Draw what the cost models say, and mark from which size on one overtakes another."""
+    """Draw the cost models, and mark from which size on one overtakes another."""
     looks, points = style.styles_of(results.contenders), path(results.outcomes["layers"])
     for (contender, of), cost in results.costs.items():
         if of == method:
@@ -109,16 +109,16 @@ def _modelled(axes: Axes, results: Results, method: str) -> None:
 
 
 def _crossings(results: Results, method: str) -> list[dict[Any, Any]]:
-    """Return who overtakes whom in training; who is ahead from the smallest size on overtakes nobody."""
+    """Return who overtakes whom in training, except from the smallest size on."""
     lines = only(results.crossovers, method=method, kind="training")
     return lines[lines["neurons"] > sum(path(results.outcomes["layers"])[0])].to_dict("records")
 
 
 def _notes(results: Results, method: str) -> list[str]:
-    """Say which contenders have no time and why, how far the models are off, and what the marks mean."""
+    """Say who has no time and why, how far the models are off, and what the marks mean."""
     medians = only(results.medians, method=method)
     absent = only(results.outcomes, method=method, control=False)
-    absent = absent[~absent["status"].isin(["ok", "mismatch"])]
+    absent = absent[~absent["status"].isin(WITH_LOSSES)]
     names: dict[str, list[str]] = {}
     for (status, contender), own in absent.groupby(["status", "contender"], sort=False):
         at = ", ".join(map(str, sorted(own["neurons"])))
@@ -131,8 +131,8 @@ def _notes(results: Results, method: str) -> list[str]:
     for (contender, of), cost in results.costs.items():
         if of == method:
             own = only(medians, contender=contender)
-            said = own["layers"].map(lambda text, cost=cost: cost.step(Shape.parse(text).layers).value)
-            missed.append(f"{contender} {times(np.exp(np.abs(np.log(own['median'] / said)).max()))}")
+            said_s = [cost.step(Shape.parse(text).layers).value for text in own["layers"]]
+            missed.append(f"{contender} {times(np.exp(np.abs(np.log(own['median'] / said_s)).max()))}")
     if missed:
         lines.append(f"the lines are cost models; off by up to: {', '.join(missed)}")
     for one in _crossings(results, method):
@@ -144,44 +144,40 @@ def _notes(results: Results, method: str) -> list[str]:
 
 
 def _names(results: Results) -> dict[str, str]:
-    """Return the names of all contenders, marked if their losses only agree with the others'."""
+    """Return the names of contenders, marked if their losses only agree with others'."""
     became = results.outcomes
     agreeing = set(became["contender"][became["parity"].str.startswith("within")])
     return {who: f"{who} \u2248" if who in agreeing else who for who in results.contenders}
 
 
-def _agreeing(results: Results) -> str:
-    """Explain that mark if a contender has it."""
-    is_marked = any(who != name for who, name in _names(results).items())
-    return "\n\u2248: losses agree, but are not identical" if is_marked else ""
-
-
-def _dodge(place: int, count: int) -> float:
-    """Return the factor by which one of ``count`` steps aside, so that none hides another."""
-    # All together stay nearer to their size than to one twice as large.
-    step = min(1.07, 1.3 ** (1.0 / max(1, count - 1)))
-    return float(step ** (place - (count - 1) / 2))
+def _agreeing(names: Mapping[str, str]) -> str:
+    """Explain that mark if one of ``_names`` has it."""
+    return "\n\u2248: losses agree, but are not identical" if [*names] != [*names.values()] else ""
 
 
 def speedup(results: Results, footer: str) -> Figure:
-    """Speedup against neurons with intervals, a panel per method; training and job."""
+    """Speedup in training and for a job against neurons, a panel per method."""
     found, looks = compared(results), style.styles_of(results.contenders)
     lanes = dict.fromkeys(zip(found["contender"], found["measure"], strict=True))
     wrong = only(results.rivals, rounds=0)
     wrong = wrong[wrong["verdict"] != "cannot tell"].drop_duplicates("contender")
     without = ", ".join(wrong["contender"] + " (" + wrong["verdict"] + ")")
-    title = (
+    figure, panels = by_method(
         f"How many times as fast as {results.reference}, with 95% intervals\n"
         f"(filled: in training; open: for a whole job, {results.job.in_words}, start to end)"
+        + (f"\nwithout a ratio somewhere: {without[:120]}" if without else ""),
+        footer,
+        found,
+        panel=(3.6, 4.0),
+        legend=style.entries(found["contender"], looks),
     )
-    title += f"\nwithout a ratio somewhere: {without[:120]}" if without else ""
-    legend = style.entries(found["contender"], looks)
-    figure, panels = by_method(title, footer, found, panel=(3.6, 4.0), legend=legend)
+    # Steps aside, so that none hides another, together nearer to their size than to one twice as large.
+    step = min(1.07, 1.3 ** (1.0 / max(1, len(lanes) - 1)))
     for method, axes, own in panels:
         for place, (contender, measure) in enumerate(lanes):
             group = only(own, contender=contender, measure=measure).sort_values("neurons")
             look = {**looks[contender], "fillstyle": "none" if measure == "job" else "full"}
-            aside = group["neurons"] * _dodge(place, len(lanes))
+            aside = group["neurons"] * step ** (place - (len(lanes) - 1) / 2)
             style.error_bars(axes, aside, group, RATIO, linestyle=LINES[method], **look)
         if own["floor"].notna().any():
             axes.set_title(f"{method} (floor: up to {times(own['floor'].max())})")
@@ -193,8 +189,8 @@ def speedup(results: Results, footer: str) -> Figure:
 
 
 def methods(results: Results, footer: str) -> Figure:
-    """What the language gives and what the algorithm gives: a panel per shape, a row per contender."""
-    medians, looks = results.medians, style.styles_of(results.contenders)
+    """What language and algorithm give: a panel per shape, a row per contender."""
+    medians, looks, names = results.medians, style.styles_of(results.contenders), _names(results)
     shapes = medians.sort_values("parameters", kind="stable")["layers"].unique()
     present = medians["method"].unique()
     order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
@@ -202,7 +198,7 @@ def methods(results: Results, footer: str) -> Figure:
     figure, grid = style.framed(
         "Language and algorithm: median time of a training step, by shape and method\n"
         "(each line begins at the fastest of its method; beside its end: the ratio of the medians)"
-        f"{_agreeing(results)}",
+        f"{_agreeing(names)}",
         footer,
         (rows, math.ceil(len(shapes) / rows)),
         panel=(2.9, 0.3 + 0.17 * len(present) * max(2, len(order))),
@@ -211,6 +207,7 @@ def methods(results: Results, footer: str) -> Figure:
         sharey=True,
         legend=[mark(method, linestyle=LINES[method]) for method in present],
     )
+    box = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
     for axes, shape in zip(grid.flat, shapes, strict=False):
         for slot, method in enumerate(present):
             own = only(medians, layers=shape, method=method)
@@ -226,15 +223,8 @@ def methods(results: Results, footer: str) -> Figure:
                     axes.plot(median, place, "x", color="black", markersize=9)
                 elif median > best:
                     axes.plot([best, median], [place] * 2, color=look["color"], linestyle=line, linewidth=1)
-                    axes.annotate(
-                        times(median / best),
-                        (median, place),
-                        (5, 0),
-                        textcoords="offset points",
-                        fontsize=6.5,
-                        va="center",
-                        bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},
-                    )
+                    said, look = times(median / best), {"fontsize": 6.5, "va": "center", "bbox": box}
+                    axes.annotate(said, (median, place), (5, 0), "data", "offset points", **look)
         axes.set(title=shape, xscale="log")
         axes.margins(x=0.18)
         style.log_ticks(axes.xaxis, style.duration_tick, most=6)
@@ -242,7 +232,6 @@ def methods(results: Results, footer: str) -> Figure:
         axes.grid(alpha=0.3, axis="x")
     for axes in grid.flat[len(shapes) :]:
         axes.set_axis_off()
-    names = _names(results)
     grid[0][0].set_yticks(range(len(order)), [names[contender] for contender in order])
     grid[0][0].set_ylim(-0.6, len(order) - 0.4)
     return figure
@@ -264,10 +253,9 @@ def memory(results: Results, footer: str) -> Figure:
 
 
 def loss(results: Results, footer: str) -> Figure:
-    """Loss against epoch on one shape, the article's if it was measured, a panel per method."""
+    """Loss against epoch on the shape of the results, a panel per method."""
     losses, runs, became = (
-        only(table, layers=results.shape)
-        for table in (results.losses, results.runs, results.outcomes[results.outcomes["differing"] > 0])
+        only(table, layers=results.shape) for table in (results.losses, results.runs, results.outcomes)
     )
     samples, looks = runs.groupby("method")["samples"].first(), style.styles_of(results.contenders)
     figure, panels = by_method(
@@ -284,26 +272,25 @@ def loss(results: Results, footer: str) -> Figure:
             # The curves lie on one another: the first is broad and pale, the others are spaced markers.
             first = {"linewidth": 7, "alpha": 0.35, "marker": ""}
             later = {"linewidth": 1, "markersize": 5, "markevery": 0.1}
-            look = {**looks[str(contender)], **(later if number else first)}
+            look = looks[str(contender)] | (later if number else first)
             axes.plot(curve["epoch"], curve["loss"], **look)
-        others = only(became, method=method)["contender"].unique()
+        others = only(became[became["differing"] > 0], method=method)["contender"].unique()
         same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(own)
         said = f"{samples.get(method, 'unknown')} samples, up to {own['epoch'].max()} epochs"
         axes.set_title(f"{method}: {said},\n{same}", fontsize=10)
         # Contenders train as long as their timing takes, which can be a thousand times as many epochs.
         axes.set(xlabel="epoch (0: before training)", yscale="log", xscale="symlog")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
     label_values(figure.axes, "overall loss (mean squared difference)", style.number_tick)
     return figure
 
 
 def coincide(curves: pd.DataFrame) -> str:
-    """Say in how many epochs the curves coincide, those of all that two have in common, and which do not."""
+    """Say in how many epochs that two have in common the curves coincide, and which do not."""
     # Compared as text, so that nan equals nan.
-    texts = {
-        str(name): list(map(repr, curve["loss"])) for name, curve in curves.groupby("contender", sort=False)
-    }
+    losses = curves.groupby("contender", sort=False)["loss"]
+    texts = {str(name): list(map(repr, own)) for name, own in losses}
     longest = max(texts.values(), key=len)
     if differing := [name for name, text in texts.items() if text != longest[: len(text)]]:
         return f"{', '.join(differing)[:40]} differs"

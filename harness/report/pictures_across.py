@@ -1,7 +1,4 @@
-"""The pictures of several sweeps, and of what belongs to none.
-
-Contenders have their colours; what is none, a machine or a part of a run, has a shade.
-"""
+"""The pictures of several sweeps, and of what belongs to none. A machine or a part of a run has a shade."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -11,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from harness.across.history import short_commit
 from harness.analysis.article import PARTS
@@ -31,8 +28,7 @@ _IN_MEAN = ("yes", "reference")
 def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     """Draw the table of ``joined``: a row of panels for each rival's ratio, one for each contender's steps.
 
-    Only the fastest three rivals are drawn. Circled values are not in the summary, which is a band if there
-    are two machines or more.
+    Only the fastest three rivals are drawn. Circled values are not in the summary, which is a band.
     """
     training = only(table, measure="training")
     summed = only(summed, measure="training").dropna(subset="low").sort_values("neurons")
@@ -66,12 +62,7 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
             if columns == RATIO:
                 _band(axes, mean)
             for machine, group in own.groupby("machine", sort=False):
-                _line(
-                    axes,
-                    group[group[columns[0]].notna()].sort_values("neurons"),
-                    columns,
-                    looks[str(machine)],
-                )
+                _line(axes, group, columns, looks[str(machine)])
             style.against_neurons(axes, training["neurons"])
             axes.label_outer()
         if columns == RATIO:
@@ -84,7 +75,8 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
 
 
 def _line(axes: Axes, own: pd.DataFrame, columns: tuple[str, str, str], look: dict[str, Any]) -> None:
-    """Draw a machine's values, with circles around those that are not in the summary."""
+    """Draw a machine's values, circled if they are not in the summary."""
+    own = own.dropna(subset=columns[0]).sort_values("neurons")
     error_bars(axes, own["neurons"], own, columns, **look)
     left_out = own[~own["counts"].isin(_IN_MEAN)]
     circles = {**look, "marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": ""}
@@ -125,7 +117,7 @@ def selfcheck(table: pd.DataFrame) -> Figure:
             count = int(own["contains"].sum())
             what = f"{contender}\nagainst {own['reference'].iloc[0]}, {measure}"
             axes.set_title(f"{what}\n{count} of {len(own)} contain {true:.3g}x", fontsize=8)
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}%" if value else "0"))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}%" if value else "0")
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3, axis="x")
@@ -152,10 +144,9 @@ def history(table: pd.DataFrame, case: str) -> Figure:
         sharex=True,
     )
     for axes, columns in ((steps, _STEP), (ratios, ("training_ratio", "training_low", "training_high"))):
-        for contender, own in table[table[columns[0]].notna()].groupby("contender", sort=False):
-            error_bars(
-                axes, own["sweep"].map(places), own, columns, label=contender, **styles[str(contender)]
-            )
+        for contender, own in table.dropna(subset=columns[0]).groupby("contender", sort=False):
+            look = {"label": contender, **styles[str(contender)]}
+            error_bars(axes, own["sweep"].map(places), own, columns, **look)
         axes.set_yscale("log")
         style.log_ticks(axes.yaxis, style.duration_tick if axes is steps else style.ratio_tick)
         axes.grid(alpha=0.3)
@@ -166,15 +157,9 @@ def history(table: pd.DataFrame, case: str) -> Figure:
         if before != after:
             for axes in (steps, ratios):
                 axes.axvline(place + 0.5, color=GREY, linestyle="--")
-            steps.annotate(
-                f"from here on {after} ",
-                (place + 0.5, 1.0),
-                xycoords=("data", "axes fraction"),
-                rotation=90,
-                ha="right",
-                va="top",
-                fontsize=7,
-            )
+            look = {"rotation": 90, "ha": "right", "va": "top", "fontsize": 7}
+            top = steps.get_xaxis_transform()
+            steps.text(place + 0.5, 1.0, f"from here on {after} ", transform=top, **look)
     shown = about[:: -(-len(about) // _MOST_LABELS)]
     ratios.set_xticks([places[one["sweep"]] for one in shown], list(map(_sweep_label, shown)), fontsize=7)
     return figure
@@ -186,7 +171,7 @@ def _sweep_label(one: Mapping[Any, Any]) -> str:
 
 
 def parts(table: pd.DataFrame) -> Figure:
-    """Draw shares of the whole, a panel for each method, a bar with its seconds for each contender."""
+    """Draw shares of the whole, a panel per method, a bar with its seconds per contender."""
     beside = 0.35 + 0.085 * table["contender"].str.len().max()
     colours = dict(zip(PARTS, style.shades(len(PARTS)), strict=True))
     figure, panels = style.by_method(
@@ -211,6 +196,6 @@ def parts(table: pd.DataFrame) -> Figure:
         for place, seconds in enumerate(own["whole_s"]):
             axes.text(1.01, place, duration(seconds), va="center", fontsize=9)
         axes.set(xlim=(0.0, 1.0), xlabel="share of the whole run")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{style.number_tick(100 * value)}%"))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{style.number_tick(100 * value)}%")
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -23,9 +23,8 @@ from harness.rows import FAILED
 
 def rivals(results: Results) -> Iterator[str]:
     """Yield how many times as fast as the reference each rival is, the fastest first."""
-    lines, reference = results.standings, results.reference
-    lines = only(lines[lines["training_verdict"] != ""], layers=results.shape)
-    lines = lines.drop_duplicates("contender")
+    lines, reference = only(results.standings, layers=results.shape), results.reference
+    lines = lines[lines["training_verdict"] != ""].drop_duplicates("contender")
     for one in lines.sort_values("training_ratio", ascending=False, kind="stable").to_dict("records"):
         name, where, verdict = one["contender"], f"{one['layers']} ({one['method']})", one["training_verdict"]
         if np.isnan(one["training_ratio"]):
@@ -42,21 +41,14 @@ def rivals(results: Results) -> Iterator[str]:
         yield f"{own['contender']} trains {where} in {step} a step; there is nothing to compare it with."
 
 
-def whole_run(results: Results, method: str) -> str:
-    """Return what the job is called."""
-    if (results.job, results.shape, method) == (ARTICLE_JOB, str(ARTICLE), ARTICLE_RUN.method):
-        return "the article's whole run"
-    return f"a whole run of {results.job.in_words}"
-
-
 def _job(results: Results, one: Mapping[Any, Any]) -> str:
-    """Say how long a rival's job takes, start to end, and the reference's."""
+    """Say how long a rival's job takes, and the reference's."""
     jobs = only(results.summary, measure="job_s").set_index(LANE)["median"]
-    own, other = (
-        duration(jobs[one["method"], one["layers"], name]) for name in (one["contender"], results.reference)
-    )
-    run, ratio = whole_run(results, one["method"]), _times_as_fast(one, "job", "as fast")
-    return f"{run} takes {own} against {other}, {ratio}"
+    case = one["method"], one["layers"]
+    own, other = (duration(jobs[*case, name]) for name in (one["contender"], results.reference))
+    is_article = (results.job, *case) == (ARTICLE_JOB, ARTICLE_RUN.method, str(ARTICLE))
+    run = "the article's whole run" if is_article else f"a whole run of {results.job.in_words}"
+    return f"{run} takes {own} against {other}, {_times_as_fast(one, 'job', 'as fast')}"
 
 
 _REASONS = {
@@ -66,7 +58,7 @@ _REASONS = {
 
 
 def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str = "") -> str:
-    """Write a ratio in words, with its interval or why there is none, and a doubt if there is one."""
+    """Write a ratio in words, with its interval or why there is none, and any doubt."""
     ratio, low, high, verdict = (one[f"{measure}_{name}"] for name in ("ratio", "low", "high", "verdict"))
     text = f"{three_digits(ratio)} times {than}"
     if np.isnan(low):
@@ -76,36 +68,30 @@ def _times_as_fast(one: Mapping[Any, Any], measure: str, than: str, label: str =
 
 
 def unfinished(results: Results) -> str:
-    """Say that runs of the plan are still to be made; '' if none is."""
-    if not results.left:
-        return ""
-    return f"unfinished: {results.plan.runs - results.left} of {results.plan.runs} runs"
+    """Say how many runs of the plan are made; '' if all are."""
+    made, left = results.plan.runs - results.left, results.left
+    return f"unfinished: {made} of {results.plan.runs} runs" if left else ""
 
 
 def marks(verdicts: Iterable[str]) -> str:
-    """Explain the marks of ratios with these verdicts; '' if there are none."""
+    """Explain the marks of these verdicts; '' if they have none."""
     seen = set(verdicts)
     return "; ".join(f"{mark} {MEANINGS[verdict]}" for verdict, mark in MARKS.items() if verdict in seen)
 
 
 def marks_of(results: Results) -> str:
-    """Explain the marks in the tables of a sweep; '' if there are none."""
-    said = [
-        marks([*compared(results)["verdict"], *results.alternatives["verdict"], *results.medians["warming"]])
-    ]
-    if (results.medians["warming"] == WARM).any():
-        said.append(
-            f"{WARMED} becomes faster while it runs: the step at the end of its job, which is what it runs"
-        )
-    return "; ".join(filter(None, said))
+    """Explain the marks in a sweep's tables; '' if there are none."""
+    words = [*compared(results)["verdict"], *results.alternatives["verdict"], *results.medians["warming"]]
+    warms = f"{WARMED} becomes faster while it runs: the step at the end of its job, which is what it runs"
+    return "; ".join(filter(None, [marks(words), warms if WARM in words else ""]))
 
 
 WARMED = "*"
-"""Marks the step of a contender that warms up."""
+"""Marks a step of a contender that warms up."""
 
 
 def layouts(results: Results) -> Iterator[str]:
-    """Yield by how much the links of a contender differ in a training step, by their layout and by noise."""
+    """Yield by how much the links of a contender differ in a training step."""
     runs = only(results.runs, warm_up=False, status="ok")
     for contender, own in runs[runs["layout"] > 0].groupby("contender", sort=False):
         steps = own.groupby(["method", "layers", "layout"], sort=False)["step_s"].median()
@@ -124,7 +110,7 @@ def compared(results: Results) -> pd.DataFrame:
 
 
 def answer(results: Results) -> tuple[str, ...]:
-    """Return a sentence for each rival, and last what they rest on, and what to do next."""
+    """Return a sentence for each rival, then what they rest on, and what to do next."""
     plot = "make plot" if results.path.parent.name == SWEEPS else f"make plot ARGS={results.path}"
     rest = evidence(results), *_sharper(results), f"Tables: {results.path}; pictures: {plot}"
     return *rivals(results), " ".join(rest)
@@ -138,13 +124,14 @@ def rounds(results: Results) -> str:
 
 
 def evidence(results: Results) -> str:
-    """Return how many runs there were, with what losses, and ``noise``."""
+    """Say how many runs there were, with what losses, and ``noise``."""
     runs = results.runs[results.runs["status"] != "paused"]
     troubles = []
     for what, statuses in (("had other losses", ("mismatch",)), ("failed", FAILED)):
         counts = runs["contender"][runs["status"].isin(statuses)].value_counts(sort=False)
         if len(counts):
-            troubles.append(f"{' and '.join(f'{count} of {name}' for name, count in counts.items())} {what}")
+            who = " and ".join(f"{count} of {name}" for name, count in counts.items())
+            troubles.append(f"{who} {what}")
     is_exact = not runs["parity"].str.startswith("within").any()
     is_partial = runs["parity"].str.contains(UP_TO, regex=False).any()
     everywhere = " in all epochs that two contenders ran" if is_partial else ""
@@ -155,14 +142,13 @@ def evidence(results: Results) -> str:
 
 
 def noise(results: Results) -> str:
-    """Return how quiet the machine was, and what would help if it was not."""
+    """Say how quiet the machine was, and what would help if it was not."""
     own = _floors(results)
     if own.empty:
         return "There is no control with two rounds, so how quiet the machine was is not known."
     name, floor = own["contender"].iloc[0], own["floor"]
-    stolen_s = results.runs["stolen_s"].sum()
-    asked_s = results.runs["cpu_s"].sum() + stolen_s
-    stolen = stolen_s / asked_s if asked_s > 0.0 else 0.0
+    cpu_s, stolen_s = results.runs[["cpu_s", "stolen_s"]].sum()
+    stolen = stolen_s / (cpu_s + stolen_s) if stolen_s else 0.0
     within = f"{floor['training']:.3f} ({floor['job']:.3f} for the job)"
     parts = [f"{name} against itself is within a factor of {within}"]
     if stolen >= _MUCH_STOLEN:
@@ -177,7 +163,7 @@ def _floors(results: Results) -> pd.DataFrame:
     """Return the lines of the control that tells how quiet the machine was, by measure."""
     lines, method = results.speedups, only(results.medians, layers=results.shape)["method"].iloc[0]
     own = only(lines[lines["floor_layers"] == lines["layers"]], control=True, method=method)
-    # Preferably that of the shape which sentences are about.
+    # Preferably at the shape that sentences are about.
     own = own.sort_values("layers", key=lambda texts: texts != results.shape, kind="stable")
     return own.drop_duplicates("measure").set_index("measure")
 
@@ -187,36 +173,34 @@ def _word(floors: pd.DataFrame) -> str:
 
 
 def _sharper(results: Results) -> Iterator[str]:
-    """Yield which budget would bring the widest ratio in training to a precision that people ask for.
-
-    On a machine that was not quiet this cannot be told.
-    """
+    """Yield which budget would bring the widest ratio in training to a usual precision, if that is known."""
     floors = _floors(results)
     if floors.empty or _word(floors) != "quiet":
         return
     lines = only(compared(results), measure="training").dropna(subset="low")
     lines = lines[lines["verdict"] != STILL_WARMING]
-    widest = float(np.log(lines["high"] / lines["low"]).max()) / 2.0
+    half_widths = np.log(lines["high"] / lines["low"]) / 2.0
+    times_too_wide = half_widths.max() / np.log1p(_PRECISION)
     # Between links of a program rounds tell nothing.
-    if widest > np.log1p(_PRECISION) and not results.runs["layout"].any():
-        one = max(lines.to_dict("records"), key=lambda one: float(one["high"] / one["low"]))
+    if times_too_wide > 1.0 and not results.runs["layout"].any():
+        one = lines.iloc[half_widths.argmax()]
+        widest = "{contender} at {layers} ({method})".format_map(one)
         # Half widths fall as the square root of the rounds.
-        budget_s = results.plan.estimate_s * (widest / np.log1p(_PRECISION)) ** 2
+        budget_s = results.plan.estimate_s * times_too_wide**2
         yield (
             f"--precision {_PRECISION:.0%} --budget {float(f'{budget_s:.2g}'):.0f} would narrow the widest"
-            f" ratio, that of {one['contender']} at {one['layers']} ({one['method']}), from"
-            f" {plus_minus(one['low'], one['high'])}."
+            f" ratio, that of {widest}, from {plus_minus(one['low'], one['high'])}."
         )
 
 
 _PRECISION = 0.02
 _NOISES = ((1.05, "quiet"), (NOISY, "noisy"), (np.inf, "very noisy"))
-"""Up to which factor of 1 the interval of a control may reach, and what that is called."""
+"""The factor of 1 that a control's interval may reach, and what that is called."""
 _MUCH_STOLEN = 0.01
 
 
 def not_measured(outcomes: pd.DataFrame) -> str:
-    """Name the cases that the plan left out for all contenders; '' if there are none."""
+    """Name the cases that were left out for all contenders; '' if there are none."""
     cases = [outcomes["method"], outcomes["layers"]]
     is_out = outcomes["status"].eq(LEFT_OUT).groupby(cases, sort=False).all()
     shapes = is_out[is_out].reset_index().groupby("method", sort=False)["layers"].agg(", ".join)
@@ -228,10 +212,9 @@ def overtakings(table: pd.DataFrame) -> list[str]:
     """Return which contender overtakes which, a sentence for each pair."""
     said = []
     pairs = ["contender", "method", "than_contender", "than_method"]
-    for pair, own in table.groupby(pairs, sort=False):
-        contender, method, other, worse = pair
+    for (contender, method, other, worse), own in table.groupby(pairs, sort=False):
         who, whom = f"{contender} with {method}", f"{other} with {worse}"
-        kinds = {one["kind"]: one for one in own.to_dict("records")}
+        kinds = own.set_index("kind").to_dict("index")
         if own["neurons"].isna().all():
             said.append(f"{who} does not overtake {whom} up to {own['most_neurons'].max():.0f} neurons")
         else:
@@ -250,18 +233,17 @@ def _from_neurons(one: Mapping[Any, Any]) -> str:
 
 
 def selfcheck(table: pd.DataFrame) -> str:
-    """Say how many sweeps were right, how sharp intervals are, what alarms were false, what is seen."""
-    is_copy = table["extra_epochs"].notna()
+    """Say how often intervals are right, how sharp they are, and what differences are seen."""
+    last, is_copy = table.iloc[-1], table["extra_epochs"].notna()
     alarms, comparisons = found.false_alarms(table)
     parts = [
-        f"On {table['machine'].iloc[-1]}{', disturbed by other work' if table['storm'].iloc[-1] else ''},"
+        f"On {last['machine']}{', disturbed by other work' if last['storm'] else ''},"
         f" {_right(table[is_copy])} contained the true ratio in all intervals of copies of a program, which"
         " is known"
     ]
     for (name, other), own in table[~is_copy].groupby(["contender", "reference"], sort=False):
-        parts.append(
-            f"{_right(own)} contained that of {name} against {other}, taken to be the median of all sweeps"
-        )
+        what = f"that of {name} against {other}, taken to be the median of all sweeps"
+        parts.append(f"{_right(own)} contained {what}")
     sharp = " and ".join(
         f"{found.sharpness(own):.2f} ({measure})" for measure, own in table.groupby("measure", sort=False)
     )
@@ -273,9 +255,8 @@ def selfcheck(table: pd.DataFrame) -> str:
         seen = (own["verdict"] == "slower").sum()
         parts.append(f"training that takes {extra:.0%} longer is seen in {seen} of {len(own)} sweeps")
     if count := found.disturbed(table):
-        parts.append(
-            f"in {count} of the sweeps the control's floor was beyond {NOISY}, as on a very noisy machine"
-        )
+        floor = f"the control's floor was beyond {NOISY}, as on a very noisy machine"
+        parts.append(f"in {count} of the sweeps {floor}")
     return "; ".join(parts) + "."
 
 
@@ -286,7 +267,7 @@ def _right(table: pd.DataFrame) -> str:
 
 
 def beyond(table: pd.DataFrame) -> str:
-    """Explain the column of that name; '' if no prediction is beyond the measured shapes."""
+    """Explain the column of that name; '' if it is empty."""
     if not (table["beyond"] > 1.0).any():
         return ""
     return (
@@ -318,44 +299,40 @@ def comparison(training: pd.DataFrame, what: str) -> str:
     parts = [f"{counts.get(word, 0)} {word}" for word in ("slower", "faster")]
     if "equal" in counts:
         parts.append(f"{counts['equal']} {MEANINGS['equal']}")
+    parts.append(f"{counts.get('cannot tell', 0)} inconclusive")
     change, low, high = mean(training)
-    worst = min(training.to_dict("records"), key=lambda one: float(one["change"]))
+    worst = training.iloc[training["change"].argmin()]
     return (
         f"Training {what}: of {len(training)} {'case' if len(training) == 1 else 'cases'}"
-        f" {', '.join(parts)}, {counts.get('cannot tell', 0)} inconclusive;"
-        f" on average {times(change)} as fast ({between(low, high)}),"
-        f" the slowest {worst['contender']} {worst['method']} {worst['layers']} with {times(worst['change'])}"
+        f" {', '.join(parts)}; on average {times(change)} as fast ({between(low, high)}), the slowest"
+        f" {' '.join(worst[['contender', 'method', 'layers']])} with {times(worst['change'])}"
         f" ({between(worst['low'], worst['high'])})."
     )
 
 
 def machines(summed: pd.DataFrame) -> Iterator[str]:
-    """Yield how many times as fast each contender trains, on how many machines."""
+    """Yield how many times as fast each contender trains, and on how many machines."""
     training = only(summed, measure="training")
     if training.empty:
         yield "No ratio counts, for the reasons above: nothing can be said about machines in general."
         return
     at_shape = only(training, layers=example(training["layers"]))
     for one in at_shape.drop_duplicates("contender").to_dict("records"):
-        what = (
-            f"{one['contender']} trains {one['layers']} ({one['method']}) {three_digits(one['ratio'])} times"
-            f" as fast as {one['reference']}"
-        )
+        ratio, about = three_digits(one["ratio"]), "{contender} trains {layers} ({method})".format_map(one)
+        what = f"{about} {ratio} times as fast as {one['reference']}"
         if one["machines"] < 2:
             yield f"{what}, on one machine; that says nothing about others, so there is no interval."
             continue
-        apart = (
-            f"a factor of {one['spread']:.3f}" if one["spread"] > 1.0005 else "no more than their own noise"
-        )
+        spread, interval = one["spread"], between(one["low"], one["high"])
+        apart = f"a factor of {spread:.3f}" if spread > 1.0005 else "no more than their own noise"
         yield (
-            f"{what} on {one['machines']} machines (95% interval of the mean"
-            f" {between(one['low'], one['high'])}; machines differ by {apart}, from {times(one['least'])} to"
-            f" {times(one['most'])})."
+            f"{what} on {one['machines']} machines (95% interval of the mean {interval}; machines differ by"
+            f" {apart}, from {times(one['least'])} to {times(one['most'])})."
         )
 
 
 def alike(unlike: Sequence[str]) -> str:
-    """Return whether machines that shared a sweep may be called equal, given how they differ."""
+    """Say whether machines that shared a sweep may be called equal, given how they differ."""
     if not unlike:
         return (
             "The machines may be called equal: on the cases that all have measured, neither ratios nor"

@@ -16,7 +16,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,8 +25,8 @@ from harness.analysis.results import Results
 from harness.case import METHODS
 from harness.report.sentences import rounds
 
-# Colours that people with colour blindness tell apart (Okabe & Ito, Color Universal Design, 2008); from the
-# ninth on those of Tol (Colour Schemes, 2021).
+# Safe for colour blindness (Okabe & Ito, Color Universal Design, 2008; from the ninth on Tol, Colour Schemes,
+# 2021).
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31"),
     *("#882255", "#44AA99", "#332288", "#DDCC77"),
@@ -37,7 +37,7 @@ GREY = "#777777"
 RATIO = ("ratio", "low", "high")
 """Columns of a value and its interval, as error_bars takes them."""
 DPI = 192
-"""Pixels per inch, twice those of a page: text stays sharp on a phone and on paper."""
+"""Twice that of a page: text stays sharp on a phone and on paper."""
 _NARROWEST = 8.5
 _MOST_PROGRAMS = 4
 
@@ -65,12 +65,12 @@ def framed(
     legend: Sequence[Artist] = (),
     **shared: Any,
 ) -> tuple[Figure, NDArray[Any]]:
-    """Return a figure and the rows and columns of its panels, with a title, a legend and the caption.
+    """Return a figure with a title, a legend and a footer, and its panels by row and column.
 
-    ``panel`` and ``between`` are the width and the height of a panel and of the gaps, in inches: as the room
-    for all labels is known, no layout has to be computed.
+    ``panel`` and ``between`` are the width and height of a panel and of the gaps, in inches: as the room for
+    all labels is known, no layout has to be computed.
     """
-    # No matplotlibrc of the user's, and a name with dollars is no formula.
+    # A user's matplotlibrc does not count, and a name with dollars is no formula.
     rcdefaults()
     rcParams["text.parse_math"] = False
     (rows, columns), (left, right, below, above) = grid, margins
@@ -111,10 +111,7 @@ def framed(
 def by_method(
     title: str, footer: str, table: pd.DataFrame, **options: Any
 ) -> tuple[Figure, list[tuple[str, Axes, pd.DataFrame]]]:
-    """Return a figure, and for each method of ``table`` its name, its panel and its lines.
-
-    The options are those of ``framed``.
-    """
+    """Return a figure as ``framed`` does, and each method of ``table`` with its panel and its lines."""
     present = [method for method in METHODS if method in set(table["method"])]
     figure, (panels,) = framed(title, footer, (1, len(present)), **{"sharey": True, **options})
     for axes, method in zip(panels, present, strict=True):
@@ -128,14 +125,14 @@ def png(figure: Figure) -> bytes:
     figure.set_dpi(DPI)
     pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
     file = io.BytesIO()
-    # A palette loses but a few shades of edges, and makes a third of the bytes.
+    # A palette loses a few shades of edges, and takes a third of the bytes.
     image = Image.frombuffer("RGBA", size, pixels).convert("RGB")
     image.quantize(128, Image.Quantize.FASTOCTREE).save(file, "png", dpi=(DPI, DPI))
     return file.getvalue()
 
 
 def caption(results: Results) -> str:
-    """Return the line below every picture: machine, versions, how often, which sweep."""
+    """Return the line below every picture: machine, versions, rounds, sweep."""
     machine = results.environment
     cores = f"usable cores: {machine.get('usable_cores', 'unknown')}"
     where = f"{machine['cpu']}, {cores}" if machine.get("cpu") else "unknown machine"
@@ -147,13 +144,13 @@ def caption(results: Results) -> str:
 
 
 def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[str, dict[str, Any]]:
-    """Return the colour and the marker of each, in order of appearance."""
+    """Return the colour and the marker of each name."""
     looks = zip(dict.fromkeys(names), cycle(colours), cycle(MARKERS))
     return {name: {"color": colour, "marker": marker} for name, colour, marker in looks}
 
 
 def shades(count: int) -> list[Any]:
-    """Return ``count`` colours for things other than contenders, from dark to light."""
+    """Return colours for things other than contenders, from dark to light."""
     return list(colormaps["viridis"](np.linspace(0.0, 0.85, count)))
 
 
@@ -170,22 +167,22 @@ def entries(names: Iterable[str], styles: Mapping[str, Mapping[str, Any]]) -> li
 def error_bars(
     axes: Axes, places: "pd.Series[float]", table: pd.DataFrame, columns: tuple[str, str, str], **look: Any
 ) -> None:
-    """Draw values with their intervals, if known; ``columns`` are those of value, low and high."""
+    """Draw values with their intervals, if known; ``columns`` are value, low and high."""
     values, low, high = (table[column] for column in columns)
     ends = [(values - low).fillna(0.0), (high - values).fillna(0.0)]
     axes.errorbar(places, values, ends, **{"linewidth": 1, **look})
 
 
 def against_neurons(axes: Axes, neurons: "pd.Series[int]") -> None:
-    """Make both axes logarithmic, and label the sizes, but none that would touch its neighbour."""
+    """Make both axes logarithmic, and label the sizes that would not touch their neighbour."""
     axes.set(xscale="log", yscale="log", xlabel="neurons (sum of all layer sizes)")
     axes.set_xlim(neurons.min() / 1.3, neurons.max() * 1.3)
     ticks: list[int] = []
     for value in sorted(set(neurons)):
         if not ticks or value / ticks[-1] > 1.5:
             ticks.append(value)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, list(map(str, ticks)))
+    axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
 
 
@@ -195,14 +192,14 @@ def log_ticks(axis: Axis, write: Callable[[float], str], most: int = 9) -> None:
     span = high / low
     steps = (1.0,) if span > 100 else (1.0, 2.0, 5.0) if span > 5 else (1.0, 1.5, 2.0, 3.0, 5.0)
     axis.set_major_locator(LogLocator(subs=steps, numticks=most) if span > 2 else MaxNLocator(4))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
-    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: write(value))
+    axis.minorticks_off()
 
 
 def label_values(panels: Iterable[Axes], label: str, write: Callable[[float], str]) -> None:
     """Label the logarithmic axis that panels share."""
-    first, *others = panels
-    ends = np.array([axes.dataLim.intervaly for axes in (first, *others)])
+    panels = list(panels)
+    ends, first = np.array([axes.dataLim.intervaly for axes in panels]), panels[0]
     if ends.max() < 1.001 * ends.min():
         # Of a single value a logarithmic axis has no extent of its own.
         first.set_ylim(ends.min() / 1.3, ends.max() * 1.3)

@@ -1,5 +1,6 @@
 """The tables of a sweep, each defined once for the terminal, the documents and the page."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -35,7 +36,7 @@ def shown(results: Results) -> Iterator[Table | str]:
 
 
 def outcomes(results: Results) -> Table:
-    """Return a row for each contender on each case, except those left out for all."""
+    """Return a row for each contender on each case, except cases left out for all."""
     columns = {**LANE, "step": Column(_step, ("step_s", "warming"))}
     for measure in _RATIOS:
         fields = (f"{measure}_{name}" for name in ("ratio", "low", "high", "verdict"))
@@ -52,12 +53,12 @@ def outcomes(results: Results) -> Table:
 
 
 def _step(seconds: float, warming: str) -> str:
-    """Write the time of a step, with a mark if the contender warms up."""
+    """Write a time, with a mark if the contender warms up."""
     return duration(seconds) + (sentences.WARMED if warming == WARM else MARKS.get(warming, ""))
 
 
 def _losses(one: Line) -> Cell:
-    """Return what became of the losses of an outcome, or why there are none."""
+    """Return what became of the losses, or why there are none."""
     text, differing, count = str(one["status"]), one["differing"], one["with_losses"]
     if text in (*WITH_LOSSES, one["failure"]):
         some = "differ" if differing == count else f"{differing} of {count} differ"
@@ -66,7 +67,7 @@ def _losses(one: Line) -> Cell:
 
 
 def _alike(parity: str) -> str:
-    """Return in how many epochs losses were compared with others', and within what they agree."""
+    """Return in how many epochs losses were compared, and within what they agree."""
     words, _, last = parity.replace(" of the initial loss", "").partition(UP_TO)
     epochs = "all epochs" if not last else "1 epoch" if last == "1" else f"{last} epochs"
     return epochs if words == IDENTICAL else f"{words}, {epochs}" if last else words
@@ -76,7 +77,7 @@ def by_case(results: Results) -> Table:
     """Return a row for each case: what ``outcomes`` has in several."""
     found = outcomes(results)
     rivals = (name for name in results.contenders if name != results.reference)
-    heads = [*results.contenders, *(f"{name}, {measure}" for name in rivals for measure in _RATIOS)]
+    heads = *results.contenders, *(f"{name}, {measure}" for name in rivals for measure in _RATIOS)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for one in found.lines:
         case, name = {"method": one["method"], "layers": one["layers"]}, one["contender"]
@@ -116,12 +117,12 @@ def speedups(results: Results, method: str) -> Table:
 
 def methods(results: Results) -> Table:
     """Return a row for each shape."""
-    heads = (f"{name} {method}" for name in results.contenders for method in METHODS)
     rows: dict[str, dict[str, Any]] = {}
     for one in results.medians.to_dict("records"):
         text = _step(one["median"], one["warming"]) + ("" if one["status"] == "ok" else " (other losses)")
         row = rows.setdefault(one["layers"], {"layers": one["layers"]})
         row[f"{one['contender']} {one['method']}"] = Cell(text, one["median"])
+    heads = (f"{name} {method}" for name in results.contenders for method in METHODS)
     found = {head: words(head) for head in heads if any(head in row for row in rows.values())}
     caption = "Time of a training step by contender and method (median)"
     lines = sorted(rows.values(), key=lambda row: Shape.parse(row["layers"]).size)
@@ -129,19 +130,18 @@ def methods(results: Results) -> Table:
 
 
 def instead(results: Results) -> Iterator[Table]:
-    """Yield for each method a row for each alternative, the fastest first; nothing for two contenders."""
+    """Yield for each method a row for each alternative, the fastest first."""
     for method, own in results.thresholds.groupby("method", sort=False):
         lines = only(results.alternatives, method=method)
-        name, shapes = lines["fastest"].iloc[0], lines[lines["times_as_long"].notna()]["layers"].unique()
+        name, shapes = lines["fastest"].iloc[0], lines.dropna(subset="times_as_long")["layers"].unique()
         rows = {
             one["contender"]: {**one, "compile_s": one["compile_s"] or None, "losses": "identical"}
             for one in own.to_dict("records")
         }
         for one in lines.to_dict("records"):
             row, factor = rows[one["contender"]], one["times_as_long"]
-            mark = "" if one["contender"] == name else MARKS.get(one["verdict"], "")
-            mark += sentences.WARMED if one["warming"] == WARM else ""
-            cell = Cell(three_digits(factor) + mark, factor) if factor == factor else Cell("")  # noqa: PLR0124
+            mark = MARKS.get(one["verdict"], "") + (sentences.WARMED if one["warming"] == WARM else "")
+            cell = Cell("") if math.isnan(factor) else Cell(three_digits(factor) + mark, factor)
             row |= {one["layers"]: cell, "last": factor}
             if not one["parity"].startswith((IDENTICAL, REFERENCE)):
                 row["losses"] = "agree" if one["parity"].startswith("within") else "differ"
@@ -160,13 +160,12 @@ def instead(results: Results) -> Iterator[Table]:
         if name == results.reference:
             # No contender can be ahead of the one and behind the other.
             del columns[f"beats {name} from"], columns["pays from"]
-        yield Table(
-            f"instead-{method}",
+        caption = (
             f"Alternatives to {name}, {method}: how many times as long a training step takes, and from how"
-            " many neurons on each is worth it",
-            columns,
-            sorted(rows.values(), key=lambda row: float(row["last"])),
+            " many neurons on each is worth it"
         )
+        ordered = sorted(rows.values(), key=lambda row: float(row["last"]))
+        yield Table(f"instead-{method}", caption, columns, ordered)
 
 
 def exponents(results: Results) -> Table:
@@ -195,35 +194,25 @@ def floors(results: Results) -> Table:
 
 
 def troubles(results: Results) -> Table:
-    """Return a row for each contender on a case that failed, had other losses or was never run."""
+    """Return a row for each contender on a case that failed, had other losses or was not run."""
     became = results.outcomes
     wrong = ~became["status"].isin(["ok", LEFT_OUT]) | (became["differing"] > 0) | (became["failure"] != "")
     lines = []
     for one in became[wrong].to_dict("records"):
-        what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
         name = f"{one['contender']} (control)" if one["control"] else one["contender"]
-        lines.append(
-            {
-                **one,
-                "contender": name,
-                "what": what,
-                "said": one["error"] or (one["parity"] if one["differing"] else ""),
-            }
-        )
+        what = one["failure"] or ("mismatch" if one["differing"] else one["status"])
+        said = one["error"] or (one["parity"] if one["differing"] else "")
+        lines.append({**one, "contender": name, "what": what, "said": said})
     columns = {**LANE, "what": words("what"), "what it said": prose("said")}
     caption = "What failed, had other losses or was not run; none of these is in a ratio"
     return Table("troubles", caption, columns, lines)
 
 
 def left_out(results: Results) -> Table:
-    """Return a row for each case, or contender on a case, that the plan left out."""
+    """Return a row for each thing that the plan left out."""
     lines = [asdict(one) | {"shape": one.shape} for one in results.plan.left_out]
-    columns = {
-        "method": words("method"),
-        "shape": words("shape"),
-        "contender": words("contender", none="all"),
-        "why": prose("reason"),
-    }
+    columns = {head: words(head) for head in ("method", "shape")}
+    columns |= {"contender": words("contender", none="all"), "why": prose("reason")}
     return Table("left-out", "What was asked for and did not fit", columns, lines)
 
 
@@ -237,6 +226,7 @@ _LABELS = {
     "python_compiler": "compiled by",
     "python_build_options": "configured with",
 }
+_OF_PROGRAMS = ("contenders", "missing")
 
 
 def environment(results: Results) -> Table:
@@ -245,14 +235,13 @@ def environment(results: Results) -> Table:
     lines = [
         {"what": _LABELS.get(name, name.replace("_", " ")), "value": _known(name, value)}
         for name, value in known.items()
-        if name not in ("contenders", "missing")
+        if name not in _OF_PROGRAMS
     ]
     columns = {"what": words("what"), "value": prose("value")}
     return Table("environment", "The machine and the system", columns, lines)
 
 
 def _known(name: str, value: Any) -> str:
-    """Write a value of environment.json."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -263,9 +252,9 @@ def _known(name: str, value: Any) -> str:
 
 
 def programs(results: Results) -> Table:
-    """Return a row for each contender, also for those that were skipped."""
+    """Return a row for each contender, skipped ones included."""
     versions = results.runs.drop_duplicates("contender", keep="last").set_index("contender")["version"]
-    known, missing = (results.environment.get(name, {}) for name in ("contenders", "missing"))
+    known, missing = (results.environment.get(name, {}) for name in _OF_PROGRAMS)
     lines = [
         {"version": versions.get(name), **known.get(name, {}), "contender": name}
         for name in results.contenders

@@ -88,7 +88,7 @@ def comparison(table: pd.DataFrame, what: str) -> Table:
 
 
 def machines(joined: pd.DataFrame) -> Table:
-    """Return a row for each contender on each machine; of more than eight machines, at one shape."""
+    """Return a row for each contender on each machine; of more than eight machines at one shape."""
     lines = only(joined[joined["counts"] != "reference"], measure="training")
     where = ""
     if lines["machine"].nunique() > _MOST_MACHINES:
@@ -171,7 +171,7 @@ def hits(table: pd.DataFrame) -> Table:
 
 
 def claims(table: pd.DataFrame) -> Table:
-    """Return a row for each claim of the article."""
+    """Return a row for each claim."""
     columns = {
         "the article": prose("says"),
         "verdict": words("verdict"),
@@ -180,6 +180,17 @@ def claims(table: pd.DataFrame) -> Table:
     }
     caption = "What the article says, and what was measured"
     return Table("claims", caption, columns, table.to_dict("records"))
+
+
+def _part(part: str) -> Column:
+    def mark(noise: Collection[str]) -> str:
+        return "?" if part in noise else ""
+
+    return Column(
+        lambda part_s, _, noise: f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0",
+        (f"{part}_s", "whole_s", "noise"),
+        short=lambda part_s, whole_s, noise: f"{part_s / whole_s:.0%}{mark(noise)}",
+    )
 
 
 def parts(table: pd.DataFrame) -> Table:
@@ -191,18 +202,7 @@ def parts(table: pd.DataFrame) -> Table:
             ("computed_s", "whole_s"),
             short=lambda computed_s, whole_s: f"{computed_s / whole_s - 1.0:+.1%}",
         )
-    for part in PARTS:
-
-        def mark(noise: Collection[str], part: str = part) -> str:
-            return "?" if part in noise else ""
-
-        columns[part] = Column(
-            lambda part_s, _, noise, mark=mark: (
-                f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0"
-            ),
-            (f"{part}_s", "whole_s", "noise"),
-            short=lambda part_s, whole_s, noise, mark=mark: f"{part_s / whole_s:.0%}{mark(noise)}",
-        )
+    columns |= {part: _part(part) for part in PARTS}
     caption = (
         "Where the time of the article's run goes; ?: no more than noise; computed: by the sweep, for the job"
     )
