@@ -51,9 +51,9 @@ def alternatives(
 def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return from how many neurons on, up to the fastest's largest size, each is worth it; nan if nowhere.
 
-    ``beats_from``: its step is surely shorter than the reference's. ``ties_from``: it cannot be told from the
-    fastest contender, or is ahead. ``pays_from``: it ends the job before the reference. A reference without a
-    time is taken for beaten. A contender that is still warming up does none of this.
+    ``beats_from``: its step is faster than the reference's. ``ties_from``: it cannot be told from the fastest
+    contender, or is ahead. ``pays_from``: it ends the job before the reference. A reference without a time is
+    beaten. A contender that is still warming up does none of this.
     """
     case = ["method", "layers"]
     limits = only(table, contender=reference).set_index(case)["job_s"].rename("limit_s")

@@ -1,6 +1,5 @@
 """The article's claims beside what was measured, and where the time of its run goes. Pure."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +85,8 @@ def _figures(claim: Claim, found: pd.DataFrame) -> str:
     texts = []
     for one in chosen.to_dict("records"):
         where = [f" {word} {one[name]}" for name, word in _WHERE.items() if name in {*one} - {*claim.where}]
-        texts.append(
-            f"{_written(one[value])} ({_written(one['low'])} to {_written(one['high'])}){''.join(where)}"
-        )
+        middle, low, high = (_written(one[name]) for name in (value, "low", "high"))
+        texts.append(f"{middle} ({low} to {high}){''.join(where)}")
     return ("; " if few else " to ").join(texts)
 
 
@@ -100,9 +98,9 @@ def stored(rounds: pd.DataFrame) -> pd.DataFrame:
     """Return how many times as long nested weights take as flat ones, by contender and shape."""
     lines = []
     for (contender, layers), own in rounds.groupby(["contender", "layers"], sort=False):
-        ratios = (own["nested_s"] / own["flat_s"]).to_numpy(float)
-        found = median_interval(ratios)
-        lines.append((contender, layers, len(ratios), float(np.median(ratios)), found.low, found.high))
+        ratios = own["nested_s"] / own["flat_s"]
+        low, high, *_ = median_interval(ratios.to_numpy(float))
+        lines.append((contender, layers, len(ratios), ratios.median(), low, high))
     lines.sort(key=lambda line: Shape.parse(str(line[1])).size)
     return pd.DataFrame(lines, columns=["contender", "layers", "rounds", "ratio", "low", "high"])
 
@@ -142,7 +140,7 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
         "end": whole["wall_s"] - start_s - data_s - whole["compile_s"] - whole["training_s"],
         "whole": whole["wall_s"],
     }
-    jobs: Mapping[Any, float] = {}
+    jobs: dict[Any, float] = {}
     if results is not None and results.job == ARTICLE_JOB:
         own = only(results.summary, measure="job_s", layers=str(ARTICLE))
         jobs = own.set_index(["contender", "method"])["median"].to_dict()

@@ -102,12 +102,12 @@ def counted(layers: Layers, method: str) -> Numbers:
 
 
 def _after(values: Numbers) -> Numbers:
-    """Return for each value the sum of those after it."""
+    """Return the sum of the values after each."""
     return np.append(values[:0:-1].cumsum()[::-1], 0.0)
 
 
 def _vectors(numbers: Numbers) -> Numbers:
-    """Return how many registers these counts of numbers fill."""
+    """Return how many registers so many numbers fill."""
     return np.ceil(np.round(numbers / _LANES, 9))
 
 
@@ -162,13 +162,13 @@ class Cost:
     """The model of one contender and method."""
 
     contender: str
-    """The contender that it models."""
+    """Whose steps it models."""
     method: str
-    """The method that it models."""
+    """How they find the gradient."""
     seconds: Numbers
     """Per unit of each of the TERMS; 0 for those that were dropped."""
     by_block: Numbers
-    """The same fit to each block of the sweep: a row a block."""
+    """The same, fitted to each block of the sweep: a row a block."""
     sizes: int
     """How many were measured."""
     error: float
@@ -252,7 +252,7 @@ def costs(summary: pd.DataFrame, rounds: Rounds, job: Job) -> Costs:
 
 
 def _fit(work: Numbers, times: Numbers, terms: list[int]) -> Numbers:
-    """Return the seconds of each term, 0 for those that are not among ``terms``."""
+    """Return the seconds of all TERMS, 0 except for ``terms``."""
     seconds = np.zeros(work.shape[1])
     seconds[terms] = relative_fit(work[:, terms], times)
     return seconds
@@ -290,7 +290,7 @@ def _supported(work: Numbers, times: Numbers) -> list[int]:
 
 
 def _errors(work: Numbers, times: Numbers, terms: list[int]) -> tuple[float, float]:
-    """Return the error at sizes left out from within, and its growth for each factor e beyond."""
+    """Return the error at left-out sizes within, and its growth for each factor e beyond."""
     within = float(np.sqrt(np.square(_left_out(work, times, terms)[1:-1]).mean()))
     products = np.log(_products(work))
     squares = distances = 0.0
@@ -308,7 +308,7 @@ def _log_ratio(predicted: Numbers, times: Numbers) -> Numbers:
 
 
 def _once(jobs: pd.DataFrame, job: Job) -> tuple[Numbers, float]:
-    """Return the fixed seconds of what is done once, and those per sample and weight; and the error."""
+    """Return the ``once`` of a model and its error."""
     jobs = jobs.assign(once_s=jobs["median"] - jobs["steps_s"])
     # Of a long job nothing is left but roundings.
     jobs = jobs[jobs["once_s"] > 1e-9 * jobs["median"]]

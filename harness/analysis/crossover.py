@@ -24,7 +24,7 @@ _STEPS = 25
 
 
 def path(shapes: Iterable[str]) -> list[Layers]:
-    """Return shapes from the smallest to the largest, with others between those of equally many layers.
+    """Return the shapes of the usual number of layers, and others between, from the smallest to the largest.
 
     Neurons grow along it: what would have more work but no more neurons is left out.
     """
@@ -63,7 +63,7 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) ->
 
 
 def _rivals(costs: Costs, medians: pd.DataFrame, reference: str) -> Iterator[tuple[Cost, Cost]]:
-    """Yield the model of a slower contender with the better method, and of a faster one with the worse."""
+    """Yield the models of a slower contender with a better method, and of a faster one with a worse."""
     times = medians.pivot(index="layers", columns=["contender", "method"], values="median")
     for slow, fast in permutations(costs.values(), 2):
         is_asked = slow.contender != fast.contender and reference in (slow.contender, fast.contender)

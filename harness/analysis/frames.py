@@ -76,7 +76,7 @@ def read_csv(
     """Return the table that ``command`` wrote, without a line if there is no such file.
 
     ``texts`` are columns of words, ``flags`` of yes or no, all others of numbers. Only in ``blank`` may cells
-    be empty: they are "" among words and nan among numbers. Raises ResultsError for any other file.
+    be empty: "" among words, nan among numbers. Raises ResultsError for any other file.
     """
     if not path.exists():
         return pd.DataFrame(columns=columns)
@@ -88,9 +88,9 @@ def read_csv(
         if list(table.columns) != list(columns):
             raise ValueError(f"it has other columns than {', '.join(columns)}")
         for name in flags:
-            table[name] = table[name].map({"yes": True, "no": False})
-            if table[name].isna().any():
+            if not table[name].isin(["yes", "no"]).all():
                 raise ValueError(f"{name} is neither yes nor no in a line")
+            table[name] = table[name] == "yes"
         for name in columns:
             if name not in blank and table[name].isna().any():
                 raise ValueError(f"{name} is missing in a line")
@@ -99,4 +99,4 @@ def read_csv(
         raise ResultsError(
             f"{path}: cannot be understood: {shown_error(error)}; move it away and run {command}"
         ) from error
-    return table.astype(dict.fromkeys(flags, bool))
+    return table

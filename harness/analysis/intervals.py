@@ -71,9 +71,9 @@ def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval
 def median_rank(n: int) -> float:
     """Return k: the median is between the k-th smallest and the k-th largest of n values; nan for a small n.
 
-    An interval misses the median if fewer than k values are on one side: twice a binomial tail (David &
-    Nagaraja, Order Statistics, 2003, chapter 7.1). k is interpolated between whole ranks as by Hettmansperger
-    & Sheather (Statistics & Probability Letters 4, 1986), so that the level is neither more nor less.
+    It is not if fewer than k values are on one side: twice a binomial tail (David & Nagaraja, Order
+    Statistics, 2003, chapter 7.1). k is interpolated between whole ranks as by Hettmansperger & Sheather
+    (Statistics & Probability Letters 4, 1986), so that the level is exact.
     """
     levels = [1.0 - 2.0 * float(bdtr(k - 1, n, 0.5)) for k in range(1, n // 2 + 1)]
     rank = sum(level >= _ORDER_CONFIDENCE for level in levels)
@@ -100,7 +100,7 @@ def autocorrelation(values: Numbers) -> float:
 
 
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
-    """Return the medians of ``blocks`` consecutive parts of ``values``, or of as many as there are values."""
+    """Return the medians of ``blocks`` consecutive parts of ``values``, or of all values if fewer."""
     return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
 
 
@@ -139,7 +139,7 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
 
     ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth. ``faster`` and ``slower``: it
     excludes 1, and the ratio is beyond the ``floor``, the factor of 1 within which the control's interval
-    lies; without a control that is nan, and the interval alone decides.
+    lies; nan without a control.
     """
     floor = 1.0 if np.isnan(floor) else floor
     if margin and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
@@ -163,10 +163,10 @@ def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
 def pooled(effects: Numbers, variances: Numbers) -> tuple[float, float, float, float]:
     """Return what several machines say together: the mean effect, its interval, and the spread; nan of one.
 
-    Each machine has an effect of its own, normal around a common mean with variance tau^2, and measures it
-    with the variance of its interval. The interval of the mean is that of Hartung & Knapp (Statistics in
-    Medicine 20, 2001), by Student's t with k - 1 degrees of freedom, never narrower than by the weights alone
-    (Röver et al., BMC Medical Research Methodology 15, 2015). The spread is tau.
+    A machine's effect is normal around a common mean with variance tau^2, and measured with the variance of
+    its interval. The interval of the mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by
+    Student's t with k - 1 degrees of freedom, never narrower than by the weights alone (Röver et al., BMC
+    Medical Research Methodology 15, 2015). The spread is tau.
     """
     k = effects.size
     if k < 2:
@@ -192,6 +192,6 @@ def between(effects: Numbers, variances: Numbers) -> float:
         mean = weights @ effects / weights.sum()
         return float(weights @ (effects - mean) ** 2) - (effects.size - 1)
 
-    # The weighted squares fall as tau^2 grows; at the sum of all squares they are below k - 1 for certain.
+    # The weighted squares fall as tau^2 grows, below k - 1 at the sum of all squares.
     most = float(((effects - effects.mean()) ** 2).sum())
     return float(brentq(excess, 0.0, most, xtol=1e-15)) if excess(0.0) > 0.0 else 0.0

@@ -22,7 +22,7 @@ from harness.records import LOSS_COLUMNS, PLAN, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Made, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
-"""The status without a timed run: the plan has none, or has some that were not made yet."""
+"""The status without a timed run: the plan has none, or has some that are still to be made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Results:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """Every measure per case and contender that has a time."""
+        """Each measure per case and contender that has a time."""
         return ratios.summary(self._rounds, self.outcomes)
 
     @cached_property
@@ -81,7 +81,7 @@ class Results:
 
     @cached_property
     def speedups(self) -> pd.DataFrame:
-        """How many times as fast as the reference; without a ratio the verdict says why."""
+        """How many times as fast as the reference."""
         return self.over(self.reference)
 
     @property
@@ -119,7 +119,7 @@ class Results:
 
     @cached_property
     def thresholds(self) -> pd.DataFrame:
-        """From which size on each contender is worth it; empty if there are only two."""
+        """From which size on each contender is worth it; empty for two."""
         table = self.alternatives if len(self.contenders) > 2 else self.alternatives[:0]
         return alternatives.thresholds(table, self.reference)
 

@@ -3,6 +3,7 @@
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -58,12 +59,11 @@ def markdown(results: Results) -> str:
 def hyperfine(results: Results) -> str:
     """Return what `hyperfine --export-json` writes (1.20): seconds of the job, one value a round."""
     found = []
-    for contender, method, layers, runs in _lanes(results):
+    for lane, runs in _lanes(results):
         seconds, memory = runs["job_s"].tolist(), runs["peak_memory_bytes"]
-        about = {"contender": contender, "method": method, "layers": layers, "job": str(results.job)}
         found.append(
             {
-                "command": f"{contender} {method} {layers}",
+                "command": " ".join(lane.values()),
                 "mean": statistics.fmean(seconds),
                 "stddev": statistics.stdev(seconds) if len(seconds) > 1 else None,
                 "median": statistics.median(seconds),
@@ -77,7 +77,7 @@ def hyperfine(results: Results) -> str:
                 "times": seconds,
                 "memory_usage_byte": None if memory.isna().any() else memory.astype(int).tolist(),
                 "exit_codes": [0] * len(seconds),
-                "parameters": {**about, "neurons": str(runs["neurons"].iloc[0])},
+                "parameters": {**lane, "job": str(results.job), "neurons": str(runs["neurons"].iloc[0])},
             }
         )
     return _json({"results": found})
@@ -95,17 +95,17 @@ def pytest_benchmark(results: Results) -> str:
     where = results.environment
     python, _, version = str(where.get("python", "")).partition(" ")
     benchmarks = []
-    for contender, method, layers, runs in _lanes(results):
+    for lane, runs in _lanes(results):
         stats = Stats()  # type: ignore[no-untyped-call]
         stats.data = runs["step_s"].tolist()
         steps = int(runs["samples"].iloc[0] * runs["epochs"].iloc[0])
         benchmarks.append(
             {
-                "group": f"{method} {layers}",
-                "name": contender,
-                "fullname": f"{method}/{layers}/{contender}",
-                "params": {"contender": contender, "method": method, "layers": layers},
-                "param": layers,
+                "group": "{method} {layers}".format_map(lane),
+                "name": lane["contender"],
+                "fullname": "{method}/{layers}/{contender}".format_map(lane),
+                "params": lane,
+                "param": lane["layers"],
                 "extra_info": {"neurons": int(runs["neurons"].iloc[0])},
                 "options": {},
                 "stats": {**stats.as_dict(), "data": stats.data, "iterations": steps},  # type: ignore[no-untyped-call]
@@ -140,13 +140,12 @@ FORMATS: Mapping[str, Callable[[Results], str]] = {
 """By the name that `show --format` takes."""
 
 
-def _lanes(results: Results) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Yield contender, method, shape and timed runs with the right losses."""
-    runs = only(results.runs, status="ok", warm_up=False, control=False)
-    groups = runs.groupby(["contender", "method", "layers"], sort=False)
-    for one in only(results.medians, status="ok").to_dict("records"):
-        key = one["contender"], one["method"], one["layers"]
-        yield *key, groups.get_group(key)
+def _lanes(results: Results) -> Iterator[tuple[dict[Any, str], pd.DataFrame]]:
+    """Yield contender, method and shape, and the timed runs with the right losses."""
+    names = ["contender", "method", "layers"]
+    runs = only(results.runs, status="ok", warm_up=False, control=False).groupby(names, sort=False)
+    for lane in only(results.medians, status="ok")[names].to_dict("records"):
+        yield lane, runs.get_group(tuple(lane.values()))
 
 
 def _json(document: object) -> str:

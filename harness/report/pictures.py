@@ -193,7 +193,7 @@ def methods(results: Results, footer: str) -> Figure:
     medians, looks, names = results.medians, style.styles_of(results.contenders), _names(results)
     shapes = medians.sort_values("parameters", kind="stable")["layers"].unique()
     present = medians["method"].unique()
-    order = list(medians.groupby("contender")["median"].min().sort_values(ascending=False).index)
+    order = [*medians.groupby("contender")["median"].min().sort_values(ascending=False).index]
     rows = math.ceil(len(shapes) / 4)
     figure, grid = style.framed(
         "Language and algorithm: median time of a training step, by shape and method\n"

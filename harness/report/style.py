@@ -97,14 +97,8 @@ def framed(
     figure.suptitle(title, y=1.0 - 0.08 / height, fontsize=11.5)
     figure.text(0.5, 0.06 / height, footer, fontsize=7.5, color=GREY, ha="center", va="bottom")
     if legend:
-        figure.legend(
-            handles=legend,
-            loc="lower center",
-            bbox_to_anchor=(0.5, caption / height),
-            borderaxespad=0.0,
-            ncols=legend_columns,
-            fontsize=9,
-        )
+        look = {"borderaxespad": 0.0, "ncols": legend_columns, "fontsize": 9}
+        figure.legend(handles=legend, loc="lower center", bbox_to_anchor=(0.5, caption / height), **look)
     return figure, panels
 
 

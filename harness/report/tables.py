@@ -16,6 +16,7 @@ from harness.rows import WITH_LOSSES
 from harness.table import Cell, Column, Line, Table, estimate, prose, seconds, three, two, whole, words
 
 LANE = {"method": words("method"), "shape": prose("layers"), "contender": prose("contender")}
+WHO = {"method": words("method"), "contender": prose("contender")}
 _RATIOS = ("training", "job")
 
 
@@ -171,8 +172,7 @@ def instead(results: Results) -> Iterator[Table]:
 def exponents(results: Results) -> Table:
     """Return a row for each contender and method."""
     columns = {
-        "method": words("method"),
-        "contender": prose("contender"),
+        **WHO,
         "power": two("exponent"),
         "95% interval": two("low", "high"),
         "by count": two("counted_exponent"),

@@ -10,7 +10,7 @@ from harness.analysis.article import PARTS
 from harness.analysis.frames import only
 from harness.case import example
 from harness.digits import duration, times
-from harness.report.tables import LANE
+from harness.report.tables import LANE, WHO
 from harness.table import (
     Cell,
     Column,
@@ -124,8 +124,7 @@ def pooled(summed: pd.DataFrame) -> Table:
 def predictions(table: pd.DataFrame) -> Table:
     """Return a row for each prediction for one shape."""
     columns = {
-        "method": words("method"),
-        "contender": prose("contender"),
+        **WHO,
         "training": seconds("training_s"),
         "95% interval": seconds("training_low", "training_high"),
         "job": seconds("job_s"),
@@ -195,7 +194,7 @@ def _part(part: str) -> Column:
 
 def parts(table: pd.DataFrame) -> Table:
     """Return a row for each contender and method."""
-    columns = {"method": words("method"), "contender": prose("contender"), "whole": seconds("whole_s")}
+    columns = {**WHO, "whole": seconds("whole_s")}
     if table["computed_s"].notna().any():
         columns["computed"] = Column(
             lambda computed_s, whole_s: f"{duration(computed_s)} ({computed_s / whole_s - 1.0:+.1%})",
