@@ -61,14 +61,9 @@ def scaling(results: Results, footer: str) -> Figure:
             axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
         ends = _curves(axes, results, own, [who for who, of in results.costs if of == method])
         _modelled(axes, results, method)
-        axes.legend(
-            handles=[mark(names[who] + powers.get((who, method), ""), **looks[who]) for who in ends],
-            loc="upper left",
-            bbox_to_anchor=(1.0, 1.02),
-            handletextpad=0.1,
-            frameon=False,
-            fontsize=8.5,
-        )
+        handles = [mark(names[who] + powers.get((who, method), ""), **looks[who]) for who in ends]
+        look = {"handletextpad": 0.1, "frameon": False, "fontsize": 8.5}
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.02), **look)
         said = "\n".join(notes[method])
         axes.annotate(said, (0.0, 0.0), (0, -40), "axes fraction", "offset points", fontsize=8, va="top")
     label_values(figure.axes, "training time per step (median, 95% interval)", style.duration_tick)
@@ -84,8 +79,8 @@ def _curves(axes: Axes, results: Results, table: pd.DataFrame, modelled: Collect
     contenders = table.sort_values("neurons", kind="stable").groupby("contender", sort=False)
     for name, group in contenders:
         line = "none" if name in modelled else LINES[group["method"].iloc[0]]
-        look = {**looks[str(name)], "linestyle": line, "markersize": 5}
-        style.error_bars(axes, group["neurons"], group, _MEDIAN, label=name, **look)
+        look = {"label": name, "linestyle": line, "markersize": 5, **looks[name]}
+        style.error_bars(axes, group["neurons"], group, _MEDIAN, **look)
         wrong = only(group, status="mismatch")
         axes.plot(wrong["neurons"], wrong["median"], "x", color="black", markersize=11, zorder=3)
     style.against_neurons(axes, results.outcomes["neurons"])
@@ -272,7 +267,7 @@ def loss(results: Results, footer: str) -> Figure:
             # The curves lie on one another: the first is broad and pale, the others are spaced markers.
             first = {"linewidth": 7, "alpha": 0.35, "marker": ""}
             later = {"linewidth": 1, "markersize": 5, "markevery": 0.1}
-            look = looks[str(contender)] | (later if number else first)
+            look = looks[contender] | (later if number else first)
             axes.plot(curve["epoch"], curve["loss"], **look)
         others = only(became[became["differing"] > 0], method=method)["contender"].unique()
         same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(own)

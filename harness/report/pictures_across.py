@@ -62,7 +62,7 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
             if columns == RATIO:
                 _band(axes, mean)
             for machine, group in own.groupby("machine", sort=False):
-                _line(axes, group, columns, looks[str(machine)])
+                _line(axes, group, columns, looks[machine])
             style.against_neurons(axes, training["neurons"])
             axes.label_outer()
         if columns == RATIO:
@@ -144,7 +144,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
     )
     for axes, columns in ((steps, _STEP), (ratios, ("training_ratio", "training_low", "training_high"))):
         for contender, own in table.dropna(subset=columns[0]).groupby("contender", sort=False):
-            look = {"label": contender, **styles[str(contender)]}
+            look = {"label": contender, **styles[contender]}
             error_bars(axes, own["sweep"].map(places), own, columns, **look)
         axes.set_yscale("log")
         style.log_ticks(axes.yaxis, style.duration_tick if axes is steps else style.ratio_tick)

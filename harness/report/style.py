@@ -137,7 +137,7 @@ def caption(results: Results) -> str:
     return f"{where}; {', '.join(told)}; {rounds(results)}; {results.sweep}"
 
 
-def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[str, dict[str, Any]]:
+def styles_of(names: Iterable[str], colours: Iterable[Any] = COLOURS) -> dict[Any, dict[str, Any]]:
     """Return the colour and the marker of each name."""
     looks = zip(dict.fromkeys(names), cycle(colours), cycle(MARKERS))
     return {name: {"color": colour, "marker": marker} for name, colour, marker in looks}

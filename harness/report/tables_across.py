@@ -177,8 +177,7 @@ def claims(table: pd.DataFrame) -> Table:
         "measured (95% interval)": prose("figure"),
         "from": words("basis", wide=True),
     }
-    caption = "What the article says, and what was measured"
-    return Table("claims", caption, columns, table.to_dict("records"))
+    return Table("claims", "What the article says, and what was measured", columns, table.to_dict("records"))
 
 
 def _part(part: str) -> Column:
@@ -223,5 +222,5 @@ def kernels(table: pd.DataFrame) -> Table:
         "ns per parameter": two("ns_per_parameter"),
         "of peak": percent("share_of_peak"),
     }
-    caption = "One call of each kernel, in process"
-    return Table("kernels", caption, columns, table.to_dict("records"), is_grouped=True)
+    lines = table.to_dict("records")
+    return Table("kernels", "One call of each kernel, in process", columns, lines, is_grouped=True)
