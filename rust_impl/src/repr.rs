@@ -5,15 +5,17 @@
 pub fn repr(value: f64) -> String {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format(value);
-    // zmij's layout differs from Python's in this: 0.000015, 1.5e-6 and NaN.
-    if let Some((sign @ ("" | "-"), digits)) = text.split_once("0.0000") {
-        let (first, rest) = digits.split_at(1);
-        let point = if rest.is_empty() { "" } else { "." };
-        format!("{sign}{first}{point}{rest}e-05")
-    } else if let Some((digits, exponent)) = text.split_once("e-") {
-        format!("{digits}e-{exponent:0>2}")
-    } else {
-        text.to_ascii_lowercase()
+    // zmij's layout differs from Python's in these: 0.000015, 1.5e-6 and NaN.
+    match value.abs() {
+        0.00001..0.0001 => {
+            let (sign, digits) = text.split_at(text.len() - text.trim_start_matches('-').len());
+            let (first, rest) = digits["0.0000".len()..].split_at(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            format!("{sign}{first}{point}{rest}e-05")
+        }
+        0.000_000_001..0.00001 => text.replace("e-", "e-0"),
+        magnitude if magnitude.is_nan() => text.to_ascii_lowercase(),
+        _ => text.to_owned(),
     }
 }
 
@@ -45,6 +47,10 @@ mod tests {
             (2.0_f64.powi(-25), "2.9802322387695312e-08"),
             (2.0_f64.powi(-44), "5.684341886080802e-14"),
             (-1.5e-5, "-1.5e-05"),
+            (9.999999999999999e-5, "9.999999999999999e-05"),
+            (9.999999999999999e-6, "9.999999999999999e-06"),
+            (1e-9, "1e-09"),
+            (9.999999999999999e-10, "9.999999999999999e-10"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),
