@@ -26,6 +26,7 @@ from harness.rows import Row
 from tests import sweeps
 
 SHAPES = tuple(map(str, DEFAULT_SHAPES))
+FEW = ("4-2-1", "10-5-1", "16-8-1", "32-16-1")
 TEN = tuple(f"contender-{number}" for number in range(10))
 Understood = Callable[[str], Results]
 Picture = Callable[[str, str], Figure]
@@ -84,17 +85,17 @@ def wrong(made: list[Row], who: str) -> list[Row]:
 SITUATIONS: dict[str, Callable[[], list[Row]]] = {
     "two": rows,
     "one contender": lambda: rows(methods=("naive",), names=("python",)),
-    "four contenders": lambda: rows(methods=("naive", "backprop"), names=("python", "rust", "numpy", "c")),
-    "ten contenders": lambda: rows(("4-2-1", "10-5-1", "16-8-1", "32-16-1"), names=TEN),
+    "four contenders": lambda: rows(FEW, ("naive", "backprop"), ("python", "rust", "numpy", "c")),
+    "ten contenders": lambda: rows(FEW, names=TEN),
     "one method": lambda: rows(methods=("backprop",)),
     "one shape": lambda: rows(("10-5-1",)),
-    "one round": lambda: rows(rounds=1),
+    "one round": lambda: rows(FEW, rounds=1),
     "without the article's shape": lambda: rows(("4-2-1", "16-8-1", "32-16-1")),
     "equally many neurons": lambda: rows(("10-5-1", "5-10-1", "8-7-1")),
     "crashes": lambda: [
         row for row in failing(rows(), "rust", "crash") if str(row.run.case) != "naive 512-256-1"
     ],
-    "other losses": lambda: wrong(rows(names=("python", "rust", "c")), "c"),
+    "other losses": lambda: wrong(rows(FEW, names=("python", "rust", "c")), "c"),
 }
 DIFFERENT = {
     "scaling": (
@@ -165,7 +166,11 @@ def boxes(figure: Figure) -> list[Box]:
 
 def misplaced(figure: Figure) -> list[str]:
     """Return the texts that lie on another one, or outside the picture."""
-    found, (width, height) = boxes(figure), figure.canvas.get_width_height()
+    return badly_placed(boxes(figure), *figure.canvas.get_width_height())
+
+
+def badly_placed(found: list[Box], width: float, height: float) -> list[str]:
+    """Return the texts of ``found`` that lie on another one, or outside a picture of that size."""
     return [
         *(
             f"{one} on {other}"
@@ -184,8 +189,9 @@ def misplaced(figure: Figure) -> list[str]:
 def test_a_picture_is_labelled_and_no_text_lies_on_another(picture: Picture, name: str, what: str) -> None:
     figure = picture(name, what)
     assert figure.get_suptitle()
-    assert not [text for text, *_ in boxes(figure) if "nan" in text or "inf" in text.split()]
-    assert misplaced(figure) == []
+    found = boxes(figure)
+    assert not [text for text, *_ in found if "nan" in text or "inf" in text.split()]
+    assert badly_placed(found, *figure.canvas.get_width_height()) == []
 
 
 def test_a_long_caption_is_wrapped() -> None:
@@ -305,7 +311,7 @@ def test_a_failure_cannot_be_taken_for_a_time(picture: Picture) -> None:
 def test_other_losses_are_crossed_out_and_in_no_ratio(picture: Picture) -> None:
     scaling, speedup, methods = (picture(name, "other losses") for name in ("scaling", "speedup", "methods"))
     assert "crossed out: other losses (c)" in notes(scaling.axes[0])
-    assert [[], [], [shape.neurons for shape in DEFAULT_SHAPES]] == sorted(places(scaling.axes[0], "x"))
+    assert [[], [], [Shape.parse(text).neurons for text in FEW]] == sorted(places(scaling.axes[0], "x"))
     assert "c (mismatch)" in speedup.get_suptitle()
     assert [text.get_text() for text in speedup.legends[0].get_texts()] == ["rust"]
     panel = methods.axes[0]

@@ -243,7 +243,7 @@ def test_a_sweep_keeps_the_words_that_would_measure_the_same_elsewhere(
 def test_a_sweep_its_files_and_its_pictures(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:5e-8"})
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-5", "b": "honest:5e-6"})
     folder = tmp_path / "results"
     shapes = ("--shapes", "4-2-1", "10-5-1", "16-8-1", "20-10-1", "--methods", "naive", "backprop")
     status, out, _ = command(*bench(folder, manifest), *shapes)
@@ -394,7 +394,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, command: Command) -> None:
     """And says why a sweep stays unfinished."""
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7"})
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-5"})
     folder = tmp_path / "results"
     assert command(*bench(folder, manifest))[0] == 0
     sweep = Archive(folder).find("latest")
@@ -448,7 +448,7 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
 )
 def test_a_full_device_is_one_line(tmp_path: Path, name: str, status: int) -> None:
     sweep = str(sweeps.write(tmp_path, sweeps.pairs([(1.0, 0.5)] * 2)).path)
-    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
+    manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-5", "b": "honest:1e-5"})
     words = {
         "bench": bench(tmp_path / "results", manifest),
         "show": ["show", sweep],

@@ -43,7 +43,7 @@ def without_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(path: Path, rounds: int = 2) -> list[str]:
-    manifest = fakes.write_manifest(path / "m.toml", {"a": "honest:4e-7", "b": "honest:1e-7"})
+    manifest = fakes.write_manifest(path / "m.toml", {"a": "honest:4e-5", "b": "honest:1e-5"})
     return [
         *("selfcheck", "--manifest", str(manifest), "--results", str(path / "results")),
         *("--budget", "600", "--rounds", str(rounds)),
