@@ -28,7 +28,7 @@ from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
-from harness.table import Column, Table, estimate, factor, seconds, words
+from harness.table import Column, Table, estimate, factor, percent, seconds, words
 
 PICTURES = {
     "scaling.png": pictures.scaling,
@@ -74,8 +74,8 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     }
     return {
         **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
-        "kernels": tables_across.kernels(in_process).markdown,
-        "predictions": narrow(tables_across.hits(record)).markdown,
+        "kernels": "\n\n".join(f"In {name.title()}:\n\n{own.markdown}" for name, own in kernels(in_process)),
+        "predictions": hits(record).markdown,
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
         **of_checks(docs),
@@ -102,30 +102,81 @@ def checked(shares: pd.DataFrame) -> Table:
     """Return a row for each contender and measure of a self-check."""
     found = tables_across.selfcheck(shares)
     columns = {
-        "contender, measure": Column("{}, {}".format, ("contender", "measure")),
-        **{
-            head: found.columns[head]
-            for head in found.heads
-            if head not in ("contender", "against", "measure")
-        },
+        "who, measure": Column("{}, {}".format, ("contender", "measure")),
+        "true ratio, half width, sharpness": Column(
+            lambda ratio, width, sharpness: f"{times(ratio)}, ±{width:.1%}, {sharpness:.2f}",
+            ("true_ratio", "half_width", "sharpness"),
+        ),
+        "right (95%)": share_of("contains"),
+        "seen (95%)": share_of("seen"),
     }
-    return narrow(replace(found, columns=columns))
+    return replace(found, columns=columns)
+
+
+def share_of(name: str) -> Column:
+    """Return a column of shares of sweeps with their intervals."""
+    return Column(
+        lambda hits, sweeps, low, high: f"{hits / sweeps:.0%} ({low:.0%} to {high:.0%})",
+        (name, "sweeps", f"{name}_low", f"{name}_high"),
+    )
+
+
+def hits(record: pd.DataFrame) -> Table:
+    """Return a row for each contender and method: how often its predictions came true."""
+    found = tables_across.hits(record)
+    columns = {
+        "method, contender": Column("{}, {}".format, ("method", "contender")),
+        "hits (95%)": Column(
+            lambda hits, checks, low, high: f"{hits:.0f}/{checks:.0f} ({low:.0%} to {high:.0%})",
+            ("hits", "checks", "low", "high"),
+        ),
+        **{head: found.columns[head] for head in ("median error", "farthest")},
+    }
+    return replace(found, columns=columns)
+
+
+def exponents(results: Results) -> Table:
+    """Return a row for each contender and method: how its time grows."""
+    found = tables.exponents(results)
+    _, _, _, _, count, neurons, straight = found.columns.values()
+    lines = [
+        {**line, "neurons": f"{neurons.cell(line).text}, {straight.cell(line).text}"} for line in found.lines
+    ]
+    columns = {
+        "method, contender": Column("{}, {}".format, ("method", "contender")),
+        "power (95%)": estimate("{:.2f}".format, "exponent", "low", "high"),
+        "by count": count,
+        "neurons, straight from": words("neurons"),
+    }
+    return replace(found, columns=columns, lines=lines)
+
+
+def kernels(table: pd.DataFrame) -> Iterator[tuple[str, Table]]:
+    """Yield each program with a row for each of its kernels and shapes."""
+    found = tables_across.kernels(table)
+    columns = {
+        "kernel": Column("{} {}".format, ("kernel", "layers")),
+        "time": found.columns["median"],
+        "times as fast": factor("times_as_fast"),
+        "each (of peak)": words("each"),
+    }
+    each, peak = seconds("each_s"), percent("share_of_peak")
+    table = table.assign(each_s=table["ns_per_parameter"] / 1e9)
+    for name, own in table.groupby("contender", sort=False):
+        lines = []
+        for line in own.to_dict("records"):
+            of_peak = peak.cell(line).text
+            lines.append({**line, "each": f"{each.cell(line).text} {of_peak and f'({of_peak})'}".strip()})
+        yield str(name), replace(found, columns=columns, lines=lines)
 
 
 def narrow(table: Table) -> Table:
-    """Return a table with intervals beside what they are of, so that it fits a phone."""
-    texts: dict[str, list[str]] = {}
-    for place, head in enumerate(table.heads):
-        column = [row[place].text for row in table.rows]
-        if head.startswith("95%"):
-            before, estimates = texts.popitem()
-            texts[f"{before} (95%)"] = [
-                f"{one} ({ends})" for one, ends in zip(estimates, column, strict=True)
-            ]
-        else:
-            texts[head.replace(", training", " per step").replace(", job", " per job")] = column
-    lines = [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
-    return replace(table, columns={head: words(head) for head in texts}, lines=lines)
+    """Return a table of speedups with shorter heads, so that it fits a phone."""
+    columns = {
+        head.replace(", training", " per step").replace(", job", " per job"): column
+        for head, column in table.columns.items()
+    }
+    return replace(table, columns=columns)
 
 
 def of_sweep(results: Results) -> dict[str, str]:
@@ -133,7 +184,7 @@ def of_sweep(results: Results) -> dict[str, str]:
     figures: dict[str, str] = {
         "answer": paragraph(f"**{next(sentences.rivals(results))}**"),
         "machine": machine(results),
-        "exponents": narrow(tables.exponents(results)).markdown,
+        "exponents": exponents(results).markdown,
         "crossovers": listed(sentences.overtakings(results.crossovers)),
         **{f"methods-{name}": methods(results, name).markdown for name in results.contenders},
         **of_alternatives(results),
@@ -265,11 +316,10 @@ def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
         if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
             lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
     columns = {
-        "": Column("{} {}".format, ("contender", "method")),
-        "shape": words("layers"),
+        "step": Column("{} {} {}".format, ("contender", "method", "layers")),
         "kernel": seconds("kernel_s"),
         "program": seconds("median"),
-        "program / kernel": factor("times"),
+        "ratio": factor("times"),
     }
     caption = "A training step in the program and alone"
     return Table("programs-and-kernels", caption, columns, lines)

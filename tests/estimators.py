@@ -145,7 +145,7 @@ def table() -> str:
             contained = np.mean([low <= truth <= high for (low, high), truth in found])
             width = np.mean([(high - low) / 2.0 for (low, high), _ in found])
             sharp = ">100" if sharpness(of_all) > 100.0 else f"{sharpness(of_all):.2f}"
-            cells.append(f"{contained:.0%}, ±{width:.1%}, {sharp}")
+            cells.append(f"{contained:.0%}, ±{100.0 * width:.2g}%, {sharp}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
