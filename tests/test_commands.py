@@ -195,8 +195,7 @@ def test_bad_arguments_are_refused_before_anything_is_built() -> None:
 
 
 LOADED = """
-import gc, io, json, os, re, sys
-from contextlib import redirect_stdout
+import gc, json, os, re, sys
 from dataclasses import replace
 from harness import cli
 from harness.across import comparison, history, machines, predictions
@@ -214,8 +213,6 @@ def clocked(command, **options):
     return replace(process, stderr=told, wall_s=seconds + 0.01)
 
 runner.run = clocked
-with redirect_stdout(io.StringIO()):
-    cli.main(["show", "docs/sweep"])
 gc.freeze()
 for line in sys.stdin:
     words, *streams = json.loads(line)

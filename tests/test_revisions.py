@@ -100,7 +100,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.edit("harness/measure/pilots.py", "_LONG_S = 1.0", "_LONG_S = 0.0")
     # Of slow steps a run has few, and few losses to write and to read.
     for name in ("one", "two"):
-        project.edit(f"{name}/program.py", "4e-7\"", "4e-5\"")
+        project.edit(f"{name}/program.py", '4e-7"', '4e-5"')
     project.git("init", "-q")
     project.commit()
     return path

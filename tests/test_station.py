@@ -133,29 +133,32 @@ def test_two_stations_of_a_machine_measure_one_thing_at_a_time(tmp_path: Path, m
     assert len(journal(checkout, machine).rows()) == 2
 
 
-@pytest.mark.parametrize(
-    ("request_", "error"),
-    [
-        (b"what?", "cannot understand the request: Expecting value: line 1 column 1 (char 0)"),
-        (b"[]", "cannot understand the request: "),
-        ({"do": "dance"}, "cannot understand the request: 'dance'"),
-        ({"do": "look"}, "cannot understand the request: "),
-        ({"do": "look", "manifest": "contender = 1", "contenders": []}, "contender: got 1, takes a list"),
-        ({"do": "begin", "plan": {}, "environment": {}, "has": {}}, "cannot understand the request: "),
-        (round_(0), "has not begun here"),
-    ],
-)
-def test_bad_requests(checkout: Path, machine: str, request_: Any, error: str) -> None:
+BAD_REQUESTS: list[tuple[Any, str]] = [
+    (b"what?", "cannot understand the request: Expecting value: line 1 column 1 (char 0)"),
+    (b"[]", "cannot understand the request: "),
+    ({"do": "look"}, "cannot understand the request: "),
+    ({"do": "look", "manifest": "contender = 1", "contenders": []}, "contender: got 1, takes a list"),
+    ({"do": "dance"}, "cannot understand the request: 'dance'"),
+    ({"do": "begin", "plan": {}, "environment": {}, "has": {}}, "cannot understand the request: "),
+    (round_(0), "has not begun here"),
+]
+
+
+def test_bad_requests(checkout: Path, machine: str) -> None:
+    """Before the machine was looked at, and afterwards; the station is still there after each."""
     with station(checkout, machine) as talk:
-        if isinstance(request_, dict) and request_["do"] != "look":
-            assert talk.ask(request_) == {"again": "this machine was not looked at yet"}
+        for is_known in (False, True):
+            for request, error in BAD_REQUESTS:
+                reply = talk.ask(request)
+                if not is_known and isinstance(request, dict) and request["do"] != "look":
+                    assert reply == {"again": "this machine was not looked at yet"}
+                    continue
+                (text,) = reply.values()
+                assert error in text
+                assert "\n" not in text
+                if is_known:
+                    assert list(talk.look()["machine"]["environment"]["contenders"]) == ["a", "b"]
             talk.look()
-        reply = talk.ask(request_)
-        (text,) = reply.values()
-        assert error in text
-        assert "\n" not in text
-        # It is still there.
-        assert list(talk.look()["machine"]["environment"]["contenders"]) == ["a", "b"]
 
 
 def test_a_name_that_is_none_for_a_folder(checkout: Path) -> None:
