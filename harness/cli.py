@@ -1,7 +1,7 @@
 """The composition root: parses, dispatches, and turns every failure into one line and an exit status.
 
-Commands import pandas, SciPy and matplotlib when they need them, so that ``--help`` is quick and no timed
-process has a large parent.
+Commands import pandas, SciPy and matplotlib late, so that ``--help`` is quick and no timed process has a
+large parent.
 """
 
 import argparse
@@ -33,30 +33,28 @@ from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.terminal import Terminal
 
 _UNHEEDED = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND")
-"""Variables for other programs: they make no terminal of a file, and no other pictures."""
+"""Variables that would make a terminal of a file, or other pictures."""
 COMMANDS = (build, bench, show, plot, sweeps, compare, join, predict, article, verify, selfcheck, kernels)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; every failure is one line."""
-    handlers = {
-        signal.SIGTERM: _terminated,
-        signal.SIGHUP: _terminated,
-        signal.SIGINT: signal.default_int_handler,
-    }
     for name in _UNHEEDED:
         os.environ.pop(name, None)
-    # Neither what a user has configured for pictures.
     os.environ["MATPLOTLIBRC"] = os.devnull
     if not os.environ.get("COLUMNS", "80").strip("0").isdigit():
         del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or a file that has no µ or ± gets a question mark.
+        # What cannot encode µ or ± gets a question mark.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    handlers = {signal.SIGTERM: _exit, signal.SIGHUP: _exit, signal.SIGINT: signal.default_int_handler}
     # What was ignored from the start, as SIGHUP under nohup, stays so.
-    heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handlers[number]) for number in heeded}
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in handlers.items()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     terminal, failed = Terminal(), 1
     try:
         arguments = _parse(sys.argv[1:] if words is None else words)
@@ -67,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        # The interpreter would try again at its end to write what standard output still holds.
+        # At its end the interpreter would try again to write what is buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         message = f"cannot write: {error.strerror}"
     finally:
@@ -87,7 +85,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"flatnet harness {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
         own = commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
@@ -120,5 +118,5 @@ class _Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"got {value!r}, takes {known}")
 
 
-def _terminated(number: int, _: FrameType | None) -> NoReturn:
+def _exit(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)

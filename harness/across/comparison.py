@@ -1,8 +1,8 @@
 """What became faster, what slower: between two sweeps, or two revisions within one. Pure.
 
-Between sweeps a machine changes by tens of percent, but ratios within rounds tolerate that. So what is
-compared are the ratios to the reference: the yardstick, which must be the same program. Two revisions that
-ran in the same rounds need none.
+Between sweeps a machine changes by tens of percent, which ratios within rounds tolerate. So ratios to the
+reference are compared: the yardstick, which must be the same program. Two revisions in the same rounds need
+none.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr
 
-from harness.analysis.frames import LANE
+from harness.analysis.frames import LANE, only
 from harness.analysis.intervals import quotient, student_t, verdict
 from harness.analysis.job import STILL_WARMING
 from harness.analysis.results import Results
@@ -26,7 +26,7 @@ _OPEN = "no interval"
 _MANY = 1e6
 """Degrees of freedom that make Student's t the normal distribution."""
 SURE = 0.025
-"""The probability of a false alarm, over all cases together: one side of a 95% interval."""
+"""The false-alarm rate over all cases together: one side of a 95% interval."""
 
 
 def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
@@ -34,13 +34,14 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
 
     ``change`` is how many times as fast the contender is after as before, each against the reference; the
     floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a result, were the
-    contender slower by just the margin; after Holm (1979) over all lines of a measure.
+    contender slower by just the margin, adjusted by ``holm`` over all lines of a measure.
 
     Raises UsageError if the two have no case in common.
     """
-    names = {"ratio": "", "low": "_low", "high": "_high", "floor": "_floor"}
     one, other = (
-        _ratios(results)[[*names]].rename(columns={name: side + end for name, end in names.items()})
+        _ratios(results)[["ratio", "low", "high", "floor"]]
+        .add_prefix(f"{side}_")
+        .rename(columns={f"{side}_ratio": side})
         for results, side in ((before, "before"), (after, "after"))
     )
     both = one.join(other, how="inner").reset_index()
@@ -60,15 +61,14 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
 
     ``before`` and ``after`` are empty: the change itself was measured.
     """
-    ratios = (_ratios(results).reset_index() for results, _ in found)
-    tables = [own[own["contender"] == after] for own, (_, after) in zip(ratios, found, strict=True)]
+    tables = [only(_ratios(results).reset_index(), contender=after) for results, after in found]
     table = pd.concat(tables, ignore_index=True).rename(columns={"ratio": "change"})
     layouts = max(results.plan.options.layouts for results, _ in found)
     return _judged(table.reindex(columns=COLUMNS), margin, layouts - 1 or _MANY)
 
 
 def gone(before: Results, after: Results) -> dict[str, str]:
-    """Return what was right before and is not after, or has no interval any more, with what became of it."""
+    """Return what was right before and is not after, or lost its interval, with what became of it."""
     one, other = (_standing(results.standings, results.reference) for results in (before, after))
     became = {lane: other.get(lane, "not measured") for lane, was in one.items() if was in ("ok", _OPEN)}
     return {lane: status for lane, status in became.items() if status not in ("ok", one[lane])}
@@ -76,7 +76,7 @@ def gone(before: Results, after: Results) -> dict[str, str]:
 
 def unpaired(found: Sequence[tuple[Results, str]]) -> dict[str, str]:
     """Return what ``paired`` lacks, with what became of it."""
-    tables = [results.standings[results.standings["contender"] == after] for results, after in found]
+    tables = [only(results.standings, contender=after) for results, after in found]
     return {lane: status for lane, status in _standing(pd.concat(tables)).items() if status != "ok"}
 
 
@@ -87,10 +87,9 @@ def undecided(training: pd.DataFrame, margin: float) -> dict[str, str]:
 
 
 def _ratios(results: Results) -> pd.DataFrame:
-    """Return the ratios that have an interval and are due a verdict, controls left out."""
-    lines = results.speedups
-    is_sure = lines["low"].notna() & (lines["verdict"] != STILL_WARMING)
-    return lines[~lines["control"] & is_sure].set_index(_KEY)
+    """Return the ratios that have an interval and are due a verdict."""
+    lines = results.rivals
+    return lines[lines["low"].notna() & (lines["verdict"] != STILL_WARMING)].set_index(_KEY)
 
 
 def _standing(table: pd.DataFrame, reference: str = "") -> dict[str, str]:
@@ -109,16 +108,16 @@ def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:
     logs = np.log(table[["change", "low", "high"]].astype(float))
     sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / student_t(freedom)
     # How far into the tail is what was found, were it slower by just the margin?
-    behind = (-np.log1p(margin) - logs["change"]) / sigmas.clip(lower=1e-12)
-    table = table.assign(slower_than_margin_p=stdtr(freedom, -behind))
+    ahead = (logs["change"] + np.log1p(margin)) / sigmas.clip(lower=1e-12)
+    table = table.assign(slower_than_margin_p=stdtr(freedom, ahead))
     table["slower_than_margin_p"] = table.groupby("measure")["slower_than_margin_p"].transform(holm)
-    found = zip(*(table[name] for name in ("change", "low", "high", "floor")), strict=True)
+    found = table[["change", "low", "high", "floor"]].to_numpy(float).tolist()
     table["verdict"] = [verdict(change, low, high, floor, margin) for change, low, high, floor in found]
     return table[COLUMNS]
 
 
 def holm(p: "pd.Series[float]") -> "pd.Series[float]":
-    """Return the probabilities adjusted for there being several (Holm, Scand. J. Statist. 6, 1979)."""
+    """Return the probabilities adjusted for their number (Holm, Scand. J. Statist. 6, 1979)."""
     adjusted = p.sort_values() * np.arange(len(p), 0, -1)
     return adjusted.cummax().clip(upper=1.0).reindex(p.index)
 
@@ -140,7 +139,7 @@ def differences(before: Results, after: Results) -> list[str]:
 
 
 def _circumstances(results: Results) -> dict[str, object]:
-    """Return what besides the programs may differ in another sweep, by the words for that."""
+    """Return what besides the programs may differ, by the words for that."""
     where, runs = results.environment, results.runs
     of_reference = runs["version"][runs["contender"] == results.reference]
     values = {f"another {name} of the cases": runs[name] for name in ("seed", "step", "low", "high")}

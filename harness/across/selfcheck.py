@@ -1,5 +1,6 @@
-"""How often the harness is right, from a long sweep cut into many, each taken for a sweep of its own."""
+"""How often the harness is right, from a long sweep cut into many."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -26,9 +27,9 @@ COLUMNS = [
 def intervals(folder: SweepFolder) -> pd.DataFrame:
     """Return a line for each sweep, contender and measure: the interval, and whether it contains the truth.
 
-    A copy is compared with what it is a copy of, so its ``true_ratio`` is known: ``extra_epochs`` more of the
-    training. Of any other contender, compared with the reference, it is the median of all sweeps, and
-    ``extra_epochs`` is empty. Controls have no line: their interval is the floor of the verdicts.
+    A copy is compared with its original, so its ``true_ratio`` is known: it trains ``extra_epochs`` more. Of
+    any other contender, compared with the reference, it is the median of all sweeps, and ``extra_epochs`` is
+    empty. Controls have no line: their interval is the floor of the verdicts.
     """
     about = folder.environment().get(ABOUT_CHECK)
     if not (isinstance(about, Mapping) and {"sweeps", "storm"} <= about.keys()):
@@ -36,17 +37,15 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
     tables = []
     for results in _cut(folder, int(about["sweeps"])):
         where = results.environment
-        copies = copies_of(where.get("contenders", {}))
+        others = dict.fromkeys(results.contenders, (results.reference, math.nan))
+        against = others | copies_of(where.get("contenders", {}))
         jobs = only(results.summary, measure="job_s").set_index("contender")["median"]
         steps_s = results.medians.set_index("contender")["median"] * results.job.training_steps
-        for original in (results.reference, *{copy for copy, _ in copies.values()} - {results.reference}):
+        for original in dict.fromkeys(of for of, _ in against.values()):
+            extra_epochs = {name: extra for name, (of, extra) in against.items() if of == original}
             table = only(results.over(original), control=False)
-            table = table[table["rounds"] > 1]
-            of_original = {name for name, (of, _) in copies.items() if of == original}
-            if original == results.reference:
-                of_original |= {*results.contenders} - {*copies}
-            table = table[table["contender"].isin(of_original)]
-            extra = table["contender"].map({name: share for name, (_, share) in copies.items()}).astype(float)
+            table = table[(table["rounds"] > 1) & table["contender"].isin(extra_epochs)]
+            extra = table["contender"].map(extra_epochs).astype(float)
             trained = np.where(table["measure"] == "job", steps_s[original] / jobs[original], 1.0)
             table = table.assign(extra_epochs=extra, true_ratio=1.0 / (1.0 + extra * trained))
             tables.append(table.assign(sweep=results.sweep))
@@ -65,7 +64,7 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
 
 
 def copies_of(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, float]]:
-    """Return what each copy is a copy of, the first that is described so, and its additional epochs."""
+    """Return the original of each copy, the first described alike, and its additional epochs."""
     same = ("command", "threads", "env", "tolerance")
     originals: dict[str, str] = {}
     found = {}
@@ -92,21 +91,15 @@ def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
 def read(path: Path) -> pd.DataFrame:
     """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
     texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
-    return read_csv(
-        path,
-        COLUMNS,
-        "make selfcheck",
-        texts=texts,
-        flags=["storm", "contains"],
-        blank=["extra_epochs", "floor"],
-    )
+    flags, blank = ["storm", "contains"], ["extra_epochs", "floor"]
+    return read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=flags, blank=blank)
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
     """Return how often the interval contains the truth, and a difference is seen, by contender and measure.
 
-    Both with the exact binomial interval of the share; the median half width of the intervals; and
-    ``sharpness``, the 95th percentile of error / half width: 1 if the intervals are as wide as they must be.
+    Both with the exact binomial interval of the share; the median half width of the intervals; and their
+    ``sharpness``: 1 if they are as wide as they must be.
     """
     lines = []
     for (contender, measure), own in table.groupby(["contender", "measure"], sort=False):

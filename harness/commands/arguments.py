@@ -6,7 +6,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from harness.archive import Archive
 from harness.case import ARTICLE_JOB, LARGEST_INTEGER, METHODS, Job, Shape
 from harness.codec import shown
 from harness.errors import UsageError
@@ -16,20 +15,14 @@ from harness.paths import MANIFEST, RESULTS
 from harness.plan import MOST_LAYOUTS, MOST_ROUNDS, Options
 
 SWEEP = "latest, latest~1, the beginning of a name that `sweeps` lists, or a folder"
-"""What names a sweep."""
 LAYOUTS = "links of each program that take turns, each with its code in another order"
 _TLS = {"--tls-ca-file": "tls_ca_file", "--tls-cert": "tls_client_cert", "--tls-key": "tls_client_key"}
-"""Flags that name a file for TLS, and what Dask calls it."""
+"""Flags that name a file, and what Dask calls it."""
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add --results."""
     parser.add_argument("--results", type=Path, default=RESULTS, help="the results folder (default: results)")
-
-
-def archive_of(arguments: argparse.Namespace) -> Archive:
-    """Return the results folder."""
-    return Archive(arguments.results)
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -86,11 +79,10 @@ def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None,
 
 def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
     """Return what the flags ask for, each shape and method once, and ``others``, which have no flag."""
-    given: dict[str, Any] = {}
-    for name in (field.name for field in fields(Options)):
-        value = getattr(arguments, name, None)
-        if value is not None:
-            given[name] = tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+    names = {field.name for field in fields(Options)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    for name in given.keys() & {"shapes", "methods"}:
+        given[name] = tuple(dict.fromkeys(given[name]))
     return Options(**{**given, **others})
 
 
@@ -168,4 +160,4 @@ _NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
     "layouts": ("--layouts", whole(1, MOST_LAYOUTS)),
     "cases": ("--cases", whole(1)),
 }
-"""Flags that take a number, by the name of its option, and how it is read."""
+"""Flags that take a number, by option, and how it is read."""

@@ -1,14 +1,16 @@
 """Judge the article's claims by what was measured, and show where the time of its run goes."""
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness import claims
+from harness.archive import Archive
 from harness.case import ARTICLE_RUN, METHODS, Shape
 from harness.claims import Published, Storage
-from harness.commands.arguments import add_contenders, add_numbers, add_sweep, archive_of, manifest_of
+from harness.commands import arguments as flags
 from harness.measure import runner
 from harness.measure.contenders import Contender, attempt, with_python
 from harness.measure.session import alone, measuring
@@ -21,17 +23,17 @@ _TIMEOUT_S = 120.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_sweep(parser)
-    add_contenders(parser)
-    add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))
+    flags.add_sweep(parser)
+    flags.add_contenders(parser)
+    flags.add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train as the article did, with many seeds and without parts; time flat and nested weights; judge."""
     said = claims.load()
-    archive = archive_of(arguments)
+    archive = Archive(arguments.results)
     folder = archive.find(arguments.sweep)
-    manifest, failed = manifest_of(arguments), list[str]()
+    manifest, failed = flags.manifest_of(arguments), list[str]()
     with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:
         measured: dict[str, list[Any]] = {
             "seeds.csv": list(losses(here.contenders, said.run, terminal, failed)),
@@ -66,17 +68,16 @@ def losses(
 ) -> Iterator[tuple[str, int, str, float, float]]:
     """Yield name, seed, contender, initial and final loss of each run with every seed.
 
-    The quickest contender makes them, of those that have the losses of the first. What fails is added to
-    ``failed``, here and below.
+    The quickest contender with the losses of the first makes them. What fails is added to ``failed``, here
+    and below.
     """
     tried = [attempt(contender, runs[0].case(1), timeout_s=_TIMEOUT_S) for contender in contenders]
     right = next((output.losses for _, output in tried if output), ())
-    found = [
-        (process.wall_s, place)
-        for place, (process, output) in enumerate(tried)
-        if output and compare(right, output.losses).holds
+    walls_s = [
+        process.wall_s if output and compare(right, output.losses).holds else math.inf
+        for process, output in tried
     ]
-    quickest = contenders[min(found)[1] if found else 0]
+    quickest = contenders[walls_s.index(min(walls_s))]
     with terminal.counting("seeds", claims.SEEDS * len(runs)) as advance:
         for published in runs:
             for seed in range(1, claims.SEEDS + 1):
@@ -105,8 +106,8 @@ def storages(
                             yield program.contender, shape, number, flat_s, nested_s
                     except ValueError as error:
                         broken.add(program.contender)
-                        name = f"flat and nested weights of {program.contender}"
-                        failed.append(f"{name} cannot be timed: {error}")
+                        what = f"flat and nested weights of {program.contender}"
+                        failed.append(f"{what} cannot be timed: {error}")
                 advance()
 
 
@@ -129,8 +130,8 @@ def parts(
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    A round has the article's run and three that lack a part of it, by each contender in turn. Every other one
-    is in reverse, and the first is a warm-up.
+    A round is the article's run and three that lack a part, by each contender in turn; every other round is
+    reversed, and the first is a warm-up.
     """
     whole = ARTICLE_RUN
     cases = {

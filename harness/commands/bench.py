@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _here(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    archive, manifest = flags.archive_of(arguments), flags.manifest_of(arguments)
+    archive, manifest = Archive(arguments.results), flags.manifest_of(arguments)
     options, names, command = flags.options_of(arguments), arguments.contenders, _command(arguments)
     with (
         alone(archive, terminal),
@@ -99,7 +99,7 @@ def _elsewhere(arguments: argparse.Namespace, access: Access, terminal: Terminal
         same_work=arguments.same_work,
         fresh=arguments.fresh,
     )
-    archive = flags.archive_of(arguments)
+    archive = Archive(arguments.results)
     with archive.locked():
         path, status = measure(wanted, archive, terminal)
         try:

@@ -6,41 +6,30 @@ from typing import TYPE_CHECKING
 
 from harness.archive import COMPARED, Archive
 from harness.case import ARTICLE, Shape
-from harness.commands.arguments import (
-    SWEEP,
-    add_cases,
-    add_contenders,
-    add_numbers,
-    add_results,
-    archive_of,
-    manifest_of,
-    options_of,
-    percent,
-)
+from harness.commands import arguments as flags
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure import revisions
 from harness.measure.contenders import select
 from harness.measure.session import alone, carry_out, measuring, take_up
+from harness.terminal import Terminal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.terminal import Terminal
-
 _SHAPES = (ARTICLE, Shape((64, 32, 1)))
 _FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layouts")
-"""The flags that are for a comparison of revisions only."""
+"""Flags for revisions only."""
 _LAYOUTS = 8
-"""Where the linker puts the code is worth some percent, so that a single link says little about a change."""
+"""Where the linker puts code is worth some percent, so a single link says little about a change."""
 _SLOWER, _OTHER_LOSSES, _CANNOT_TELL = 1, 3, 125
-"""Exit statuses; `git bisect run` takes 125 for a commit to skip, those below for a bad one."""
+"""Exit statuses; `git bisect run` skips a commit for 125, and takes it for a bad one for any below."""
 _FEW = 3
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags, and the status of what is no answer."""
+    """Add this command's flags."""
     parser.set_defaults(failed=_CANNOT_TELL)
     parser.epilog = (
         f"Exit status, the first that applies: {_OTHER_LOSSES} if the losses are not the same,"
@@ -48,16 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " cannot be built or run or nobody can tell, or else 0; 2 for arguments that cannot be used. So"
         " `git bisect run` finds what made it slower, and skips what it cannot judge."
     )
-    add_results(parser)
-    for name, text in (("before", "the earlier sweep"), ("after", "the later one (default: latest)")):
-        parser.add_argument(name, metavar=name.upper(), nargs="?", help=f"{text}: {SWEEP}")
+    flags.add_results(parser)
+    parser.add_argument("before", metavar="BEFORE", nargs="?", help=f"the earlier sweep: {flags.SWEEP}")
+    about = "the later one, likewise (default: latest)"
+    parser.add_argument("after", metavar="AFTER", nargs="?", default="latest", help=about)
     parser.add_argument(
         "--reference", metavar="NAME", help="the yardstick (default: the earlier sweep's reference)"
     )
     parser.add_argument(
         "--fail-slower",
         metavar="PERCENT",
-        type=percent,
+        type=flags.percent,
+        default=0.0,
         help="let the exit status say whether a training is slower by more than this many percent",
     )
     parser.add_argument(
@@ -70,16 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REVISION",
         help="the earlier one and the later one (default: what is here; HEAD+: with what is not committed)",
     )
-    add_contenders(measured)
-    add_cases(measured, _SHAPES)
-    add_numbers(
-        measured,
-        budget_s=(100, "seconds for the whole sweep"),
-        layouts=(_LAYOUTS, "links of each program that take turns, each with its code in another order"),
+    flags.add_contenders(measured)
+    flags.add_cases(measured, _SHAPES)
+    flags.add_numbers(
+        measured, budget_s=(100, "seconds for the whole sweep"), layouts=(_LAYOUTS, flags.LAYOUTS)
     )
 
 
-def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show the comparison and return the exit status."""
     if arguments.revisions:
         if arguments.before:
@@ -93,10 +82,10 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     from harness.across import comparison, machines
     from harness.analysis.results import understand
 
-    archive = archive_of(arguments)
+    archive = Archive(arguments.results)
     before = understand(archive.find(arguments.before), arguments.reference)
-    after = understand(archive.find(arguments.after or "latest"), before.reference)
-    table = comparison.compare(before, after, arguments.fail_slower or 0.0)
+    after = understand(archive.find(arguments.after), before.reference)
+    table = comparison.compare(before, after, arguments.fail_slower)
     losses = machines.other_losses({"before": before, "after": after})
     for line in (*comparison.differences(before, after), *losses.values()):
         terminal.note(line)
@@ -108,12 +97,12 @@ def run(arguments: argparse.Namespace, terminal: "Terminal") -> int:
     return status if arguments.fail_slower else 0
 
 
-def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
+def _revisions(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Measure the programs of two revisions in one sweep and compare them."""
     if len(arguments.revisions) > 2:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
     base, head = (*arguments.revisions, revisions.default())[:2]
-    manifest = manifest_of(arguments)
+    manifest = flags.manifest_of(arguments)
     trees = [revisions.tree_of(base), revisions.tree_of(head)]
     if not arguments.contenders:
         manifest = select(manifest, revisions.affected(manifest, *trees))
@@ -127,29 +116,28 @@ def _revisions(arguments: argparse.Namespace, terminal: "Terminal") -> int:
         with measuring(archive, entered, None, terminal, layouts=arguments.layouts, **about) as here:
             if missing := here.environment["missing"]:
                 raise FlatnetError(f"{next(iter(missing))} cannot be run; the note above says why")
-            sweep = take_up(archive, options_of(arguments), here, terminal, fresh=True)
+            sweep = take_up(archive, flags.options_of(arguments), here, terminal, fresh=True)
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
-            measured = carry_out(sweep, terminal)
-            if measured == INTERRUPTED:
-                return measured
+            if carry_out(sweep, terminal) == INTERRUPTED:
+                return INTERRUPTED
             edited = sweep.edited()
     from harness.across import comparison
     from harness.analysis.results import understand
 
-    pairs = [(f"{one.name}@{labels[0]}", f"{one.name}@{labels[1]}") for one in manifest]
-    found = [(understand(sweep.folder, before), after) for before, after in pairs]
-    table = comparison.paired(found, arguments.fail_slower or 0.0)
+    before, after = labels
+    found = [(understand(sweep.folder, f"{one.name}@{before}"), f"{one.name}@{after}") for one in manifest]
+    table = comparison.paired(found, arguments.fail_slower)
     became = {f"{row.run.case} {row.run.contender}": row.status for row in sweep.failed}
     became |= dict.fromkeys(edited, "edited")
     if arguments.fail_slower:
         became |= comparison.unpaired(found)
-    return _judged(arguments, terminal, table, f"{labels[1]} against {labels[0]}", became)
+    return _judged(arguments, terminal, table, f"{after} against {before}", became)
 
 
 def _judged(
     arguments: argparse.Namespace,
-    terminal: "Terminal",
+    terminal: Terminal,
     table: "pd.DataFrame",
     what: str,
     became: dict[str, str],

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.archive import ABOUT, MACHINES, WHOLE, folders_in
-from harness.commands.arguments import add_results, archive_of
+from harness.archive import ABOUT, MACHINES, WHOLE, Archive, folders_in
+from harness.commands.arguments import add_results
 from harness.errors import NothingMeasured, UsageError
 from harness.machines.split import put_together
 from harness.measure.sweep import Progress
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Join folders of sweeps; one folder of them all is joined where it is."""
-    archive, into = archive_of(arguments), Path(arguments.folders[0])
+    archive, into = Archive(arguments.results), Path(arguments.folders[0])
     if len(arguments.folders) == 1 and (found := folders_in(into)):
         return join(found, into, terminal)
     folders = [archive.find(word) for word in arguments.folders]

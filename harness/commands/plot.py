@@ -2,8 +2,8 @@
 
 import argparse
 
-from harness.archive import SWEEPS
-from harness.commands.arguments import add_sweep, archive_of
+from harness.archive import SWEEPS, Archive
+from harness.commands.arguments import add_sweep
 from harness.records import replace_file
 from harness.terminal import Terminal
 
@@ -12,7 +12,7 @@ add_arguments = add_sweep
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Write every picture and table of a sweep into its folder, and the page that has them all."""
-    archive = archive_of(arguments)
+    archive = Archive(arguments.results)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
         from harness.analysis.results import understand

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     record = predictions.read(arguments.results / RECORD)
     if arguments.sweep or record.empty:
-        folder = flags.archive_of(arguments).find(arguments.sweep or "latest")
+        folder = Archive(arguments.results).find(arguments.sweep or "latest")
     else:
         learned_from = str(record["sweep"].iloc[-1])
         try:

@@ -10,14 +10,7 @@ from pathlib import Path
 
 from harness.archive import ABOUT_CHECK, SELFCHECK, Archive
 from harness.case import ARTICLE, METHODS
-from harness.commands.arguments import (
-    LAYOUTS,
-    add_contenders,
-    add_numbers,
-    add_results,
-    manifest_of,
-    options_of,
-)
+from harness.commands import arguments as flags
 from harness.errors import INTERRUPTED
 from harness.measure import storm
 from harness.measure.contenders import Contender
@@ -37,13 +30,13 @@ _EPOCHS = 100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_contenders(parser)
-    add_results(parser)
-    add_numbers(
+    flags.add_contenders(parser)
+    flags.add_results(parser)
+    flags.add_numbers(
         parser,
         budget_s=(600, f"seconds for all of it, which is cut into sweeps of {_SWEEP_S:g}"),
         rounds=(None, "timed rounds of each sweep (default: as many as fit)"),
-        layouts=(1, LAYOUTS),
+        layouts=(1, flags.LAYOUTS),
     )
     parser.add_argument(
         "--storm", action="store_true", help="let other work disturb the machine, in random bursts"
@@ -55,10 +48,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make or resume a sweep, then write selfcheck.csv and selfcheck.png, or storm.csv and storm.png."""
     name = "storm" if arguments.storm else SELFCHECK
     archive = Archive(arguments.results / name)
-    manifest = _with_copies(manifest_of(arguments))
+    manifest = _with_copies(flags.manifest_of(arguments))
     method = next(method for method in METHODS if method in manifest[0].methods)
     sweeps = max(2, int(arguments.budget_s / _SWEEP_S))
-    options = options_of(
+    options = flags.options_of(
         arguments, shapes=(ARTICLE,), methods=(method,), budget_s=arguments.budget_s / sweeps
     )
     cores = usable_cores() or range(os.cpu_count() or 1)

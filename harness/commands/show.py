@@ -2,7 +2,8 @@
 
 import argparse
 
-from harness.commands.arguments import add_sweep, archive_of
+from harness.archive import Archive
+from harness.commands.arguments import add_sweep
 from harness.terminal import Terminal
 
 _FORMATS = ("table", "markdown", "hyperfine", "pytest-benchmark")
@@ -19,7 +20,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from harness.analysis.results import understand
     from harness.report import files, tables
 
-    folder = archive_of(arguments).find(arguments.sweep)
+    folder = Archive(arguments.results).find(arguments.sweep)
     results = understand(folder, arguments.reference, arguments.margin)
     if arguments.format == "table":
         terminal.show(*tables.shown(results))

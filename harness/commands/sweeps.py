@@ -2,8 +2,9 @@
 
 import argparse
 
+from harness.archive import Archive
 from harness.case import METHODS, Shape
-from harness.commands.arguments import add_results, archive_of
+from harness.commands.arguments import add_results
 from harness.errors import ResultsError, UsageError
 from harness.records import replace_file
 from harness.terminal import Terminal
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from harness.report import pictures_across, style, tables_across
     from harness.report.files import csv
 
-    archive = archive_of(arguments)
+    archive = Archive(arguments.results)
     if not arguments.case:
         lines = []
         for sweep in archive.sweeps():
