@@ -59,7 +59,10 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         arguments = _parse(sys.argv[1:] if words is None else words)
         failed = arguments.failed
-        return int(arguments.run(arguments, terminal))
+        status = int(arguments.run(arguments, terminal))
+        if status == INTERRUPTED:
+            terminal.note("interrupted; the same command resumes it")
+        return status
     except FlatnetError as error:
         message, failed = str(error), 2 if isinstance(error, UsageError) else failed
     except KeyboardInterrupt:

@@ -5,10 +5,10 @@ import argparse
 from harness.archive import Archive, folders_in
 from harness.commands import arguments as flags
 from harness.commands.join import join
-from harness.errors import INTERRUPTED, NothingMeasured, UsageError
+from harness.errors import NothingMeasured, UsageError
 from harness.machines.cluster import Access
 from harness.machines.sweeps import Wanted, measure
-from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
+from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import DEFAULT_SHAPES, Options
 from harness.records import SweepFolder
 from harness.terminal import Terminal
@@ -55,10 +55,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise UsageError("--precision: with --layouts their number decides; leave one out")
     if arguments.layouts > 1 and access:
         raise UsageError("--layouts: workers do not relink programs; leave --scheduler out")
-    status = _elsewhere(arguments, access, terminal) if access else _here(arguments, terminal)
-    if status == INTERRUPTED:
-        terminal.note(RESUMES)
-    return status
+    return _elsewhere(arguments, access, terminal) if access else _here(arguments, terminal)
 
 
 def _here(arguments: argparse.Namespace, terminal: Terminal) -> int:

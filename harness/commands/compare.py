@@ -120,7 +120,8 @@ def _revisions(arguments: argparse.Namespace, terminal: Terminal) -> int:
             for entry in sweep.plan.left_out:
                 terminal.note(f"not measured: {entry}")
             if carry_out(sweep, terminal) == INTERRUPTED:
-                return INTERRUPTED
+                # It begins anew each time.
+                raise KeyboardInterrupt
             edited = sweep.edited()
     from harness.across import comparison
     from harness.analysis.results import understand

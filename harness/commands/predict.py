@@ -10,7 +10,7 @@ from harness.archive import PREDICTED, Archive
 from harness.case import Shape
 from harness.commands import arguments as flags
 from harness.errors import INTERRUPTED, FlatnetError, UsageError
-from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
+from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import shapes
 from harness.records import SweepFolder, replace_file
 from harness.terminal import Terminal
@@ -130,7 +130,6 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
         sweep = take_up(archive, learning, here, terminal, since=since)
         status, source = carry_out(sweep, terminal), sweep.folder
         if status == INTERRUPTED:
-            terminal.note(RESUMES)
             return status
         import pandas as pd
 
@@ -150,7 +149,6 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
         sweep = take_up(archive, testing, here, terminal, since=source.name)
         status = max(status, carry_out(sweep, terminal))
         if status == INTERRUPTED:
-            terminal.note(RESUMES)
             return status
     table = predictions.checked(record[own], understand(sweep.folder))
     replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))

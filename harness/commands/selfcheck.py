@@ -11,11 +11,10 @@ from pathlib import Path
 from harness.archive import ABOUT_CHECK, SELFCHECK, Archive
 from harness.case import ARTICLE, METHODS
 from harness.commands import arguments as flags
-from harness.errors import INTERRUPTED
 from harness.measure import storm
 from harness.measure.contenders import Contender
 from harness.measure.runner import detached, usable_cores
-from harness.measure.session import RESUMES, alone, carry_out, measuring, take_up
+from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import Plan
 from harness.records import SweepFolder
 from harness.terminal import Terminal
@@ -70,8 +69,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(f"The rounds are cut into {sweeps} sweeps.")
         status = carry_out(sweep, terminal)
         _report(arguments.results / f"{name}.csv", sweep.folder, terminal)
-    if status == INTERRUPTED:
-        terminal.note(RESUMES)
     return status
 
 

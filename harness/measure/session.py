@@ -20,8 +20,6 @@ from harness.records import RUNS
 if TYPE_CHECKING:
     from harness.terminal import Terminal
 
-RESUMES = "interrupted; the same command resumes it"
-
 
 @contextmanager
 def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
