@@ -1,12 +1,12 @@
 """All that a person reads in the terminal. No other module prints.
 
-It does not import pandas: the parent of timed programs must stay small.
+Without pandas, because the parent of timed programs must stay small.
 """
 
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,7 +32,8 @@ _HEAD = 9
 """The fewest characters in a line of a heading."""
 _NARROWEST = 80
 _WIDE = 120
-"""Columns from which on tables have whole intervals. What goes into a file has 80, or what COLUMNS says."""
+"""Columns from which on tables have whole intervals. A file has 80, or what COLUMNS says."""
+_Advance = Callable[[str, str, float], None]
 
 
 class Terminal:
@@ -47,16 +48,13 @@ class Terminal:
         self._out.print(_clean(text), markup=False, soft_wrap=True)
 
     def show(self, *parts: Table | str) -> None:
-        """Write tables and sentences, except empty ones.
-
-        Sentences are wrapped between words on a terminal; into a file each goes in one line.
-        """
+        """Write tables and sentences, except empty ones; a sentence is one line in a file."""
         for part in parts:
             if isinstance(part, Table):
                 if part.rows:
                     self._out.print(_clean(part.caption), style="italic", markup=False)
                     width = self._out.width
-                    # In a narrower terminal lines are wrapped, and no column is lost.
+                    # A narrower terminal wraps lines and loses no column.
                     self._out.width = max(width, _NARROWEST)
                     self._out.print(_grid(part, is_wide=width >= _WIDE))
                     self._out.width = width
@@ -65,29 +63,26 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Write one line that is not part of a report."""
-        self._err.print(f"[yellow]note:[/] {escape(printable(' '.join(text.splitlines())))}")
+        self._err.print(f"[yellow]note:[/] {_line(text)}")
 
     def error(self, text: str) -> None:
-        """Write what failed, if the command goes on."""
-        self._err.print(f"[red]error:[/] {escape(printable(' '.join(text.splitlines())))}")
+        """Write what failed, in one line."""
+        self._err.print(f"[red]error:[/] {_line(text)}")
 
     def plan(self, plan: Plan) -> None:
         """Show what a sweep is going to do, a line for each method."""
-        columns = {
-            **{head: words(head) for head in ("method", "shapes", "rounds", "steps a run")},
-            "time": seconds("seconds"),
-        }
+        columns = {head: words(head) for head in ("method", "shapes", "rounds", "steps a run")}
+        columns["time"] = seconds("seconds")
         lines = []
         for method in dict.fromkeys(one.case.method for one in plan.cases):
             own = [one for one in plan.cases if one.case.method == method]
+            steps = sorted(one.of(name).training_steps for one in own for name in one.run_s)
             lines.append(
                 {
                     "method": method,
                     "shapes": f"{len(own)}: {_span([one.case.shape for one in own])}",
                     "rounds": _span(sorted(one.rounds for one in own)),
-                    "steps a run": _span(
-                        sorted(one.of(name).training_steps for one in own for name in one.run_s)
-                    ),
+                    "steps a run": _span(steps),
                     "seconds": sum(one.total_s for one in own) or None,
                 }
             )
@@ -99,52 +94,44 @@ class Terminal:
             f" rounds{twice if any(one.control for one in plan.cases) else ''}",
         )
 
-    @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
+    def doing(self, what: str) -> AbstractContextManager[object]:
         """Show that something takes a moment."""
-        with self._err.status(escape(what)) if self._err.is_terminal else nullcontext():
-            yield
+        return self._err.status(escape(what)) if self._err.is_terminal else nullcontext()
 
     @contextmanager
     def counting(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
         """Show how far something is; the function that is handed out is called at each step."""
-        with self._bar(BarColumn(bar_width=24), MofNCompleteColumn()) as progress:
-            task = progress.add_task(what, total=total)
+        with self._bars({what: (0, total)}, BarColumn(bar_width=24), MofNCompleteColumn()) as advance:
+            yield lambda step="": advance(what, step, 1)
 
-            def advance(step: str = "") -> None:
-                progress.update(task, advance=1, description=escape(f"{what}: {step}" if step else what))
-
-            yield advance
-
-    @contextmanager
-    def progress(
-        self, seconds: Mapping[str, tuple[float, float]]
-    ) -> Iterator[Callable[[str, str, float], None]]:
+    def progress(self, seconds: Mapping[str, tuple[float, float]]) -> AbstractContextManager[_Advance]:
         """Show how far several things are, by name: planned seconds of runs that are made, and of all.
 
         The function that is handed out takes a name, what that is at, and by how many seconds to advance it.
         A single thing may be called "".
         """
         percent = TextColumn("{task.percentage:>3.0f}%")
-        with self._bar(
-            BarColumn(bar_width=16), percent, TimeRemainingColumn(), TextColumn("left")
-        ) as progress:
+        return self._bars(
+            seconds, BarColumn(bar_width=16), percent, TimeRemainingColumn(), TextColumn("left")
+        )
+
+    @contextmanager
+    def _bars(
+        self, amounts: Mapping[str, tuple[float, float | None]], *columns: ProgressColumn
+    ) -> Iterator[_Advance]:
+        """Show bars of amounts, done and in total, that leave no trace, and none in a file."""
+        text, is_file = TextColumn("{task.description}"), not self._err.is_terminal
+        with Progress(text, *columns, console=self._err, transient=True, disable=is_file) as bars:
             tasks = {
-                name: progress.add_task(escape(name), total=total, completed=int(made))
-                for name, (made, total) in seconds.items()
+                name: bars.add_task(escape(name), total=total, completed=int(done))
+                for name, (done, total) in amounts.items()
             }
 
-            def advance(name: str, at: str, made_s: float) -> None:
-                description = escape(f"{name}: {at}" if name else at)
-                progress.update(tasks[name], advance=made_s, description=description)
+            def advance(name: str, at: str, by: float) -> None:
+                description = escape(": ".join(filter(None, (name, at))))
+                bars.update(tasks[name], advance=by, description=description)
 
             yield advance
-
-    def _bar(self, *columns: ProgressColumn) -> Progress:
-        """Return a progress bar that leaves no trace, and none in a file."""
-        description = TextColumn("{task.description}")
-        is_file = not self._err.is_terminal
-        return Progress(description, *columns, console=self._err, transient=True, disable=is_file)
 
     def failures(
         self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case], where: str = ""
@@ -164,13 +151,17 @@ def _clean(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def _line(text: str) -> str:
+    return escape(printable(" ".join(text.splitlines())))
+
+
 def _span(values: Sequence[object]) -> str:
-    """Return the first and the last of some values, one if they are the same."""
+    """Return the first and the last value, one if they are the same."""
     return " to ".join(dict.fromkeys([str(values[0]), str(values[-1])]))
 
 
 def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
-    """Yield for each method which contenders were left out, where, and why."""
+    """Yield by method which contenders were left out, where, and why."""
     by_method: dict[str, dict[str, list[LeftOut]]] = {}
     for entry in entries:
         by_method.setdefault(entry.method, {}).setdefault(entry.contender or "all", []).append(entry)
@@ -186,36 +177,29 @@ def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
 def _grid(table: Table, *, is_wide: bool) -> Grid:
     """Return a table as rich shows it: short cells where there is no room, no name of a row twice."""
     grid = Grid(box=None, pad_edge=False, header_style="bold")
-    columns, numeric = list(table.columns.items()), table.numeric
     texts = [
         [printable(cell.text if is_wide else cell.short or cell.text) for cell in row] for row in table.rows
     ]
-    places = [
-        place
-        for place in range(int(table.is_grouped), len(columns))
-        if is_wide or not columns[place][1].is_wide
-    ]
-    for place in places:
-        head, column = columns[place]
+    numeric, places = table.numeric, []
+    for place, (head, column) in enumerate(table.columns.items()):
+        if place < table.is_grouped or (column.is_wide and not is_wide):
+            continue
+        places.append(place)
         if numeric[place]:
             # On as many lines as it takes to be no wider than what stands below it.
-            width = max(len(text) for text in [*head.split(" "), *(row[place] for row in texts)])
-            head = textwrap.fill(head, max(_HEAD, width), break_long_words=False, break_on_hyphens=False)
-            grid.add_column(Text(head), justify="right", no_wrap=True)
+            width = max(_HEAD, *map(len, head.split(" ")), *(len(row[place]) for row in texts))
+            lines = textwrap.fill(head, width, break_long_words=False, break_on_hyphens=False)
+            grid.add_column(Text(lines), justify="right", no_wrap=True)
         else:
             grid.add_column(Text(head), no_wrap=not column.is_wrapped, overflow="fold")
     above: tuple[Cell, ...] = ()
     for row, own in zip(table.rows, texts, strict=True):
         if table.is_grouped and above[:1] != row[:1]:
             grid.add_row(Text(own[0], "bold"))
-        grid.add_row(
-            *(
-                Text(
-                    "" if place < table.keys and above[: place + 1] == row[: place + 1] else own[place],
-                    "red" if row[place].is_bad else "",
-                )
-                for place in places
-            )
-        )
+        cells = []
+        for place in places:
+            is_repeated = place < table.keys and above[: place + 1] == row[: place + 1]
+            cells.append(Text("" if is_repeated else own[place], "red" if row[place].is_bad else ""))
+        grid.add_row(*cells)
         above = row
     return grid
