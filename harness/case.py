@@ -12,7 +12,7 @@ METHODS = ("naive", "incremental", "backprop")
 LARGEST_INTEGER = 2**64 - 1
 _SIZES = "two or more positive sizes such as 10-5-1"
 _LARGEST_JOB = 10**12
-"""Training steps: of a microsecond each, they are eleven days."""
+"""Training steps: eleven days at a microsecond each."""
 _JOB = "EPOCHSxSAMPLES such as 100x100, each at least 1, and up to 10^12 steps"
 
 
@@ -24,13 +24,13 @@ class Shape:
     """Layer sizes, input first: two or more, each at least 1."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if these are not the layers of a network."""
+        """Raise ValueError if no network has these layers."""
         if len(self.layers) < 2 or not all(1 <= size <= LARGEST_INTEGER for size in self.layers):
             raise ValueError(f"got {shown(str(self))}, takes {_SIZES}")
 
     @classmethod
     def parse(cls, text: str) -> "Shape":
-        """Return the shape that ``text`` such as 10-5-1 names; raise ValueError if it names none."""
+        """Return the shape that ``text`` names; raise ValueError if it names none."""
         sizes = text.split("-")
         if not all(re.fullmatch(r"[1-9][0-9]{0,18}", size) for size in sizes):
             raise ValueError(f"got {shown(text)}, takes {_SIZES}")
@@ -47,7 +47,7 @@ class Shape:
 
     @property
     def weights(self) -> tuple[int, ...]:
-        """The number of weights of each layer after the input."""
+        """Weights of each layer after the input."""
         return tuple(columns * rows for columns, rows in pairwise(self.layers))
 
     @property
@@ -90,7 +90,7 @@ ARTICLE = Shape((10, 5, 1))
 
 
 def example(shapes: Iterable[str]) -> str:
-    """Return the shape that represents all: the article's, otherwise the first."""
+    """Return the shape that represents all: the article's, or else the first."""
     known = list(shapes)
     return str(ARTICLE) if str(ARTICLE) in known else known[0]
 
@@ -166,7 +166,7 @@ class Job:
 
     @classmethod
     def parse(cls, text: str) -> "Job":
-        """Return the job that ``text`` such as 100x100 names; raise ValueError if it names none."""
+        """Return the job that ``text`` names; raise ValueError if it names none."""
         if not (match := re.fullmatch(r"([0-9]{1,12})x([0-9]{1,12})", text)):
             raise ValueError(f"got {shown(text)}, takes {_JOB}")
         return cls(int(match[1]), int(match[2]))
@@ -200,4 +200,4 @@ ARTICLE_RUN = Case(
 )
 """What the article trains."""
 ARTICLE_JOB = Job(ARTICLE_RUN.epochs, ARTICLE_RUN.samples)
-"""How long it trains, which is the job of every shape unless another is asked for."""
+"""How long it trains: the job of every shape unless another is asked for."""

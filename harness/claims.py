@@ -8,9 +8,9 @@ from harness.case import ARTICLE_RUN, Case
 from harness.codec import read_toml
 
 SEEDS = 200
-"""Runs of each of the article's settings, each with another seed."""
+"""Runs of each of the article's settings, by seed."""
 ROUNDS = 31
-"""Processes of each program that times the storages."""
+"""Processes of each program that times storages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A run whose losses the article prints, and how it differs from ARTICLE_RUN; its seed is not known."""
+    """A run whose losses the article prints, and how it differs from ARTICLE_RUN; its seed is unknown."""
 
     name: str
     """How results call it."""
     initial_loss: float
-    """The loss that is printed before training."""
+    """Printed before training."""
     final_loss: float
-    """The loss that is printed after it."""
+    """Printed after it."""
     step: float = ARTICLE_RUN.step
     """h of the central difference."""
     learning_rate: float = ARTICLE_RUN.learning_rate
@@ -52,8 +52,7 @@ class Published:
 
     def case(self, seed: int) -> Case:
         """Return its arguments, with a seed of ours."""
-        case = replace(ARTICLE_RUN, step=self.step, learning_rate=self.learning_rate, low=self.low)
-        return replace(case, seed=seed)
+        return replace(ARTICLE_RUN, step=self.step, learning_rate=self.learning_rate, low=self.low, seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ class Storage:
     contender: str
     """Whose forward pass it is."""
     command: tuple[str, ...]
-    """The program; {python} stands for the interpreter of the harness."""
+    """The program; {python} is the interpreter of the harness."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that it needs."""
 

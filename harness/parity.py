@@ -8,7 +8,7 @@ from decimal import ROUND_UP, Context
 
 IDENTICAL = "identical"
 REFERENCE, REPEATED = "reference", "identical to its first run"
-"""What is said of losses that no other contender has: of the first run, and of further ones."""
+"""What is said of losses that no other contender has: of the first run, and of others."""
 UP_TO = " up to epoch "
 """Before the last epoch that was compared, if there are more."""
 DIVERGED = 1e6
@@ -28,15 +28,14 @@ class Verdict:
 def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float = 0.0) -> Verdict:
     """Compare the losses of two runs of one case; index 0 is the loss before training.
 
-    No ``distance`` may exceed ``tolerance``, which a contender that sums in another order declares. With one,
-    losses are compared only until the expected one is ``DIVERGED`` times the initial one.
+    No ``distance`` may exceed the ``tolerance`` of a contender that sums in another order. With one, losses
+    are compared until the expected one is ``DIVERGED`` times the initial one.
     """
     if len(expected) != len(actual):
         return Verdict(holds=False, text=f"{len(actual)} losses instead of {len(expected)}")
     if array("d", expected).tobytes() == array("d", actual).tobytes():
         return Verdict(holds=True, text=IDENTICAL)
-    initial = expected[0]
-    largest = 0.0
+    initial, largest = expected[0], 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
         if tolerance and epoch and not wanted <= DIVERGED * initial:
             text = f"within {_share(largest)} until it diverges after epoch {epoch - 1}"
@@ -52,7 +51,7 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
 def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequence[float]) -> Verdict:
     """Compare each epoch with the first of ``others`` that has it: the losses, and the tolerance.
 
-    What no other has is not compared, and the text says up to which epoch it was.
+    What no other has is not compared; then the text says up to which epoch it was.
     """
     texts, reached = [], 0
     for losses, tolerance in others:
@@ -71,8 +70,8 @@ def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequenc
 def distance(wanted: float, got: float, initial: float) -> float:
     """Return how far two losses are apart, relative to the larger of them plus the initial loss.
 
-    Not to the loss alone: one that has fallen to nothing is a sum of roundings. 0 for the same bits or two
-    nans; inf if only one is finite.
+    Not to the loss alone: one near nothing is a sum of roundings. 0 for the same bits or two nans; inf if
+    only one is finite.
     """
     if repr(wanted) == repr(got):
         return 0.0

@@ -12,7 +12,7 @@ from harness.case import ARTICLE_JOB, METHODS, Case, Job, Shape
 
 
 def shapes(text: str) -> tuple[Shape, ...]:
-    """Return the shapes that a text lists, with spaces between them."""
+    """Return the shapes that a text lists between spaces."""
     return tuple(map(Shape.parse, text.split()))
 
 
@@ -21,7 +21,7 @@ MOST_ROUNDS = 100_000
 MOST_LAYOUTS = 100
 
 RunKey = tuple[str, str, str, bool, int]
-"""What is unique to a run within its sweep: contender, method, shape, control, round."""
+"""Unique within a sweep: contender, method, shape, control, round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +33,21 @@ class Options:
     methods: tuple[str, ...] = METHODS
     """How the gradient is found."""
     rounds: int | None = None
-    """Timed rounds of every case, after a warm-up; None: as many as fit into the budget."""
+    """Timed rounds of every case; None: as many as fit into the budget."""
     run_s: float = 0.05
     """Seconds that the slowest contender trains in a run."""
     job: Job = ARTICLE_JOB
     """What a whole process is asked for."""
     precision: float | None = None
-    """Half the width that intervals should have, as a share; None: whatever the budget gives."""
+    """The half width that intervals should have, as a share; None: what the budget gives."""
     layouts: int = 1
-    """How many links of a program take turns, its code elsewhere in each."""
+    """Links of a program that take turns, its code elsewhere in each."""
     timeout_s: float = 60.0
     """Seconds after which a run is ended."""
     budget_s: float = 140.0
     """Estimated seconds that the whole sweep may take."""
     memory_bytes: int | None = None
-    """Memory that a run may take; None: what is free when the sweep is planned."""
+    """Memory that a run may take; None: what is free at planning."""
     step: float = 0.1
     """h of the central difference."""
     low: float = 0.0
@@ -63,20 +63,20 @@ class PlannedCase:
     """A case and its contenders."""
 
     case: Case
-    """The command line without the program, with the epochs that all have in common."""
+    """With the epochs of all contenders that have none of their own."""
     run_s: Mapping[str, float]
-    """The contenders in the order of an even round, each with the estimated seconds of a whole run."""
+    """The contenders in the order of an even round, with the estimated seconds of a run."""
     control: bool
-    """Whether the first of them, the reference, runs twice in each round, to show the floor."""
+    """Whether the first, the reference, runs twice in each round, to show the floor."""
     rounds: int
-    """Timed rounds, after one that warms up."""
+    """Timed rounds, after a warm-up."""
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Epochs of contenders that train longer, because they are faster."""
     warm_up_s: Mapping[str, float] = field(default_factory=dict)
-    """Contenders that become faster while they run, and how many seconds of a training that takes."""
+    """Contenders that become faster while they run, and for how many seconds of a training."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if no sweep could carry this out."""
+        """Raise ValueError if no sweep can carry this out."""
         if not 1 <= self.rounds <= MOST_ROUNDS:
             raise ValueError(f"rounds is {self.rounds}, takes an integer from 1 to {MOST_ROUNDS}")
         if min([self.case.epochs, *self.epochs.values()]) < 1:
@@ -91,8 +91,8 @@ class PlannedCase:
     @property
     def turns(self) -> list[tuple[str, bool]]:
         """The turns of an even round: the contender, and whether it is the control."""
-        names = list(self.run_s)
-        return [(name, False) for name in names] + [(name, True) for name in names[: self.control]]
+        turns = [(name, False) for name in self.run_s]
+        return [*turns, (turns[0][0], True)] if self.control else turns
 
     @property
     def round_s(self) -> float:
@@ -133,7 +133,7 @@ class Run:
     contender: str
     """The program."""
     control: bool
-    """Whether it is the reference's second run in its round, to show the floor."""
+    """Whether it is the reference's second run in its round."""
     round: int
     """0 for the warm-up, which is in no statistic, then 1, 2, ..."""
     position: int
@@ -146,7 +146,7 @@ class Run:
 
     @property
     def warm_up(self) -> bool:
-        """Whether it is in no statistic because it belongs to the case's first round."""
+        """Whether it is in the case's first round."""
         return self.round == 0
 
     def __str__(self) -> str:
@@ -160,7 +160,7 @@ class Plan:
     """All that a sweep will do."""
 
     sweep: str
-    """The sweep's id: the UTC time at which it was planned."""
+    """The sweep's id: the UTC time of planning."""
     options: Options
     """What the user asked for."""
     reference: str
@@ -194,7 +194,7 @@ class Plan:
 
     @property
     def runs(self) -> int:
-        """How many runs the sweep has, warm-ups and controls included."""
+        """How many runs it has, warm-ups and controls included."""
         return sum(len(one.turns) * (one.rounds + 1) for one in self.cases)
 
     def only(self, method: str, shape: Shape) -> "Plan":
@@ -205,32 +205,26 @@ class Plan:
 
     def estimate_of(self, run: Run) -> float:
         """Return the estimated seconds of one run."""
-        return self._planned[str(run.case)].run_s[run.contender]
-
-    def rounds_of(self, run: Run) -> int:
-        """Return how many timed rounds the case of ``run`` has."""
-        return self._planned[str(run.case)].rounds
+        return self.by_case[str(run.case)].run_s[run.contender]
 
     @cached_property
-    def _planned(self) -> dict[str, PlannedCase]:
+    def by_case(self) -> dict[str, PlannedCase]:
+        """The cases by method and shape."""
         return {str(planned.case): planned for planned in self.cases}
 
     def schedule(self) -> Iterator[Run]:
         """Yield all runs in their order.
 
-        First every case warms up. Then the rounds of each case are spread evenly over the sweep, so that
-        drift hits every size alike. Contenders run in the plan's order in even rounds, and in the opposite
-        order in odd ones.
+        First every case warms up. Then the rounds of each are spread evenly over the sweep, so that drift
+        hits every size alike. Contenders run in the plan's order in even rounds, reversed in odd ones.
         """
         places = [
             ((number - 0.5) / planned.rounds if number else 0.0, place, number)
             for place, planned in enumerate(self.cases)
             for number in range(planned.rounds + 1)
         ]
-        turns = [planned.turns for planned in self.cases]
-        cases = [{name: planned.of(name) for name in planned.run_s} for planned in self.cases]
+        turns = [[(one.of(name), name, control) for name, control in one.turns] for one in self.cases]
         for _, place, number in sorted(places):
             order = turns[place][::-1] if number % 2 else turns[place]
-            for position, (name, control) in enumerate(order, start=1):
-                case = cases[place][name]
+            for position, (case, name, control) in enumerate(order, start=1):
                 yield Run(case=case, contender=name, control=control, round=number, position=position)

@@ -20,7 +20,7 @@ COLUMNS = [
 
 
 def short_commit(commit: object, uncommitted_changes: object) -> str:
-    """Return a commit as people write it, with a + if there were changes; "" if it is not known."""
+    """Return a commit as people write it, with a + if there were changes; "" if unknown."""
     return str(commit or "")[:7] + ("+" if uncommitted_changes else "")
 
 
@@ -40,9 +40,9 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
 
 
 def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:
-    """Return a line per sweep with times of the case and contender: seconds of a training step, speedup.
+    """Return a line per sweep and contender with a time of the case: seconds of a training step, speedup.
 
-    The reference has no ratio. Raises NothingMeasured if no sweep has such times.
+    The reference has no ratio. Raises NothingMeasured if no sweep has such a time.
     """
     tables = []
     for sweep in sweeps:

@@ -1,7 +1,7 @@
 """One table of what several machines measured, what they say together, and whether they are alike. Pure.
 
-A ratio is of one machine. `pooled` sums up their logarithms, without machines that are too noisy or have
-other losses: these are named.
+A ratio is of one machine. `pooled` sums up their logarithms, without those that are too noisy or have other
+losses.
 """
 
 import math
@@ -33,22 +33,22 @@ POOLED_COLUMNS = [
     *CASE,
     *("contender", "reference", "measure", "machines", "ratio", "low", "high", "spread", "least", "most"),
 ]
+_ARGUMENTS = ["samples", "step", "learning_rate", "low", "high", "seed"]
 _GROUP = ["method", "layers", "contender", "measure", "reference"]
 
 
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
 
-    ``counts`` is yes if the line is in the summary, or else why not. The reference has lines with its seconds
-    and no ratio. Raises NothingMeasured without a single line.
+    ``counts`` is yes if the line is in the summary, or else why not. The reference has seconds and no ratio.
+    Raises NothingMeasured without a single line.
     """
     tables = []
     steps = {"median": "step_s", "low": "step_low", "high": "step_high"}
     for machine, results in machines.items():
-        own = results.rivals
         right = only(results.medians, status="ok").rename(columns={"n": "rounds"})
         references = only(right, contender=results.reference)[[*CASE, "contender", "rounds"]]
-        table = pd.concat([own, references.assign(measure="training", verdict="reference")])
+        table = pd.concat([results.rivals, references.assign(measure="training", verdict="reference")])
         table = table.join(right.set_index(LANE)[[*steps]].rename(columns=steps), on=LANE)
         about = {name: results.environment.get(name) for name in ("cpu", "system")}
         tables.append(table.assign(machine=machine, reference=results.reference, **about))
@@ -56,7 +56,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
     others, table["counts"] = other_losses(machines), "yes"
-    # The last reason that applies is told.
+    # The last reason that applies is given.
     table.loc[table["verdict"] == STILL_WARMING, "counts"] = STILL_WARMING
     table.loc[table["floor"] > NOISY, "counts"] = "noisy"
     table.loc[table["ratio"].isna() | table["low"].isna(), "counts"] = "no interval"
@@ -68,16 +68,15 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
 
 def planned(results: Results) -> Results:
     """Return results without the cases that are no longer in the plan: others have measured them."""
-    cases = {(one.case.method, str(one.case.shape)) for one in results.plan.cases}
     became = results.outcomes
-    within = [case in cases for case in zip(became["method"], became["layers"], strict=True)]
+    within = (became["method"] + " " + became["layers"]).isin(results.plan.by_case)
     return replace(results, outcomes=became[within].reset_index(drop=True))
 
 
 def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
     """Return how losses differ between machines that ran the same case, by machine and contender.
 
-    Right are those that most machines have, or the first of as many.
+    Right are those of most machines, or the first of as many.
     """
     kept: dict[tuple[Any, ...], dict[str, tuple[float, ...]]] = defaultdict(dict)
     for machine, results in machines.items():
@@ -86,7 +85,7 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
             kept[case][machine] = tuple(own["loss"])
     found: dict[tuple[str, str], str] = {}
     for (method, layers, contender, *_), of_machines in kept.items():
-        # Each has its own number of epochs. As text, for nan is not equal to itself.
+        # Numbers of epochs differ. As text, for nan is not equal to itself.
         shortest = min(map(len, of_machines.values()))
         by_machine = {machine: losses[:shortest] for machine, losses in of_machines.items()}
         common = mode(map(repr, by_machine.values()))
@@ -99,9 +98,6 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
                 text = f"{machine}: {contender} {what}; it is left out of the summary"
                 found.setdefault((machine, contender), text)
     return found
-
-
-_ARGUMENTS = ["samples", "step", "learning_rate", "low", "high", "seed"]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +120,7 @@ def unlike(machines: Mapping[str, Results]) -> list[str]:
     """Return how machines differ on the cases that all have measured; nothing if they may be called equal.
 
     Two differ in a ratio, or in the seconds of a training step, if the interval of the quotient excludes 1
-    and the quotient is beyond the larger floor of the two.
+    and the quotient is beyond the larger floor.
     """
     table = joined(machines)
     of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == len(machines)
@@ -138,9 +134,9 @@ def _differences(lines: pd.DataFrame) -> Iterator[str]:
     for one, other in combinations(lines.to_dict("records"), 2):
         where = f"{one['contender']} at {one['layers']} ({one['method']}, {one['measure']})"
         floor = float(np.nanmax([one["floor"], other["floor"], 1.0]))
-        compared = {"ratio": ["ratio", "low", "high"], "step": ["step_s", "step_low", "step_high"]}
-        if one["measure"] != "training":
-            del compared["step"]
+        compared = {"ratio": ["ratio", "low", "high"]}
+        if one["measure"] == "training":
+            compared["step"] = ["step_s", "step_low", "step_high"]
         for what, names in compared.items():
             found, low, high = quotient(*([line[name] for name in names] for line in (other, one)))
             if verdict(found, low, high, floor) != "cannot tell":

@@ -30,8 +30,8 @@ _FEWEST = 5
 def predicted(results: Results, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is as in Cost. The speedup is that of a training step; it is empty if the reference has no
-    model, or one of sizes too far away.
+    ``beyond`` is as in Cost. The speedup, of a training step, is empty if the reference has no model, or one
+    of sizes too far away.
     """
     layers = shape.layers
     lines = []
@@ -41,8 +41,8 @@ def predicted(results: Results, costs: Sequence[Cost], shape: Shape, job: Job, n
         figures = {"step_s": step, "training_s": training, "job_s": cost.job(layers, job)}
         if reference and reference is not cost and reference.beyond(layers) <= FARTHEST:
             figures["speedup"] = reference.step(layers).over(step)
-        line: dict[str, Any] = {"sweep": results.sweep, "beyond": cost.beyond(layers)}
-        line |= {"contender": cost.contender, "method": cost.method}
+        about = {"contender": cost.contender, "method": cost.method}
+        line: dict[str, Any] = {**about, "sweep": results.sweep, "beyond": cost.beyond(layers)}
         for name, figure in figures.items():
             kind = name.removesuffix("_s")
             line |= {name: figure.value, f"{kind}_low": figure.low, f"{kind}_high": figure.high}

@@ -81,7 +81,7 @@ def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
     of_part: dict[int, list[Row]] = {}
     for row in folder.rows():
         if not row.run.warm_up:
-            part = (row.run.round - 1) * sweeps // plan.rounds_of(row.run)
+            part = (row.run.round - 1) * sweeps // plan.by_case[str(row.run.case)].rounds
             of_part.setdefault(part, []).append(row)
     for part, rows in of_part.items():
         with suppress(NothingMeasured):

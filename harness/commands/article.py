@@ -22,7 +22,7 @@ _TIMEOUT_S = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     flags.add_sweep(parser)
     flags.add_contenders(parser)
     flags.add_numbers(parser, rounds=(7, "rounds of the runs that lack a part"))

@@ -14,11 +14,11 @@ from harness.records import SweepFolder
 from harness.terminal import Terminal
 
 _WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--fresh")
-"""How the flags begin that do not say what is measured."""
+"""How flags begin that do not say what is measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     flags.add_contenders(parser)
     flags.add_results(parser)
     flags.add_cases(parser, DEFAULT_SHAPES)
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Build, plan or resume, measure, and show the results; 1 if a run failed."""
+    """Build, plan or resume, measure, show the results; 1 if a run failed."""
     access = flags.access_of(arguments)
     if arguments.layouts > 1 and arguments.precision:
         raise UsageError("--precision: with --layouts their number decides; leave one out")

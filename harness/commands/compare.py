@@ -29,13 +29,13 @@ _LONGEST_LABEL = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     parser.set_defaults(failed=_CANNOT_TELL)
     parser.epilog = (
-        f"Exit status, the first that applies: {_OTHER_LOSSES} if the losses are not the same,"
-        f" {_SLOWER} if a training is surely slower than --fail-slower allows, {_CANNOT_TELL} if a program"
-        " cannot be built or run or nobody can tell, or else 0; 2 for arguments that cannot be used. So"
-        " `git bisect run` finds what made it slower, and skips what it cannot judge."
+        f"Exit status, the first that applies: {_OTHER_LOSSES} if losses differ, {_SLOWER} if a training is"
+        f" surely slower than --fail-slower allows, {_CANNOT_TELL} if a program cannot be built or run or"
+        " nobody can tell, otherwise 0; 2 for unusable arguments. So `git bisect run` finds what made it"
+        " slower, and skips what it cannot judge."
     )
     flags.add_results(parser)
     parser.add_argument("before", metavar="BEFORE", nargs="?", help=f"the earlier sweep: {flags.SWEEP}")
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show the comparison and return the exit status."""
+    """Show the comparison; return the exit status."""
     if arguments.revisions:
         if arguments.before:
             raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     became = comparison.gone(before, after)
     became |= {f"{contender} of {sweep}": "mismatch" for sweep, contender in losses}
     status = _judged(arguments, terminal, table, what, became)
-    # Unless a limit asks for it, there is none: sweeps may well be of other programs.
+    # Without a limit there is none: sweeps may well be of other programs.
     return status if arguments.fail_slower else 0
 
 
@@ -143,7 +143,7 @@ def _judged(
     what: str,
     became: dict[str, str],
 ) -> int:
-    """Show a comparison, and ``became``, what lacks a verdict and why; return the exit status."""
+    """Show a comparison, and what lacks a verdict and why; return the exit status."""
     from harness.across import comparison
     from harness.report import files, sentences, tables_across
 
@@ -158,7 +158,7 @@ def _judged(
     is_slower = bool(margin) and (training["slower_than_margin_p"] < comparison.SURE).any()
     if margin and not is_slower:
         became |= comparison.undecided(training, margin)
-    # Last, so that the sentence above is not taken for everything there is to say.
+    # Last, so that the sentence above is not taken for everything.
     if became:
         first = [f"{name}: {why}" for name, why in became.items()][:_FEW]
         more = f"; and {len(became) - _FEW} more" if len(became) > _FEW else ""

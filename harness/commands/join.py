@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     add_results(parser)
     parser.add_argument(
         "folders",
@@ -54,8 +54,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
 
         found: dict[str, Results] = {}
         for folder in folders:
-            results = _understood(folder, terminal)
-            if results is not None:
+            if results := _understood(folder, terminal):
                 name = str(results.environment.get("host") or folder.name)
                 if name in found:
                     terminal.note(f"{folder.path} is of {name} as well, and counts as a machine of its own")

@@ -8,7 +8,7 @@ from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     add_results(parser)
     about = "a contender, and the file that pytest-benchmark wrote or the folder that Criterion did"
     parser.add_argument("measured", nargs="+", metavar="NAME=PATH", type=_named_path, help=about)

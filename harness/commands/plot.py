@@ -26,14 +26,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         found = page.beside(archive.path if is_ours else folder.path.parent, results)
     drawn = {}
     for name, figure in pictures.draw(results):
+        path = folder.path / f"{name}.png"
         with terminal.doing(f"drawing {name}"):
             drawn[name] = style.png(figure)
-            replace_file(folder.path / f"{name}.png", drawn[name])
-        terminal.say(str(folder.path / f"{name}.png"))
+            replace_file(path, drawn[name])
+        terminal.say(str(path))
     if "parts" in found:
         drawn["parts"] = style.png(pictures_across.parts(found["parts"]))
-    text = page.page(results, found, drawn)
-    replace_file(folder.path / page.FILE, text.encode())
-    terminal.say(str(folder.path / page.FILE))
+    path = folder.path / page.FILE
+    replace_file(path, page.page(results, found, drawn).encode())
+    terminal.say(str(path))
     archive.publish()
     return 0

@@ -25,22 +25,22 @@ LEARNED_SHAPES = shapes(
     " 120-120-1 220-110-1 256-128-1 512-256-1 24-12-6 5-60-5 32-32-8 48-48-6 130-60-9"
     " 16-16-16-1 30-30-30-1 70-20-70-1 2-100-50-1 12-12-12-12-12-1 6-6-6-6-6-6-6-1"
 )
-"""Shapes of many kinds, to learn costs from."""
+"""Of many kinds, to learn costs from."""
 HELD_OUT_SHAPES = shapes(
     "6-1 150-1 1-40-1 1-200-1 14-22-1 60-15-4 33-17-9-3 20-20-20-20-1 9-9-9-9-9-1 40-40-10 90-30-60-1"
     " 100-75-5 160-90-1 300-30-3 700-60-1 1500-300-1 450-450-1 2000-1000-1"
 )
-"""Shapes to predict: deeper, wider, odd, larger."""
+"""To predict: deeper, wider, odd, larger."""
 _LEARNING_RUN_S = 0.025
-"""Shorter than a run that tests, so that steps too long to be learned from may still be tested."""
+"""Shorter than a run that tests, so that steps too long to learn from may still be tested."""
 RECORD = "predictions.csv"
-"""In the results folder: all predictions that were checked."""
+"""In the results folder: the predictions that were checked."""
 _THROUGH = "checked.json"
 """Beside the sweeps of checks: the last sweep of a finished check."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     flags.add_results(parser)
     parser.add_argument("shape", nargs="?", metavar="SHAPE", type=Shape.parse, help="such as 200-100-1")
     parser.add_argument(
@@ -120,7 +120,7 @@ def _predicted(
 
 
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Measure shapes to learn from, record predictions of others, measure these; say how many came true."""
+    """Measure shapes to learn from, record predictions of others, measure these; say which came true."""
     archive, manifest = Archive(arguments.results / PREDICTED), flags.manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
     with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:

@@ -20,15 +20,15 @@ from harness.records import SweepFolder
 from harness.terminal import Terminal
 
 _SWEEP_S = 30.0
-"""Seconds of one of the sweeps into which a long one is cut."""
+"""Of one of the sweeps into which a long one is cut."""
 _EXTRA = (0.0, 0.02, 0.05)
-"""By how much longer the copies of the reference train."""
+"""By how much longer the reference's copies train."""
 _EPOCHS = 100
 """Of every run, so that a hundredth of them can be told apart."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     flags.add_contenders(parser)
     flags.add_results(parser)
     flags.add_numbers(
@@ -74,18 +74,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:
     """Return the contenders, a copy of each, and copies of the reference with more and more work."""
+    copies = [(contenders[0], more) for more in _EXTRA] + [(one, 0.0) for one in contenders[1:]]
     return [
         *contenders,
-        *(
-            replace(one, name=f"{one.name} +{more:.0%}", extra_epochs=more, build=())
-            for one in contenders
-            for more in (_EXTRA if one is contenders[0] else _EXTRA[:1])
-        ),
+        *(replace(one, name=f"{one.name} +{more:.0%}", extra_epochs=more, build=()) for one, more in copies),
     ]
 
 
 def _repeated(plan: Plan, sweeps: int) -> Plan:
-    """Return the plan with the rounds of ``sweeps`` sweeps, and enough epochs to tell a hundredth apart."""
+    """Return the plan with the rounds of ``sweeps`` sweeps, and _EPOCHS."""
     cases = []
     for planned in plan.cases:
         case = planned.case

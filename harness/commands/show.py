@@ -10,7 +10,7 @@ _FORMATS = ("table", "markdown", "hyperfine", "pytest-benchmark")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     add_sweep(parser)
     parser.add_argument("--format", choices=_FORMATS, default="table", help="default: table")
 

@@ -11,7 +11,7 @@ from harness.terminal import Terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     add_results(parser)
     parser.add_argument(
         "--case",

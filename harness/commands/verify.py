@@ -17,7 +17,7 @@ _TIMEOUT_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's flags."""
+    """Add its flags."""
     add_contenders(parser)
     add_numbers(parser, cases=(60, "random cases"), seed=(1, "seed of the random cases"))
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def random_cases(count: int, seed: int) -> Iterator[Case]:
-    """Yield ``count`` small cases: up to 5 layers of 1 to 12, rates from none to ones that diverge."""
+    """Yield small cases: up to 5 layers of 1 to 12, rates from none to ones that diverge."""
     rng = random.Random(seed)
     for number in range(count):
         low, high = sorted(rng.uniform(-2.0, 2.0) for _ in range(2))
@@ -70,8 +70,8 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
 def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> tuple[int, list[str]]:
     """Compare the losses of every contender that has the method with those of the first that ends well.
 
-    Returns how many ended well, and for each that differs or failed a text: how, and two command lines to be
-    run from the project's root, the reference's and its own.
+    Returns how many ended well, and for each that differs or failed a text: how, and two command lines to run
+    from the project's root, the reference's and its own.
     """
     able = [contender for contender in contenders if case.method in contender.methods]
     first: tuple[tuple[float, ...], float] | None = None
