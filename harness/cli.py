@@ -80,7 +80,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    """Return the arguments of a command, and what runs it; raise UsageError for unusable ones."""
     parser = _Parser(
         prog="python -m harness",
         description="Run implementations of one neural network against each other, check that they compute"

@@ -8,7 +8,7 @@ from decimal import ROUND_UP, Context
 
 IDENTICAL = "identical"
 REFERENCE, REPEATED = "reference", "identical to its first run"
-"""What is said of losses that no other contender has: of the first run, and of others."""
+"""Said of losses that no other contender has: of the first run, and of others."""
 UP_TO = " up to epoch "
 """Before the last epoch that was compared, if there are more."""
 DIVERGED = 1e6

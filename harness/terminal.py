@@ -136,7 +136,7 @@ class Terminal:
     def failures(
         self, failed: Iterable[Row], spared: Mapping[tuple[str, str], Case], where: str = ""
     ) -> None:
-        """Say which runs failed, and what was not run for that; ``where`` begins each line."""
+        """Say what failed, and what was not run for that; ``where`` begins each line."""
         first: dict[tuple[str, str, str], Row] = {}
         for row in failed:
             first.setdefault((row.run.contender, str(row.run.case), row.status), row)
@@ -156,12 +156,10 @@ def _line(text: str) -> str:
 
 
 def _span(values: Sequence[object]) -> str:
-    """Return the first and the last value, one if they are the same."""
     return " to ".join(dict.fromkeys([str(values[0]), str(values[-1])]))
 
 
 def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
-    """Yield by method which contenders were left out, where, and why."""
     by_method: dict[str, dict[str, list[LeftOut]]] = {}
     for entry in entries:
         by_method.setdefault(entry.method, {}).setdefault(entry.contender or "all", []).append(entry)

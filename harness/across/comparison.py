@@ -57,7 +57,7 @@ def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
 
 
 def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
-    """Return the same of one sweep: ``found`` has results, and the contender that is after their reference.
+    """Return the same of one sweep: ``found`` has results, and the contender after their reference.
 
     ``before`` and ``after`` are empty: the change itself was measured.
     """
@@ -87,7 +87,6 @@ def undecided(training: pd.DataFrame, margin: float) -> dict[str, str]:
 
 
 def _ratios(results: Results) -> pd.DataFrame:
-    """Return the ratios that have an interval and are due a verdict."""
     lines = results.rivals
     return lines[lines["low"].notna() & (lines["verdict"] != STILL_WARMING)].set_index(_KEY)
 
@@ -104,7 +103,7 @@ def _names(table: pd.DataFrame) -> list[str]:
 
 
 def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:
-    """Add verdicts and probabilities to changes and their intervals, with their degrees of freedom."""
+    """Add verdicts and probabilities to changes and their intervals."""
     logs = np.log(table[["change", "low", "high"]].astype(float))
     sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / student_t(freedom)
     # How far into the tail is what was found, were it slower by just the margin?
@@ -139,7 +138,6 @@ def differences(before: Results, after: Results) -> list[str]:
 
 
 def _circumstances(results: Results) -> dict[str, object]:
-    """Return what besides the programs may differ, by the words for that."""
     where, runs = results.environment, results.runs
     of_reference = runs["version"][runs["contender"] == results.reference]
     values = {f"another {name} of the cases": runs[name] for name in ("seed", "step", "low", "high")}

@@ -118,24 +118,24 @@ def _is_told(table: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def sharpness(table: pd.DataFrame) -> float:
-    """Return the 95th percentile of error / half width, on the side of the truth and a logarithmic axis."""
+    """Return the 95th percentile of error / half width, on the truth's side and a logarithmic axis."""
     error = np.log(table["true_ratio"] / table["ratio"])
     width = np.log(table["high"].where(error > 0.0, table["low"]) / table["ratio"])
     return float(np.quantile(np.abs(error / np.where(width == 0.0, np.inf, width)), 0.95))
 
 
 def right(table: pd.DataFrame) -> tuple[int, int]:
-    """Return how many sweeps had the truth in all of their intervals, and how many there are."""
+    """Return how many sweeps have the truth in all intervals, of how many."""
     sweeps = table.groupby("sweep")["contains"].all()
     return int(sweeps.sum()), len(sweeps)
 
 
 def false_alarms(table: pd.DataFrame) -> tuple[int, int]:
-    """Return how many comparisons of a program with itself found a difference, and how many there are."""
+    """Return how many comparisons of a program with itself found a difference, of how many."""
     equal = only(table, extra_epochs=0.0)
     return int(_is_told(equal).sum()), len(equal)
 
 
 def disturbed(table: pd.DataFrame) -> int:
-    """Return in how many sweeps a program differed from itself by more than a quiet machine's noise."""
+    """Return in how many sweeps a control differed by more than a quiet machine's noise."""
     return int((table.groupby("sweep")["floor"].max() > NOISY).sum())

@@ -1,7 +1,9 @@
 """Flags that several commands take, and how their values are read; a reader raises ValueError."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ def add_job(parser: argparse._ActionsContainer) -> None:
 
 
 def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None, str]) -> None:
-    """Add flags that take a number: by name, the default and the help text."""
+    """Add flags that take a number: by option, the default and the help text."""
     for name, (default, text) in flags.items():
         flag, read = _NUMBERS[name]
         about = text if default is None else f"{text} (default: {default:g})"
@@ -78,7 +80,7 @@ def add_numbers(parser: argparse._ActionsContainer, **flags: tuple[float | None,
 
 
 def options_of(arguments: argparse.Namespace, **others: Any) -> Options:
-    """Return what the flags ask for, each shape and method once, and ``others``, which have no flag."""
+    """Return what the flags ask for, each shape and method once, and ``others``."""
     names = {field.name for field in fields(Options)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
     for name in given.keys() & {"shapes", "methods"}:
@@ -103,7 +105,7 @@ def add_scheduler(parser: argparse.ArgumentParser) -> None:
 
 
 def access_of(arguments: argparse.Namespace) -> Access | None:
-    """Return how to reach the scheduler, None if there is none; raise UsageError if a flag needs one."""
+    """Return how to reach the scheduler, if any; raise UsageError if a flag needs one."""
     tls = {name: file for name in _TLS.values() if (file := getattr(arguments, name))}
     if arguments.scheduler:
         return Access(address=arguments.scheduler, tls=tls)
@@ -127,7 +129,7 @@ def whole(least: int, most: int = LARGEST_INTEGER) -> Callable[[str], int]:
     """Return a reader of integers from ``least`` to ``most``."""
 
     def parse(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most:
+        if re.fullmatch("[0-9]{1,20}", text) and least <= int(text) <= most:
             return int(text)
         limit = "2^64 - 1" if most == LARGEST_INTEGER else most
         raise ValueError(f"got {shown(text)}, takes an integer from {least} to {limit}")
@@ -139,13 +141,10 @@ def amount(unit: str, below: float = 1e9) -> Callable[[str], float]:
     """Return a reader of numbers of ``unit`` above zero."""
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = 0.0
-        if not 0.0 < value < below:
-            raise ValueError(f"got {shown(text)}, takes a number of {unit} above zero")
-        return value
+        with suppress(ValueError):
+            if 0.0 < (value := float(text)) < below:
+                return value
+        raise ValueError(f"got {shown(text)}, takes a number of {unit} above zero")
 
     return parse
 
@@ -160,4 +159,4 @@ _NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
     "layouts": ("--layouts", whole(1, MOST_LAYOUTS)),
     "cases": ("--cases", whole(1)),
 }
-"""Flags that take a number, by option, and how it is read."""
+"""By option, the flag and how its number is read."""

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Train as the article did, with many seeds and without parts; time flat and nested weights; judge."""
+    """Train as the article did, by many seeds and without parts; time flat and nested weights; judge."""
     said = claims.load()
     archive = Archive(arguments.results)
     folder = archive.find(arguments.sweep)
@@ -96,23 +96,21 @@ def storages(
 
     Each program runs once a round, until it fails.
     """
-    broken: set[str] = set()
-    with terminal.counting("flat and nested weights", claims.ROUNDS * len(programs)) as advance:
+    what, able = "flat and nested weights", list(programs)
+    with terminal.counting(what, claims.ROUNDS * len(programs)) as advance:
         for number in range(1, claims.ROUNDS + 1):
-            for program in programs:
-                if program.contender not in broken:
-                    try:
-                        for shape, flat_s, nested_s in _passes(program):
-                            yield program.contender, shape, number, flat_s, nested_s
-                    except ValueError as error:
-                        broken.add(program.contender)
-                        what = f"flat and nested weights of {program.contender}"
-                        failed.append(f"{what} cannot be timed: {error}")
+            for program in tuple(able):
+                try:
+                    for shape, flat_s, nested_s in _passes(program):
+                        yield program.contender, shape, number, flat_s, nested_s
+                except ValueError as error:
+                    able.remove(program)
+                    failed.append(f"{what} of {program.contender} cannot be timed: {error}")
                 advance()
 
 
 def _passes(program: Storage) -> Iterator[tuple[str, float, float]]:
-    """Yield shape and seconds, with flat and with nested weights; raise ValueError if that fails."""
+    """Yield shape and both seconds; raise ValueError if that fails."""
     command = with_python(program.command)
     done = runner.run(command, env=program.env, timeout_s=_TIMEOUT_S, one_core=True)
     if done.failure:

@@ -85,7 +85,6 @@ def _command(arguments: argparse.Namespace) -> list[str]:
 
 
 def _elsewhere(arguments: argparse.Namespace, access: Access, terminal: Terminal) -> int:
-    """Measure on other machines and join what they found; 1 if one did not finish."""
     flags.manifest_of(arguments)
     wanted = Wanted(
         options=flags.options_of(arguments),
@@ -107,7 +106,6 @@ def _elsewhere(arguments: argparse.Namespace, access: Access, terminal: Terminal
 
 
 def _report(folder: SweepFolder, archive: Archive, terminal: Terminal) -> None:
-    """Write the tables of a sweep and show them."""
     try:
         with terminal.doing("computing the results"):
             from harness.analysis.results import understand

@@ -11,7 +11,7 @@ add_arguments = add_contenders
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Run every contender's build command; at the end report what failed, and which contenders can be run."""
+    """Run every build command; then say what failed, and which contenders can be run."""
     manifest = manifest_of(arguments)
     # What others measure must not be replaced meanwhile.
     with machine_locked(

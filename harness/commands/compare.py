@@ -22,7 +22,7 @@ _FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layout
 _LAYOUTS = 8
 """Where the linker puts code is worth some percent, so a single link says little about a change."""
 _SLOWER, _OTHER_LOSSES, _CANNOT_TELL = 1, 3, 125
-"""Exit statuses; `git bisect run` skips a commit for 125, and takes it for a bad one for any below."""
+"""Exit statuses; `git bisect run` skips a commit for 125; any below is a bad one."""
 _FEW = 3
 _LONGEST_LABEL = 30
 """Characters of a revision in a contender's name."""
@@ -98,7 +98,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _revisions(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Measure the programs of two revisions in one sweep and compare them."""
     if len(arguments.revisions) > 2:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
     base, head = (*arguments.revisions, revisions.default())[:2]

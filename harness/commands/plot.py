@@ -11,7 +11,7 @@ add_arguments = add_sweep
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Write every picture and table of a sweep into its folder, and the page that has them all."""
+    """Write every picture and table into the sweep's folder, and the page that has them all."""
     archive = Archive(arguments.results)
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):

@@ -24,7 +24,7 @@ _SWEEP_S = 30.0
 _EXTRA = (0.0, 0.02, 0.05)
 """By how much longer the reference's copies train."""
 _EPOCHS = 100
-"""Of every run, so that a hundredth of them can be told apart."""
+"""Of every run, so that a hundredth more can be trained."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Make or resume a sweep, then write selfcheck.csv and selfcheck.png, or storm.csv and storm.png."""
+    """Make or resume a sweep; write selfcheck.csv and selfcheck.png, or storm.csv and storm.png."""
     name = "storm" if arguments.storm else SELFCHECK
     archive = Archive(arguments.results / name)
     manifest = _with_copies(flags.manifest_of(arguments))
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _with_copies(contenders: Sequence[Contender]) -> list[Contender]:
-    """Return the contenders, a copy of each, and copies of the reference with more and more work."""
+    """Add a copy of each contender, and copies of the reference that train longer."""
     copies = [(contenders[0], more) for more in _EXTRA] + [(one, 0.0) for one in contenders[1:]]
     return [
         *contenders,
@@ -94,7 +94,6 @@ def _repeated(plan: Plan, sweeps: int) -> Plan:
 
 
 def _report(path: Path, folder: SweepFolder, terminal: Terminal) -> None:
-    """Write the table and the picture of the rounds so far, and show the table."""
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares
         from harness.records import replace_file
