@@ -31,10 +31,9 @@ class Shape:
     @classmethod
     def parse(cls, text: str) -> "Shape":
         """Return the shape that ``text`` names; raise ValueError if it names none."""
-        sizes = text.split("-")
-        if not all(re.fullmatch(r"[1-9][0-9]{0,18}", size) for size in sizes):
+        if not re.fullmatch(r"[1-9][0-9]{0,18}(-[1-9][0-9]{0,18})+", text):
             raise ValueError(f"got {shown(text)}, takes {_SIZES}")
-        return cls(tuple(map(int, sizes)))
+        return cls(tuple(map(int, text.split("-"))))
 
     def __str__(self) -> str:
         """Return the sizes as people write them."""
@@ -97,7 +96,7 @@ def example(shapes: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One command line without the program: a shape, a method and every other argument."""
+    """One command line without the program."""
 
     shape: Shape
     """Layer sizes."""

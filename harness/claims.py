@@ -25,9 +25,9 @@ class Claim:
     """The table that has the figures."""
     where: Mapping[str, str]
     """The lines that count: texts by column."""
-    holds: str
+    holds: str = "above"
     """above, below or inside."""
-    limit: float = 0.0
+    limit: float = 1.0
     """What the interval has to be above or below."""
     than: Mapping[str, str] = field(default_factory=dict)
     """In place of a limit: columns whose other texts name the lines to compare with, by method."""

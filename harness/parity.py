@@ -15,7 +15,7 @@ DIVERGED = 1e6
 """A loss this many times the initial one shows nothing: training multiplies every rounding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of a comparison."""
 
@@ -32,20 +32,19 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
     are compared until the expected one is ``DIVERGED`` times the initial one.
     """
     if len(expected) != len(actual):
-        return Verdict(holds=False, text=f"{len(actual)} losses instead of {len(expected)}")
+        return Verdict(False, f"{len(actual)} losses instead of {len(expected)}")
     if array("d", expected).tobytes() == array("d", actual).tobytes():
-        return Verdict(holds=True, text=IDENTICAL)
+        return Verdict(True, IDENTICAL)
     initial, largest = expected[0], 0.0
     for epoch, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
         if tolerance and epoch and not wanted <= DIVERGED * initial:
-            text = f"within {_share(largest)} until it diverges after epoch {epoch - 1}"
-            return Verdict(holds=True, text=text)
+            return Verdict(True, f"within {_share(largest)} until it diverges after epoch {epoch - 1}")
         apart = distance(wanted, got, initial)
         if apart > tolerance:
             by = f" (off by {_share(apart)})" if apart < math.inf else ""
-            return Verdict(holds=False, text=f"epoch {epoch}: {got!r} instead of {wanted!r}{by}")
+            return Verdict(False, f"epoch {epoch}: {got!r} instead of {wanted!r}{by}")
         largest = max(largest, apart)
-    return Verdict(holds=True, text=f"within {_share(largest)}" if largest else IDENTICAL)
+    return Verdict(True, f"within {_share(largest)}" if largest else IDENTICAL)
 
 
 def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequence[float]) -> Verdict:
@@ -62,9 +61,9 @@ def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequenc
             texts.append(verdict.text)
             reached = common
     if not texts:
-        return Verdict(holds=True, text=REFERENCE)
+        return Verdict(True, REFERENCE)
     text = next((text for text in texts if text != IDENTICAL), IDENTICAL)
-    return Verdict(holds=True, text=text if reached == len(actual) else f"{text}{UP_TO}{reached - 1}")
+    return Verdict(True, text if reached == len(actual) else f"{text}{UP_TO}{reached - 1}")
 
 
 def distance(wanted: float, got: float, initial: float) -> float:

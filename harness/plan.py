@@ -73,7 +73,7 @@ class PlannedCase:
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Epochs of contenders that train longer, because they are faster."""
     warm_up_s: Mapping[str, float] = field(default_factory=dict)
-    """Contenders that become faster while they run, and for how many seconds of a training."""
+    """Contenders that become faster while they run, and for how many seconds."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no sweep can carry this out."""
@@ -172,7 +172,7 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     """By method, then by size."""
     left_out: tuple[LeftOut, ...]
-    """What was asked for and does not fit."""
+    """What does not fit."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the parts do not belong together."""
@@ -181,7 +181,7 @@ class Plan:
         names = {self.reference}.union(*(planned.run_s for planned in self.cases))
         if strangers := sorted(names - self.versions.keys()):
             raise ValueError(f"versions has none for {strangers[0]!r}")
-        if len({str(planned.case) for planned in self.cases}) < len(self.cases):
+        if len(self.by_case) < len(self.cases):
             raise ValueError("cases has one shape twice for a method")
         for planned in self.cases:
             if planned.control and self.reference != next(iter(planned.run_s)):

@@ -71,7 +71,7 @@ def checked(table: pd.DataFrame, truth: Results) -> pd.DataFrame:
 
 
 def limit(record: pd.DataFrame, contender: str, method: str) -> float:
-    """Return how far beyond the measured sizes enough checks were hits; FARTHEST without a record."""
+    """Return how far beyond measured sizes enough checks were hits; FARTHEST without a record."""
     own = only(record[record["hit"] != ""], contender=contender, method=method)
     if len(own) < _FEWEST:
         return FARTHEST
@@ -82,7 +82,7 @@ def limit(record: pd.DataFrame, contender: str, method: str) -> float:
 
 
 def hits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return checks, hits, the interval of their share, median error, distance by contender and method."""
+    """Return checks, hits, their share's interval, median error, distance by contender and method."""
     lines = []
     for (contender, method), own in table[table["hit"] != ""].groupby(["contender", "method"], sort=False):
         count = int((own["hit"] == "yes").sum())

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         type=flags.percent,
         default=0.0,
-        help="let the exit status say whether a training is slower by more than this many percent",
+        help="let the exit status say if a training is slower by more than this many percent",
     )
     parser.add_argument(
         "--format", choices=("table", "markdown", "csv", "json"), default="table", help="default: table"
