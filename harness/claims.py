@@ -18,7 +18,7 @@ class Claim:
     """A claim, and what decides it."""
 
     name: str
-    """How results call it."""
+    """How results call it, short enough for a list."""
     says: str
     """The claim, in our words."""
     table: str

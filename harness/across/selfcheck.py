@@ -47,8 +47,8 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
             table = table[(table["rounds"] > 1) & table["contender"].isin(extra_epochs)]
             extra = table["contender"].map(extra_epochs).astype(float)
             trained = np.where(table["measure"] == "job", steps_s[original] / jobs[original], 1.0)
-            table = table.assign(extra_epochs=extra, true_ratio=1.0 / (1.0 + extra * trained))
-            tables.append(table.assign(sweep=results.sweep))
+            true = 1.0 / (1.0 + extra * trained)
+            tables.append(table.assign(sweep=results.sweep, extra_epochs=extra, true_ratio=true))
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat(tables, ignore_index=True)

@@ -46,8 +46,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     from harness.analysis import article
     from harness.analysis.results import understand
-    from harness.report import pictures_across, style, tables_across
-    from harness.report.files import csv
+    from harness.report import files, pictures_across, style, tables_across
 
     tables = {name: pd.DataFrame(lines, columns=article.FILES[name]) for name, lines in measured.items()}
     results = understand(folder, arguments.reference, arguments.margin)
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for name, table in {**tables, "claims.csv": judged}.items():
         # What was not measured does not replace what was.
         if len(table):
-            replace_file(archive.path / name, csv(table))
+            replace_file(archive.path / name, files.csv(table))
     terminal.show(tables_across.claims(judged))
     shares = article.parts(tables["parts.csv"], results)
     replace_file(archive.path / "parts.png", style.png(pictures_across.parts(shares)))

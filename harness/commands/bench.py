@@ -109,12 +109,11 @@ def _report(folder: SweepFolder, archive: Archive, terminal: Terminal) -> None:
     try:
         with terminal.doing("computing the results"):
             from harness.analysis.results import understand
-            from harness.report.files import write_tables
-            from harness.report.tables import shown
+            from harness.report import files, tables
 
             results = understand(folder)
-            write_tables(folder, results)
+            files.write_tables(folder, results)
             archive.publish()
-        terminal.show(*shown(results))
+        terminal.show(*tables.shown(results))
     except NothingMeasured as nothing:
         terminal.note(str(nothing))

@@ -48,9 +48,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
     """Write joined.csv, pooled.csv and machines.png into a folder, and show the tables."""
     with terminal.doing("joining the machines"):
         from harness.across import machines
-        from harness.report import pictures_across, sentences, tables_across
-        from harness.report.files import csv, write_tables
-        from harness.report.style import png
+        from harness.report import files, pictures_across, sentences, style, tables_across
 
         found: dict[str, Results] = {}
         for folder in folders:
@@ -61,14 +59,14 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
                     name = f"{name} ({folder.path})"
                 found[name] = results
                 if folder.path.parent == into:
-                    write_tables(folder, results)
+                    files.write_tables(folder, results)
         table = machines.joined(found)
         summed = machines.summary(table)
         about = f"{len(found)} machines" if len(found) > 1 else next(iter(found))
         picture = pictures_across.machines(table, summed, f"{about}; {into.name}")
-        replace_file(into / "joined.csv", csv(table))
-        replace_file(into / "pooled.csv", csv(summed))
-        replace_file(into / "machines.png", png(picture))
+        replace_file(into / "joined.csv", files.csv(table))
+        replace_file(into / "pooled.csv", files.csv(summed))
+        replace_file(into / "machines.png", style.png(picture))
     terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     for line in sentences.remarks(found):
         terminal.note(line)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from harness.commands.arguments import add_results
+from harness.records import replace_file
 from harness.terminal import Terminal
 
 
@@ -17,14 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Write kernels.csv, and show the table."""
     from harness.analysis import kernels
-    from harness.records import replace_file
-    from harness.report import tables_across
-    from harness.report.files import csv
+    from harness.report import files, tables_across
 
-    files = {name: path for name, path in arguments.measured if not path.is_dir()}
-    folders = {name: path for name, path in arguments.measured if path.is_dir()}
-    table = kernels.gather(files, folders)
-    replace_file(arguments.results / "kernels.csv", csv(table))
+    of_pytest = {name: path for name, path in arguments.measured if not path.is_dir()}
+    of_criterion = {name: path for name, path in arguments.measured if path.is_dir()}
+    table = kernels.gather(of_pytest, of_criterion)
+    replace_file(arguments.results / "kernels.csv", files.csv(table))
     terminal.show(tables_across.kernels(table))
     return 0
 

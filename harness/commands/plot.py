@@ -16,11 +16,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     folder = archive.find(arguments.sweep)
     with terminal.doing("loading"):
         from harness.analysis.results import understand
-        from harness.report import page, pictures, pictures_across, style
-        from harness.report.files import write_tables
+        from harness.report import files, page, pictures, pictures_across, style
     with terminal.doing("reading the sweep"):
         results = understand(folder, arguments.reference, arguments.margin)
-        write_tables(folder, results)
+        files.write_tables(folder, results)
         # What belongs to no sweep must be of the same machine: beside a sweep from elsewhere.
         is_ours = folder.path.parent == archive.path / SWEEPS
         found = page.beside(archive.path if is_ours else folder.path.parent, results)

@@ -135,14 +135,13 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
         from harness.across import predictions
         from harness.analysis.results import understand
-        from harness.report import sentences, tables_across
-        from harness.report.files import csv
+        from harness.report import files, sentences, tables_across
 
         record = predictions.read(path)
         if source.name not in set(record["sweep"]):
             table = _predicted(arguments, understand(source), HELD_OUT_SHAPES, terminal)
             record = pd.concat([record, table], ignore_index=True) if len(record) else table
-            replace_file(path, csv(record))
+            replace_file(path, files.csv(record))
         own = record["sweep"] == source.name
         terminal.say(f"{own.sum()} predictions are in {path}; now these shapes are measured")
         testing = flags.options_of(arguments, shapes=HELD_OUT_SHAPES)
@@ -151,7 +150,7 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
         if status == INTERRUPTED:
             return status
     table = predictions.checked(record[own], understand(sweep.folder))
-    replace_file(path, csv(pd.concat([record[~own], table], ignore_index=True)))
+    replace_file(path, files.csv(pd.concat([record[~own], table], ignore_index=True)))
     through.write_json(_THROUGH, {"sweep": sweep.folder.name})
     terminal.show(tables_across.checks(table), tables_across.hits(table), sentences.record(table))
     if unchecked := int((table["hit"] == "").sum()):

@@ -16,7 +16,7 @@ from harness.measure.contenders import Contender
 from harness.measure.runner import detached, usable_cores
 from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import Plan
-from harness.records import SweepFolder
+from harness.records import SweepFolder, replace_file
 from harness.terminal import Terminal
 
 _SWEEP_S = 30.0
@@ -96,14 +96,12 @@ def _repeated(plan: Plan, sweeps: int) -> Plan:
 def _report(path: Path, folder: SweepFolder, terminal: Terminal) -> None:
     with terminal.doing("computing the results"):
         from harness.across.selfcheck import intervals, shares
-        from harness.records import replace_file
-        from harness.report import pictures_across, sentences, style, tables_across
-        from harness.report.files import csv
+        from harness.report import files, pictures_across, sentences, style, tables_across
 
         table = intervals(folder)
         if table.empty:
             terminal.note("no sweep has two timed rounds yet, so there is nothing to show")
             return
-        replace_file(path, csv(table))
+        replace_file(path, files.csv(table))
         replace_file(path.with_suffix(".png"), style.png(pictures_across.selfcheck(table)))
     terminal.show(tables_across.selfcheck(shares(table)), sentences.selfcheck(table))

@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show what each sweep is and what became of it; or follow a case."""
     from harness.across import history
-    from harness.report import pictures_across, style, tables_across
-    from harness.report.files import csv
+    from harness.report import files, pictures_across, style, tables_across
 
     archive = Archive(arguments.results)
     if not arguments.case:
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     with terminal.doing("reading the sweeps"):
         table = history.history(archive.sweeps(), method, shape)
         picture = style.png(pictures_across.history(table, f"{method} {shape}"))
-    for name, content in (("history.csv", csv(table)), ("history.png", picture)):
+    for name, content in (("history.csv", files.csv(table)), ("history.png", picture)):
         replace_file(archive.path / name, content)
         terminal.say(str(archive.path / name))
     return 0
