@@ -4,7 +4,7 @@ import argparse
 
 from harness.commands.arguments import add_contenders, manifest_of
 from harness.measure.contenders import build, probe, skipped
-from harness.measure.lock import machine_locked, this_machine
+from harness.measure.session import undisturbed
 from harness.terminal import Terminal
 
 add_arguments = add_contenders
@@ -14,10 +14,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run every build command; then say what failed, and which contenders can be run."""
     manifest = manifest_of(arguments)
     # What others measure must not be replaced meanwhile.
-    with machine_locked(
-        this_machine(),
-        lambda who: terminal.note(f"waiting until this machine is free; measuring on it: {who}"),
-    ):
+    with undisturbed(terminal):
         failures = build(manifest)
     for line in failures:
         terminal.error(line)

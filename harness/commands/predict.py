@@ -114,9 +114,9 @@ def _predicted(
         raise UsageError(
             f"predict: no contender and method of these has {FEWEST_SIZES} measured shapes; measure more"
         )
-    about = arguments.job, datetime.now(UTC).isoformat(timespec="seconds")
-    lines = [predictions.predicted(results, costs, shape, *about) for shape in shapes]
-    return pd.concat(lines, ignore_index=True)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    tables = [predictions.predicted(results, costs, shape, arguments.job, now) for shape in shapes]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -1,7 +1,7 @@
 """What commands that measure share: the machine made ready, a sweep carried out."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from harness.terminal import Terminal
 
 
+def undisturbed(terminal: "Terminal") -> AbstractContextManager[None]:
+    """Keep others from measuring on this machine; wait until they do not."""
+
+    def waiting(who: str) -> None:
+        terminal.note(f"waiting until this machine is free; measuring on it: {who}")
+
+    return machine_locked(this_machine(), waiting)
+
+
 @contextmanager
 def alone(archive: Archive, terminal: "Terminal") -> Iterator[None]:
-    """Keep others out of ``archive``, and from measuring here, once they have ended."""
-    waiting = "waiting until this machine is free; measuring on it: "
-    with archive.locked(), machine_locked(this_machine(), lambda who: terminal.note(waiting + who)):
+    """Keep others out of ``archive`` as well."""
+    with archive.locked(), undisturbed(terminal):
         yield
 
 
@@ -39,9 +47,9 @@ def measuring(
     layouts: int = 1,
     **about: object,
 ) -> Iterator[Machine]:
-    """Build the contenders for a sweep in ``archive``, which is locked; yield what ``look_around`` returns.
+    """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us.
 
-    ``about`` is added to the environment. Nothing started meanwhile outlives us.
+    Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
     """
     archive.publish()
     for note in prepared(contenders, layouts):
@@ -55,7 +63,10 @@ def measuring(
 
 
 def prepared(contenders: Sequence[Contender], layouts: int = 1) -> list[str]:
-    """Link and build contenders, or raise FlatnetError; end what an interrupted bench left; return notes."""
+    """Link and build the contenders, and end what an interrupted bench has left; return notes.
+
+    Raises FlatnetError if one cannot be built.
+    """
     notes = [f"{why}; what layout is worth is not accounted for" for why in relink(contenders, layouts)]
     if failures := build(contenders):
         raise FlatnetError("; ".join(failures))
@@ -75,8 +86,8 @@ def take_up(
 ) -> Sweep:
     """Return the latest sweep of ``archive`` if it is unfinished and fits, or else a new one.
 
-    With ``since``, it is the latest after that one that fits, finished or not. ``adapted`` may change the
-    plan of a new one.
+    With ``since``, it is the latest sweep after that one that fits, finished or not. A new one has pilot runs
+    and a plan, which ``adapted`` may change.
     """
     folders = archive.sweeps()
     later = folders[-1:] if since is None else [folder for folder in folders if folder.name > since]
@@ -102,9 +113,9 @@ def take_up(
 
 
 def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
-    """Make all pending runs, say what failed, and return the exit status.
+    """Make all runs that are still to be made, and say what failed.
 
-    It is 1 if a run failed or counts for nothing, INTERRUPTED if Ctrl-C ended it.
+    Returns the exit status: 1 if a run failed or counts for nothing, INTERRUPTED if Ctrl-C ended it.
     """
     status = 0
     try:
