@@ -59,8 +59,7 @@ class Shape:
 
         A forward pass has one for each weight. ``naive`` makes two passes for each parameter. ``incremental``
         adds, for weight (i, q), the terms of its row from q on, those of every row of the next layer from i
-        on, and all of the layers after that. ``backprop`` has a forward pass and, but for the first layer, a
-        pass back.
+        on, and all of later layers. ``backprop`` has a forward pass and, but for the first layer, one back.
         """
         weights = self.weights
         total = sum(weights)

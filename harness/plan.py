@@ -1,4 +1,4 @@
-"""The plan of a sweep: which cases, which contenders, how many rounds, in which order.
+"""The plan of a sweep: which cases, contenders and rounds, in which order.
 
 It is made before the first timed run, and no run changes it.
 """
@@ -151,8 +151,8 @@ class Run:
 
     def __str__(self) -> str:
         """Return it as people read it."""
-        name = f"{self.contender} (control)" if self.control else self.contender
-        return f"{name} {self.case}, {'warm-up' if self.warm_up else f'round {self.round}'}"
+        control = " (control)" if self.control else ""
+        return f"{self.contender}{control} {self.case}, {f'round {self.round}' if self.round else 'warm-up'}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ class Terminal:
         self._err.print(f"[red]error:[/] {_line(text)}")
 
     def plan(self, plan: Plan) -> None:
-        """Show what a sweep is going to do, a line for each method."""
+        """Show what a sweep will do, a line for each method."""
         columns = {head: words(head) for head in ("method", "shapes", "rounds", "steps a run")}
         columns["time"] = seconds("seconds")
         lines = []
@@ -100,15 +100,15 @@ class Terminal:
 
     @contextmanager
     def counting(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
-        """Show how far something is; the function that is handed out is called at each step."""
+        """Show how far something is; what is handed out is called at each step."""
         with self._bars({what: (0, total)}, BarColumn(bar_width=24), MofNCompleteColumn()) as advance:
             yield lambda step="": advance(what, step, 1)
 
     def progress(self, seconds: Mapping[str, tuple[float, float]]) -> AbstractContextManager[_Advance]:
         """Show how far several things are, by name: planned seconds of runs that are made, and of all.
 
-        The function that is handed out takes a name, what that is at, and by how many seconds to advance it.
-        A single thing may be called "".
+        What is handed out takes a name, what that is at, and by how many seconds to advance it. A single
+        thing may be called "".
         """
         percent = TextColumn("{task.percentage:>3.0f}%")
         return self._bars(
@@ -147,7 +147,7 @@ class Terminal:
 
 
 def _clean(text: str) -> str:
-    """Return ``text`` with control characters escaped, but for line breaks: a sweep may say anything."""
+    """Escape control characters, but for line breaks: a sweep may say anything."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -173,7 +173,7 @@ def _left_out(entries: Iterable[LeftOut]) -> Iterator[str]:
 
 
 def _grid(table: Table, *, is_wide: bool) -> Grid:
-    """Return a table as rich shows it: short cells where there is no room, no name of a row twice."""
+    """Return a table as rich shows it: short cells if there is no room, no name of a row twice."""
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     texts = [
         [printable(cell.text if is_wide else cell.short or cell.text) for cell in row] for row in table.rows
@@ -184,7 +184,7 @@ def _grid(table: Table, *, is_wide: bool) -> Grid:
             continue
         places.append(place)
         if numeric[place]:
-            # On as many lines as it takes to be no wider than what stands below it.
+            # On as many lines as make it no wider than what is below.
             width = max(_HEAD, *map(len, head.split(" ")), *(len(row[place]) for row in texts))
             lines = textwrap.fill(head, width, break_long_words=False, break_on_hyphens=False)
             grid.add_column(Text(lines), justify="right", no_wrap=True)

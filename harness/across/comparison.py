@@ -30,7 +30,7 @@ SURE = 0.025
 
 
 def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
-    """Return a line per case, contender and measure that both sweeps have a ratio of, controls left out.
+    """Return a line per case, contender and measure that both sweeps have a ratio of, without controls.
 
     ``change`` is how many times as fast the contender is after as before, each against the reference; the
     floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a result, were the
@@ -124,7 +124,7 @@ def holm(p: "pd.Series[float]") -> "pd.Series[float]":
 def mean(table: pd.DataFrame) -> tuple[float, float, float]:
     """Return the geometric mean of the changes and of their intervals.
 
-    The cases of a sweep share its machine and its hour, so the mean's interval is no narrower than theirs.
+    The cases of a sweep share its machine and hour, so the mean's interval is no narrower than theirs.
     """
     logs = np.log(table[["change", "low", "high"]].to_numpy(float))
     change, low, high = np.exp(logs.mean(axis=0)).tolist()
@@ -132,7 +132,7 @@ def mean(table: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def differences(before: Results, after: Results) -> list[str]:
-    """Return what differs between two sweeps besides the programs, a line each."""
+    """Return what besides the programs differs between two sweeps, a line each."""
     one, other = _circumstances(before), _circumstances(after)
     return [f"{what}: {one[what]} before, {other[what]} after" for what in one if one[what] != other[what]]
 

@@ -1,6 +1,6 @@
 """Sweeps side by side: a list of them, and one case over many. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,9 +19,9 @@ COLUMNS = [
 ]
 
 
-def short_commit(commit: object, uncommitted_changes: object) -> str:
+def short_commit(machine: Mapping[Any, Any]) -> str:
     """Return a commit as people write it, with a + if there were changes; "" if unknown."""
-    return str(commit or "")[:7] + ("+" if uncommitted_changes else "")
+    return str(machine.get("commit") or "")[:7] + ("+" if machine.get("uncommitted_changes") else "")
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
     return {
         "sweep": sweep.name,
         "host": str(machine.get("host", "")),
-        "commit": short_commit(machine.get("commit"), machine.get("uncommitted_changes")),
+        "commit": short_commit(machine),
         "cases": len({str(row.run.case) for row in rows}),
         "runs": f"{plan.runs - left} of {plan.runs}" if left else str(len(rows)),
         "failed": sum(row.status not in ("ok", "paused") for row in rows),

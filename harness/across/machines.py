@@ -117,7 +117,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def unlike(machines: Mapping[str, Results]) -> list[str]:
-    """Return how machines differ on the cases that all have measured; nothing if they may be called equal.
+    """Return how machines differ on the cases that all measured; nothing if they may be called equal.
 
     Two differ in a ratio, or in the seconds of a training step, if the interval of the quotient excludes 1
     and the quotient is beyond the larger floor.

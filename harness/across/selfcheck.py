@@ -89,7 +89,7 @@ def _cut(folder: SweepFolder, sweeps: int) -> Iterator[Results]:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the table that ``selfcheck`` wrote, if any; raise ResultsError for any other file."""
+    """Return what ``selfcheck`` wrote, if anything; raise ResultsError for any other file."""
     texts = ["sweep", "machine", "contender", "reference", "measure", "verdict"]
     flags, blank = ["storm", "contains"], ["extra_epochs", "floor"]
     return read_csv(path, COLUMNS, "make selfcheck", texts=texts, flags=flags, blank=blank)

@@ -1,4 +1,4 @@
-"""Flags that several commands take, and how their values are read; a reader raises ValueError."""
+"""Flags of several commands, and how their values are read; a reader raises ValueError."""
 
 import argparse
 import re
@@ -48,7 +48,7 @@ def add_contenders(parser: argparse._ActionsContainer) -> None:
 
 
 def manifest_of(arguments: argparse.Namespace) -> tuple[Contender, ...]:
-    """Return what --manifest and --contenders say, the reference first."""
+    """Return what --manifest and --contenders say, reference first."""
     return select(load_manifest(arguments.manifest), arguments.contenders)
 
 

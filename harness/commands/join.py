@@ -82,7 +82,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
 
 
 def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
-    """Return results without the cases that were measured again elsewhere."""
+    """Return results without cases that were measured again elsewhere."""
     from harness.across.machines import planned
     from harness.analysis.results import understand
 

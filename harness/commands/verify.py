@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Check every case; nothing compared, or one difference, is a failure."""
+    """Check every case; a difference, or nothing compared, is a failure."""
     manifest = manifest_of(arguments)
     with guarded():
         here = look_around(manifest, arguments.contenders)

@@ -165,8 +165,7 @@ def history(table: pd.DataFrame, case: str) -> Figure:
 
 
 def _sweep_label(one: Mapping[Any, Any]) -> str:
-    commit = short_commit(one["commit"], one["uncommitted_changes"])
-    return f"{one['sweep'][:10]}\n{one['sweep'][11:16].replace('-', ':')}\n{commit}"
+    return f"{one['sweep'][:10]}\n{one['sweep'][11:16].replace('-', ':')}\n{short_commit(one)}"
 
 
 def parts(table: pd.DataFrame) -> Figure:
