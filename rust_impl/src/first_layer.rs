@@ -197,7 +197,7 @@ pub fn panel_pass<S: Simd, const N: usize>(
     sums: &mut [S::f64s],
 ) {
     let panel = panel.as_chunks_mut::<N>().0;
-    let (Some(deltas), Some(sums)) = (deltas.first_chunk::<N>(), sums.first_chunk_mut::<N>()) else {
+    let (Some(&deltas), Some(sums)) = (deltas.first_chunk::<N>(), sums.first_chunk_mut::<N>()) else {
         return;
     };
     let rate = simd.splat_f64s(pass.learning_rate);
@@ -205,14 +205,14 @@ pub fn panel_pass<S: Simd, const N: usize>(
     match (pass.update, pass.next) {
         (Some(x), Some(next)) => {
             for ((weights, &x_j), &next_j) in panel.iter_mut().zip(x).zip(next) {
-                update(simd, weights, deltas, x_j, rate);
+                update(simd, weights, &deltas, x_j, rate);
                 add_products(simd, &mut totals, weights, next_j);
                 split(&mut totals, &mut others);
             }
         }
         (Some(x), None) => {
             for (weights, &x_j) in panel.iter_mut().zip(x) {
-                update(simd, weights, deltas, x_j, rate);
+                update(simd, weights, &deltas, x_j, rate);
             }
         }
         (None, Some(next)) => {
