@@ -17,6 +17,7 @@ use crate::wide::{Aligned, FREE_ORDER, LANES, add_product, descend, load, store,
 pub struct FirstLayer {
     panels: Aligned,
     sums: Aligned,
+    columns: usize,
     is_packed: bool,
 }
 
@@ -38,7 +39,7 @@ impl FirstLayer {
     /// Without memory, until the first `pack`.
     pub fn new() -> Self {
         let none = || Aligned::new(0.0, 0);
-        Self { panels: none(), sums: none(), is_packed: false }
+        Self { panels: none(), sums: none(), columns: 0, is_packed: false }
     }
 
     /// How many values its memory holds.
@@ -59,6 +60,7 @@ impl FirstLayer {
         if self.panels.len() != padded * columns || self.sums.len() != padded {
             self.panels = Aligned::new(0.0, padded * columns);
             self.sums = Aligned::new(0.0, padded);
+            self.columns = columns;
         }
         let mut tile = [simd.splat_f64s(0.0); LANES];
         for (first, panel) in
@@ -84,12 +86,12 @@ impl FirstLayer {
 
     /// Give the weights back.
     #[inline(always)]
-    pub fn unpack<S: Simd>(&mut self, simd: S, weights: &mut [f64], rows: usize) {
+    pub fn unpack<S: Simd>(&mut self, simd: S, weights: &mut [f64]) {
         self.is_packed = false;
-        let columns = weights.len() / rows;
+        let columns = self.columns;
         let mut tile = [simd.splat_f64s(0.0); LANES];
         for (first, panel) in
-            (0..rows).step_by(FirstLayer::PANEL * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
+            (0..).step_by(FirstLayer::PANEL * S::F64_LANES).zip(panels::<S>(&mut self.panels, columns))
         {
             let vectors = panel.len() / columns;
             for v in 0..vectors {
@@ -119,7 +121,7 @@ impl FirstLayer {
     /// The panels, each with how many vectors of rows it has.
     #[inline(always)]
     pub fn panels<S: Simd>(&self) -> impl Iterator<Item = (&[S::f64s], usize)> {
-        let columns = self.panels.len() / self.sums.len();
+        let columns = self.columns;
         let panels = S::as_simd_f64s(&self.panels).0.chunks(FirstLayer::PANEL * columns);
         panels.map(move |panel| (panel, panel.len() / columns))
     }
@@ -135,17 +137,18 @@ impl FirstLayer {
         deltas: &[f64],
         pass: Pass,
     ) -> &[f64] {
-        let (rows, columns) = (self.sums.len(), self.panels.len() / self.sums.len());
-        if threads.worth_sharing((WEIGHT * rows * columns) as u128) {
+        let columns = self.columns;
+        if threads.worth_sharing((WEIGHT * self.panels.len()) as u128) {
             let panel = FirstLayer::PANEL * S::F64_LANES;
-            let share = rows.div_ceil(panel).div_ceil(threads.count()) * panel;
+            let share = self.sums.len().div_ceil(panel).div_ceil(threads.count()) * panel;
             let panels = self.panels.chunks_mut(share * columns);
             let ends = deltas.chunks(share).zip(self.sums.chunks_mut(share));
-            let runs = panels.zip(ends).map(|(panels, (deltas, sums))| Run { panels, deltas, sums, pass });
+            let runs =
+                panels.zip(ends).map(|(panels, (deltas, sums))| Run { panels, columns, deltas, sums, pass });
             threads.share(&mut runs.collect::<Vec<_>>(), |run| arch.dispatch(run));
         } else {
             let Self { panels, sums, .. } = self;
-            (&mut Run { panels, deltas, sums, pass }).with_simd(simd);
+            (&mut Run { panels, columns, deltas, sums, pass }).with_simd(simd);
         }
         &self.sums
     }
@@ -157,6 +160,7 @@ const WEIGHT: usize = 8;
 /// The part of a pass that a thread makes.
 struct Run<'a> {
     panels: &'a mut [f64],
+    columns: usize,
     deltas: &'a [f64],
     sums: &'a mut [f64],
     pass: Pass<'a>,
@@ -167,8 +171,7 @@ impl WithSimd for &mut Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let columns = self.panels.len() / self.sums.len();
-        let panels = panels::<S>(self.panels, columns);
+        let panels = panels::<S>(self.panels, self.columns);
         let deltas = S::as_simd_f64s(self.deltas).0.chunks(FirstLayer::PANEL);
         let sums = S::as_mut_simd_f64s(self.sums).0.chunks_mut(FirstLayer::PANEL);
         for ((panel, deltas), sums) in panels.zip(deltas).zip(sums) {

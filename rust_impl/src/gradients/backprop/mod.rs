@@ -156,7 +156,7 @@ impl WithSimd for Unpack<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Training { method, network } = self.0;
-        method.first.unpack(simd, &mut network.parameters[..network.offsets[1]], network.shapes[0].0);
+        method.first.unpack(simd, &mut network.parameters[..network.offsets[1]]);
     }
 }
 
@@ -203,7 +203,7 @@ impl WithSimd for Epoch<'_> {
                 3 => two_layers::epoch::<S, 3>(simd, panel, network, inputs, targets, learning_rate),
                 _ => two_layers::epoch::<S, 4>(simd, panel, network, inputs, targets, learning_rate),
             }
-            return method.first.unpack(simd, &mut network.parameters[first_weights], rows);
+            return method.first.unpack(simd, &mut network.parameters[first_weights]);
         }
         let mut samples = inputs.chunks_exact(features);
         let mut update = None;
@@ -222,7 +222,7 @@ impl WithSimd for Epoch<'_> {
         let pass = Pass { update, next: None, learning_rate };
         method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
         if !method.keeps_first {
-            method.first.unpack(simd, &mut network.parameters[first_weights], rows);
+            method.first.unpack(simd, &mut network.parameters[first_weights]);
         }
     }
 }
