@@ -88,10 +88,9 @@ impl Backprop {
             }
             biases[k] -= *learning_rate * bias_slope;
             if let Some(previous) = before.last_mut() {
-                previous.fill(0.0);
                 let rows = weights[network.offsets[k]..network.offsets[k + 1]].chunks_exact_mut(columns);
-                for (delta, row) in deltas.iter().zip(rows) {
-                    update_row(simd, row, &values[k - 1], *delta, *learning_rate, previous);
+                for (i, (delta, row)) in deltas.iter().zip(rows).enumerate() {
+                    update_row(simd, row, &values[k - 1], *delta, *learning_rate, previous, i == 0);
                 }
             }
         }
@@ -250,7 +249,7 @@ fn update_first_layer(weights: &mut [f64], x: &[f64], deltas: &[f64], learning_r
     }
 }
 
-/// Update a row of weights, and add what the row gives to the deltas of the layer before.
+/// Update a row of weights, and add what the row gives to the deltas of the layer before, which the first row sets.
 #[inline(always)]
 fn update_row<S: Simd>(
     simd: S,
@@ -259,20 +258,22 @@ fn update_row<S: Simd>(
     delta: f64,
     learning_rate: f64,
     previous: &mut [f64],
+    is_first: bool,
 ) {
+    let zero = simd.splat_f64s(0.0);
     let (delta, rate) = (simd.splat_f64s(delta), simd.splat_f64s(learning_rate));
     let (x, previous) = (S::as_simd_f64s(x).0, S::as_mut_simd_f64s(previous).0);
     let (whole, rest) = S::as_mut_simd_f64s(row);
     let mut last = previous.iter_mut().zip(x);
     for (w, (p, x)) in whole.iter_mut().zip(&mut last) {
-        *p = add_product(simd, *p, delta, *w);
+        *p = add_product(simd, if is_first { zero } else { *p }, delta, *w);
         *w = descend(simd, *w, rate, delta, *x);
     }
     if !rest.is_empty()
         && let Some((p, x)) = last.next()
     {
         let w = simd.partial_load_f64s(rest);
-        *p = add_product(simd, *p, delta, w);
+        *p = add_product(simd, if is_first { zero } else { *p }, delta, w);
         simd.partial_store_f64s(rest, descend(simd, w, rate, delta, *x));
     }
 }
