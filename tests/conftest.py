@@ -1,12 +1,19 @@
 """What the tests of the two programs share."""
 
 import os
+import signal
 
 import pytest
 
 from harness.measure import pilots
 from harness.measure.lock import VARIABLE
 from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_process
+
+
+def pytest_configure() -> None:
+    """Let programs be interrupted even if a shell that ignores that for its jobs started the tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
