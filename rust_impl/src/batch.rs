@@ -42,9 +42,6 @@ impl Batch {
     /// How many values its memory holds.
     pub fn values(layers: &[usize], samples: usize) -> usize {
         let widest = layers[1..].iter().max().map_or(0, |&widest| widest);
-        if samples < FEWEST {
-            return 2 * widest.max(layers[0]);
-        }
         (samples + LANES) * layers[0] + 2 * VECTORS * LANES * widest
     }
 
@@ -92,7 +89,7 @@ impl WithSimd for OverallLoss<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { batch, network, first } = self;
-        if batch.targets.len() < FEWEST * network.ends().1 {
+        if first.is_none() && batch.targets.len() < FEWEST * network.ends().1 {
             return loss_one_by_one(simd, network, &batch.inputs, &batch.targets);
         }
         let block = VECTORS * S::F64_LANES;

@@ -45,7 +45,7 @@ fn reserve_memory(
     let work = match method {
         Method::Naive => parameters,
         Method::Incremental => Incremental::values(layers, threads) + Batch::values(layers, samples),
-        Method::Backprop => Backprop::values(layers, samples) + Batch::values(layers, samples),
+        Method::Backprop => Backprop::values(layers) + Batch::values(layers, samples),
     };
     // The network, a hole where the teacher was, and what each layer is described by.
     let values = data + 2 * parameters + 4 * neurons + 128 * layers.len() + work;

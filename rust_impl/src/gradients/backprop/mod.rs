@@ -53,11 +53,9 @@ impl Backprop {
         Self { learning_rate, arch, threads, first, keeps_first: false, values: vec![], deltas: vec![] }
     }
 
-    /// How many values its memory holds for a network of these layers and epochs of so many samples.
-    pub fn values(layers: &[usize], samples: usize) -> usize {
-        let (depth, rows) = (layers.len() - 1, layers[1]);
-        let is_narrow = is_narrow(depth, rows, layers[depth], LANES);
-        if is_worthwhile(rows, samples, LANES, is_narrow) { FirstLayer::values(layers) } else { 0 }
+    /// How many values its memory holds at most for a network of these layers.
+    pub fn values(layers: &[usize]) -> usize {
+        FirstLayer::values(layers)
     }
 
     /// Run the layers after the first on its outputs, find the deltas, and update all parameters but the first
@@ -176,7 +174,9 @@ impl WithSimd for Epoch<'_> {
         let (features, outputs) = network.ends();
         let (rows, _) = network.shapes[0];
         let is_narrow = is_narrow(network.shapes.len(), rows, outputs, S::F64_LANES);
-        if !is_worthwhile(rows, targets.len() / outputs, S::F64_LANES, is_narrow) {
+        // A layout that is kept pays in any case.
+        let is_lasting = method.keeps_first && !is_narrow || targets.len() / outputs >= FEWEST;
+        if !(is_lasting && (is_narrow || rows >= S::F64_LANES / 2)) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
                 layer_forward(simd, network, 0, x, &mut method.values[0][..rows]);
                 method.step_after_first(simd, network, target);
@@ -226,13 +226,11 @@ impl WithSimd for Epoch<'_> {
     }
 }
 
-/// Whether it pays to give the first layer's weights an order of their own for an epoch of so many samples.
+/// How many samples an epoch has at least for which the first layer's weights get an order of their own.
 ///
 /// To lay them out and back takes as long as a few steps. With few rows most lanes are empty, which pays only where
 /// all else of a step is in registers, too.
-fn is_worthwhile(rows: usize, samples: usize, lanes: usize, is_narrow: bool) -> bool {
-    samples >= 6 && (rows >= lanes / 2 || is_narrow)
-}
+const FEWEST: usize = 6;
 
 /// Whether a network can have the steps of [`two_layers`]; `rows` are those of its first layer.
 fn is_narrow(depth: usize, rows: usize, outputs: usize, lanes: usize) -> bool {
