@@ -17,7 +17,7 @@ use crate::wide::{Aligned, LANES, add_product};
 /// The most vectors of samples in a block: with them eight sums or more are under way at once, whatever the block.
 const VECTORS: usize = 5;
 
-/// How many samples are side by side where the lanes have rows. As many as there are lanes times these make a block.
+/// The most samples side by side where the lanes have rows. As many as there are lanes times these make a block.
 const GROUP: usize = VECTORS;
 
 /// Samples in the layout of their overall loss, and the memory that it takes.
@@ -93,9 +93,10 @@ impl WithSimd for OverallLoss<'_> {
             return loss_one_by_one(simd, network, &batch.inputs, &batch.targets);
         }
         let block = VECTORS * S::F64_LANES;
+        let group = GROUP.min(batch.targets.len() / network.ends().1);
         if batch.columns.is_empty() {
             match first {
-                Some(_) => batch.prepare(network, GROUP, GROUP, S::F64_LANES),
+                Some(_) => batch.prepare(network, group, group, S::F64_LANES),
                 None => batch.prepare(network, block, S::F64_LANES, S::F64_LANES),
             }
         }
@@ -108,8 +109,14 @@ impl WithSimd for OverallLoss<'_> {
             let vectors = (columns.len() / features).div_ceil(S::F64_LANES);
             let width = vectors * S::F64_LANES;
             if let Some(first) = first {
-                let outputs = &mut values[..network.shapes[0].0 * width];
-                panels_forward(simd, first, columns, network.biases()[0], outputs, width);
+                let (bias, out) = (network.biases()[0], &mut values[..network.shapes[0].0 * width]);
+                match group {
+                    1 => panels_forward::<S, 1>(simd, first, columns, bias, out, width),
+                    2 => panels_forward::<S, 2>(simd, first, columns, bias, out, width),
+                    3 => panels_forward::<S, 3>(simd, first, columns, bias, out, width),
+                    4 => panels_forward::<S, 4>(simd, first, columns, bias, out, width),
+                    _ => panels_forward::<S, GROUP>(simd, first, columns, bias, out, width),
+                }
             }
             for k in usize::from(first.is_some())..network.shapes.len() {
                 let x: &[f64] = if k == 0 { columns } else { values };
@@ -153,9 +160,9 @@ fn loss_one_by_one<S: Simd>(simd: S, network: &Network, inputs: &[f64], targets:
     total / targets.len() as f64
 }
 
-/// Run the first layer, whose weights are in panels, on groups of samples; each row's outputs are `width` values.
+/// Run the first layer, whose weights are in panels, on groups of G samples; each row's outputs are `width` values.
 #[inline(always)]
-fn panels_forward<S: Simd>(
+fn panels_forward<S: Simd, const G: usize>(
     simd: S,
     first: &FirstLayer,
     inputs: &[f64],
@@ -163,23 +170,23 @@ fn panels_forward<S: Simd>(
     outputs: &mut [f64],
     width: usize,
 ) {
-    let (groups, _) = inputs.as_chunks::<GROUP>();
+    let (groups, _) = inputs.as_chunks::<G>();
     let panels = first.panels::<S>();
     let rows = outputs.chunks_mut(FirstLayer::PANEL * S::F64_LANES * width);
     for ((panel, vectors), outputs) in panels.zip(rows) {
         let columns = panel.len() / vectors;
         for (n, x) in groups.chunks_exact(columns).enumerate() {
-            let outputs = &mut outputs[n * GROUP..];
+            let outputs = &mut outputs[n * G..];
             match vectors {
-                1 => panel_forward::<S, 1, 0, 1>(simd, panel, x, bias, outputs, width),
-                2 => panel_forward::<S, 2, 0, 2>(simd, panel, x, bias, outputs, width),
+                1 => panel_forward::<S, G, 1, 0, 1>(simd, panel, x, bias, outputs, width),
+                2 => panel_forward::<S, G, 2, 0, 2>(simd, panel, x, bias, outputs, width),
                 3 => {
-                    panel_forward::<S, 3, 0, 2>(simd, panel, x, bias, outputs, width);
-                    panel_forward::<S, 3, 2, 1>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 3, 0, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 3, 2, 1>(simd, panel, x, bias, outputs, width);
                 }
                 _ => {
-                    panel_forward::<S, 4, 0, 2>(simd, panel, x, bias, outputs, width);
-                    panel_forward::<S, 4, 2, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 4, 0, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 4, 2, 2>(simd, panel, x, bias, outputs, width);
                 }
             }
         }
@@ -188,15 +195,15 @@ fn panels_forward<S: Simd>(
 
 /// The outputs of N of a panel's V vectors of rows, from vector `F` on, for a group of samples.
 #[inline(always)]
-fn panel_forward<S: Simd, const V: usize, const F: usize, const N: usize>(
+fn panel_forward<S: Simd, const G: usize, const V: usize, const F: usize, const N: usize>(
     simd: S,
     panel: &[S::f64s],
-    x: &[[f64; GROUP]],
+    x: &[[f64; G]],
     bias: f64,
     outputs: &mut [f64],
     width: usize,
 ) {
-    let mut sums = [[simd.splat_f64s(0.0); N]; GROUP];
+    let mut sums = [[simd.splat_f64s(0.0); N]; G];
     for (weights, x) in panel.as_chunks::<V>().0.iter().zip(x) {
         for (sums, &x_j) in sums.iter_mut().zip(x) {
             let x_j = simd.splat_f64s(x_j);
