@@ -126,17 +126,14 @@ impl FirstLayer {
         panels.map(move |panel| (panel, panel.len() / columns))
     }
 
-    /// Make a pass; return the new sums. The slopes of the loss in the layer's outputs, `deltas`, fill whole vectors,
-    /// as the sums do.
+    /// The sums of the last pass, which fill whole vectors.
+    pub fn sums(&self) -> &[f64] {
+        &self.sums
+    }
+
+    /// Make a pass. The slopes of the loss in the layer's outputs, `deltas`, fill whole vectors.
     #[inline(always)]
-    pub fn pass<S: Simd>(
-        &mut self,
-        simd: S,
-        arch: Arch,
-        threads: &mut Threads,
-        deltas: &[f64],
-        pass: Pass,
-    ) -> &[f64] {
+    pub fn pass<S: Simd>(&mut self, simd: S, arch: Arch, threads: &mut Threads, deltas: &[f64], pass: Pass) {
         let columns = self.columns;
         if threads.worth_sharing((WEIGHT * self.panels.len()) as u128) {
             let panel = FirstLayer::PANEL * S::F64_LANES;
@@ -150,7 +147,6 @@ impl FirstLayer {
             let Self { panels, sums, .. } = self;
             (&mut Run { panels, columns, deltas, sums, pass }).with_simd(simd);
         }
-        &self.sums
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Backprop {
     first: FirstLayer,
     /// Whether the first layer's weights stay there after an epoch.
     keeps_first: bool,
+    /// Whether the next epoch's first sample has been run on them already.
+    is_ahead: bool,
     /// The outputs of each layer, and the slopes of the loss in them; both fill whole vectors.
     values: Vec<Aligned>,
     deltas: Vec<Aligned>,
@@ -50,7 +52,16 @@ impl Backprop {
     /// On a chosen instruction set and threads.
     pub fn on(arch: Arch, threads: Threads, learning_rate: f64) -> Self {
         let first = FirstLayer::new();
-        Self { learning_rate, arch, threads, first, keeps_first: false, values: vec![], deltas: vec![] }
+        Self {
+            learning_rate,
+            arch,
+            threads,
+            first,
+            keeps_first: false,
+            is_ahead: false,
+            values: vec![],
+            deltas: vec![],
+        }
     }
 
     /// How many values its memory holds at most for a network of these layers.
@@ -138,7 +149,7 @@ struct Training<'a> {
 
 impl Drop for Training<'_> {
     fn drop(&mut self) {
-        self.method.keeps_first = false;
+        (self.method.keeps_first, self.method.is_ahead) = (false, false);
         if self.method.first.is_packed() {
             self.method.arch.dispatch(Unpack(self));
         }
@@ -208,17 +219,22 @@ impl WithSimd for Epoch<'_> {
         let mut update = None;
         for target in targets.chunks_exact(outputs) {
             let next = samples.next();
-            let pass = Pass { update, next, learning_rate };
-            let sums = method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
+            if update.is_some() || !method.is_ahead {
+                let pass = Pass { update, next, learning_rate };
+                method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
+            }
             let bias = simd.splat_f64s(network.biases()[0]);
             let values = S::as_mut_simd_f64s(&mut method.values[0]).0;
-            for (value, sum) in values.iter_mut().zip(S::as_simd_f64s(sums).0) {
+            for (value, sum) in values.iter_mut().zip(S::as_simd_f64s(method.first.sums()).0) {
                 *value = simd.add_f64s(*sum, bias);
             }
             method.step_after_first(simd, network, target);
             update = next;
         }
-        let pass = Pass { update, next: None, learning_rate };
+        // The next epoch begins with the same sample.
+        method.is_ahead = method.keeps_first;
+        let next = method.is_ahead.then_some(&inputs[..features]);
+        let pass = Pass { update, next, learning_rate };
         method.first.pass(simd, method.arch, &mut method.threads, &method.deltas[0], pass);
         if !method.keeps_first {
             method.first.unpack(simd, &mut network.parameters[first_weights]);
