@@ -411,3 +411,13 @@ def test_shapes_that_nobody_can_run(tmp_path: Path) -> None:
     results = understood(tmp_path, [*pairs([(4.0, 2.0)] * 3), *pairs([(4.0, 2.0)] * 3, of=huge)])
     assert results.speedups["ratio"].notna().all()
     assert results.crossovers.empty
+
+
+def test_a_round_whose_runs_take_long_is_not_torn(tmp_path: Path) -> None:
+    """They followed one another at once: first python, then c, then rust, which tables have before c."""
+    starts = {"python": "03:00:00.000", "rust": "03:00:22.000", "c": "03:00:11.000"}
+    rows = [
+        replace(row(name, 1), started_utc=f"2026-01-01T{time}+00:00", wall_s=11.0)
+        for name, time in starts.items()
+    ]
+    assert understood(tmp_path, rows).runs["torn"].tolist() == [False] * 3

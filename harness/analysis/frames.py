@@ -44,8 +44,8 @@ def _torn(runs: pd.DataFrame) -> "pd.Series[bool]":
     round_of = [runs[name] for name in ("method", "layers", "round")]
     start = pd.to_datetime(runs["started_utc"], format="ISO8601", errors="coerce", utc=True)
     ordered = start.sort_values(kind="stable")
-    end = ordered + pd.to_timedelta(runs["wall_s"].clip(upper=_LONGEST_S), unit="s")
-    after = ordered - end.groupby(round_of, sort=False).shift()
+    end = start + pd.to_timedelta(runs["wall_s"].clip(upper=_LONGEST_S), unit="s")
+    after = ordered - end[ordered.index].groupby(round_of, sort=False).shift()
     return (after > _TORN).groupby(round_of, sort=False).transform("any")
 
 
