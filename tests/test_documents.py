@@ -199,7 +199,7 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
     assert times["backprop", "10-5-1", "numpy"] > 0.95 * times["backprop", "10-5-1", "python"]
     assert times["naive", "256-128-1", "numpy"] == pytest.approx(0.5, abs=0.03)
     large = to_rust(published("large")).set_index("contender")["verdict"]
-    assert (large["mojo"], large["jax"]) == ("faster", "cannot tell")
+    assert large["mojo"] == "cannot tell"
     steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
     assert steps["naive", "64-32-1", "rust"] > 100.0 * steps["incremental", "64-32-1", "rust"]
     assert times["backprop", "10-5-1", "torch"] > 10.0 * times["backprop", "10-5-1", "python"]
