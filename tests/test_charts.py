@@ -26,7 +26,6 @@ from harness.rows import Row
 from tests import sweeps
 
 SHAPES = tuple(map(str, DEFAULT_SHAPES))
-FEW = ("4-2-1", "10-5-1", "16-8-1", "32-16-1")
 TEN = tuple(f"contender-{number}" for number in range(10))
 Understood = Callable[[str], Results]
 Picture = Callable[[str, str], Figure]
@@ -85,17 +84,17 @@ def wrong(made: list[Row], who: str) -> list[Row]:
 SITUATIONS: dict[str, Callable[[], list[Row]]] = {
     "two": rows,
     "one contender": lambda: rows(methods=("naive",), names=("python",)),
-    "four contenders": lambda: rows(FEW, ("naive", "backprop"), ("python", "rust", "numpy", "c")),
-    "ten contenders": lambda: rows(FEW, names=TEN),
+    "four contenders": lambda: rows(methods=("naive", "backprop"), names=("python", "rust", "numpy", "c")),
+    "ten contenders": lambda: rows(("4-2-1", "10-5-1", "16-8-1", "32-16-1"), names=TEN),
     "one method": lambda: rows(methods=("backprop",)),
     "one shape": lambda: rows(("10-5-1",)),
-    "one round": lambda: rows(FEW, rounds=1),
+    "one round": lambda: rows(rounds=1),
     "without the article's shape": lambda: rows(("4-2-1", "16-8-1", "32-16-1")),
     "equally many neurons": lambda: rows(("10-5-1", "5-10-1", "8-7-1")),
     "crashes": lambda: [
         row for row in failing(rows(), "rust", "crash") if str(row.run.case) != "naive 512-256-1"
     ],
-    "other losses": lambda: wrong(rows(FEW, names=("python", "rust", "c")), "c"),
+    "other losses": lambda: wrong(rows(names=("python", "rust", "c")), "c"),
 }
 DIFFERENT = {
     "scaling": (
@@ -311,7 +310,7 @@ def test_a_failure_cannot_be_taken_for_a_time(picture: Picture) -> None:
 def test_other_losses_are_crossed_out_and_in_no_ratio(picture: Picture) -> None:
     scaling, speedup, methods = (picture(name, "other losses") for name in ("scaling", "speedup", "methods"))
     assert "crossed out: other losses (c)" in notes(scaling.axes[0])
-    assert [[], [], [Shape.parse(text).neurons for text in FEW]] == sorted(places(scaling.axes[0], "x"))
+    assert [[], [], [shape.neurons for shape in DEFAULT_SHAPES]] == sorted(places(scaling.axes[0], "x"))
     assert "c (mismatch)" in speedup.get_suptitle()
     assert [text.get_text() for text in speedup.legends[0].get_texts()] == ["rust"]
     panel = methods.axes[0]

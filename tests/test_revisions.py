@@ -141,18 +141,18 @@ def test_the_same_revision_twice_is_everybody_and_no_difference(project: Project
 
 def test_git_bisect_finds_what_made_it_slower(project: Project) -> None:
     """It skips a commit that cannot be built, and the working tree stays as it is."""
-    for back in range(4, -1, -1):
-        (project.path / "one" / "build.py").write_text("raise SystemExit(1)" if back == 3 else f"# {back}")
-        if back == 1:
+    for back in range(8, -1, -1):
+        (project.path / "one" / "build.py").write_text("raise SystemExit(1)" if back == 7 else f"# {back}")
+        if back == 5:
             project.edit("one/program.py", *SLOWER)
         project.commit()
-    planted, unbuildable = (project.git("rev-parse", f"HEAD~{back}").strip() for back in (1, 3))
-    project.git("bisect", "start", "--no-checkout", "HEAD", "HEAD~5")
+    planted, unbuildable = (project.git("rev-parse", f"HEAD~{back}").strip() for back in (5, 7))
+    project.git("bisect", "start", "--no-checkout", "HEAD", "HEAD~9")
     (project.path / "one" / "program.py").unlink()
     before = project.left()
     compare = [sys.executable, "-m", "harness", "compare", *QUICK, "--fail-slower", "5%"]
     out = project.git(
-        "bisect", "run", *compare, "--contenders", "one", "--revisions", "HEAD~5", "BISECT_HEAD"
+        "bisect", "run", *compare, "--contenders", "one", "--revisions", "HEAD~9", "BISECT_HEAD"
     )
     assert f"{planted} is the first bad commit" in out
     assert f"git bisect skip {unbuildable}" in project.git("bisect", "log")

@@ -95,15 +95,14 @@ def test_what_was_ignored_from_the_start_is_ignored(name: str, monkeypatch: pyte
     [{"FORCE_COLOR": "1", "COLUMNS": "0"}, {"COLUMNS": "-3", "PYTHONIOENCODING": "ascii"}],
     ids=str,
 )
-def test_what_goes_into_a_file_is_text(tmp_path: Path, variables: dict[str, str]) -> None:
-    folder = sweeps.write(tmp_path, pairs([(4e-6, 1e-6)] * 3, sweeps.case("10-5-1")))
-    words = [sys.executable, "-m", "harness", "show", str(folder.path)]
+def test_what_goes_into_a_file_is_text(variables: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "harness", "show", "docs/sweep"]
     done = subprocess.run(words, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, check=True)
     assert done.stderr == b""
     assert b"\x1b" not in done.stdout
-    assert b"rust trains 10-5-1 (naive) 4.00 times" in done.stdout and len(done.stdout.splitlines()) > 8
+    assert b"rust trains 10-5-1 (naive) " in done.stdout and len(done.stdout.splitlines()) > 40
     # There is no µ in ASCII.
-    assert f"4.00 {'?' if 'PYTHONIOENCODING' in variables else 'µ'}s".encode() in done.stdout
+    assert f" {'?' if 'PYTHONIOENCODING' in variables else 'µ'}s".encode() in done.stdout
 
 
 def test_pictures_are_drawn_without_the_users_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
