@@ -9,7 +9,7 @@ make bench RESULTS=results/sweep
 make article RESULTS=results/sweep
 make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --budget 420 \
     --shapes 10-5-1 64-32-1 256-128-1"
-make bench PEERS=1 RESULTS=results/large ARGS="--methods backprop --shapes 1000-1000-1 --budget 90 \
+make bench PEERS=1 RESULTS=results/large ARGS="--methods backprop --shapes 1000-1000-1 --budget 120 \
     --contenders rust c cython pyo3 pyo3-steps numba jax numpy torch torch-by-hand mojo"
 make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --budget 120 \
     --shapes 10-5-1 64-32-1 128-64-1 256-128-1 1000-1000-1"
