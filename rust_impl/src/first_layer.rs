@@ -232,7 +232,7 @@ pub fn panel_pass<S: Simd, const N: usize>(
 
 /// Take `learning_rate * (delta_i * x_j)` off the weights of input j.
 #[inline(always)]
-fn update<S: Simd, const N: usize>(
+pub fn update<S: Simd, const N: usize>(
     simd: S,
     weights: &mut [S::f64s; N],
     deltas: &[S::f64s; N],
@@ -247,7 +247,7 @@ fn update<S: Simd, const N: usize>(
 
 /// Add `x_j * w_ij` to the sum of each row i.
 #[inline(always)]
-fn add_products<S: Simd, const N: usize>(
+pub fn add_products<S: Simd, const N: usize>(
     simd: S,
     totals: &mut [S::f64s; N],
     weights: &[S::f64s; N],

@@ -20,7 +20,7 @@ use flatnet::gradients::{Backprop, Gradient, Incremental, Naive};
 use flatnet::memory::{proc_bytes, reserve};
 use flatnet::network::{Network, Scratch, overall_loss};
 use flatnet::rng::Random;
-use flatnet::training::{random_inputs, teacher_targets, train};
+use flatnet::training::{random_inputs, teacher_targets};
 
 use command_line::{Arguments, Failure, Method, parse_arguments};
 use repr::repr;
@@ -88,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let mut flushed = start;
     let mut line = String::new();
-    let losses = train(&mut network, &inputs, &targets, gradient.as_mut(), epochs);
+    let losses = gradient.train(&mut network, &inputs, &targets, epochs);
     for (epoch, loss) in (1..).zip(losses) {
         last = loss;
         if !loss.is_finite() && diverged.is_none() {

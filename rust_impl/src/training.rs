@@ -1,8 +1,8 @@
-//! What is learnt and how: random inputs, a teacher network that labels them, the loop over the epochs.
+//! What is learnt: random inputs, and a teacher network that labels them. The loop over the epochs is in
+//! `Gradient::train`.
 
 use std::collections::TryReserveError;
 
-use crate::gradients::{Gradient, Samples};
 use crate::network::{Network, Scratch};
 use crate::rng::Random;
 
@@ -41,16 +41,4 @@ pub fn teacher_targets(
         targets.extend_from_slice(teacher.forward(x, 0, &mut scratch));
     }
     Ok(targets)
-}
-
-/// Train `network` sample by sample and yield the overall loss after each epoch.
-pub fn train<'d>(
-    network: &'d mut Network,
-    inputs: &'d Samples,
-    targets: &'d Samples,
-    gradient: &'d mut dyn Gradient,
-    epochs: u64,
-) -> impl Iterator<Item = f64> + 'd {
-    let mut epoch = gradient.epochs(network, inputs, targets);
-    (0..epochs).map(move |_| epoch())
 }

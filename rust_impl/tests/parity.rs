@@ -8,7 +8,6 @@ use flatnet::gradients::{Backprop, Gradient, Incremental, Naive, PlainBackprop, 
 use flatnet::network::{Network, Scratch, overall_loss, sample_loss};
 use flatnet::rng::Random;
 use flatnet::threads::Threads;
-use flatnet::training::train;
 use flatnet::wide::instruction_sets;
 use proptest::prelude::*;
 
@@ -97,7 +96,7 @@ impl Case {
         network.parameters = self.values(network.parameters.len(), &mut rng);
         let inputs = Arc::new(self.values(samples * self.layers[0], &mut rng));
         let targets = Arc::new(self.values(samples * self.layers[self.layers.len() - 1], &mut rng));
-        let mut seen: Vec<_> = train(&mut network, &inputs, &targets, method, 3).collect();
+        let mut seen: Vec<_> = method.train(&mut network, &inputs, &targets, 3).collect();
         seen.extend_from_slice(&network.parameters);
         seen
     }
@@ -185,9 +184,11 @@ proptest! {
     }
 
     #[test]
-    fn backprop_in_registers_is_the_plain_loop_to_the_bit(case in cases(40, 3)) {
+    fn backprop_in_registers_is_the_plain_loop_to_the_bit(case in cases(40, 3), samples in 1_usize..=50) {
         let ends = [case.layers[0], case.layers[1], 1];
-        Case { layers: ends.to_vec(), ..case }.check_backprop(1);
+        let case = Case { layers: ends.to_vec(), ..case };
+        case.check_backprop(1);
+        case.check_training(samples);
     }
 
     #[test]

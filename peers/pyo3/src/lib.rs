@@ -22,13 +22,6 @@ struct State {
     loss: Loss,
 }
 
-impl State {
-    fn epoch(&mut self) -> f64 {
-        self.gradient.epoch(&mut self.network, &self.inputs, &self.targets);
-        (self.loss)(&self.network)
-    }
-}
-
 impl Training {
     fn state(&mut self) -> &mut State {
         self.0.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -85,9 +78,9 @@ impl Training {
     }
 
     /// So many epochs; their overall losses. Other threads of Python run meanwhile.
-    fn epochs(&mut self, py: Python<'_>, count: usize) -> Vec<f64> {
-        let state = self.state();
-        py.detach(|| (0..count).map(|_| state.epoch()).collect())
+    fn epochs(&mut self, py: Python<'_>, count: u64) -> Vec<f64> {
+        let State { network, inputs, targets, gradient, .. } = self.state();
+        py.detach(|| gradient.train(network, inputs, targets, count).collect())
     }
 }
 

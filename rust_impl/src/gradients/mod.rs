@@ -41,20 +41,21 @@ pub trait Gradient: Send {
         }
     }
 
-    /// What trains for an epoch and returns the overall loss after it, one epoch after the other.
+    /// Train for so many epochs, and yield the overall loss after each.
     ///
-    /// Until it is dropped the parameters may be elsewhere than in the network.
-    fn epochs<'d>(
+    /// Until the iterator is dropped the parameters may be elsewhere than in the network, or an epoch further.
+    fn train<'d>(
         &'d mut self,
         network: &'d mut Network,
         inputs: &'d Samples,
         targets: &'d Samples,
-    ) -> Box<dyn FnMut() -> f64 + 'd> {
+        epochs: u64,
+    ) -> Box<dyn Iterator<Item = f64> + 'd> {
         let mut loss = self.loss(inputs, targets);
-        Box::new(move || {
+        Box::new((0..epochs).map(move |_| {
             self.epoch(network, inputs, targets);
             loss(network)
-        })
+        }))
     }
 
     /// What finds the overall loss on these samples.

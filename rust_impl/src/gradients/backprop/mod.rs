@@ -10,11 +10,14 @@
 //!    runs the next sample on it. For that its weights have an order of their own while the network is trained
 //!    (`first_layer`).
 //! 3. Threads share that pass if the layer is large: each has rows of its own, so no sum is split.
-//! 4. Of a network of two layers with few rows and one output, all of a step is in registers (`two_layers`).
+//! 4. Of a network of two layers with few rows and one output, all of a step is in registers (`two_layers`). A step
+//!    waits for itself most of the time; meanwhile the loss after the epoch before is found, sample by sample.
 //! 5. The overall loss has the samples side by side (`batch`).
 
 mod plain;
 mod two_layers;
+
+use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -38,6 +41,10 @@ pub struct Backprop {
     keeps_first: bool,
     /// Whether the next epoch's first sample has been run on them already.
     is_ahead: bool,
+    /// Whether the last epoch's steps were those of [`two_layers`].
+    is_narrow: bool,
+    /// The first layer's weights before the epoch.
+    before: Aligned,
     /// The outputs of each layer, and the slopes of the loss in them; both fill whole vectors.
     values: Vec<Aligned>,
     deltas: Vec<Aligned>,
@@ -59,6 +66,8 @@ impl Backprop {
             first,
             keeps_first: false,
             is_ahead: false,
+            is_narrow: false,
+            before: Aligned::new(0.0, 0),
             values: vec![],
             deltas: vec![],
         }
@@ -66,7 +75,18 @@ impl Backprop {
 
     /// How many values its memory holds at most for a network of these layers.
     pub fn values(layers: &[usize]) -> usize {
-        FirstLayer::values(layers)
+        let is_narrow = is_narrow(layers.len() - 1, layers[1], layers[layers.len() - 1], LANES);
+        (1 + usize::from(is_narrow)) * FirstLayer::values(layers)
+    }
+
+    /// Train for an epoch, and find the overall loss before it if that costs little.
+    fn run(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) -> Option<f64> {
+        if self.values.is_empty() {
+            let layer = |&(rows, _): &(usize, usize)| Aligned::new(0.0, rows.next_multiple_of(LANES));
+            self.values = network.shapes.iter().map(layer).collect();
+            self.deltas = network.shapes.iter().map(layer).collect();
+        }
+        self.arch.dispatch(Epoch { method: self, network, inputs, targets })
     }
 
     /// Run the layers after the first on its outputs, find the deltas, and update all parameters but the first
@@ -112,28 +132,19 @@ impl Gradient for Backprop {
     }
 
     fn epoch(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) {
-        if self.values.is_empty() {
-            let layer = |&(rows, _): &(usize, usize)| Aligned::new(0.0, rows.next_multiple_of(LANES));
-            self.values = network.shapes.iter().map(layer).collect();
-            self.deltas = network.shapes.iter().map(layer).collect();
-        }
-        self.arch.dispatch(Epoch { method: self, network, inputs, targets });
+        self.run(network, inputs, targets);
     }
 
-    fn epochs<'d>(
+    fn train<'d>(
         &'d mut self,
         network: &'d mut Network,
         inputs: &'d Samples,
         targets: &'d Samples,
-    ) -> Box<dyn FnMut() -> f64 + 'd> {
-        let mut batch = Batch::new(self.arch, inputs, targets);
+        epochs: u64,
+    ) -> Box<dyn Iterator<Item = f64> + 'd> {
+        let batch = Batch::new(self.arch, inputs, targets);
         self.keeps_first = true;
-        let mut training = Training { method: self, network };
-        Box::new(move || {
-            let Training { method, network } = &mut training;
-            method.epoch(network, inputs, targets);
-            batch.loss(network, Some(&method.first).filter(|first| first.is_packed()))
-        })
+        Box::new(Training { method: self, network, inputs, targets, batch, epochs: 0..epochs })
     }
 
     fn loss(&self, inputs: &Samples, targets: &Samples) -> Loss {
@@ -145,6 +156,26 @@ impl Gradient for Backprop {
 struct Training<'a> {
     method: &'a mut Backprop,
     network: &'a mut Network,
+    inputs: &'a Samples,
+    targets: &'a Samples,
+    batch: Batch,
+    epochs: Range<u64>,
+}
+
+impl Iterator for Training<'_> {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let Self { method, network, inputs, targets, batch, epochs } = self;
+        // A narrow network is an epoch ahead, from its second one on.
+        if epochs.next()? == 0 || !method.is_narrow {
+            method.run(network, inputs, targets);
+        }
+        let is_ahead = method.is_narrow && !epochs.is_empty();
+        let found = is_ahead.then(|| method.run(network, inputs, targets)).flatten();
+        let first = Some(&method.first).filter(|first| first.is_packed());
+        found.or_else(|| Some(batch.loss(network, first)))
+    }
 }
 
 impl Drop for Training<'_> {
@@ -163,12 +194,12 @@ impl WithSimd for Unpack<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Training { method, network } = self.0;
+        let Training { method, network, .. } = &mut *self.0;
         method.first.unpack(simd, &mut network.parameters[..network.offsets[1]]);
     }
 }
 
-/// A training step for each sample.
+/// A training step for each sample, and in narrow networks the overall loss before them.
 struct Epoch<'a> {
     method: &'a mut Backprop,
     network: &'a mut Network,
@@ -177,10 +208,10 @@ struct Epoch<'a> {
 }
 
 impl WithSimd for Epoch<'_> {
-    type Output = ();
+    type Output = Option<f64>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> Option<f64> {
         let Self { method, network, inputs, targets } = self;
         let (features, outputs) = network.ends();
         let (rows, _) = network.shapes[0];
@@ -198,22 +229,31 @@ impl WithSimd for Epoch<'_> {
                     method.learning_rate,
                 );
             }
-            return;
+            return None;
         }
         let first_weights = ..network.offsets[1];
-        if !method.first.is_packed() {
+        let was_packed = method.first.is_packed();
+        if !was_packed {
             method.first.pack(simd, &network.parameters[first_weights], rows);
         }
         let learning_rate = method.learning_rate;
+        method.is_narrow = is_narrow;
         if is_narrow {
             let panel = method.first.panel::<S>();
-            match rows.div_ceil(S::F64_LANES) {
-                1 => two_layers::epoch::<S, 1>(simd, panel, network, inputs, targets, learning_rate),
-                2 => two_layers::epoch::<S, 2>(simd, panel, network, inputs, targets, learning_rate),
-                3 => two_layers::epoch::<S, 3>(simd, panel, network, inputs, targets, learning_rate),
-                _ => two_layers::epoch::<S, 4>(simd, panel, network, inputs, targets, learning_rate),
+            if was_packed && method.before.len() != panel.len() * S::F64_LANES {
+                method.before = Aligned::new(0.0, panel.len() * S::F64_LANES);
             }
-            return method.first.unpack(simd, &mut network.parameters[first_weights]);
+            let before = was_packed.then_some(S::as_mut_simd_f64s(&mut method.before).0);
+            let loss = match rows.div_ceil(S::F64_LANES) {
+                1 => two_layers::epoch::<S, 1>(simd, panel, before, network, inputs, targets, learning_rate),
+                2 => two_layers::epoch::<S, 2>(simd, panel, before, network, inputs, targets, learning_rate),
+                3 => two_layers::epoch::<S, 3>(simd, panel, before, network, inputs, targets, learning_rate),
+                _ => two_layers::epoch::<S, 4>(simd, panel, before, network, inputs, targets, learning_rate),
+            };
+            if !method.keeps_first {
+                method.first.unpack(simd, &mut network.parameters[first_weights]);
+            }
+            return loss;
         }
         let mut samples = inputs.chunks_exact(features);
         let mut update = None;
@@ -239,6 +279,7 @@ impl WithSimd for Epoch<'_> {
         if !method.keeps_first {
             method.first.unpack(simd, &mut network.parameters[first_weights]);
         }
+        None
     }
 }
 

@@ -6,24 +6,25 @@
 
 use pulp::Simd;
 
-use crate::first_layer::{Pass, panel_pass};
+use crate::first_layer::{Pass, add_products, panel_pass, update};
 use crate::network::Network;
-use crate::wide::{FREE_ORDER, LANES, add_product, descend, load};
+use crate::wide::{FREE_ORDER, LANES, add_product, descend, load, store};
 
 /// The most vectors of rows.
 pub const VECTORS: usize = 4;
 
 /// A training step for each sample. The first layer's weights lie in `panel`, of V vectors of rows; all other
-/// parameters in the network.
+/// parameters in the network. With room for a copy of the panel, also the overall loss before these steps.
 #[inline(always)]
 pub fn epoch<S: Simd, const V: usize>(
     simd: S,
     panel: &mut [S::f64s],
+    mut before: Option<&mut [S::f64s]>,
     network: &mut Network,
     inputs: &[f64],
     targets: &[f64],
     learning_rate: f64,
-) {
+) -> Option<f64> {
     let (rows, columns) = network.shapes[0];
     let second = &mut network.parameters[network.offsets[1]..];
     let zero = simd.splat_f64s(0.0);
@@ -33,18 +34,37 @@ pub fn epoch<S: Simd, const V: usize>(
         *vector = load(simd, row);
     }
     let [mut first_bias, mut second_bias] = [second[rows], second[rows + 1]];
-    let mut samples = inputs.chunks_exact(columns);
-    let mut update = None;
-    for target in targets {
-        let next = samples.next();
-        panel_pass::<S, V>(simd, panel, &deltas, Pass { update, next, learning_rate }, &mut sums);
-        let bias = simd.splat_f64s(first_bias);
-        let values = sums.map(|sum| simd.add_f64s(sum, bias));
-        let mut products = values;
-        for (product, w_i) in products.iter_mut().zip(weights) {
-            *product = simd.mul_f64s(*product, w_i);
+    let old = (simd.splat_f64s(first_bias), weights, second_bias);
+    if let Some(before) = &mut before {
+        before.copy_from_slice(panel);
+    }
+    let mut total = 0.0;
+    let mut last: Option<&[f64]> = None;
+    for (x, target) in inputs.chunks_exact(columns).zip(targets) {
+        let mut old_sums = [zero; V];
+        match (last, &before) {
+            (Some(last), Some(before)) => {
+                sums = [zero; V];
+                let weights = panel.as_chunks_mut::<V>().0.iter_mut().zip(before.as_chunks::<V>().0);
+                for ((weights, before), (&last_j, &x_j)) in weights.zip(last.iter().zip(x)) {
+                    add_products(simd, &mut old_sums, before, x_j);
+                    update(simd, weights, &deltas, last_j, rate);
+                    add_products(simd, &mut sums, weights, x_j);
+                }
+            }
+            _ => {
+                let pass = Pass { update: last, next: Some(x), learning_rate };
+                panel_pass::<S, V>(simd, panel, &deltas, pass, &mut sums);
+                old_sums = sums;
+            }
         }
-        let slope = 2.0 * (add_lanes(simd, products, rows) + second_bias - target);
+        if before.is_some() {
+            let d = target - second_layer(simd, old_sums, old, rows).1;
+            total += d * d;
+        }
+        let (values, output) =
+            second_layer(simd, sums, (simd.splat_f64s(first_bias), weights, second_bias), rows);
+        let slope = 2.0 * (output - target);
         let slopes = simd.splat_f64s(slope);
         for ((delta, w_i), value) in deltas.iter_mut().zip(&mut weights).zip(values) {
             *delta = add_product(simd, zero, slopes, *w_i);
@@ -52,23 +72,30 @@ pub fn epoch<S: Simd, const V: usize>(
         }
         second_bias -= learning_rate * (0.0 + slope);
         first_bias -= learning_rate * add_lanes(simd, deltas, rows);
-        update = next;
+        last = Some(x);
     }
-    panel_pass::<S, V>(simd, panel, &deltas, Pass { update, next: None, learning_rate }, &mut sums);
-    second[..rows].copy_from_slice(&lanes::<S, V>(weights).0[..rows]);
+    panel_pass::<S, V>(simd, panel, &deltas, Pass { update: last, next: None, learning_rate }, &mut sums);
+    for (vector, row) in weights.into_iter().zip(second[..rows].chunks_mut(S::F64_LANES)) {
+        store::<S>(row, vector);
+    }
     second[rows..].copy_from_slice(&[first_bias, second_bias]);
+    before.map(|_| total / targets.len() as f64)
 }
 
-/// Values in memory, as vectors are stored.
-#[repr(align(64))]
-struct Lanes([f64; VECTORS * LANES]);
-
-/// The lanes of the vectors, one after the other.
+/// The first layer's outputs, from its sums, and the network's.
 #[inline(always)]
-fn lanes<S: Simd, const V: usize>(vectors: [S::f64s; V]) -> Lanes {
-    let mut lanes = Lanes([0.0; VECTORS * LANES]);
-    S::as_mut_simd_f64s(&mut lanes.0).0[..V].copy_from_slice(&vectors);
-    lanes
+fn second_layer<S: Simd, const V: usize>(
+    simd: S,
+    sums: [S::f64s; V],
+    (first_bias, weights, second_bias): (S::f64s, [S::f64s; V], f64),
+    rows: usize,
+) -> ([S::f64s; V], f64) {
+    let values = sums.map(|sum| simd.add_f64s(sum, first_bias));
+    let mut products = values;
+    for (product, w_i) in products.iter_mut().zip(weights) {
+        *product = simd.mul_f64s(*product, w_i);
+    }
+    (values, add_lanes(simd, products, rows) + second_bias)
 }
 
 /// The sum of the first `rows` lanes, in their order.
@@ -82,17 +109,15 @@ fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usiz
         }
         return simd.reduce_sum_f64s(total);
     }
-    let Lanes(lanes) = lanes::<S, V>(vectors);
     let mut total = 0.0;
-    // Lanes that are named one by one are taken out of the register, others are stored and loaded.
-    for (i, lane) in lanes[..LANES].iter().enumerate() {
-        if i == rows {
-            return total;
-        }
-        total += lane;
-    }
-    if V * S::F64_LANES > LANES {
-        for lane in &lanes[LANES..rows] {
+    // Lanes that are named one by one are taken out of the register, others would be stored and loaded.
+    for (v, vector) in vectors.into_iter().enumerate() {
+        let mut lanes = [0.0; LANES];
+        S::as_mut_simd_f64s(&mut lanes).0[0] = vector;
+        for (i, lane) in lanes[..S::F64_LANES].iter().enumerate() {
+            if v == V - 1 && v * S::F64_LANES + i == rows {
+                return total;
+            }
             total += lane;
         }
     }
