@@ -22,7 +22,7 @@ from harness.analysis.frames import only
 from harness.analysis.intervals import share_interval
 from harness.analysis.results import Results, understand
 from harness.archive import Archive
-from harness.case import ARTICLE
+from harness.case import ARTICLE, Shape
 from harness.claims import load
 from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
@@ -309,17 +309,24 @@ def fastest(results: Results) -> Table:
 
 
 def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
-    """Return a row for each step that was timed both in its program, with losses and printing, and alone."""
+    """Return a row for each step that was timed both in its program, with losses and printing, and alone.
+
+    ``at_peak`` is the step alone, and a sample of the overall loss at the processor's peak, over the step.
+    """
     alone = table.set_index(["contender", "kernel", "layers"])["median_s"].to_dict()
+    peak = table[table["kernel"] == "peak-multiply-add"].iloc[0]
+    operation_s = peak["median_s"] / peak["operations"]
     lines = []
     for one in results.medians.to_dict("records"):
         if kernel_s := alone.get((one["contender"], f"step-{one['method']}", one["layers"])):
-            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s})
+            at_peak = 1.0 + 2 * Shape.parse(one["layers"]).parameters * operation_s / kernel_s
+            lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s, "at_peak": at_peak})
     columns = {
         "step": Column("{} {} {}".format, ("contender", "method", "layers")),
         "kernel": seconds("kernel_s"),
         "program": seconds("median"),
         "ratio": factor("times"),
+        "loss at peak": factor("at_peak"),
     }
     caption = "A training step in the program and alone"
     return Table("programs-and-kernels", caption, columns, lines)

@@ -77,6 +77,17 @@ def test_share_of_peak(tmp_path: Path) -> None:
     assert line(table, "rust", "peak-multiply-add")["share_of_peak"] == 1.0
 
 
+def test_what_adds_has_a_share_of_the_additions_alone(tmp_path: Path) -> None:
+    folder = write_criterion(tmp_path, {("step-incremental-avx2", "10-5-1"): [0.5]}, operations=600)
+    write_criterion(tmp_path, {("peak-add", "1-1"): [0.25]}, operations=400)
+    write_criterion(tmp_path, {("peak-multiply-add", "1-1"): [0.25]}, operations=800)
+    table = kernels.gather({}, {"rust": folder})
+    # 1200 additions a second, of the 1600 of which the machine does 3200 with as many multiplications.
+    assert line(table, "rust", "step-incremental-avx2")["share_of_peak"] == 0.75
+    assert line(table, "rust", "peak-add")["share_of_peak"] == 1.0
+    assert line(table, "rust", "peak-multiply-add")["share_of_peak"] == 1.0
+
+
 def test_share_of_the_chain(tmp_path: Path) -> None:
     folder = write_criterion(tmp_path, {("step-backprop", "10-5-1"): [0.5]})
     write_criterion(tmp_path, {("step-naive", "10-5-1"): [8.0]})
