@@ -23,7 +23,7 @@ use flatnet::rng::Random;
 use flatnet::training::{random_inputs, teacher_targets};
 
 use command_line::{Arguments, Failure, Method, parse_arguments};
-use repr::repr;
+use repr::{push_repr, repr};
 
 /// Bytes enough for all that does not depend on the network: words, messages, buffers, the handling of signals.
 const SMALL: usize = 1 << 20;
@@ -87,7 +87,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     stdout.flush()?;
     let start = Instant::now();
     let mut flushed = start;
-    let mut line = String::new();
+    let (mut line, behind_epoch) = (String::new(), format!("/{epochs}: loss: "));
     let losses = gradient.train(&mut network, &inputs, &targets, epochs);
     for (epoch, loss) in (1..).zip(losses) {
         last = loss;
@@ -96,7 +96,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         // Written at once, it is in the output as a whole or not at all, whenever the program is interrupted.
         line.clear();
-        let _ = write!(line, "\r{epoch}/{epochs}: loss: {}{end_of_line}", repr(loss));
+        let _ = write!(line, "\r{epoch}");
+        line.push_str(&behind_epoch);
+        push_repr(&mut line, loss);
+        line.push_str(end_of_line);
         stdout.write_all(line.as_bytes())?;
         // A flush wakes the reader of a pipe, which can take longer than an epoch.
         if is_terminal || flushed.elapsed() >= HELD_BACK {

@@ -3,6 +3,13 @@
 /// A number as Python's `repr` writes it: the shortest digits that read back to the same bits, of those the
 /// nearest to the value, and of two equally near the even one, where Rust's own formats take the upper one.
 pub fn repr(value: f64) -> String {
+    let mut text = String::new();
+    push_repr(&mut text, value);
+    text
+}
+
+/// Append that to a text.
+pub fn push_repr(line: &mut String, value: f64) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format(value);
     // zmij's layout differs from Python's in these: 0.000015, 1.5e-6 and NaN.
@@ -11,11 +18,11 @@ pub fn repr(value: f64) -> String {
             let (sign, digits) = text.split_at(text.len() - text.trim_start_matches('-').len());
             let (first, rest) = digits["0.0000".len()..].split_at(1);
             let point = if rest.is_empty() { "" } else { "." };
-            format!("{sign}{first}{point}{rest}e-05")
+            line.extend([sign, first, point, rest, "e-05"]);
         }
-        0.000_000_001..0.00001 => text.replace("e-", "e-0"),
-        magnitude if magnitude.is_nan() => text.to_ascii_lowercase(),
-        _ => text.to_owned(),
+        0.000_000_001..0.00001 => line.push_str(&text.replace("e-", "e-0")),
+        magnitude if magnitude.is_nan() => line.push_str("nan"),
+        _ => line.push_str(text),
     }
 }
 
