@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.case import ARTICLE_RUN, Case
 from harness.codec import read_toml
@@ -35,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A run whose losses the article prints, and how it differs from ARTICLE_RUN; its seed is unknown."""
+    """A run whose losses the article prints; its seed is unknown."""
 
     name: str
     """How results call it."""
@@ -43,16 +44,13 @@ class Published:
     """Printed before training."""
     final_loss: float
     """Printed after it."""
-    step: float = ARTICLE_RUN.step
-    """h of the central difference."""
-    learning_rate: float = ARTICLE_RUN.learning_rate
-    """Factor on the gradient in every update."""
-    low: float = ARTICLE_RUN.low
-    """Least value of an input."""
+    differs: Mapping[str, float] = field(default_factory=dict)
+    """Its other numbers than those of ARTICLE_RUN."""
 
     def case(self, seed: int) -> Case:
         """Return its arguments, with a seed of ours."""
-        return replace(ARTICLE_RUN, step=self.step, learning_rate=self.learning_rate, low=self.low, seed=seed)
+        numbers: Mapping[str, Any] = self.differs
+        return replace(ARTICLE_RUN, seed=seed, **numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,9 +43,10 @@ class Terminal:
         self._out = out or Console(highlight=False, emoji=False)
         self._err = err or Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
+    def say(self, *texts: str) -> None:
         """Write lines of a report."""
-        self._out.print(_clean(text), markup=False, soft_wrap=True)
+        for text in texts:
+            self._out.print(_clean(text), markup=False, soft_wrap=True)
 
     def show(self, *parts: Table | str) -> None:
         """Write tables and sentences, except empty ones; a sentence is one line in a file."""
@@ -61,13 +62,15 @@ class Terminal:
             elif part:
                 self._out.print(_clean(part), markup=False, soft_wrap=not self._out.is_terminal)
 
-    def note(self, text: str) -> None:
-        """Write one line that is not part of a report."""
-        self._err.print(f"[yellow]note:[/] {_line(text)}")
+    def note(self, *texts: str) -> None:
+        """Write lines that are not part of a report."""
+        for text in texts:
+            self._err.print(f"[yellow]note:[/] {_line(text)}")
 
-    def error(self, text: str) -> None:
-        """Write what failed, in one line."""
-        self._err.print(f"[red]error:[/] {_line(text)}")
+    def error(self, *texts: str) -> None:
+        """Write what failed, a line each."""
+        for text in texts:
+            self._err.print(f"[red]error:[/] {_line(text)}")
 
     def plan(self, plan: Plan) -> None:
         """Show what a sweep will do, a line for each method."""

@@ -40,8 +40,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
             "storage.csv": list(storages(said.storage, terminal, failed)),
             "parts.csv": list(parts(here.contenders, arguments.rounds, terminal, failed)),
         }
-    for line in dict.fromkeys(failed):
-        terminal.note(line)
+    terminal.note(*dict.fromkeys(failed))
     import pandas as pd
 
     from harness.analysis import article

@@ -16,11 +16,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     # What others measure must not be replaced meanwhile.
     with undisturbed(terminal):
         failures = build(manifest)
-    for line in failures:
-        terminal.error(line)
+    terminal.error(*failures)
     versions, missing = probe(manifest)
-    for name, version in versions.items():
-        terminal.say(f"{name}: {version}")
-    for line in skipped(missing):
-        terminal.note(line)
+    terminal.say(*(f"{name}: {version}" for name, version in versions.items()))
+    terminal.note(*skipped(missing))
     return int(bool(failures) or any(one.name in missing and not one.hint for one in manifest))

@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     after = understand(archive.find(arguments.after), before.reference)
     table = comparison.compare(before, after, arguments.fail_slower)
     losses = machines.other_losses({"before": before, "after": after})
-    for line in (*comparison.differences(before, after), *losses.values()):
-        terminal.note(line)
+    terminal.note(*comparison.differences(before, after), *losses.values())
     what = f"{after.sweep} against {before.sweep}, with {before.reference} as the yardstick"
     became = comparison.gone(before, after)
     became |= {f"{contender} of {sweep}": "mismatch" for sweep, contender in losses}
@@ -116,8 +115,7 @@ def _revisions(arguments: argparse.Namespace, terminal: Terminal) -> int:
             if missing := here.environment["missing"]:
                 raise FlatnetError(f"{next(iter(missing))} cannot be run; the note above says why")
             sweep = take_up(archive, flags.options_of(arguments), here, terminal, fresh=True)
-            for entry in sweep.plan.left_out:
-                terminal.note(f"not measured: {entry}")
+            terminal.note(*(f"not measured: {entry}" for entry in sweep.plan.left_out))
             if carry_out(sweep, terminal) == INTERRUPTED:
                 # It begins anew each time.
                 raise KeyboardInterrupt

@@ -68,8 +68,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
         replace_file(into / "pooled.csv", files.csv(summed))
         replace_file(into / "machines.png", style.png(picture))
     terminal.show(tables_across.machines(table), tables_across.pooled(summed))
-    for line in sentences.remarks(found):
-        terminal.note(line)
+    terminal.note(*sentences.remarks(found))
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
         unlike = machines.unlike(found)
         terminal.show(sentences.alike(unlike))

@@ -27,16 +27,14 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     manifest = manifest_of(arguments)
     with guarded():
         here = look_around(manifest, arguments.contenders)
-        for line in skipped(here.environment["missing"]):
-            terminal.note(line)
+        terminal.note(*skipped(here.environment["missing"]))
         differing = alone = 0
         with terminal.counting("comparing", arguments.cases) as advance:
             for case in random_cases(arguments.cases, arguments.seed):
                 compared, differences = check(case, here.contenders, _TIMEOUT_S)
                 differing += bool(differences)
                 alone += compared < 2 and not differences
-                for difference in differences:
-                    terminal.say(difference)
+                terminal.say(*differences)
                 advance()
     names = ", ".join(contender.name for contender in here.contenders)
     lax = ", ".join(contender.name for contender in here.contenders if contender.tolerance)

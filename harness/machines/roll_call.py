@@ -49,8 +49,7 @@ def looked_at(
     if unlike := "; ".join(differences(machines, commit, tree)):
         raise FlatnetError(unlike)
     notes = [f"{name}: {line}" for name, reply in replies.items() for line in reply["notes"]]
-    for line in (*notes, *other_files(machines)):
-        terminal.note(line)
+    terminal.note(*notes, *other_files(machines))
     return machines
 
 

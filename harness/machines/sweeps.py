@@ -99,8 +99,8 @@ def _unfinished(
     if obstacles:
         terminal.note(f"sweep {paths[-1].name} stays unfinished: {obstacles[0]}")
         return None
-    for note in (note for folder in folders.values() for note in mended(folder)):
-        terminal.note(note)
+    for folder in folders.values():
+        terminal.note(*mended(folder))
     terminal.note(f"resuming {paths[-1].name}")
     return paths[-1]
 

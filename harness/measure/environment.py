@@ -23,6 +23,7 @@ from harness.paths import ROOT
 _PROC = Path("/proc")
 _OF_FREE_MEMORY = 0.9
 """The part of the free memory that a run may take."""
+_SETTINGS = ("threads", "env", "tolerance", "extra_epochs")
 _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN")
 """They reach programs or builds, and may decide what is timed."""
 
@@ -113,10 +114,7 @@ def _describe(
                 "command": " ".join(contender.command).replace(f"{ROOT}{os.sep}", ""),
                 "build": " ".join(contender.build).replace(f"{ROOT}{os.sep}", ""),
                 "toolchain": _output(*contender.toolchain) if contender.toolchain else None,
-                "threads": contender.threads,
-                "env": dict(contender.env),
-                "tolerance": contender.tolerance,
-                "extra_epochs": contender.extra_epochs,
+                **{name: getattr(contender, name) for name in _SETTINGS},
             }
             for contender in contenders
         },

@@ -52,13 +52,11 @@ def measuring(
     Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
     """
     archive.publish()
-    for note in prepared(contenders, layouts):
-        terminal.note(note)
+    terminal.note(*prepared(contenders, layouts))
     with guarded():
         with terminal.doing("looking at the machine and the contenders"):
             here = look_around(contenders, asked)
-        for note in here.notes:
-            terminal.note(note)
+        terminal.note(*here.notes)
         yield replace(here, environment={**here.environment, **about})
 
 
@@ -100,8 +98,7 @@ def take_up(
             if since is None:
                 terminal.note(f"sweep {folder.name} stays unfinished: {obstacle}")
             continue
-        for note in mended(folder):
-            terminal.note(note)
+        terminal.note(*mended(folder))
         if not is_finished:
             terminal.note(f"resuming {folder.name}")
         break
@@ -136,6 +133,5 @@ def carry_out(sweep: Sweep, terminal: "Terminal") -> int:
             f"{sweep.folder.path}: the rows of {len(lost)} runs are gone, first {lost[0]}: {RUNS} was changed"
             " meanwhile; the same command makes them again"
         )
-    for line in wrong:
-        terminal.error(line)
+    terminal.error(*wrong)
     return status or int(bool(wrong or sweep.failed))

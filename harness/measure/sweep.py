@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 from harness.measure.contenders import Contender, attempt, fingerprint
 from harness.measure.environment import Machine
@@ -13,6 +14,8 @@ from harness.records import PLAN, RUNS, LossKey, SweepFolder
 from harness.rows import WITH_LOSSES, Made, Row
 
 OTHER_OPTIONS = f"it was started with other options, which are in its {PLAN}"
+_OF_PROCESS = ("wall_s", "user_s", "system_s", "involuntary_switches", "stolen_s", "error")
+_OF_OUTPUT = ("training_s", "compile_s", "peak_memory_bytes")
 
 
 class Progress(Made):
@@ -103,10 +106,13 @@ class Sweep(Progress):
             memory_bytes=plan.memory_bytes,
             layout=layout,
         )
-        status, parity = process.failure, ""
+        measured: dict[str, Any] = {name: getattr(process, name) for name in _OF_PROCESS}
+        measured |= {"status": process.failure, "training_s": None}
         if output:
             verdict = self._check(run, contender, output.losses)
-            status, parity = "ok" if verdict.holds else "mismatch", verdict.text
+            measured |= {name: getattr(output, name) for name in _OF_OUTPUT}
+            measured |= {"status": "ok" if verdict.holds else "mismatch", "parity": verdict.text}
+            measured |= {"initial_loss": output.losses[0], "final_loss": output.losses[-1]}
         row = Row(
             sweep=plan.sweep,
             started_utc=started.isoformat(timespec="milliseconds"),
@@ -115,19 +121,7 @@ class Sweep(Progress):
             run=run,
             threads=contender.threads,
             layout=layout,
-            status=status,
-            wall_s=process.wall_s,
-            user_s=process.user_s,
-            system_s=process.system_s,
-            involuntary_switches=process.involuntary_switches,
-            stolen_s=process.stolen_s,
-            training_s=output.training_s if output else None,
-            compile_s=output.compile_s if output else None,
-            peak_memory_bytes=output.peak_memory_bytes if output else None,
-            initial_loss=output.losses[0] if output else None,
-            final_loss=output.losses[-1] if output else None,
-            parity=parity,
-            error=process.error,
+            **measured,
         )
         self._record(row)
         return row
