@@ -5,8 +5,7 @@
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
     results/compared/sweeps/...                the sweeps of compare; so for predict, selfcheck and machines
 
-A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps. The next
-``publish`` repairs what was interrupted.
+A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps.
 """
 
 import re
@@ -29,7 +28,7 @@ ABOUT = "machines.json"
 WHOLE = "whole/sweep"
 """The sweep that they shared, put together."""
 ABOUT_CHECK = "selfcheck"
-"""In environment.json: into how many sweeps a self-check is cut, and whether a storm disturbed it."""
+"""In environment.json: into how many sweeps a self-check is cut, and whether a storm disturbed."""
 _ELSEWHERE = "name another folder with --results"
 
 
@@ -56,19 +55,17 @@ class Archive:
             yield
 
     def sweeps(self) -> list[SweepFolder]:
-        """Return all sweeps, those that people have named first, the latest last; none is empty or a link."""
+        """Return all sweeps, those that people named first, the latest last; none is empty or a link."""
         with explained(self.path, "cannot be read", _ELSEWHERE):
             try:
                 paths = [path for path in (self.path / SWEEPS).iterdir() if not path.is_symlink()]
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        found = [path.name for path in paths if path.is_dir() and any(path.iterdir())]
-        names = sorted(name for name in found if not name.startswith("."))
-        names.sort(key=lambda name: _moment(name) is not None)
-        return [SweepFolder(self.path / SWEEPS / name) for name in names]
+        found = [path for path in paths if path.is_dir() and any(path.iterdir()) and path.name[0] != "."]
+        return list(map(SweepFolder, sorted(found, key=lambda path: (bool(_moment(path.name)), path.name))))
 
     def of_machines(self) -> list[Path]:
-        """Return the folders with the sweeps of several machines each, the latest last."""
+        """Return the folders of sweeps of several machines, the latest last."""
         return sorted((self.path / MACHINES).glob("[0-9]*/"))
 
     def find(self, word: str) -> SweepFolder:
@@ -93,7 +90,7 @@ class Archive:
         raise UsageError(f"sweep: got {word!r}, takes {takes}")
 
     def new_name(self) -> str:
-        """Return the id of a sweep that begins now, after all others, whatever the clock says."""
+        """Return an id for now, after all others, whatever the clock says."""
         moment = datetime.now(UTC)
         for path in [*(sweep.path for sweep in self.sweeps()), *self.of_machines()]:
             if known := _moment(path.name):
@@ -124,7 +121,8 @@ class Archive:
         then = "use --results with a file system that has symbolic links"
         with explained(self.path, "cannot be linked", then):
             names = {path.name for path in sweeps[-1].path.iterdir() if not path.name.startswith(".")}
-            ours = {path.name for path in self.path.iterdir() if _is_link_of_ours(path)}
+            links = (path for path in self.path.iterdir() if path.is_symlink())
+            ours = {path.name for path in links if str(path.readlink()) == f"{LATEST}/{path.name}"}
             for name in ours - names:
                 (self.path / name).unlink()
             new = self.path / f".{LATEST}.new"
@@ -149,7 +147,3 @@ def _moment(name: str) -> datetime | None:
 def folders_in(path: Path) -> list[SweepFolder]:
     """Return the sweeps in the folders of ``path``."""
     return [SweepFolder(one.parent) for one in sorted(path.glob(f"*/{RUNS}"))]
-
-
-def _is_link_of_ours(path: Path) -> bool:
-    return path.is_symlink() and str(path.readlink()) == f"{LATEST}/{path.name}"

@@ -58,8 +58,8 @@ class Shape:
         """Count the multiply-adds of one training step: one for each term of a sum.
 
         A forward pass has one for each weight. ``naive`` makes two passes for each parameter. ``incremental``
-        adds, for weight (i, q), the terms of its row from q on, those of every row of the next layer from i
-        on, and all of later layers. ``backprop`` has a forward pass and, but for the first layer, one back.
+        adds, for weight (i, q), the terms of its row from q on, of the next layer's rows from i on, and all
+        later ones. ``backprop`` has a forward pass and, but for the first layer, one back.
         """
         weights = self.weights
         total = sum(weights)
@@ -88,7 +88,7 @@ ARTICLE = Shape((10, 5, 1))
 
 
 def example(shapes: Iterable[str]) -> str:
-    """Return the shape that represents all: the article's, or else the first."""
+    """Return the shape that stands for all: the article's, or else the first."""
     known = list(shapes)
     return str(ARTICLE) if str(ARTICLE) in known else known[0]
 
@@ -100,7 +100,6 @@ class Case:
     shape: Shape
     """Layer sizes."""
     method: str
-    """naive, incremental or backprop."""
     samples: int
     """Training samples, at least 1."""
     epochs: int
@@ -144,7 +143,7 @@ class Case:
         return self.samples * self.epochs
 
     def __str__(self) -> str:
-        """Return the method and the shape: unique within a sweep."""
+        """Return what is unique within a sweep."""
         return f"{self.method} {self.shape}"
 
 
@@ -153,12 +152,10 @@ class Job:
     """What a whole process is asked for; as text, 100x100."""
 
     epochs: int
-    """Passes over the samples, at least 1."""
     samples: int
-    """Training samples, at least 1."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if nothing is trained, or more than would ever finish."""
+        """Raise ValueError if nothing is trained, or too much."""
         if not (self.epochs >= 1 and self.samples >= 1 and self.training_steps <= _LARGEST_JOB):
             raise ValueError(f"got {shown(str(self))}, takes {_JOB}")
 
@@ -198,4 +195,4 @@ ARTICLE_RUN = Case(
 )
 """What the article trains."""
 ARTICLE_JOB = Job(ARTICLE_RUN.epochs, ARTICLE_RUN.samples)
-"""How long it trains: the job of every shape unless another is asked for."""
+"""How long it trains: the job unless another is asked for."""

@@ -21,7 +21,6 @@ class Claim:
     name: str
     """How results call it, short enough for a list."""
     says: str
-    """The claim, in our words."""
     table: str
     """The table that has the figures."""
     where: Mapping[str, str]
@@ -31,7 +30,7 @@ class Claim:
     limit: float = 1.0
     """What the interval has to be above or below."""
     than: Mapping[str, str] = field(default_factory=dict)
-    """In place of a limit: columns whose other texts name the lines to compare with, by method."""
+    """In place of a limit: other texts, of the lines to compare with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,6 @@ class Published:
     """A run whose losses the article prints; its seed is unknown."""
 
     name: str
-    """How results call it."""
     initial_loss: float
     """Printed before training."""
     final_loss: float
@@ -55,14 +53,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """A program that times a forward pass with flat and with nested weights; prints ``SHAPE FLAT NESTED``."""
+    """It times a forward pass with flat and nested weights; prints ``SHAPE FLAT NESTED``."""
 
     contender: str
     """Whose forward pass it is."""
     command: tuple[str, ...]
     """The program; {python} is the interpreter of the harness."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that it needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +67,8 @@ class Article:
     """All of claims.toml."""
 
     claim: tuple[Claim, ...]
-    """The claims, in order."""
     run: tuple[Published, ...]
-    """The runs whose losses are printed."""
     storage: tuple[Storage, ...]
-    """What times the storages."""
 
 
 def load() -> Article:

@@ -1,7 +1,6 @@
 """The composition root: parses, dispatches, and turns every failure into one line and an exit status.
 
-Commands import pandas, SciPy and matplotlib late, so that ``--help`` is quick and no timed process has a
-large parent.
+Commands import heavy packages late, so that ``--help`` is quick and no timed process has a large parent.
 """
 
 import argparse
@@ -33,7 +32,7 @@ from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.terminal import Terminal
 
 _UNHEEDED = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND")
-"""Variables that would make a terminal of a file, or other pictures."""
+"""They would make a terminal of a file, or other pictures."""
 COMMANDS = (build, bench, show, plot, sweeps, compare, join, predict, article, verify, selfcheck, kernels)
 
 

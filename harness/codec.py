@@ -40,7 +40,7 @@ def encode(value: object) -> Any:
 
 
 def decode(kind: Any, value: object, where: str = "") -> Any:
-    """Return ``value`` as ``kind``; raise ValueError, which says where it is wrong and what belongs there.
+    """Return ``value`` as ``kind``; raise ValueError, saying where it is wrong and what belongs there.
 
     ``kind`` is str, int, float, bool, a dataclass of these, ``tuple[X, ...]``, ``Mapping[str, X]``, or one of
     them or None. A dataclass with a class method ``parse`` is written as a text. Its ``__post_init__`` checks
@@ -97,7 +97,7 @@ _KINDS: dict[Any, str] = {
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters escaped: a terminal must not obey them."""
+    """Escape control characters: a terminal must not obey them."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 

@@ -12,7 +12,7 @@ MEANINGS = {
 }
 """The same verdicts in words."""
 _UNITS = ((3600, "h", 7200), (60, "min", 120), (1, "s", 1), (1e-3, "ms", 1e-3), (1e-6, "µs", 1e-6))
-"""Seconds of a unit, its name, and from how many seconds on it is used."""
+"""Seconds of a unit, its name, and the fewest seconds written so."""
 
 
 def duration(seconds: float) -> str:

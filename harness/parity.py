@@ -1,4 +1,4 @@
-"""Do two runs have the same losses? Bit for bit, or the first epoch that differs, and by how much."""
+"""Whether two runs have the same losses, or the first epoch that differs, and by how much."""
 
 import math
 from array import array
@@ -8,11 +8,11 @@ from decimal import ROUND_UP, Context
 
 IDENTICAL = "identical"
 REFERENCE, REPEATED = "reference", "identical to its first run"
-"""Said of losses that no other contender has: of the first run, and of others."""
+"""Said of losses that no other contender has: of its first run, and others."""
 UP_TO = " up to epoch "
 """Before the last epoch that was compared, if there are more."""
 DIVERGED = 1e6
-"""A loss this many times the initial one shows nothing: training multiplies every rounding."""
+"""So many times the initial loss shows nothing: training multiplies roundings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,6 @@ class Verdict:
     holds: bool
     """Whether the losses are identical, or within the tolerance."""
     text: str
-    """The outcome in words."""
 
 
 def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float = 0.0) -> Verdict:
@@ -50,7 +49,7 @@ def compare(expected: Sequence[float], actual: Sequence[float], tolerance: float
 def compare_all(others: Iterable[tuple[Sequence[float], float]], actual: Sequence[float]) -> Verdict:
     """Compare each epoch with the first of ``others`` that has it: the losses, and the tolerance.
 
-    What no other has is not compared; then the text says up to which epoch it was.
+    What no other has is not compared; the text then says where that begins.
     """
     texts, reached = [], 0
     for losses, tolerance in others:

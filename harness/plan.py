@@ -1,6 +1,6 @@
 """The plan of a sweep: which cases, contenders and rounds, in which order.
 
-It is made before the first timed run, and no run changes it.
+It is made before the first timed run, and stays.
 """
 
 import re
@@ -26,18 +26,15 @@ RunKey = tuple[str, str, str, bool, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asked for."""
+    """What the user asked for; a Case says what the last four are, of which only the seed has a flag."""
 
     shapes: tuple[Shape, ...] = DEFAULT_SHAPES
-    """Layer sizes."""
     methods: tuple[str, ...] = METHODS
-    """How the gradient is found."""
     rounds: int | None = None
     """Timed rounds of every case; None: as many as fit into the budget."""
     run_s: float = 0.05
     """Seconds that the slowest contender trains in a run."""
     job: Job = ARTICLE_JOB
-    """What a whole process is asked for."""
     precision: float | None = None
     """The half width that intervals should have, as a share; None: what the budget gives."""
     layouts: int = 1
@@ -49,13 +46,9 @@ class Options:
     memory_bytes: int | None = None
     """Memory that a run may take; None: what is free at planning."""
     step: float = 0.1
-    """h of the central difference."""
     low: float = 0.0
-    """Least value of an input."""
     high: float = 1.0
-    """Greatest value of an input."""
     seed: int = 1
-    """Seed of every run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +103,10 @@ class LeftOut:
     """What was asked for and is not in the plan."""
 
     method: str
-    """The method of the case."""
     shape: Shape
-    """Its shape."""
     contender: str | None
     """The contender that does not run it; None: none does."""
     reason: str
-    """Why, in words."""
 
     def __str__(self) -> str:
         """Return it as people read it."""
@@ -129,9 +119,7 @@ class Run:
     """One process that a plan asks for."""
 
     case: Case
-    """What it computes."""
     contender: str
-    """The program."""
     control: bool
     """Whether it is the reference's second run in its round."""
     round: int
@@ -162,7 +150,6 @@ class Plan:
     sweep: str
     """The sweep's id: the UTC time of planning."""
     options: Options
-    """What the user asked for."""
     reference: str
     """The contender that the others are compared with."""
     versions: Mapping[str, str]
@@ -172,7 +159,6 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     """By method, then by size."""
     left_out: tuple[LeftOut, ...]
-    """What does not fit."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the parts do not belong together."""
@@ -215,8 +201,8 @@ class Plan:
     def schedule(self) -> Iterator[Run]:
         """Yield all runs in their order.
 
-        First every case warms up. Then the rounds of each are spread evenly over the sweep, so that drift
-        hits every size alike. Contenders run in the plan's order in even rounds, reversed in odd ones.
+        First every case warms up. Then the rounds of each are spread evenly, so that drift hits all alike.
+        Contenders run in the plan's order in even rounds, reversed in odd ones.
         """
         places = [
             ((number - 0.5) / planned.rounds if number else 0.0, place, number)

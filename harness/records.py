@@ -1,7 +1,6 @@
 """The folder of a sweep: its plan, its environment, a row for every process, the losses of every case.
 
-Tables grow as each process ends. A line without a line break was half written when its writer was killed: it
-is set aside, and the process is run again.
+Tables grow as each process ends. A line without a line break was half written when its writer was killed.
 """
 
 import csv
@@ -80,7 +79,7 @@ class SweepFolder:
     def losses(self) -> dict[LossKey, tuple[float, ...]]:
         """Return what losses.csv has, nothing if there is no file.
 
-        Epoch 0 begins a case's losses; if it comes again, those before were not written to their end.
+        Epoch 0 begins a case's losses; if it comes again, those before are incomplete.
         """
         losses: dict[LossKey, list[float]] = {}
         with self._table(LOSSES) as lines:
@@ -145,10 +144,7 @@ class SweepFolder:
 
     @contextmanager
     def _table(self, name: str) -> Iterator[Iterator[tuple[int, dict[str, str]]]]:
-        """Yield the lines below the column names: their numbers, and their cells by column.
-
-        A ValueError meanwhile becomes the ResultsError of the line.
-        """
+        """Yield number and cells of each line; a ValueError meanwhile becomes its ResultsError."""
         path, reader = self.path / name, self._reader(name)
         try:
             header = reader.fieldnames or ()

@@ -13,7 +13,7 @@ from harness.codec import shown
 from harness.plan import Plan, Run, RunKey
 
 FAILED = ("timeout", "crash", "memory", "flood", "stray", "garbled")
-"""The status of a run after which a contender is spared that case and larger shapes."""
+"""After these, a contender is spared that case and larger shapes."""
 STATUSES = ("ok", "mismatch", "paused", *FAILED)
 WITH_LOSSES = ("ok", "mismatch")
 

@@ -28,7 +28,6 @@ class Column:
     """What a column says of a line."""
 
     write: Callable[..., str]
-    """Writes the fields."""
     fields: tuple[str, ...]
     """The first is the number behind the text."""
     none: str = ""

@@ -32,7 +32,7 @@ _HEAD = 9
 """The fewest characters in a line of a heading."""
 _NARROWEST = 80
 _WIDE = 120
-"""Columns from which on tables have whole intervals. A file has 80, or what COLUMNS says."""
+"""The fewest columns for whole intervals. A file has 80, or what COLUMNS says."""
 _Advance = Callable[[str, str, float], None]
 
 
@@ -110,8 +110,7 @@ class Terminal:
     def progress(self, seconds: Mapping[str, tuple[float, float]]) -> AbstractContextManager[_Advance]:
         """Show how far several things are, by name: planned seconds of runs that are made, and of all.
 
-        What is handed out takes a name, what that is at, and by how many seconds to advance it. A single
-        thing may be called "".
+        What is handed out takes a name, what that is at, and by how many seconds to advance it.
         """
         percent = TextColumn("{task.percentage:>3.0f}%")
         return self._bars(

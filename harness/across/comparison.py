@@ -1,8 +1,7 @@
 """What became faster, what slower: between two sweeps, or two revisions within one. Pure.
 
 Between sweeps a machine changes by tens of percent, which ratios within rounds tolerate. So ratios to the
-reference are compared: the yardstick, which must be the same program. Two revisions in the same rounds need
-none.
+reference, the yardstick, are compared. Two revisions in the same rounds need none.
 """
 
 from collections.abc import Sequence
@@ -26,11 +25,11 @@ _OPEN = "no interval"
 _MANY = 1e6
 """Degrees of freedom that make Student's t the normal distribution."""
 SURE = 0.025
-"""The false-alarm rate over all cases together: one side of a 95% interval."""
+"""The false-alarm rate over all cases: one side of a 95% interval."""
 
 
 def compare(before: Results, after: Results, margin: float) -> pd.DataFrame:
-    """Return a line per case, contender and measure that both sweeps have a ratio of, without controls.
+    """Return a line per case, contender and measure that both have a ratio of, without controls.
 
     ``change`` is how many times as fast the contender is after as before, each against the reference; the
     floor is the larger of the two. ``slower_than_margin_p`` is the probability of so slow a result, were the
@@ -68,7 +67,7 @@ def paired(found: Sequence[tuple[Results, str]], margin: float) -> pd.DataFrame:
 
 
 def gone(before: Results, after: Results) -> dict[str, str]:
-    """Return what was right before and is not after, or lost its interval, with what became of it."""
+    """Return what was right before and is not after, or lost its interval, and what became of it."""
     one, other = (_standing(results.standings, results.reference) for results in (before, after))
     became = {lane: other.get(lane, "not measured") for lane, was in one.items() if was in ("ok", _OPEN)}
     return {lane: status for lane, status in became.items() if status not in ("ok", one[lane])}
@@ -106,7 +105,6 @@ def _judged(table: pd.DataFrame, margin: float, freedom: float) -> pd.DataFrame:
     """Add verdicts and probabilities to changes and their intervals."""
     logs = np.log(table[["change", "low", "high"]].astype(float))
     sigmas = np.maximum(logs["change"] - logs["low"], logs["high"] - logs["change"]) / student_t(freedom)
-    # How far into the tail is what was found, were it slower by just the margin?
     ahead = (logs["change"] + np.log1p(margin)) / sigmas.clip(lower=1e-12)
     table = table.assign(slower_than_margin_p=stdtr(freedom, ahead))
     table["slower_than_margin_p"] = table.groupby("measure")["slower_than_margin_p"].transform(holm)
@@ -122,7 +120,7 @@ def holm(p: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def mean(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Return the geometric mean of the changes and of their intervals.
+    """Return the geometric means of the changes and of the ends of their intervals.
 
     The cases of a sweep share its machine and hour, so the mean's interval is no narrower than theirs.
     """

@@ -20,12 +20,12 @@ COLUMNS = [
 
 
 def short_commit(machine: Mapping[Any, Any]) -> str:
-    """Return a commit as people write it, with a + if there were changes; "" if unknown."""
+    """Return a short commit, with a + if there were changes; "" if unknown."""
     return str(machine.get("commit") or "")[:7] + ("+" if machine.get("uncommitted_changes") else "")
 
 
 def overview(sweep: SweepFolder) -> dict[str, Any]:
-    """Return what a list says of a sweep."""
+    """Return a line for a list of sweeps."""
     rows, plan, machine = sweep.rows(), plan_of(sweep), sweep.environment()
     left = len(list(Made(plan, rows).pending()))
     return {

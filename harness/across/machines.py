@@ -1,8 +1,4 @@
-"""One table of what several machines measured, what they say together, and whether they are alike. Pure.
-
-A ratio is of one machine. `pooled` sums up their logarithms, without those that are too noisy or have other
-losses.
-"""
+"""What several machines measured, what they say together, and whether they are alike. Pure."""
 
 import math
 from collections import defaultdict
@@ -56,7 +52,6 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
     if table.empty:
         raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
     others, table["counts"] = other_losses(machines), "yes"
-    # The last reason that applies is given.
     table.loc[table["verdict"] == STILL_WARMING, "counts"] = STILL_WARMING
     table.loc[table["floor"] > NOISY, "counts"] = "noisy"
     table.loc[table["ratio"].isna() | table["low"].isna(), "counts"] = "no interval"
@@ -67,7 +62,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
 
 
 def planned(results: Results) -> Results:
-    """Return results without the cases that are no longer in the plan: others have measured them."""
+    """Return results without cases that are no longer planned: others have measured them."""
     became = results.outcomes
     within = (became["method"] + " " + became["layers"]).isin(results.plan.by_case)
     return replace(results, outcomes=became[within].reset_index(drop=True))

@@ -1,4 +1,4 @@
-"""Predictions of times, written down before they are checked, and how often they came true."""
+"""Predictions, written down before they are checked, and how often they came true."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +30,7 @@ _FEWEST = 5
 def predicted(results: Results, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
     """Return a line for each of ``costs``, with 95% prediction intervals.
 
-    ``beyond`` is as in Cost. The speedup, of a training step, is empty if the reference has no model, or one
-    of sizes too far away.
+    ``beyond`` is as in Cost. The speedup, of a step, is empty if the reference has no model near enough.
     """
     layers = shape.layers
     lines = []

@@ -96,10 +96,10 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how often the interval contains the truth, and a difference is seen, by contender and measure.
+    """Return how often the truth is in the interval, and a difference seen, by contender and measure.
 
-    Both with the exact binomial interval of the share; the median half width of the intervals; and their
-    ``sharpness``: 1 if they are as wide as they must be.
+    Both shares have exact binomial intervals; ``half_width`` is the median, on a logarithmic axis; a
+    ``sharpness`` of 1 is as wide as must be.
     """
     lines = []
     for (contender, measure), own in table.groupby(["contender", "measure"], sort=False):
@@ -131,7 +131,7 @@ def right(table: pd.DataFrame) -> tuple[int, int]:
 
 
 def false_alarms(table: pd.DataFrame) -> tuple[int, int]:
-    """Return how many comparisons of a program with itself found a difference, of how many."""
+    """Return how many comparisons of equal programs found a difference, of how many."""
     equal = only(table, extra_epochs=0.0)
     return int(_is_told(equal).sum()), len(equal)
 

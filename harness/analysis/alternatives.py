@@ -49,7 +49,7 @@ def alternatives(
 
 
 def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Return from how many neurons on, up to the fastest's largest size, each is worth it; nan if nowhere.
+    """Return from how many neurons on, to the fastest's largest size, each is worth it; nan if nowhere.
 
     ``beats_from``: its step is faster than the reference's. ``ties_from``: it cannot be told from the fastest
     contender, or is ahead. ``pays_from``: it ends the job before the reference. A reference without a time is
@@ -67,7 +67,7 @@ def thresholds(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     measured = table[table["contender"] == table["fastest"]].sort_values("neurons", kind="stable")
     lines = []
     for (method, contender), own in table.groupby(["method", "contender"], sort=False):
-        # It is worth nothing at a size that the fastest ended well, and it did not.
+        # A size that only the fastest ended well counts against the other.
         sizes = only(measured, method=method)[["layers", "neurons"]].merge(own[["layers", *SINCE]], "left")
         found = [since(sizes["neurons"].tolist(), sizes[name].eq(True)) for name in SINCE]
         lines.append((method, contender, own["startup_s"].min(), own["compile_s"].min(), *found))

@@ -22,7 +22,7 @@ FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "par
 """The tables that `make article` writes: their columns."""
 PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
 _DIFFERENCES = ("data", "printing", "end")
-"""Those that one run takes more than another, which may be nothing."""
+"""What one run takes more than another, perhaps nothing."""
 _RUNS = ("whole", "one sample", "no epoch", "one epoch")
 _FIGURES = {
     "scaling": ("exponent", "exponent"),
@@ -34,14 +34,11 @@ _FIGURES = {
 _FEW = 3
 """The most figures that are all given."""
 _WHERE = {"method": "by", "layers": "at", "quantity": "as the"}
-"""The columns that distinguish figures of a claim, and the word before each."""
+"""What distinguishes figures of a claim: columns, and the word before each."""
 
 
 def judged(article: Article, results: Results, storage: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return a line for each claim: confirmed, refuted, cannot tell or not measured, with its figures.
-
-    ``storage`` and ``seeds`` are two of the FILES.
-    """
+    """Return a line for each claim: its verdict and figures; ``storage`` and ``seeds`` are of the FILES."""
     tables = {
         "scaling": results.exponents,
         "speedup": results.rivals,
@@ -78,24 +75,21 @@ def _verdict(claim: Claim, found: pd.DataFrame, others: pd.DataFrame) -> str:
 
 
 def _figures(claim: Claim, found: pd.DataFrame) -> str:
-    """Return the figures with their intervals; of many, the least and the largest."""
+    # Of many, the least and the largest.
     value, _ = _FIGURES[claim.table]
     few = len(found) <= _FEW
     chosen = found if few else found.loc[[found[value].idxmin(), found[value].idxmax()]]
     texts = []
     for one in chosen.to_dict("records"):
         where = [f" {word} {one[name]}" for name, word in _WHERE.items() if name in {*one} - {*claim.where}]
-        middle, low, high = (_written(one[name]) for name in (value, "low", "high"))
+        ends = (one[name] for name in (value, "low", "high"))
+        middle, low, high = (f"{end:.2e}" if 0.0 != end < 0.01 else three_digits(end) for end in ends)
         texts.append(f"{middle} ({low} to {high}){''.join(where)}")
     return ("; " if few else " to ").join(texts)
 
 
-def _written(value: float) -> str:
-    return three_digits(value) if value >= 0.01 or value == 0.0 else f"{value:.2e}"
-
-
 def stored(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Return how many times as long nested weights take as flat ones, by contender and shape."""
+    """Return how many times as long nested weights take as flat, by contender and shape."""
     lines = []
     for (contender, layers), own in rounds.groupby(["contender", "layers"], sort=False):
         ratios = own["nested_s"] / own["flat_s"]

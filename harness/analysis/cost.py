@@ -1,7 +1,7 @@
 """What a training step costs: seconds for each thing that it does, times how often it does it. Pure.
 
 The terms follow from the methods and from what processors do; those that measured sizes do not support are
-dropped. So other sizes can be predicted; the errors at sizes that are left out say how well.
+dropped. Errors at sizes that are left out say how well others can be predicted.
 """
 
 import math
@@ -22,11 +22,11 @@ from harness.case import Job, Shape
 FEWEST_SIZES = 5
 """The fewest sizes that show how wrong a model is."""
 _MOST_CUTS = 6
-"""The most sizes at which the fit is cut off, to see how it does beyond them."""
+"""At how many sizes the fit is cut off, to see how it does beyond."""
 _LANES = 8
 """Numbers in the widest registers of today's processors."""
 _LONG_SUMS = (32, 96)
-"""Terms of a sum after which a processor can hardly begin the next one meanwhile."""
+"""Terms of a sum after which a processor can hardly begin the next one."""
 _CACHES_KIB = (32, 256, 2048)
 """About the caches of one core."""
 _BEYOND = tuple(f"beyond_{size}_kib" for size in _CACHES_KIB)
@@ -36,7 +36,7 @@ TERMS = (
 )
 _COARSE = ("layers", "parameters", "sums", "additions", "multiply_adds", "chain", *_BEYOND)
 _FEW_SIZES = 12
-"""With fewer only the coarse terms are fitted: of more, some would fit by chance."""
+"""With fewer only the coarse terms are fitted; others might fit by chance."""
 COLUMNS = [
     *("contender", "method", *(f"{term}_ns" for term in TERMS), "dropped", "sizes", "error", "growth"),
     *("fewest_multiply_adds", "most_multiply_adds", "fixed_once_s", "once_per_sample_weight_ns"),
@@ -47,9 +47,9 @@ Layers = tuple[float, ...]
 
 @lru_cache(maxsize=4096)
 def counted(layers: Layers, method: str) -> Numbers:
-    """Return how often a training step does what each of the TERMS stands for.
+    """Return how often a step does what each of the TERMS stands for; Shape.multiply_adds tells the methods.
 
-    Shape.multiply_adds says what the methods do. ``layers`` are passed; ``parameters``, also those after the
+    ``layers`` are passed; ``parameters``, also those after the
     first layer; ``sums``; squared ``differences``; ``additions`` of known products; ``multiply_adds``; the
     ``chain`` of additions that wait for one another; ``vectors`` of multiply-adds or additions, of rows or
     perturbed networks side by side, and those that the parameters fill, row by row; the terms of sums beyond
@@ -102,7 +102,7 @@ def counted(layers: Layers, method: str) -> Numbers:
 
 
 def _after(values: Numbers) -> Numbers:
-    """Return the sum of the values after each."""
+    """Sum what comes after each."""
     return np.append(values[:0:-1].cumsum()[::-1], 0.0)
 
 
@@ -121,11 +121,9 @@ class Estimate:
     """Seconds, or a ratio of seconds, and how sure they are."""
 
     value: float
-    """The most likely value."""
     sd: float
-    """Standard deviation of its logarithm."""
+    """Standard deviation of its logarithm, with ``freedom`` degrees of freedom."""
     freedom: float
-    """Its degrees of freedom."""
 
     @property
     def low(self) -> float:
@@ -162,9 +160,7 @@ class Cost:
     """The model of one contender and method."""
 
     contender: str
-    """Whose steps it models."""
     method: str
-    """How they find the gradient."""
     seconds: Numbers
     """Per unit of each of the TERMS; 0 for those that were dropped."""
     by_block: Numbers
@@ -180,12 +176,12 @@ class Cost:
     most: float
     """Multiply-adds of the largest."""
     once: Numbers
-    """Seconds of what a job does once, start-up, data and compiling: fixed, and per sample and weight."""
+    """Seconds of start-up, data and compiling: fixed, and per sample and weight."""
     once_error: float
     """The ``error`` of these."""
 
     def beyond(self, layers: Layers) -> float:
-        """Return how far outside the measured multiply-adds a step is, as a factor; 1 within."""
+        """Return how far outside the measured multiply-adds it is, as a factor; 1 within."""
         products = float(_products(counted(layers, self.method)))
         return max(products / self.most, self.fewest / products, 1.0)
 
@@ -213,7 +209,7 @@ Costs = Mapping[tuple[str, str], Cost]
 
 
 def costs(summary: pd.DataFrame, rounds: Rounds, job: Job) -> Costs:
-    """Return the model of each contender and method that has FEWEST_SIZES or more in the ``summary``."""
+    """Return the models of those that have FEWEST_SIZES or more in the ``summary``."""
     found = {}
     right = only(summary, status="ok")
     measured = only(right, measure="step_s")

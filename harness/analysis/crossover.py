@@ -1,7 +1,4 @@
-"""From which size on the better method in the slower language wins. Pure.
-
-The models of cost.py interpolate along shapes between measured neighbours.
-"""
+"""From which size on the better method in the slower language wins, by the models of cost.py. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
@@ -24,10 +21,7 @@ _STEPS = 25
 
 
 def path(shapes: Iterable[str]) -> list[Layers]:
-    """Return the shapes of the usual number of layers, and others between, from the smallest to the largest.
-
-    Neurons grow along it: what would have more work but no more neurons is left out.
-    """
+    """Return the shapes of the usual number of layers, and some between, with growing numbers of neurons."""
     known = sorted({Shape.parse(text) for text in shapes}, key=lambda shape: shape.size)
     depth = mode(len(shape.layers) for shape in known)
     first, *others = (shape for shape in known if len(shape.layers) == depth)

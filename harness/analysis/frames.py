@@ -1,4 +1,4 @@
-"""Frames of what is stored: runs, losses, and the tables that commands left."""
+"""Frames of what is stored: runs, and the tables that commands left."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 LANE = ["method", "layers", "contender"]
 """Whose runs, except the control's."""
 _TORN = pd.Timedelta(seconds=10)
-"""Between two runs of a round the harness needs no longer."""
+"""At most this is between two runs of a round."""
 _LONGEST_S = 1e9
 _MAY_BE_EMPTY = (
     *("training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"),
@@ -25,8 +25,8 @@ _MAY_BE_EMPTY = (
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``torn``.
 
-    A start-up is the whole process except training and compiling. A round is torn, and makes no ratio, if
-    something came between two of its runs, as if it was interrupted and finished later.
+    A start-up is all but training and compiling. A round is torn, and makes no ratio, if something came
+    between two of its runs, as if it was interrupted and finished later.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs = _fitting(runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)}))
@@ -36,7 +36,7 @@ def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _fitting(table: pd.DataFrame) -> pd.DataFrame:
-    # Shapes that cannot be run may still be in a file: their counts do not fit into 64 bits.
+    # The counts of shapes too large to run do not fit into 64 bits.
     return table.astype({name: float for name in CASE[2:] if name in table and table[name].dtype == object})
 
 

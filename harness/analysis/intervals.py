@@ -1,4 +1,4 @@
-"""Intervals of medians and of means, and what they say. Pure functions of numbers.
+"""Intervals of medians and of means, and what they say. Pure.
 
 Consecutive rounds are correlated, so the interval of a median is that of order statistics for as many
 independent rounds as these are worth. docs/method.md compares this with other estimators on recorded noise.
@@ -20,12 +20,12 @@ CONFIDENCE = 0.95
 SIGMAS = 1.96
 """Standard deviations in half a 95% interval."""
 _ORDER_CONFIDENCE = 0.97
-"""That of order statistics, because sweeps differ by a little more than their rounds tell."""
+"""That of order statistics: sweeps differ by a little more than their rounds tell."""
 BLOCKS = 6
 """How many blocks of consecutive rounds a sweep is split into."""
 _MOST_LAG1 = 0.9
 NOISY = 1.15
-"""The factor of 1 beyond which the interval of a control shows that the machine is too noisy."""
+"""The factor of 1 beyond which a control's interval shows a machine too noisy."""
 
 
 class Interval(NamedTuple):
@@ -135,11 +135,11 @@ def share_interval(hits: int, trials: int) -> tuple[float, float]:
 
 
 def verdict(ratio: float, low: float, high: float, floor: float, margin: float | None = None) -> str:
-    """Say in words what a ratio means: equal, faster, slower or cannot tell.
+    """Say what a ratio means: equal, faster, slower or cannot tell.
 
-    ``equal``: the interval lies within the ``margin``, 0.05 for a twentieth. ``faster`` and ``slower``: it
-    excludes 1, and the ratio is beyond the ``floor``, the factor of 1 within which the control's interval
-    lies; nan without a control.
+    ``equal``: the interval is within the ``margin``, 0.05 for a twentieth. ``faster``, ``slower``: it
+    excludes 1, and the ratio is beyond the ``floor``, the factor of 1 that holds the control's interval; nan
+    without one.
     """
     floor = 1.0 if np.isnan(floor) else floor
     if margin and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:
@@ -161,7 +161,7 @@ def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Numbers:
 
 
 def pooled(effects: Numbers, variances: Numbers) -> tuple[float, float, float, float]:
-    """Return what several machines say together: the mean effect, its interval, and the spread; nan of one.
+    """Return what machines say together: the mean effect, its interval, and the spread; nan of one.
 
     A machine's effect is normal around a common mean with variance tau^2, and measured with the variance of
     its interval. The interval of the mean is that of Hartung & Knapp (Statistics in Medicine 20, 2001), by

@@ -1,7 +1,6 @@
 """Seconds of a whole job: start-up, data, compiling, and as many training steps as are asked for. Pure.
 
-A contender has as many epochs as its timing takes, so a job is the sum of what happens once and its steps. If
-the run is the job itself, that sum is what was measured.
+A contender has as many epochs as its timing takes, so a job is the sum of what happens once and its steps.
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ from harness.case import Shape
 from harness.plan import Plan
 
 WARM, STILL_WARMING = "warms up", "still warming up"
-"""Said of a contender that becomes faster while it runs, and its runs are the job, or are too short."""
+"""A contender becomes faster while it runs, and its runs are the job, or too short."""
 
 
 def warming(plan: Plan) -> pd.DataFrame:
@@ -36,7 +35,7 @@ def with_jobs(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     job = plan.options.job
     runs = runs.merge(warming(plan), "left", on=LANE).fillna({"warming": "", "warm_up_s": 0.0})
-    # Pilots are too rough to subtract a warm-up that is most of a run: the average step has to do.
+    # Pilots are too rough to subtract a warm-up that is most of a run.
     is_most = runs["warm_up_s"] > runs.groupby(LANE)["training_s"].transform("median") / 2.0
     warm_up_s = runs.pop("warm_up_s").mask(is_most, 0.0)
     step_s = (runs["training_s"] - warm_up_s) / (runs["samples"] * runs["epochs"])

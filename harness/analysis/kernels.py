@@ -17,7 +17,7 @@ _PEAK, _ADDING_PEAK = "peak-multiply-add", "peak-add"
 _ADDING = ("step-incremental", _ADDING_PEAK)
 """How the kernels are called that do little else than add: their operations are additions."""
 _CHAINED, _CHAIN = "step-backprop", "peak-chain"
-"""A step, and those of its operations that wait for one another."""
+"""A step, and those of its operations that wait for others."""
 COLUMNS = [
     *("contender", "kernel", "layers", "samples", "median_s", "lower_quartile_s", "upper_quartile_s"),
     *("against", "times_as_fast", "ns_per_parameter", "operations", "share_of_peak"),
@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
-    """Return a line per contender, kernel and shape; raise ResultsError for a file that is not as expected.
+    """Return a line per contender, kernel and shape; raise ResultsError for a strange file.
 
     Both arguments map contenders to their results. ``times_as_fast`` compares a training step with the same
     contender's kernel ``against`` on the same shape: that of which it is a variant, as step-x-2-threads is of

@@ -1,4 +1,4 @@
-"""Times of each contender on each case, and how many times as fast as the reference it is. Pure."""
+"""Times of contenders, and how many times as fast as the reference they are. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from harness.analysis.job import STILL_WARMING
 from harness.rows import WITH_LOSSES
 
 MEASURES = {"step_s": "training", "job_s": "job"}
-"""What ratios are made of: a column of the runs, and the word for it."""
+"""What has ratios: columns of the runs, and the word for each."""
 Lane = tuple[str, str, str, bool]
 """Whose runs: method, shape, contender, control."""
 Rounds = Mapping[Lane, pd.DataFrame]
@@ -107,6 +107,5 @@ def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float
         line["floor_layers"] = nearest["layers"] if nearest else ""
         word = verdict(line["ratio"], line["low"], line["high"], line["floor"], margin)
         line["verdict"] = (line["warming"] or word) if line["status"] == "ok" else line["status"]
-    # Without a line there are no numbers to tell the types from.
     types = {"control": bool, **dict.fromkeys((*_EPOCHS, *_INTERVAL), float)}
     return pd.DataFrame(lines, columns=COLUMNS).astype(types)

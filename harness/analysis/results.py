@@ -22,17 +22,15 @@ from harness.records import LOSS_COLUMNS, PLAN, SweepFolder
 from harness.rows import FAILED, WITH_LOSSES, Made, Row
 
 LEFT_OUT, NOT_RUN = "left out", "not run"
-"""The status without a timed run: the plan has none, or has some that are still to be made."""
+"""Without a timed run: the plan has none, or has some that are still to be made."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A sweep, understood. Frames are sorted by method, then by size, and computed when first asked for."""
+    """A sweep, understood. Frames are sorted by method, then size, and computed when first asked for."""
 
     sweep: str
-    """The sweep's id."""
     folder: SweepFolder
-    """Where it is."""
     reference: str
     """The contender that the others are compared with."""
     margin: float | None
@@ -42,11 +40,9 @@ class Results:
     environment: Mapping[str, Any]
     """The machine; empty if not known."""
     plan: Plan
-    """What was to be measured."""
     left: int
     """How many runs are still to be made."""
     runs: pd.DataFrame
-    """One line a run."""
     outcomes: pd.DataFrame
     """What became of each contender on each case."""
 
@@ -163,8 +159,8 @@ def understand(
 ) -> Results:
     """Return what the sweep in ``folder`` showed, compared with ``reference`` instead of the plan's.
 
-    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the method and
-    shape of the one case that is wanted; ``rows`` are some of the folder's instead of all.
+    Ratios within the ``margin`` of 1, 0.05 for a twentieth, are called equal. ``only`` is the one case that
+    is wanted; ``rows`` are some of the folder's instead of all.
 
     Raises NothingMeasured if there is nothing to show, UsageError if no contender is called ``reference``.
     """

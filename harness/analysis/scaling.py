@@ -1,4 +1,4 @@
-"""How training time grows with the neurons. Pure: medians in, a table out."""
+"""How training time grows with the neurons. Pure."""
 
 import math
 
@@ -59,7 +59,7 @@ def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataF
 def power_law(x: Numbers, y: Numbers, by_block: Numbers) -> dict[str, float]:
     """Fit y = a * x^exponent by least squares on the logarithms; ``x`` has three different values or more.
 
-    So small values count as much as large ones. ``curvature`` is how much the exponent grows each time that
+    ``curvature`` is how much the exponent grows each time that
     x doubles. ``by_block`` has a row of ``y`` for each block, whose fits give the intervals; nan without two.
     """
     found: dict[str, float] = {}

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Train as the article did, by many seeds and without parts; time flat and nested weights; judge."""
+    """Train as the article did, by many seeds and without parts; time storages; judge."""
     said = claims.load()
     archive = Archive(arguments.results)
     folder = archive.find(arguments.sweep)
@@ -90,10 +90,7 @@ def losses(
 def storages(
     programs: Sequence[Storage], terminal: Terminal, failed: list[str]
 ) -> Iterator[tuple[str, str, int, float, float]]:
-    """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights.
-
-    Each program runs once a round, until it fails.
-    """
+    """Yield contender, shape, round, and the seconds of a pass with flat and with nested weights."""
     what, able = "flat and nested weights", list(programs)
     with terminal.counting(what, claims.ROUNDS * len(programs)) as advance:
         for number in range(1, claims.ROUNDS + 1):
@@ -126,8 +123,8 @@ def parts(
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    A round is the article's run and three that lack a part, by each contender in turn; every other round is
-    reversed, and the first is a warm-up.
+    A round is the article's run and three that lack a part, by each contender; every other one is reversed,
+    the first a warm-up.
     """
     whole = ARTICLE_RUN
     cases = {

@@ -14,7 +14,7 @@ from harness.records import SweepFolder
 from harness.terminal import Terminal
 
 _WHERE = ("--results", "--scheduler", "--tls", "--split", "--same-work", "--fresh")
-"""How flags begin that do not say what is measured."""
+"""Beginnings of flags that do not say what is measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

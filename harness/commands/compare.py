@@ -20,7 +20,7 @@ _SHAPES = (ARTICLE, Shape((64, 32, 1)))
 _FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layouts")
 """Flags for revisions only."""
 _LAYOUTS = 8
-"""Where the linker puts code is worth some percent, so a single link says little about a change."""
+"""Where code lies is worth some percent, so a single link says little about a change."""
 _SLOWER, _OTHER_LOSSES, _CANNOT_TELL = 1, 3, 125
 """Exit statuses; `git bisect run` skips a commit for 125; any below is a bad one."""
 _FEW = 3
@@ -155,7 +155,7 @@ def _judged(
     is_slower = bool(margin) and (training["slower_than_margin_p"] < comparison.SURE).any()
     if margin and not is_slower:
         became |= comparison.undecided(training, margin)
-    # Last, so that the sentence above is not taken for everything.
+    # Last, as the sentence above is not everything.
     if became:
         first = [f"{name}: {why}" for name, why in became.items()][:_FEW]
         more = f"; and {len(became) - _FEW} more" if len(became) > _FEW else ""

@@ -32,7 +32,7 @@ HELD_OUT_SHAPES = shapes(
 )
 """To predict: deeper, wider, odd, larger."""
 _LEARNING_RUN_S = 0.025
-"""Shorter than a run that tests, so that steps too long to learn from may still be tested."""
+"""Shorter than a test's, so that steps too long to learn from are tested."""
 RECORD = "predictions.csv"
 """In the results folder: the predictions that were checked."""
 _THROUGH = "checked.json"
@@ -120,7 +120,7 @@ def _predicted(
 
 
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Measure shapes to learn from, record predictions of others, measure these; say which came true."""
+    """Measure shapes to learn from, predict others, measure these; say what came true."""
     archive, manifest = Archive(arguments.results / PREDICTED), flags.manifest_of(arguments)
     path, through = arguments.results / RECORD, SweepFolder(archive.path)
     with alone(archive, terminal), measuring(archive, manifest, arguments.contenders, terminal) as here:

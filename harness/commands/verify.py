@@ -66,10 +66,10 @@ def random_cases(count: int, seed: int) -> Iterator[Case]:
 
 
 def check(case: Case, contenders: Sequence[Contender], timeout_s: float) -> tuple[int, list[str]]:
-    """Compare the losses of every contender that has the method with those of the first that ends well.
+    """Compare the losses of all contenders that have the method with those of the first that ends well.
 
-    Returns how many ended well, and for each that differs or failed a text: how, and two command lines to run
-    from the project's root, the reference's and its own.
+    Returns how many ended well, and of each that differs or failed: how, and two command lines for the
+    project's root, the reference's and its own.
     """
     able = [contender for contender in contenders if case.method in contender.methods]
     first: tuple[tuple[float, ...], float] | None = None

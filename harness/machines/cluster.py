@@ -1,7 +1,4 @@
-"""The workers of a Dask scheduler, and requests to them. All of Dask is here.
-
-Dask never retries a request: the caller decides what to do if a worker is gone.
-"""
+"""The workers of a Dask scheduler, and requests to them, which are never retried. All of Dask is here."""
 
 import json
 import logging
@@ -31,17 +28,15 @@ class SchedulerGone(FlatnetError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker that has introduced itself, unless its Python is another than here."""
+    """A worker; it has introduced itself, unless its Python is another than here."""
 
     address: str
     offers: bool
     """Whether it has the resource that a measurement takes."""
     machine: str = ""
-    """The name of its machine."""
     boot: str = ""
     """The id of the machine's latest boot; empty if unknown."""
     process: int = 0
-    """Its process id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """What runs within a Dask worker: it starts a station, hands it requests, and returns its replies.
 
-A worker may have another version of this project, so Dask sends functions by value. They import what they
-need, and take and return JSON's types.
+A worker may have another version of this project, so functions are sent by value, and import what they need.
 """
 
 from typing import Any
@@ -24,7 +23,7 @@ def hello() -> dict[str, Any]:
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer of this worker's station, which is started if need be, and ends with the worker."""
+    """Return the answer of this worker's station, which starts if need be, and ends with the worker."""
     import json
     import subprocess
     import sys

@@ -19,7 +19,7 @@ GRACE_S = 30.0
 _CHECK_S = 1.0
 """How often to look which workers are there."""
 _MOST_IN_VAIN = 10
-"""How often a machine is asked again without a new row before it is given up."""
+"""How often a machine is asked without a new row before it is given up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +30,6 @@ class Lane:
     progress: Progress
     """Its sweep, as far as its rows have come."""
     worker: Worker | None = None
-    """The worker that is asked, if any."""
     asked: dict[str, str] = field(default_factory=dict)
     """What it is asked for, by ticket: look, begin or round."""
     rounds: Iterator[tuple[str, int]] | None = None
@@ -63,9 +62,9 @@ class Fleet:
     look: Mapping[str, Any]
     """The arguments of a request to look."""
     advance: Callable[[str, str, float], None]
-    """Called with a machine, a run that it has made, and the run's planned seconds."""
+    """Called with a machine, a run of it, and the run's planned seconds."""
     hand_over: Callable[[Lane, Sequence[Lane]], None] | None = None
-    """Gives unfinished cases of a lane that was given up to others; None: they stay unfinished."""
+    """Gives unfinished cases of a lost lane to others; None: they stay so."""
     clock: Callable[[], float] = time.monotonic
 
     def carry_out(self) -> None:

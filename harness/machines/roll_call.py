@@ -37,7 +37,7 @@ def one_a_machine(present: Sequence[Worker], address: str) -> dict[str, Worker]:
 def looked_at(
     cluster: Cluster, workers: Mapping[str, Worker], look: Mapping[str, Any], terminal: "Terminal"
 ) -> dict[str, Machine]:
-    """Return each machine as it describes itself; raise FlatnetError unless all can measure what is here."""
+    """Return each machine as it describes itself; raise FlatnetError unless all can measure the same."""
     try:
         commit = revisions.object_id("HEAD^{commit}")
         tree = revisions.tree_of(revisions.UNCOMMITTED)
@@ -74,7 +74,7 @@ def answers(
 
 
 def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iterator[str]:
-    """Yield a line on each machine that would measure something else, with what to do about it."""
+    """Yield what to do about each machine that would measure something else."""
     first = next(iter(machines), "")
     for name, machine in machines.items():
         there, here = str(machine.environment["commit"] or "no commit")[:10], commit[:10]
@@ -89,7 +89,7 @@ def differences(machines: Mapping[str, Machine], commit: str, tree: str) -> Iter
 
 
 def other_files(machines: Mapping[str, Machine]) -> Iterator[str]:
-    """Yield a note for each machine whose built programs differ from another's of the same processor."""
+    """Yield a note on each machine whose built programs differ from another's of the same processor."""
     first: dict[Any, tuple[str, Mapping[str, str]]] = {}
     for name, machine in machines.items():
         programs = machine.environment["contenders"]

@@ -72,7 +72,7 @@ def put_together(folders: Sequence[SweepFolder], into: SweepFolder) -> bool:
 def hand_over(lane: Lane, others: Sequence[Lane]) -> None:
     """Let others measure the unfinished cases of ``lane`` from the beginning; its rows are kept.
 
-    Their plans are written first: an interruption may leave a case in two plans, never in none.
+    Their plans come first: interrupted, a case may be in two plans, never in none.
     """
     plan = lane.progress.plan
     names = {str(run.case) for run in lane.progress.pending()}

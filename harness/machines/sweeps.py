@@ -27,13 +27,12 @@ _RECONNECT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What bench was asked for; its flags of these names say what the last three mean."""
+    """What bench was asked for: its flags."""
 
     options: Options
     """Of each sweep, or of the shared one."""
     access: Access
     command: list[str]
-    """The words typed after bench."""
     look: Mapping[str, Any]
     """The manifest's text, and the contenders chosen from it."""
     split: bool
@@ -45,7 +44,7 @@ def measure(wanted: Wanted, archive: Archive, terminal: "Terminal") -> tuple[Pat
     """Measure on every machine that has a worker, into ``archive``, which is locked.
 
     Return the folder of their sweeps, and the exit status: 1 if runs failed or are missing. Raises
-    FlatnetError unless all can measure what is here.
+    FlatnetError unless all can measure the same.
     """
     access = wanted.access
     if access.is_open:
@@ -147,7 +146,7 @@ def _begun(
 
 
 def _carry_out(wanted: Wanted, lanes: list[Lane], terminal: "Terminal") -> bool:
-    """Measure on all machines, while the scheduler may come and go; return whether it was interrupted."""
+    """Measure, while the scheduler may come and go; return whether it was interrupted."""
     until_s: float | None = None
     reassign = hand_over if wanted.split else None
     try:

@@ -25,7 +25,7 @@ from harness.paths import MANIFEST, ROOT
 from harness.plan import MOST_LAYOUTS, Run
 
 _LONGEST_VERSION = 200
-"""Characters that are kept, because a cell of a row has a limit."""
+"""Characters that are kept: a cell of a row has a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Contender:
 
     def layout(self, run: Run, layouts: int) -> int:
         """Return which of ``layouts`` links ``run`` takes, 1 or more; 0 if there is only the usual one."""
-        # The control differs from the others of its round, so that the floor shows what layout is worth.
+        # The control has another, so that the floor shows what layout is worth.
         shift = layouts // 2 if run.control else 0
         layout = 1 + (run.round + shift) % layouts if layouts > 1 and self.relink else 0
         return layout if (ROOT / self.program(layout)).exists() else 0
@@ -83,8 +83,6 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A manifest as it is written."""
-
     reference: str | None = None
     """The contender that the others are compared with; None: the first."""
     contender: tuple[Contender, ...] = ()
@@ -155,7 +153,7 @@ def attempt(
 
 
 def fingerprint(contender: Contender) -> str:
-    """Return the SHA-256 of what runs: the command's files, what lies beside a script, what is installed."""
+    """Return the SHA-256 of what runs: the command's files, what is beside a script, what is installed."""
     files: list[Path] = []
     for path in (ROOT / word for word in contender.command):
         if path.is_file():
@@ -183,14 +181,14 @@ def relink(contenders: Sequence[Contender], layouts: int) -> list[str]:
 
 
 def _relink(contender: Contender, layouts: int) -> str:
-    """Link a program in ``layouts`` layouts, or in none; return that it cannot be and why, or ''."""
+    """Link a program in ``layouts`` layouts, or none; return that it cannot be and why, or ''."""
     reason = ""
     for seed in range(1, layouts + 1):
         words = [word.replace("{seed}", str(seed)) for word in contender.relink]
         if reason := _failure(words, capture_output=True):
             break
         shutil.copy2(ROOT / contender.program(0), ROOT / contender.program(seed))
-    # What is left of an earlier time would be run as well.
+    # Older ones would be run as well.
     for seed in range(1 if reason else layouts + 1, MOST_LAYOUTS + 1):
         (ROOT / contender.program(seed)).unlink(missing_ok=True)
     return reason and f"{contender.name} cannot be linked in several layouts: {printable(reason)[:200]}"
@@ -200,7 +198,7 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for one in (one for one in contenders if one.build):
-        # If it is built elsewhere, as Cargo's configuration can ask for, no old one is to be run.
+        # If Cargo's configuration has it built elsewhere, no old one is to be run.
         if not Path(one.command[0]).is_absolute():
             (ROOT / one.command[0]).unlink(missing_ok=True)
         if reason := _failure(one.build):

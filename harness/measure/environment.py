@@ -51,7 +51,7 @@ class Machine:
 
     @property
     def notes(self) -> list[str]:
-        """A line for each skipped contender, and for each thing that disturbs measurements."""
+        """A line for each skipped contender, and for each of the ``warnings``."""
         return [*skipped(self.environment["missing"]), *warnings(self.environment)]
 
 
@@ -82,7 +82,7 @@ def _describe(
     contenders: Sequence[Contender], versions: Mapping[str, str], missing: Mapping[str, str]
 ) -> dict[str, object]:
     """Return what belongs beside the numbers, ready for JSON; None: unknown."""
-    # A copy within another repository is of no commit of that.
+    # A copy within another repository has none of its commits.
     is_ours = Path(_output("git", "rev-parse", "--show-toplevel") or os.devnull).resolve() == ROOT.resolve()
     status = _output("git", "status", "--porcelain", "--untracked-files=normal") if is_ours else None
     options = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
@@ -136,7 +136,7 @@ def _cargo_profiles() -> list[str]:
 
 
 def warnings(environment: Mapping[str, Any]) -> list[str]:
-    """Return a line of advice for each thing that makes measurements here noisy or unusual."""
+    """Return a line of advice for each thing that makes measurements noisy or unusual."""
     load, profiles = environment["load_1min"], environment["cargo_profiles"]
     governor = environment["governor"] or "performance"
     advice = {

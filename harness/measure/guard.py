@@ -1,7 +1,7 @@
 """Ends what a bench has started if the bench itself no longer can: the program ``guard.py TAG``.
 
-All that a bench starts inherits a variable that names it, by which it is found in /proc, if there is one. The
-program waits for the end of its standard input, and so of the bench. If nothing came, it ends what is left.
+All that a bench starts inherits a variable that names it, by which it is found in /proc. The program waits
+for the end of its standard input, and so of the bench. If nothing came, it ends what is left.
 
 A signal at the parent's death (PR_SET_PDEATHSIG) would end the child alone, and made starting a process take
 2.3 times as long.

@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whichever command makes it and wherever it writes."""
+"""One measurement at a time on a machine, whichever command makes it."""
 
 import fcntl
 import os

@@ -16,7 +16,7 @@ _CLEAR = 0.1
 _LONG_S = 1.0
 """Seconds of training after which a contender has warmed up."""
 _WARMER = 1.2
-"""A step warms up if it takes this many times as long in short trainings as at the end of long ones."""
+"""A step warms up if it is so many times as long in short trainings as at the end of long ones."""
 _TRIES = 3
 """How often that must be seen."""
 
@@ -65,7 +65,7 @@ class Pilot:
             difference_s = max(0.0, longer.training_s - shorter.training_s)
             clear_s = max(_PILOT_S / 3.0, _CLEAR * shorter.training_s)
             if difference_s >= clear_s or longer.steps >= self._most_steps:
-                # The difference leaves out what is done once, such as compiling inside the first steps.
+                # Without what is done once, such as compiling inside the first steps.
                 step_s = max(LEAST_STEP_S, difference_s / (longer.steps - shorter.steps))
                 if speed := self._warmed(case, longer, step_s):
                     self._per_multiply_add_s = speed.step_s / case.multiply_adds
@@ -79,7 +79,7 @@ class Pilot:
         """Return the speed; ``step_s`` is that of a step at the end of a short run.
 
         Two longer runs tell whether it is less at their end: on the smallest shape, or if it was so there.
-        All tries must say so, because a pilot may be disturbed.
+        All tries must say so: a pilot may be disturbed.
         """
         startup_s = max(0.0, short.wall_s - short.training_s)
         tries: list[tuple[float, float]] = []

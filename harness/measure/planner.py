@@ -19,13 +19,13 @@ from harness.measure.runner import Process
 from harness.plan import MOST_ROUNDS, LeftOut, Options, Plan, PlannedCase
 
 _ENOUGH = 2 / 3
-"""The share of the slowest contender's seconds after which a training stands for longer ones."""
+"""The share of the slowest contender's seconds that is long enough."""
 _AFFORDABLE = 40.0
-"""How many times a run's seconds the job's samples may take, or a job that is run itself."""
+"""How many times a run's seconds the job's samples, or a job itself, may take."""
 _SLOWEST = 20.0
-"""A contender is left out of a case if one training step takes this many times a run's seconds."""
+"""It is left out if one training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
-"""To what share runs are shortened to fit into a budget before cases are dropped."""
+"""The share that runs keep at least to fit, before cases are dropped."""
 _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 201
 _SPREAD_ROUNDS = 7
 """Pilot rounds of each case, if a precision is asked for."""
@@ -34,10 +34,8 @@ _HALF_WIDTH = 2.3 * 1.25
 
 The standard error of a median of n normal values is 1.25 sd / sqrt(n).
 """
-_QUOTED = 8.0
-"""The weight of the article's shape; others have 1."""
 _ROUND_NUMBERS = [factor * 10**power for power in range(20) for factor in (1, 2, 5)]
-"""Of steps and epochs: another sweep finds the same, whatever the noise of its pilots."""
+"""Of steps and epochs, so that another sweep's are the same."""
 _Speeds = Mapping[str, Speed | None]
 """The speeds of contenders on a case, by name; None: it failed."""
 
@@ -125,7 +123,7 @@ def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable
 def _fit(
     speeds: Sequence[tuple[Case, _Speeds]], options: Options, reference: str, left_out: list[LeftOut]
 ) -> list[PlannedCase]:
-    """Choose samples, epochs and rounds; to fit, shorten the runs, then drop the most expensive case."""
+    """Choose samples, epochs and rounds; to fit, shorten runs, then drop expensive cases."""
     kept = list(speeds)
     run_s = options.run_s
     fewest = options.rounds or _FEWEST_ROUNDS
@@ -147,7 +145,7 @@ def _fit(
 
 
 def _controls(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases with a control: of a method and decade of neurons the article's, or the smallest."""
+    """Return the cases with a control: of a method and decade of neurons the article's, or the first."""
     chosen: dict[tuple[str, int], Case] = {}
     for case in cases:
         decade = case.method, len(str(case.shape.neurons))
@@ -203,7 +201,7 @@ def _spread(
     tried: Callable[[Contender, Case], tuple[Process, Output | None]],
     on_pilot: Callable[[str], None],
 ) -> float:
-    """Return the largest standard deviation of the logarithms of a case's ratios in pilot rounds."""
+    """Return the largest standard deviation of the logarithms of ratios in pilot rounds."""
     logs: dict[str, list[float]] = {}
     for _ in range(_SPREAD_ROUNDS):
         for contender in contenders:
@@ -223,7 +221,12 @@ def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: fl
     in proportion to sqrt(weight / seconds): Neyman's allocation with costs (Cochran, Sampling Techniques,
     1977, chapter 5.5).
     """
-    costs = [planned.round_s / _weight(planned) for planned in cases]
+    # The article's case is quoted, one contender makes no ratio.
+    weights = [
+        0.25 if len(one.run_s) == 1 and not one.control else 8.0 if one.case.shape == ARTICLE else 1.0
+        for one in cases
+    ]
+    costs = [planned.round_s / weight for planned, weight in zip(cases, weights, strict=True)]
     rounds = [planned.rounds for planned in cases]
     left_s = budget_s - sum(planned.total_s for planned in cases)
     while places := [place for place, count in enumerate(rounds) if count < most[place]]:
@@ -233,10 +236,3 @@ def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: fl
             break
         rounds[place] += 1
     return [replace(planned, rounds=count) for planned, count in zip(cases, rounds, strict=True)]
-
-
-def _weight(planned: PlannedCase) -> float:
-    """Return what precision is worth: the article's case is quoted, one contender makes no ratio."""
-    if len(planned.run_s) == 1 and not planned.control:
-        return 0.25
-    return _QUOTED if planned.case.shape == ARTICLE else 1.0

@@ -49,7 +49,7 @@ def object_id(name: str) -> str:
 def unpacked(trees: Sequence[str], folder: Path) -> Iterator[list[Path]]:
     """Write each tree into a folder of its own within ``folder``, which is removed in the end.
 
-    All paths are equally long, because their length affects a program's speed (Mytkowicz et al., Producing
+    All paths are equally long, as their length affects a program's speed (Mytkowicz et al., Producing
     wrong data without doing anything obviously wrong, ASPLOS 2009).
     """
     # An interrupted comparison may have left it.
@@ -76,7 +76,7 @@ def affected(contenders: Sequence[Contender], before: str, after: str) -> list[s
 
 
 def entered(contenders: Sequence[Contender], copies: Mapping[str, Path]) -> list[Contender]:
-    """Return each contender once for each copy, called name@label, the reference's first copy first."""
+    """Return each contender for each copy, called name@label, the reference's first copy first."""
 
     def within(copy: Path, words: tuple[str, ...]) -> tuple[str, ...]:
         # Commands name the project's files from its root.

@@ -28,13 +28,13 @@ from harness.paths import ROOT
 CPU = Path("/sys/devices/system/cpu")
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 _LONGEST_LINE = 500
-"""Characters of a program's last line that are kept: the csv module must read the row."""
+"""Characters of a program's last line that are kept: csv must read the row."""
 _GRACE_S = 2.0
 _PROBE_TIMEOUT_S = 30.0
 _SETTLE_S = 0.2
 _POLL_S = 0.01
 _SLICE_S = 0.25
-"""How long the timer sleeps at a time; if it takes twice as long, the harness was stopped."""
+"""How long the timer sleeps; if it takes twice as long, the harness was stopped."""
 _TAG = guard.tag(os.getpid())
 _adopting = threading.Event()
 """Set while orphaned descendants become our children."""
@@ -106,7 +106,7 @@ def run(
 ) -> Process:
     """Run ``command`` in the project's folder for at most ``timeout_s`` seconds.
 
-    A command that cannot be started counts as a crash. Threads read the output, so only the process itself is
+    A command that cannot be started is a crash. Threads read the output, so only the process itself is
     timed. A descendant that outlives it fails the run. ``env`` is added to ``variables``. ``memory_bytes``
     limits what it allocates, if the system can. With ``one_core`` it has the measuring core, and the harness
     the others, if there are any.
@@ -150,7 +150,7 @@ def measuring_core() -> int | None:
 
 @cache
 def fastest(cores: frozenset[int]) -> int:
-    """Return the last of the fastest cores: a processor may have slower ones to save energy."""
+    """Return the last of the fastest cores: others may save energy."""
 
     def speed(core: int) -> list[int]:
         # ARM tells the first, Intel's unequal cores differ in the second.
@@ -220,7 +220,7 @@ def _ended(
         names = {-number.value: f"ended by {number.name}" for number in signal.Signals}
         other = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         failure, error = "crash", names.get(status, other)
-        # Its peak tells nothing: the system counts it from the peak of the harness on.
+        # Its peak tells nothing: it is counted from that of the harness on.
         if memory_bytes is not None and ("memory" in last_line.lower() or "alloc" in last_line.lower()):
             failure, error = "memory", f"{error}, and may take {memory_bytes} B of memory"
     elif stray:
@@ -317,8 +317,7 @@ def _outlasts(seconds: float, is_there: Callable[[], bool]) -> bool:
 def _group_is_alive(group: int) -> bool:
     """Whether ``group`` has a process that has not ended.
 
-    A zombie still takes signals, and without a real init, as in many containers, may stay for long; only
-    /proc tells it from a process that runs.
+    A zombie takes signals, and without a real init, as in many containers, may stay; only /proc tells.
     """
     if not _signal_group(group, 0):
         return False

@@ -49,7 +49,7 @@ def measuring(
 ) -> Iterator[Machine]:
     """Build the contenders for a sweep in ``archive``, which is locked; let nothing started outlive us.
 
-    Yields this machine, with ``about`` in its environment; ``asked`` is what ``look_around`` takes.
+    Yields this machine, with ``about`` in its environment; ``asked`` is as in ``look_around``.
     """
     archive.publish()
     terminal.note(*prepared(contenders, layouts))
@@ -84,8 +84,8 @@ def take_up(
 ) -> Sweep:
     """Return the latest sweep of ``archive`` if it is unfinished and fits, or else a new one.
 
-    With ``since``, it is the latest sweep after that one that fits, finished or not. A new one has pilot runs
-    and a plan, which ``adapted`` may change.
+    With ``since``, it is the latest sweep after that one that fits, finished or not. The plan of a new one
+    may be ``adapted``.
     """
     folders = archive.sweeps()
     later = folders[-1:] if since is None else [folder for folder in folders if folder.name > since]

@@ -127,10 +127,7 @@ class Sweep(Progress):
         return row
 
     def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
-        """Compare with the contender's first run on this case, and with right losses of others.
-
-        They are the reference's, and those of all that have no larger tolerance.
-        """
+        """Compare with its first run on this case, and right losses of others of no larger tolerance."""
         key = name, method, layers = run.key[:3]
         own = self.losses.get(key)
         self._keep(key, losses)

@@ -8,7 +8,7 @@ _KEPT = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
-"""They name the user and the place, say where tools are, and how they reach the network."""
+"""They name user and place, say where tools are, and how they reach the network."""
 _OURS = {"PYTHONNOUSERSITE": "1", "CARGO_ENCODED_RUSTFLAGS": ""}
 """They keep out what else a user has: own packages, flags in Cargo's configuration."""
 _FOR_CARGO = ("CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR")

@@ -1,4 +1,4 @@
-"""What other programs read: CSV files, a sweep or a comparison in their formats."""
+"""What other programs read."""
 
 import json
 import statistics

@@ -57,7 +57,7 @@ def scaling(results: Results, footer: str) -> Figure:
     for method, axes, _ in panels:
         own = only(results.medians, method=method)
         if ARTICLE.neurons in set(own["neurons"]):
-            # Before the axes are logarithmic: if all values are equal, they then have no extent.
+            # Before the axes are logarithmic, and equal values have no extent.
             axes.axvline(ARTICLE.neurons, color=GREY, linewidth=1, zorder=0)
         ends = _curves(axes, results, own, [who for who, of in results.costs if of == method])
         _modelled(axes, results, method)
@@ -166,7 +166,7 @@ def speedup(results: Results, footer: str) -> Figure:
         panel=(3.6, 4.0),
         legend=style.entries(found["contender"], looks),
     )
-    # Steps aside, so that none hides another, together nearer to their size than to one twice as large.
+    # Steps aside, so that none hides another.
     step = min(1.07, 1.3 ** (1.0 / max(1, len(lanes) - 1)))
     for method, axes, own in panels:
         for place, (contender, measure) in enumerate(lanes):
@@ -264,7 +264,7 @@ def loss(results: Results, footer: str) -> Figure:
     )
     for method, axes, own in panels:
         for number, (contender, curve) in enumerate(own.groupby("contender", sort=False)):
-            # The curves lie on one another: the first is broad and pale, the others are spaced markers.
+            # On one another: the first is broad and pale, the others are spaced markers.
             first = {"linewidth": 7, "alpha": 0.35, "marker": ""}
             later = {"linewidth": 1, "markersize": 5, "markevery": 0.1}
             look = looks[contender] | (later if number else first)
@@ -273,7 +273,7 @@ def loss(results: Results, footer: str) -> Figure:
         same = f"{', '.join(others)[:40]} differs in some runs" if len(others) else coincide(own)
         said = f"{samples.get(method, 'unknown')} samples, up to {own['epoch'].max()} epochs"
         axes.set_title(f"{method}: {said},\n{same}", fontsize=10)
-        # Contenders train as long as their timing takes, which can be a thousand times as many epochs.
+        # A fast contender can have a thousand times as many epochs.
         axes.set(xlabel="epoch (0: before training)", yscale="log", xscale="symlog")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)

@@ -1,6 +1,5 @@
 """The pictures of several sweeps, and of what belongs to none. A machine or a part of a run has a shade."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +27,7 @@ _IN_MEAN = ("yes", "reference")
 def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     """Draw the table of ``joined``: a row of panels for each rival's ratio, one for each contender's steps.
 
-    Only the fastest three rivals are drawn. Circled values are not in the summary, which is a band.
+    Only three rivals are drawn. Circled values are not in the summary, a band or at one size a bar.
     """
     training = only(table, measure="training")
     summed = only(summed, measure="training").dropna(subset="low").sort_values("neurons")
@@ -59,8 +58,11 @@ def machines(table: pd.DataFrame, summed: pd.DataFrame, footer: str) -> Figure:
     for (columns, contender), panels in zip(rows, grid, strict=True):
         for axes, method in zip(panels, present, strict=True):
             own, mean = (only(lines, contender=contender, method=method) for lines in (training, summed))
-            if columns == RATIO:
-                _band(axes, mean)
+            if columns == RATIO and len(mean) == 1:
+                error_bars(axes, mean["neurons"], mean, RATIO, color=GREY, elinewidth=6, alpha=0.4)
+            elif columns == RATIO and len(mean):
+                look = {"color": GREY, "alpha": 0.2, "linewidth": 0}
+                axes.fill_between(mean["neurons"], mean["low"], mean["high"], **look)
             for machine, group in own.groupby("machine", sort=False):
                 _line(axes, group, columns, looks[machine])
             style.against_neurons(axes, training["neurons"])
@@ -81,14 +83,6 @@ def _line(axes: Axes, own: pd.DataFrame, columns: tuple[str, str, str], look: di
     left_out = own[~own["counts"].isin(_IN_MEAN)]
     circles = {**look, "marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": ""}
     axes.plot(left_out["neurons"], left_out[columns[0]], **circles)
-
-
-def _band(axes: Axes, mean: pd.DataFrame) -> None:
-    """Draw the mean over machines as a band, and at a single size as a broad bar."""
-    if len(mean) == 1:
-        error_bars(axes, mean["neurons"], mean, RATIO, color=GREY, elinewidth=6, alpha=0.4)
-    elif len(mean):
-        axes.fill_between(mean["neurons"], mean["low"], mean["high"], color=GREY, alpha=0.2, linewidth=0)
 
 
 def selfcheck(table: pd.DataFrame) -> Figure:
@@ -160,12 +154,10 @@ def history(table: pd.DataFrame, case: str) -> Figure:
             top = steps.get_xaxis_transform()
             steps.text(place + 0.5, 1.0, f"from here on {after} ", transform=top, **look)
     shown = about[:: -(-len(about) // _MOST_LABELS)]
-    ratios.set_xticks([places[one["sweep"]] for one in shown], list(map(_sweep_label, shown)), fontsize=7)
+    moments = [(one["sweep"][:10], one["sweep"][11:16].replace("-", ":")) for one in shown]
+    labels = [f"{day}\n{hour}\n{short_commit(one)}" for (day, hour), one in zip(moments, shown, strict=True)]
+    ratios.set_xticks([places[one["sweep"]] for one in shown], labels, fontsize=7)
     return figure
-
-
-def _sweep_label(one: Mapping[Any, Any]) -> str:
-    return f"{one['sweep'][:10]}\n{one['sweep'][11:16].replace('-', ':')}\n{short_commit(one)}"
 
 
 def parts(table: pd.DataFrame) -> Figure:

@@ -173,7 +173,7 @@ def _word(floors: pd.DataFrame) -> str:
 
 
 def _sharper(results: Results) -> Iterator[str]:
-    """Yield which budget would bring the widest ratio in training to a usual precision, if that is known."""
+    """Yield which budget would bring the widest ratio in training to a usual precision."""
     floors = _floors(results)
     if floors.empty or _word(floors) != "quiet":
         return

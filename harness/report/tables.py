@@ -100,7 +100,7 @@ def by_case(results: Results) -> Table:
 
 
 def _together(losses: Mapping[str, Cell]) -> Cell:
-    """Return who has other losses, or fewer; if nobody, in how many epochs they are the same."""
+    """Return who has other losses, or fewer; if nobody, in how many epochs."""
     texts = {name: cell.text for name, cell in losses.items() if cell.text != REFERENCE}
     others = [f"{name} {text}" for name, text in texts.items() if text != "all epochs"]
     text = ", ".join(others) or ("all epochs" if texts else "")
