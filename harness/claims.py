@@ -16,21 +16,16 @@ ROUNDS = 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim, and what decides it."""
+    """A claim, and what decides it: claims.toml explains the keys."""
 
     name: str
-    """How results call it, short enough for a list."""
     says: str
     table: str
-    """The table that has the figures."""
     where: Mapping[str, str]
     """The lines that count: texts by column."""
     holds: str = "above"
-    """above, below or inside."""
     limit: float = 1.0
-    """What the interval has to be above or below."""
     than: Mapping[str, str] = field(default_factory=dict)
-    """In place of a limit: other texts, of the lines to compare with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +34,7 @@ class Published:
 
     name: str
     initial_loss: float
-    """Printed before training."""
     final_loss: float
-    """Printed after it."""
     differs: Mapping[str, float] = field(default_factory=dict)
     """Its other numbers than those of ARTICLE_RUN."""
 
@@ -56,7 +49,6 @@ class Storage:
     """It times a forward pass with flat and nested weights; prints ``SHAPE FLAT NESTED``."""
 
     contender: str
-    """Whose forward pass it is."""
     command: tuple[str, ...]
     """The program; {python} is the interpreter of the harness."""
     env: Mapping[str, str] = field(default_factory=dict)

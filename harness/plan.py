@@ -26,25 +26,19 @@ RunKey = tuple[str, str, str, bool, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asked for; a Case says what the last four are, of which only the seed has a flag."""
+    """What the user asked for by bench's flags; ``step``, ``low`` and ``high``, as in a Case, have none."""
 
     shapes: tuple[Shape, ...] = DEFAULT_SHAPES
     methods: tuple[str, ...] = METHODS
     rounds: int | None = None
-    """Timed rounds of every case; None: as many as fit into the budget."""
     run_s: float = 0.05
-    """Seconds that the slowest contender trains in a run."""
     job: Job = ARTICLE_JOB
     precision: float | None = None
-    """The half width that intervals should have, as a share; None: what the budget gives."""
+    """The half width that intervals should have, as a share."""
     layouts: int = 1
-    """Links of a program that take turns, its code elsewhere in each."""
     timeout_s: float = 60.0
-    """Seconds after which a run is ended."""
     budget_s: float = 140.0
-    """Estimated seconds that the whole sweep may take."""
     memory_bytes: int | None = None
-    """Memory that a run may take; None: what is free at planning."""
     step: float = 0.1
     low: float = 0.0
     high: float = 1.0

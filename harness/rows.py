@@ -20,42 +20,28 @@ WITH_LOSSES = ("ok", "mismatch")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One process, as runs.csv has it; a field that is None is an empty cell."""
+    """One process, a line of runs.csv: results/README.md has its columns; None is an empty cell."""
 
     sweep: str
     run: Run
     status: str
-    """One of ``STATUSES``."""
     wall_s: float
-    """Seconds from before it was started until its end was known."""
     training_s: float | None
-    """Seconds of the training loop by the program's own monotonic clock."""
     compile_s: float | None = None
-    """Seconds that it compiled at run time, outside of the training; None if it does not."""
     user_s: float = 0.0
-    """CPU seconds in user mode, of it and of the children that it waited for."""
     system_s: float = 0.0
-    """CPU seconds in the kernel, likewise."""
     peak_memory_bytes: int | None = None
-    """The program's own high-water mark."""
     initial_loss: float | None = None
     final_loss: float | None = None
     parity: str = ""
-    """reference, identical, within 3e-16 of the initial loss, or what differs; empty without losses."""
     error: str = ""
-    """The failure in words, with its last line of standard error."""
     started_utc: str = ""
-    """When it was started, ISO 8601."""
     host: str = ""
     version: str = ""
-    """What the contender's version command said."""
     threads: int = 1
     layout: int = 0
-    """Which link of the program it was; 0 is the usual one."""
     involuntary_switches: int | None = None
-    """How often it, or a child that it waited for, had to leave a core to others."""
     stolen_s: float | None = None
-    """CPU seconds that the host gave to others meanwhile, over all cores; None: unknown."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if no run could have been like this."""

@@ -34,11 +34,7 @@ _GROUP = ["method", "layers", "contender", "measure", "reference"]
 
 
 def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
-    """Return a line per machine, case, contender and measure: ratio, interval, floor, verdict, step.
-
-    ``counts`` is yes if the line is in the summary, or else why not. The reference has seconds and no ratio.
-    Raises NothingMeasured without a single line.
-    """
+    """Return joined.csv; raise NothingMeasured if it has no line."""
     tables = []
     steps = {"median": "step_s", "low": "step_low", "high": "step_high"}
     for machine, results in machines.items():
@@ -96,11 +92,7 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what the machines of ``joined`` say together: a line per case, contender and measure.
-
-    ``ratio`` is the geometric mean over machines, with its interval; ``spread`` is the standard deviation
-    between them as a factor; ``least`` and ``most`` are of single machines. One machine has its ratio alone.
-    """
+    """Return pooled.csv: what the machines of ``joined`` say together."""
     lines = []
     for _, own in only(table, counts="yes").groupby(_GROUP, sort=False):
         logs = np.log(own[["ratio", "low", "high"]].to_numpy(float))

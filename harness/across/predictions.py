@@ -28,10 +28,7 @@ _FEWEST = 5
 
 
 def predicted(results: Results, costs: Sequence[Cost], shape: Shape, job: Job, now: str) -> pd.DataFrame:
-    """Return a line for each of ``costs``, with 95% prediction intervals.
-
-    ``beyond`` is as in Cost. The speedup, of a step, is empty if the reference has no model near enough.
-    """
+    """Return a line of predictions.csv for each of ``costs``; the reference may have no model near enough."""
     layers = shape.layers
     lines = []
     for cost in costs:

@@ -25,12 +25,7 @@ COLUMNS = [
 
 
 def intervals(folder: SweepFolder) -> pd.DataFrame:
-    """Return a line for each sweep, contender and measure: the interval, and whether it contains the truth.
-
-    A copy is compared with its original, so its ``true_ratio`` is known: it trains ``extra_epochs`` more. Of
-    any other contender, compared with the reference, it is the median of all sweeps, and ``extra_epochs`` is
-    empty. Controls have no line: their interval is the floor of the verdicts.
-    """
+    """Return selfcheck.csv; controls have no line: their interval is the floor of the verdicts."""
     about = folder.environment().get(ABOUT_CHECK)
     if not (isinstance(about, Mapping) and {"sweeps", "storm"} <= about.keys()):
         raise ResultsError(f"{folder.path}: is no sweep of a self-check")

@@ -1,1 +1,1 @@
-"""What one sweep showed: numbers only, computed from the rows of its folder."""
+"""What one sweep showed: numbers only, computed from its rows; results/README.md describes the tables."""

@@ -25,11 +25,7 @@ def fastest(medians: pd.DataFrame, names: Sequence[str]) -> str:
 def alternatives(
     standings: pd.DataFrame, summary: pd.DataFrame, against_fastest: pd.DataFrame, name: str
 ) -> pd.DataFrame:
-    """Return how far each contender with the right losses is from contender ``name``, by case.
-
-    ``times_as_long`` a step takes is the inverse of its ratio in ``against_fastest``, with interval and
-    verdict; ``against_reference`` is its verdict in the standings.
-    """
+    """Return alternatives.csv: how far contenders are from the one called ``name``, by case."""
     seconds = summary.pivot(index=LANE, columns="measure", values="median")
     seconds = seconds.reindex(columns=["startup_s", "compile_s", "job_s"]).fillna({"compile_s": 0.0})
     ratios = only(against_fastest, control=False, measure="training")

@@ -47,13 +47,9 @@ Layers = tuple[float, ...]
 
 @lru_cache(maxsize=4096)
 def counted(layers: Layers, method: str) -> Numbers:
-    """Return how often a step does what each of the TERMS stands for; Shape.multiply_adds tells the methods.
+    """Return how often a training step does what each of the TERMS stands for.
 
-    ``layers`` are passed; ``parameters``, also those after the
-    first layer; ``sums``; squared ``differences``; ``additions`` of known products; ``multiply_adds``; the
-    ``chain`` of additions that wait for one another; ``vectors`` of multiply-adds or additions, of rows or
-    perturbed networks side by side, and those that the parameters fill, row by row; the terms of sums beyond
-    a length; multiply-adds and additions for which the parameters are beyond a cache.
+    results/README.md says of cost.csv what that is; Shape.multiply_adds, what the methods do.
     """
     columns, rows = np.array(layers[:-1], float), np.array(layers[1:], float)
     weights, depth, outputs = columns * rows, len(rows), rows[-1]
@@ -157,7 +153,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The model of one contender and method."""
+    """The model of one contender and method; as in cost.csv, if not said here."""
 
     contender: str
     method: str
@@ -166,11 +162,8 @@ class Cost:
     by_block: Numbers
     """The same, fitted to each block of the sweep: a row a block."""
     sizes: int
-    """How many were measured."""
     error: float
-    """Standard deviation of the logarithm of prediction over truth, at left-out sizes."""
     growth: float
-    """How much that grows for each factor e in multiply-adds beyond the largest size."""
     fewest: float
     """Multiply-adds of the smallest measured size."""
     most: float

@@ -35,11 +35,7 @@ def path(shapes: Iterable[str]) -> list[Layers]:
 
 
 def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) -> pd.DataFrame:
-    """Return from which size on each contender with a better method overtakes one with a worse.
-
-    One of the two is the reference; ``kind`` is training or job. The size is ``neurons``, between ``low`` and
-    ``high``: nan if it is faster nowhere up to ``most_neurons``, and the smallest if it is everywhere.
-    """
+    """Return crossover.csv; one of the two contenders is the reference."""
     if not costs:
         return pd.DataFrame(columns=COLUMNS)
     points = path(medians["layers"])

@@ -36,7 +36,6 @@ class Interval(NamedTuple):
     effective_rounds: float
     """How many independent rounds these are worth."""
     lag1: float
-    """Autocorrelation of a round with the next."""
 
 
 def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval:

@@ -25,13 +25,10 @@ COLUMNS = [
 
 
 def gather(pytest_benchmark: Mapping[str, Path], criterion: Mapping[str, Path]) -> pd.DataFrame:
-    """Return a line per contender, kernel and shape; raise ResultsError for a strange file.
+    """Return kernels.csv; raise ResultsError for a strange file.
 
-    Both arguments map contenders to their results. ``times_as_fast`` compares a training step with the same
-    contender's kernel ``against`` on the same shape: that of which it is a variant, as step-x-2-threads is of
-    step-x, or else the naive step. ``operations`` are the additions and multiplications of one call, or the
-    additions where these are nearly all, if known; ``share_of_peak`` is their rate over that of a kernel that
-    does nothing else, or, if that is more, the time of the chain on the same shape over that of the step.
+    Both arguments map contenders to their results. ``against`` is the kernel of which a step is a variant, as
+    step-x-2-threads is of step-x, or else the naive step.
     """
     measured: list[dict[str, Any]] = []
     for read, sources in ((_pytest_benchmark, pytest_benchmark), (_criterion, criterion)):

@@ -31,10 +31,7 @@ COLUMNS = [
 
 
 def summary(rounds: Rounds, became: pd.DataFrame) -> pd.DataFrame:
-    """Return a line per case, contender and measure: status, and the spread of its values.
-
-    A contender that never had the right losses on a case has the times of the wrong ones.
-    """
+    """Return summary.csv; a contender that never had the right losses has the times of the wrong ones."""
     lines: list[dict[Any, Any]] = []
     for one in only(became[became["status"].isin(WITH_LOSSES)], control=False).to_dict("records"):
         own = rounds[one["method"], one["layers"], one["contender"], False]
@@ -66,13 +63,7 @@ def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
 
 
 def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float | None) -> pd.DataFrame:
-    """Return how many times as fast as the reference each contender is, per case and measure.
-
-    The ratio is the median of the ratios within each round, reference over contender. A control is a
-    contender against itself. ``floor`` is the factor of 1 within which its interval lies, ``floor_layers``
-    its shape: the nearest in size of the same method. Without a ratio the verdict is the contender's status,
-    or ``cannot tell`` if that is ok; one that is warming up has none.
-    """
+    """Return speedup.csv: how many times as fast as the reference each contender is, a control as itself."""
     of_lane = became.set_index([*LANE, "control"]).to_dict("index")
     unknown = {"status": "", "epochs": math.nan, "warming": ""}
     none = pd.DataFrame(columns=[*MEASURES, "layout", "torn"], dtype=float)

@@ -20,12 +20,7 @@ COLUMNS = [
 
 
 def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataFrame:
-    """Fit training time per step = a * neurons^exponent, per contender and method.
-
-    From 10-5-1 up: below it the fixed cost of a step hides how the rest grows. To be comparable, all are
-    fitted to the sizes that the reference has with that method, if it has enough. ``counted_exponent`` is the
-    same fit to the number of multiply-adds. From ``straight_from_neurons`` on there is no curvature.
-    """
+    """Return scaling.csv, which begins at 10-5-1: below it the fixed cost of a step hides how the rest grows."""
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         points = group[group["neurons"] >= ARTICLE.neurons].sort_values("neurons", kind="stable")

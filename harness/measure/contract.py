@@ -24,7 +24,7 @@ def arguments(case: Case) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What one run said; a ``Row`` says of the same names what they mean. None: not told."""
+    """What one run said; None: not told."""
 
     losses: tuple[float, ...]
     """The overall loss before training and after each epoch: epochs + 1 values."""

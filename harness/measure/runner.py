@@ -42,7 +42,7 @@ _adopting = threading.Event()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process that has ended; a ``Row`` says of the same names what they mean."""
+    """A process that has ended; as for runs.csv, results/README.md says what the others mean."""
 
     stdout: str = ""
     """Its standard output; bytes that are not UTF-8 are replaced."""
