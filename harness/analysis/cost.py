@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import LANE, only
-from harness.analysis.intervals import Numbers, medians_by_block, student_t
+from harness.analysis.intervals import Numbers, student_t
 from harness.analysis.job import relative_fit, startup
-from harness.analysis.ratios import Rounds
+from harness.analysis.ratios import Rounds, steps_by_block
 from harness.case import Job, Shape
 
 FEWEST_SIZES = 5
@@ -112,8 +113,7 @@ def _products(work: Numbers) -> Numbers:
     return np.asarray(work[..., [TERMS.index("additions"), TERMS.index("multiply_adds")]].sum(axis=-1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Seconds, or a ratio of seconds, and how sure they are."""
 
     value: float
@@ -138,17 +138,17 @@ class Estimate:
     def over(self, other: "Estimate") -> "Estimate":
         """Return the ratio to another one, errors being independent."""
         sd = math.hypot(self.sd, other.sd)
-        return Estimate(value=self.value / other.value, sd=sd, freedom=min(self.freedom, other.freedom))
+        return Estimate(self.value / other.value, sd, min(self.freedom, other.freedom))
 
     def plus(self, other: "Estimate") -> "Estimate":
         """Return the sum with another one, errors being independent."""
         value = self.value + other.value
         sd = math.hypot(self.value * self.sd, other.value * other.sd) / value
-        return Estimate(value=value, sd=sd, freedom=min(self.freedom, other.freedom))
+        return Estimate(value, sd, min(self.freedom, other.freedom))
 
     def times(self, count: float) -> "Estimate":
         """Return ``count`` times this."""
-        return Estimate(value=self.value * count, sd=self.sd, freedom=self.freedom)
+        return self._replace(value=self.value * count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,14 +186,13 @@ class Cost:
             blocks = np.log(self.by_block @ work)
             noise = float(blocks.std(ddof=1)) / math.sqrt(len(blocks))
         sd = math.hypot(self.error, noise, self.growth * math.log(self.beyond(layers)))
-        freedom = max(1, self.sizes - int((self.seconds > 0.0).sum()))
-        return Estimate(value=float(work @ self.seconds), sd=sd, freedom=freedom)
+        return Estimate(float(work @ self.seconds), sd, max(1, self.sizes - int((self.seconds > 0.0).sum())))
 
     def job(self, layers: Layers, job: Job) -> Estimate:
         """Return the seconds of a job, start to end."""
         weights = sum(columns * rows for columns, rows in pairwise(layers))
         once_s = float(self.once[0] + self.once[1] * job.samples * weights)
-        once = Estimate(value=once_s, sd=self.once_error, freedom=max(1, self.sizes - 2))
+        once = Estimate(once_s, self.once_error, max(1, self.sizes - 2))
         return once.plus(self.step(layers).times(job.training_steps))
 
 
@@ -216,8 +215,6 @@ def costs(summary: pd.DataFrame, rounds: Rounds, job: Job) -> Costs:
         work = np.array([counted(Shape.parse(text).layers, lane[1]) for text in sizes["layers"]])
         times = sizes["median"].to_numpy(float)
         terms = _supported(work, times)
-        of_sizes = [(lane[1], text, lane[0], False) for text in sizes["layers"]]
-        by_block = medians_by_block([rounds[one]["step_s"] for one in of_sizes])
         once, once_error = _once(only(jobs, contender=contender), job)
         error, growth = _errors(work, times, terms)
         seconds = _fit(work, times, terms)
@@ -228,7 +225,7 @@ def costs(summary: pd.DataFrame, rounds: Rounds, job: Job) -> Costs:
             contender=lane[0],
             method=lane[1],
             seconds=seconds,
-            by_block=np.array([_fit(work, block, terms) for block in by_block]),
+            by_block=np.array([_fit(work, block, terms) for block in steps_by_block(rounds, sizes)]),
             sizes=len(sizes),
             error=error,
             growth=growth,

@@ -5,7 +5,6 @@ independent rounds as these are worth. docs/method.md compares this with other e
 """
 
 import math
-from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -101,12 +100,6 @@ def autocorrelation(values: Numbers) -> float:
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
     """Return the medians of ``blocks`` consecutive parts of ``values``, or of all values if fewer."""
     return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
-
-
-def medians_by_block(rounds: "Sequence[pd.Series[float]]") -> Numbers:
-    """Return a row for each block, no more than there are rounds: the median of each of ``rounds``."""
-    blocks = min(BLOCKS, *(each.size for each in rounds))
-    return np.array([block_medians(np.asarray(each, float), blocks) for each in rounds]).T
 
 
 def block_half_width(estimates: Numbers) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import CASE, LANE, only
-from harness.analysis.intervals import Numbers, median_interval, verdict
+from harness.analysis.intervals import BLOCKS, Numbers, block_medians, median_interval, verdict
 from harness.analysis.job import STILL_WARMING
 from harness.rows import WITH_LOSSES
 
@@ -62,8 +62,16 @@ def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     }
 
 
+def steps_by_block(rounds: Rounds, medians: pd.DataFrame) -> Numbers:
+    """Return a row for each block, no more than there are rounds: the median step of each of ``medians``."""
+    lanes = medians[LANE].itertuples(index=False, name=None)
+    steps_s = [rounds[method, layers, contender, False]["step_s"] for method, layers, contender in lanes]
+    blocks = min(BLOCKS, *map(len, steps_s))
+    return np.array([block_medians(own.to_numpy(float), blocks) for own in steps_s]).T
+
+
 def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float | None) -> pd.DataFrame:
-    """Return speedup.csv: how many times as fast as the reference each contender is, a control as itself."""
+    """Return speedup.csv: how many times as fast as the reference each is, a control as its first run."""
     of_lane = became.set_index([*LANE, "control"]).to_dict("index")
     unknown = {"status": "", "epochs": math.nan, "warming": ""}
     none = pd.DataFrame(columns=[*MEASURES, "layout", "torn"], dtype=float)

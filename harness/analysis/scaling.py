@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import only
-from harness.analysis.intervals import Numbers, block_half_width, medians_by_block
-from harness.analysis.ratios import Rounds
+from harness.analysis.intervals import Numbers, block_half_width
+from harness.analysis.ratios import Rounds, steps_by_block
 from harness.case import ARTICLE
 
 _FEWEST_SIZES = 3
@@ -20,7 +20,7 @@ COLUMNS = [
 
 
 def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataFrame:
-    """Return scaling.csv, which begins at 10-5-1: below it the fixed cost of a step hides how the rest grows."""
+    """Return scaling.csv; it begins at 10-5-1: below it the fixed cost of a step hides how the rest grows."""
     lines = []
     for (contender, method), group in medians.groupby(["contender", "method"], sort=False):
         points = group[group["neurons"] >= ARTICLE.neurons].sort_values("neurons", kind="stable")
@@ -31,8 +31,7 @@ def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataF
         sizes = np.unique(neurons)
         if sizes.size < _FEWEST_SIZES:
             continue
-        lanes = [(str(method), layers, str(contender), False) for layers in points["layers"]]
-        by_block = medians_by_block([rounds[lane]["step_s"] for lane in lanes])
+        by_block = steps_by_block(rounds, points)
         fits = {}
         for fewest in sizes[: 1 - _FEWEST_SIZES]:
             kept = neurons >= fewest

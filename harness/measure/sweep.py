@@ -30,10 +30,8 @@ class Progress(Made):
             key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
         }
         """Of each contender's first run on each case that had any."""
-        first: dict[LossKey, str] = {}
-        for row in self.rows.values():
-            if row.status in WITH_LOSSES:
-                first.setdefault(row.run.key[:3], row.status)
+        later_first = (row for row in reversed(self.rows.values()) if row.status in WITH_LOSSES)
+        first: dict[LossKey, str] = {row.run.key[:3]: row.status for row in later_first}
         self.wrong = {key for key, status in first.items() if status == "mismatch"}
         """Whose losses are no measure for others."""
 

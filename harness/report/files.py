@@ -68,10 +68,8 @@ def hyperfine(results: Results) -> str:
                 "stddev": statistics.stdev(seconds) if len(seconds) > 1 else None,
                 "median": statistics.median(seconds),
                 # CPU seconds are those of the run, in proportion.
-                **{
-                    name: float((runs[f"{name}_s"] * runs["job_s"] / runs["wall_s"]).mean())
-                    for name in ("user", "system")
-                },
+                "user": float((runs["user_s"] * runs["job_s"] / runs["wall_s"]).mean()),
+                "system": float((runs["system_s"] * runs["job_s"] / runs["wall_s"]).mean()),
                 "min": min(seconds),
                 "max": max(seconds),
                 "times": seconds,

@@ -1,6 +1,6 @@
 """The tables of several sweeps, and of what other commands measure beside one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pandas as pd
@@ -181,13 +181,10 @@ def claims(table: pd.DataFrame) -> Table:
 
 
 def _part(part: str) -> Column:
-    def mark(noise: Collection[str]) -> str:
-        return "?" if part in noise else ""
-
     return Column(
-        lambda part_s, _, noise: f"{duration(part_s)}{mark(noise)}" if part_s or noise else "0",
+        lambda part_s, _, noise: (duration(part_s) if part_s else "0") + "?" * (part in noise),
         (f"{part}_s", "whole_s", "noise"),
-        short=lambda part_s, whole_s, noise: f"{part_s / whole_s:.0%}{mark(noise)}",
+        short=lambda part_s, whole_s, noise: f"{part_s / whole_s:.0%}" + "?" * (part in noise),
     )
 
 
