@@ -143,7 +143,7 @@ class Case:
         return self.samples * self.epochs
 
     def __str__(self) -> str:
-        """Return what is unique within a sweep."""
+        """Return method and shape: unique within a sweep."""
         return f"{self.method} {self.shape}"
 
 

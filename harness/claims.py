@@ -46,7 +46,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """It times a forward pass with flat and nested weights; prints ``SHAPE FLAT NESTED``."""
+    """What times a forward pass with flat and with nested weights; prints ``SHAPE FLAT NESTED``."""
 
     contender: str
     command: tuple[str, ...]

@@ -168,10 +168,8 @@ class SweepFolder:
     def environment(self) -> dict[str, Any]:
         """Return what environment.json says, nothing if there is no file."""
         found = self.read_json(ENVIRONMENT) or {}
-        contenders = found.get("contenders", {})
-        parts = [contenders, found.get("missing", {})]
-        if isinstance(contenders, dict):
-            parts += contenders.values()
+        contenders, missing = found.get("contenders", {}), found.get("missing", {})
+        parts = [missing, contenders, *(contenders.values() if isinstance(contenders, dict) else ())]
         if not all(isinstance(part, dict) for part in parts):
             raise _broken(self.path / ENVIRONMENT, "has something else than contenders under that name")
         return found

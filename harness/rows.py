@@ -123,7 +123,7 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     # With a line break in a cell, a half-written row would look like a whole one.
-    return repr(value) if isinstance(value, int | float) else " ".join(str(value).splitlines())
+    return " ".join(str(value).splitlines())
 
 
 def _count(text: str) -> int:

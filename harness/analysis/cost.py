@@ -153,7 +153,7 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The model of one contender and method; as in cost.csv, if not said here."""
+    """The model of one contender and method; what is not said here is as in cost.csv."""
 
     contender: str
     method: str

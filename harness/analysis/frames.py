@@ -14,7 +14,7 @@ CASE = ["method", "layers", "neurons", "parameters", "multiply_adds"]
 LANE = ["method", "layers", "contender"]
 """Whose runs, except the control's."""
 _TORN = pd.Timedelta(seconds=10)
-"""At most this is between two runs of a round."""
+"""The most that is between two runs of a round."""
 _LONGEST_S = 1e9
 _MAY_BE_EMPTY = (
     *("training_s", "compile_s", "stolen_s", "involuntary_switches", "peak_memory_bytes"),

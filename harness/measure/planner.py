@@ -23,7 +23,7 @@ _ENOUGH = 2 / 3
 _AFFORDABLE = 40.0
 """How many times a run's seconds the job's samples, or a job itself, may take."""
 _SLOWEST = 20.0
-"""It is left out if one training step takes this many times a run's seconds."""
+"""A contender is left out of a case if a training step takes this many times a run's seconds."""
 _SHORTEST = 1 / 4
 """The share that runs keep at least to fit, before cases are dropped."""
 _FEWEST_ROUNDS, _MOST_ROUNDS = 7, 201

@@ -125,7 +125,7 @@ class Sweep(Progress):
         return row
 
     def _check(self, run: Run, contender: Contender, losses: Sequence[float]) -> Verdict:
-        """Compare with its first run on this case, and right losses of others of no larger tolerance."""
+        """Compare with its first run on this case, the reference's, and others' of no larger tolerance."""
         key = name, method, layers = run.key[:3]
         own = self.losses.get(key)
         self._keep(key, losses)
