@@ -114,7 +114,7 @@ class Archive:
         return SweepFolder(path)
 
     def publish(self) -> None:
-        """Link the folder's files to those of the latest sweep."""
+        """Link the folder's files to those of the latest sweep, also after an interruption."""
         sweeps = self.sweeps()
         if not sweeps:
             return

@@ -221,12 +221,7 @@ def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: fl
     in proportion to sqrt(weight / seconds): Neyman's allocation with costs (Cochran, Sampling Techniques,
     1977, chapter 5.5).
     """
-    # The article's case is quoted, one contender makes no ratio.
-    weights = [
-        0.25 if len(one.run_s) == 1 and not one.control else 8.0 if one.case.shape == ARTICLE else 1.0
-        for one in cases
-    ]
-    costs = [planned.round_s / weight for planned, weight in zip(cases, weights, strict=True)]
+    costs = [planned.round_s / _weight(planned) for planned in cases]
     rounds = [planned.rounds for planned in cases]
     left_s = budget_s - sum(planned.total_s for planned in cases)
     while places := [place for place, count in enumerate(rounds) if count < most[place]]:
@@ -236,3 +231,10 @@ def _with_rounds(cases: Sequence[PlannedCase], most: Sequence[int], budget_s: fl
             break
         rounds[place] += 1
     return [replace(planned, rounds=count) for planned, count in zip(cases, rounds, strict=True)]
+
+
+def _weight(planned: PlannedCase) -> float:
+    """Return what precision is worth: the article's case is quoted, one contender makes no ratio."""
+    if len(planned.run_s) == 1 and not planned.control:
+        return 0.25
+    return 8.0 if planned.case.shape == ARTICLE else 1.0
