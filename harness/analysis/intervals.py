@@ -6,6 +6,7 @@ independent rounds as these are worth. docs/method.md compares this with other e
 
 import math
 from functools import cache
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -52,8 +53,8 @@ def median_interval(values: Numbers, layouts: Numbers | None = None) -> Interval
     groups = [] if layouts is None else [values[layouts == layout] for layout in np.unique(layouts)]
     rank = median_rank(round(effective))
     if len(groups) > 1 or math.isnan(rank):
-        medians = np.array([np.median(own) for own in groups]) if len(groups) > 1 else block_medians(values)
-        middle = float(np.median(values))
+        medians = np.array([*map(median, groups)]) if len(groups) > 1 else block_medians(values)
+        middle = float(median(values))
         if medians.min() <= 0.0:
             half = block_half_width(medians)
             return Interval(middle - half, middle + half, effective, lag1)
@@ -88,8 +89,9 @@ def autocorrelation(values: Numbers) -> float:
 
     Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
-    ranks = pd.Series(values).rank().to_numpy(float)
-    ranks = ranks - ranks.mean()
+    ordered = np.sort(values)
+    # Twice what ranks, means among equals, are above their mean: so many are smaller, less those that are larger.
+    ranks = ordered.searchsorted(values) + ordered.searchsorted(values, "right") - float(values.size)
     total = float(ranks @ ranks)
     if total == 0.0:
         return 0.0
@@ -99,7 +101,9 @@ def autocorrelation(values: Numbers) -> float:
 
 def block_medians(values: Numbers, blocks: int = BLOCKS) -> Numbers:
     """Return the medians of ``blocks`` consecutive parts of ``values``, or of all values if fewer."""
-    return np.array([np.median(part) for part in np.array_split(values, min(blocks, values.size))])
+    if values.size <= blocks:
+        return values
+    return np.array([median(part) for part in np.array_split(values, blocks)])
 
 
 def block_half_width(estimates: Numbers) -> float:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping
+from functools import cache
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -35,24 +37,24 @@ def summary(rounds: Rounds, became: pd.DataFrame) -> pd.DataFrame:
     lines: list[dict[Any, Any]] = []
     for one in only(became[became["status"].isin(WITH_LOSSES)], control=False).to_dict("records"):
         own = rounds[one["method"], one["layers"], one["contender"], False]
+        layouts = own["layout"].to_numpy()
         for measure in SUMMARISED:
-            known = own.dropna(subset=measure)
-            if len(known):
-                values = spread(known[measure].to_numpy(), known["layout"].to_numpy())
-                lines.append({**one, "measure": measure, **values})
+            values = own[measure].to_numpy()
+            if (known := ~np.isnan(values)).any():
+                lines.append({**one, "measure": measure, **spread(values[known], layouts[known])})
     about = ["contender", "measure", "status", "warming", "samples", "epochs"]
     return pd.DataFrame(lines, columns=[*CASE, *about, *spread(np.zeros(1))])
 
 
 def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     """Describe a sample: n, median and its interval, MAD (unscaled), minimum, quartiles, outliers."""
-    median = float(np.median(values))
+    middle = median(values.tolist())
     lower, upper = np.percentile(values, [25, 75]).tolist()
-    distances = np.abs(values - median)
-    mad = float(np.median(distances))
+    distances = np.abs(values - middle)
+    mad = median(distances.tolist())
     return {
         "n": int(values.size),
-        "median": median,
+        "median": middle,
         **median_interval(values, layouts)._asdict(),
         "mad": mad,
         "minimum": float(values.min()),
@@ -76,9 +78,11 @@ def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float
     unknown = {"status": "", "epochs": math.nan, "warming": ""}
     none = pd.DataFrame(columns=[*MEASURES, "layout", "torn"], dtype=float)
 
-    def right(lane: Lane) -> pd.DataFrame:
+    @cache
+    def right(lane: Lane) -> tuple[Numbers, Numbers]:
         own = rounds[lane] if of_lane.get(lane, unknown)["status"] == "ok" else none
-        return own[own["torn"] == 0]
+        own = own[own["torn"] == 0]
+        return own.index.to_numpy(), own[[*MEASURES, "layout"]].to_numpy(float)
 
     lines: list[dict[Any, Any]] = []
     for one in became.to_dict("records"):
@@ -86,17 +90,21 @@ def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float
         if name == reference and not control:
             continue
         against: Lane = (one["method"], one["layers"], name if control else reference, False)
-        above, below = right(against), right((one["method"], one["layers"], name, control))
-        ratios = (above[[*MEASURES]] / below[[*MEASURES]]).dropna()
-        layouts = above["layout"].where(above["layout"] > 0, below["layout"]).reindex(ratios.index).to_numpy()
+        (own_rounds, below), (others, above) = right((*against[:2], name, control)), right(against)
+        _, those, these = np.intersect1d(others, own_rounds, return_indices=True)
+        above, below = above[those], below[these]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = above / below
+        known = ~np.isnan(ratios[:, : len(MEASURES)]).any(axis=1)
+        layouts = np.where(above > 0, above, below)[known, -1]
         other = of_lane.get(against, unknown)
         is_warming = STILL_WARMING in (one["warming"], other["warming"])
-        for column, measure in MEASURES.items():
-            values = ratios[column]
-            line = {**one, "measure": measure, "rounds": values.size, "ratio": values.median()}
+        for values, measure in zip(ratios[known].T, MEASURES.values(), strict=False):
+            ratio = median(values.tolist()) if values.size else math.nan
+            line = {**one, "measure": measure, "rounds": values.size, "ratio": ratio}
             line |= {"reference": against[2], "reference_epochs": other["epochs"]}
             line |= {"warming": STILL_WARMING if is_warming else ""}
-            lines.append(line | median_interval(values.to_numpy(), layouts)._asdict())
+            lines.append(line | median_interval(values, layouts)._asdict())
     floors = [line for line in lines if line["control"] and line["rounds"] > 1]
     for line in lines:
         kind, neurons = (line["method"], line["measure"]), line["neurons"]
