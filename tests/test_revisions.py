@@ -1,7 +1,10 @@
-"""Two revisions measured against each other, in a small project of two fake programs under git."""
+"""Two revisions measured against each other, in a small project of two fake programs under git.
+
+Most are compared within this process. Those that git or a signal must reach are compared by the project's own
+copy of the harness.
+"""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.measure import planner
 from tests import fakes
 from tests.programs import ROOT, TIMEOUT_S
 
@@ -29,6 +33,8 @@ command = ["{python}", "-I", "-S", "two/program.py", "honest"]
 version = ["{python}", "-I", "-S", "two/program.py", "honest", "--version"]
 methods = ["naive", "backprop"]
 """
+ROUNDS = 6
+"""The fewest that make an interval fit however busy the machine is, and no more are made."""
 QUICK = ("--shapes", "4-2-1", "--methods", "naive", "--budget", "60")
 SLOWER = ("4e-5", "5e-5")
 """What makes the fake program take a quarter longer, by its own clock."""
@@ -37,8 +43,9 @@ SLOWER = ("4e-5", "5e-5")
 class Project:
     """A project under git, with the harness in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, capfd: pytest.CaptureFixture[str] | None = None) -> None:
         self.path = path
+        self.capfd = capfd
         self.copies = path / "results" / "compared" / ".copies"
 
     def git(self, *words: str) -> str:
@@ -59,22 +66,20 @@ class Project:
         (self.path / name).write_text(text.replace(old, new))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a comparison."""
+        """Start a comparison in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "harness", "compare", *QUICK, *words],
             cwd=self.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "COLUMNS": "200"},
         )
 
     def compare(self, *words: str) -> tuple[int, str, str]:
         """Return a comparison's exit status and its two streams."""
-        with self.start(*words) as process:
-            out, err = process.communicate(timeout=TIMEOUT_S)
-        assert "Traceback" not in err
-        return process.returncode, out, err
+        assert self.capfd
+        self.capfd.readouterr()
+        return (main(["compare", *QUICK, *words]), *self.capfd.readouterr())
 
     def left(self) -> str:
         """Return what git finds changed, and which worktrees it knows."""
@@ -94,8 +99,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(fakes.PROGRAM, path / name / "program.py")
     (path / "one" / "build.py").touch()
     project = Project(path)
-    # The fewest that make an interval fit however busy the machine is, and no more are made.
-    project.edit("harness/measure/planner.py", "_MOST_ROUNDS = 7, 201", "_MOST_ROUNDS = 6, 6")
+    project.edit("harness/measure/planner.py", "_MOST_ROUNDS = 7, 201", f"_MOST_ROUNDS = {ROUNDS}, {ROUNDS}")
     # A fake is as quick at the end of a long run as before.
     project.edit("harness/measure/pilots.py", "_LONG_S = 1.0", "_LONG_S = 0.0")
     # Of slow steps a run has few, and few losses to write and to read.
@@ -107,9 +111,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(template: Path, tmp_path: Path) -> Project:
-    """Return a project with one commit."""
-    return Project(shutil.copytree(template, tmp_path / "project"))
+def project(
+    template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """Return a project with one commit, which the harness within this process takes for its own."""
+    path = shutil.copytree(template, tmp_path / "project")
+    for module in ("contenders", "environment", "revisions", "runner"):
+        monkeypatch.setattr(f"harness.measure.{module}.ROOT", path)
+    monkeypatch.setattr("harness.commands.arguments.MANIFEST", path / "harness" / "contenders.toml")
+    monkeypatch.setattr("harness.commands.arguments.RESULTS", path / "results")
+    for name in ("_FEWEST_ROUNDS", "_MOST_ROUNDS"):
+        monkeypatch.setattr(planner, name, ROUNDS)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Project(path, capfd)
 
 
 def test_only_who_changed_is_measured_and_found_slower(project: Project) -> None:
@@ -161,7 +175,7 @@ def test_git_bisect_finds_what_made_it_slower(project: Project) -> None:
 
 def test_what_is_not_committed_is_a_revision(project: Project) -> None:
     """Changed, staged and new files all belong to it, and stay as they are."""
-    project.edit("one/program.py", 'value or "4e-5"', "(Path(__file__).parent / 'step').read_text()")
+    project.edit("one/program.py", 'value or "4e-5"', "open(__file__.replace('program.py', 'step')).read()")
     project.git("add", "one/program.py")
     (project.path / "one" / "step").write_text("2e-5")
     (project.path / "elsewhere").symlink_to("/nowhere")

@@ -90,7 +90,7 @@ def autocorrelation(values: Numbers) -> float:
     Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
     ordered = np.sort(values)
-    # Twice what ranks, means among equals, are above their mean: so many are smaller, less those that are larger.
+    # How many are smaller less how many are larger: twice the rank, averaged among equals, less its mean.
     ranks = ordered.searchsorted(values) + ordered.searchsorted(values, "right") - float(values.size)
     total = float(ranks @ ranks)
     if total == 0.0:

@@ -2,20 +2,14 @@
 
 It computes nothing: the loss after epoch e is (seed + neurons) / (3 * e + 7), and a training step is
 said to take 0.4 us, or what a behaviour such as honest:1e-7 names in seconds. As a process it lives as long,
-for more would be a lie.
+for more would be a lie. It is started so often that only those behaviours import modules that need them.
 """
 
-import math
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 LONGEST_S = 10.0
 """Who says more is meant to lie."""
-RELEASED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Request:
@@ -51,6 +45,12 @@ def write(request: Request, values: list[float], step_s: float) -> None:
     sys.stderr.write("Peak Memory: 4096 B\n")
 
 
+def write_file(path: str, text: str) -> None:
+    """Write a file."""
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
 def honest(request: Request, value: str) -> None:
     """Keep the contract."""
     write(request, losses(request), float(value or "4e-7"))
@@ -71,6 +71,8 @@ def crash(_: Request, value: str) -> None:
 
 def killed(_: Request, value: str) -> None:
     """End by signal ``value``."""
+    import os
+
     os.kill(os.getpid(), int(value))
 
 
@@ -82,6 +84,8 @@ def loud_crash(_: Request, value: str) -> None:
 
 def slow(_: Request, __: str) -> None:
     """Never end, but heed signals."""
+    import signal
+
     sys.stderr.write("still at it\n")
     sys.stderr.flush()
     signal.pause()
@@ -89,7 +93,9 @@ def slow(_: Request, __: str) -> None:
 
 def deaf(_: Request, __: str) -> None:
     """Never end, and ignore polite requests to do so."""
-    for number in RELEASED_SIGNALS:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     sys.stderr.write("deaf\n")
     sys.stderr.flush()
@@ -104,6 +110,8 @@ def garbled(_: Request, __: str) -> None:
 
 def wrong_at_7(request: Request, _: str) -> None:
     """Have one wrong bit in the loss of epoch 7, and so in the last loss where that is it."""
+    import math
+
     values = losses(request)
     if len(values) > 7:
         values[7] = math.nextafter(values[7], math.inf)
@@ -112,6 +120,8 @@ def wrong_at_7(request: Request, _: str) -> None:
 
 def flood(_: Request, value: str) -> None:
     """Write without end to descriptor ``value``."""
+    import os
+
     block = b"0" * 65536
     while True:
         os.write(int(value), block)
@@ -119,13 +129,16 @@ def flood(_: Request, value: str) -> None:
 
 def orphan(request: Request, value: str) -> None:
     """Keep the contract, but leave a child behind; its process id goes to the file ``value``."""
+    import os
+    import signal
+
     child = os.fork()
     if not child:
         os.close(1)
         os.close(2)
         signal.pause()
         os._exit(0)
-    Path(value).write_text(str(child), encoding="ascii")
+    write_file(value, str(child))
     honest(request, "")
     sys.stdout.flush()
     os._exit(0)
@@ -133,23 +146,31 @@ def orphan(request: Request, value: str) -> None:
 
 def orphan_deaf(request: Request, value: str) -> None:
     """Do as ``orphan``, with a child that ignores polite requests."""
+    import signal
+
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     orphan(request, value)
 
 
 def slow_with_child(_: Request, value: str) -> None:
     """Never end, and have a child that never ends, deaf as this process; its id goes to ``value``."""
+    import os
+    import signal
+
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = os.fork()
     if child:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        Path(value).write_text(str(child), encoding="ascii")
+        write_file(value, str(child))
     while True:
         signal.pause()
 
 
 def daemon(request: Request, value: str) -> None:
     """Keep the contract, but leave a process that holds the output, outside the group; its id: ``value``."""
+    import os
+    import signal
+
     read, write = os.pipe()
     if not os.fork():
         os.setsid()
@@ -158,12 +179,14 @@ def daemon(request: Request, value: str) -> None:
             os.write(write, b"%d" % os.getpid())
             signal.pause()
         os._exit(0)
-    Path(value).write_bytes(os.read(read, 100))
+    write_file(value, os.read(read, 100).decode())
     honest(request, "")
 
 
 def slow_with_daemon(request: Request, value: str) -> None:
     """Never end, and have a process that has left the group."""
+    import signal
+
     daemon(request, value)
     signal.pause()
 
@@ -176,6 +199,9 @@ def escapes(_: Request, __: str) -> None:
 
 def closed_output(_: Request, __: str) -> None:
     """Close both outputs and live on."""
+    import os
+    import signal
+
     os.close(1)
     os.close(2)
     signal.pause()
@@ -190,6 +216,8 @@ def hungry(request: Request, value: str) -> None:
 
 def without_memory(request: Request, _: str) -> None:
     """Keep the contract without telling the peak memory, which is allowed."""
+    import os
+
     os.close(2)
     os.open(os.devnull, os.O_WRONLY)
     honest(request, "")
@@ -197,13 +225,16 @@ def without_memory(request: Request, _: str) -> None:
 
 def gate(request: Request, value: str) -> None:
     """Keep the contract once let through: tell the pipe ``value``.in, wait for the end of ``value``.out."""
-    if Path(f"{value}.in").exists():
-        Path(f"{value}.in").write_text("here I am", encoding="ascii")
-        Path(f"{value}.out").read_bytes()
+    import os
+
+    if os.path.exists(f"{value}.in"):
+        write_file(f"{value}.in", "here I am")
+        with open(f"{value}.out", "rb") as out:
+            out.read()
     honest(request, "")
 
 
-BEHAVIOURS: dict[str, Callable[[Request, str], None]] = {
+BEHAVIOURS = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(honest, only_small, crash, killed, loud_crash, slow, deaf, garbled, wrong_at_7, flood),
