@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,16 @@ VOCABULARY = [name for name in MODULES if name.count(".") == 1 and name not in (
 HEAVY = {"pandas", "numpy", "scipy", "matplotlib"}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return the names of all modules that a file imports, wherever in it, but for its annotations alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for_types = {
         id(node)
         for block in ast.walk(tree)
@@ -41,10 +50,10 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
-def of(names: set[str], *packages: str) -> set[str]:
+def of(names: Set[str], *packages: str) -> set[str]:
     """Return those of the names that are one of the packages, or within one."""
     return {name for name in names for package in packages if f"{name}.".startswith(f"{package}.")}
 
@@ -153,7 +162,7 @@ def test_only_the_terminal_prints() -> None:
     prints = [
         path.name
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert prints == []
@@ -178,10 +187,9 @@ def test_the_harness_does_not_know_the_contenders() -> None:
     names = {contender.name for contender in load_manifest()}
     assert names == {"python", "rust"}
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         texts = {
             node.value
-            for node in ast.walk(tree)
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         # environment.json has a key for the interpreter that runs the harness.
