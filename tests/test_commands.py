@@ -232,7 +232,8 @@ for line in sys.stdin:
 """
 """Runs a command of the harness for each line, in a process that is forked for it.
 
-A training step takes 1 ms in Python and 10 us in other programs, by a clock that no other work disturbs.
+A training step takes 1 ms in Python and 10 us in other programs, by a clock that no other work disturbs; so
+nothing warms up, and nothing is run for long to see that.
 """
 CARGO = """#!/bin/sh
 while [ "$1" != --target-dir ]; do shift; done

@@ -39,7 +39,7 @@ def summary(rounds: Rounds, became: pd.DataFrame) -> pd.DataFrame:
         own = rounds[one["method"], one["layers"], one["contender"], False]
         layouts = own["layout"].to_numpy()
         for measure in SUMMARISED:
-            values = own[measure].to_numpy()
+            values = own[measure].to_numpy(float)
             if (known := ~np.isnan(values)).any():
                 lines.append({**one, "measure": measure, **spread(values[known], layouts[known])})
     about = ["contender", "measure", "status", "warming", "samples", "epochs"]
