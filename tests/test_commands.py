@@ -44,13 +44,16 @@ class Typed(NamedTuple):
 
 
 READ = Typed("")
-FEW = "--shapes 4-2-1 10-5-1 --methods naive backprop --rounds 2"
+SHORT = "--seconds 0.02"
+FEW = f"--shapes 4-2-1 10-5-1 --methods naive backprop --rounds 2 {SHORT}"
 ONE = "--shapes 4-2-1 --methods backprop --rounds 2"
 ALONE = f"{ONE} --contenders rust"
 STEP = r"rust trains 4-2-1 \(backprop\) in 10.0 µs a step"
 TWO_REVISIONS = "--shapes 4-2-1 --methods backprop --budget 3"
 COMMANDS = {
-    'make bench ARGS="--shapes 20-20-20-1 --methods backprop"': Typed(r"rust trains 4-2-1 \(backprop\)", ONE),
+    'make bench ARGS="--shapes 20-20-20-1 --methods backprop"': Typed(
+        r"rust trains 4-2-1 \(backprop\)", f"{ONE} {SHORT}"
+    ),
     "make bench": Typed(r"rust trains 10-5-1 \(naive\) 100 times as fast as python", FEW),
     # What is there to be looked at.
     "make show": Typed(r"rust trains 10-5-1 \(naive\) 100 times"),
@@ -91,7 +94,7 @@ COMMANDS = {
     ),
     'make bench ARGS="--manifest my-contenders.toml"': Typed(STEP, ALONE),
     'make bench ARGS="--manifest my-contenders.toml --contenders python python3.13"': Typed(
-        r"python3.13 trains 4-2-1 \(backprop\)", ONE
+        r"python3.13 trains 4-2-1 \(backprop\)", f"{ONE} {SHORT}"
     ),
     'make bench PEERS=1 ARGS="--methods backprop --budget 600"': Typed(STEP, ALONE),
     "make bench ARGS=--help": Typed("usage: .*bench"),

@@ -89,9 +89,9 @@ def autocorrelation(values: Numbers) -> float:
 
     Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
-    ordered = np.sort(values)
-    # How many are smaller less how many are larger: twice the rank, averaged among equals, less its mean.
-    ranks = ordered.searchsorted(values) + ordered.searchsorted(values, "right") - float(values.size)
+    least = np.sort(values)
+    # Twice a rank, the mean one of equals, less the mean.
+    ranks = least.searchsorted(values) + least.searchsorted(values, "right") - float(values.size)
     total = float(ranks @ ranks)
     if total == 0.0:
         return 0.0

@@ -73,6 +73,6 @@ def relative_fit(work: Numbers, seconds: Numbers) -> Numbers:
     """
     relative = work / seconds[:, None]
     # Columns of like size keep the problem well conditioned.
-    most = relative.max(axis=0)
-    scale = np.where(most > 0.0, most, 1.0)
+    scale = relative.max(axis=0)
+    scale[scale == 0.0] = 1.0
     return np.asarray(nnls(relative / scale, np.ones(len(seconds)))[0] / scale)

@@ -79,10 +79,9 @@ def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float
     none = pd.DataFrame(columns=[*MEASURES, "layout", "torn"], dtype=float)
 
     @cache
-    def right(lane: Lane) -> tuple[Numbers, Numbers]:
+    def right(lane: Lane) -> pd.DataFrame:
         own = rounds[lane] if of_lane.get(lane, unknown)["status"] == "ok" else none
-        own = own[own["torn"] == 0]
-        return own.index.to_numpy(), own[[*MEASURES, "layout"]].to_numpy(float)
+        return own.loc[own["torn"] == 0, [*MEASURES, "layout"]]
 
     lines: list[dict[Any, Any]] = []
     for one in became.to_dict("records"):
@@ -90,10 +89,9 @@ def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float
         if name == reference and not control:
             continue
         against: Lane = (one["method"], one["layers"], name if control else reference, False)
-        (own_rounds, below), (others, above) = right((*against[:2], name, control)), right(against)
-        _, those, these = np.intersect1d(others, own_rounds, return_indices=True)
-        above, below = above[those], below[these]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        both = right(against).align(right((*against[:2], name, control)), "inner", axis=0)
+        above, below = (own.to_numpy(float) for own in both)
+        with np.errstate(all="ignore"):
             ratios = above / below
         known = ~np.isnan(ratios[:, : len(MEASURES)]).any(axis=1)
         layouts = np.where(above > 0, above, below)[known, -1]
