@@ -90,7 +90,7 @@ def autocorrelation(values: Numbers) -> float:
     Ranks, so that one run that stalls does not hide the rest (bias: Marriott & Pope, Biometrika 41, 1954).
     """
     least = np.sort(values)
-    # Twice a rank, the mean one of equals, less the mean.
+    # Twice a rank less its mean.
     ranks = least.searchsorted(values) + least.searchsorted(values, "right") - float(values.size)
     total = float(ranks @ ranks)
     if total == 0.0:

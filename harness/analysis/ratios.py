@@ -53,7 +53,7 @@ def spread(values: Numbers, layouts: Numbers | None = None) -> dict[str, float]:
     distances = np.abs(values - middle)
     mad = median(distances.tolist())
     return {
-        "n": int(values.size),
+        "n": values.size,
         "median": middle,
         **median_interval(values, layouts)._asdict(),
         "mad": mad,
