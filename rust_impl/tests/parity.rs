@@ -179,6 +179,12 @@ proptest! {
     }
 
     #[test]
+    fn incremental_in_small_networks_is_the_plain_one_to_the_bit(case in cases(40, 3)) {
+        let ends = [case.layers[0], case.layers[1], 1];
+        Case { layers: ends.to_vec(), ..case }.check_incremental(1);
+    }
+
+    #[test]
     fn backprop_is_the_plain_loop_to_the_bit(case in cases(150, 5), threads in 1_usize..=4) {
         case.check_backprop(threads);
     }
@@ -208,7 +214,8 @@ fn every_width_up_to_70_columns_and_outputs() {
     for n in 1..=70 {
         for layers in [&[n, 2, 1][..], &[2, n, 1], &[3, 2, n], &[n, 3], &[1, n]] {
             let case = Case::of(layers, n as u64);
-            case.check_incremental(1 + n % 4);
+            case.check_incremental(1);
+            case.check_incremental(2 + n % 3);
             case.check_backprop(1 + n % 4);
             case.check_loss(n);
             case.check_training(n);
@@ -229,7 +236,7 @@ fn wide_layers() {
 #[test]
 fn one_method_for_several_networks() {
     let mut method = Incremental::new(0.1, 0.01, 2);
-    for layers in [&[5, 4, 3][..], &[9, 9, 9, 2], &[4, 5, 3]] {
+    for layers in [&[5, 4, 3][..], &[9, 9, 9, 2], &[4, 5, 1], &[4, 5, 3], &[7, 9, 1], &[4, 5, 1]] {
         let case = Case::of(layers, 5);
         assert_same(&case.train(&mut Naive::new(0.1, 0.01)), &case.train(&mut method), "reused");
     }

@@ -15,7 +15,7 @@
 //! 5. The overall loss has the samples side by side (`batch`).
 
 mod plain;
-mod two_layers;
+pub(super) mod two_layers;
 
 use std::ops::Range;
 

@@ -100,7 +100,7 @@ fn second_layer<S: Simd, const V: usize>(
 
 /// The sum of the first `rows` lanes, in their order.
 #[inline(always)]
-fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usize) -> f64 {
+pub fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usize) -> f64 {
     if FREE_ORDER {
         let last = simd.mask_between_m64s(0, (rows - (V - 1) * S::F64_LANES) as u64).mask();
         let mut total = simd.select_f64s(last, vectors[V - 1], simd.splat_f64s(0.0));

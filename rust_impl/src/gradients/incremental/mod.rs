@@ -17,6 +17,8 @@
 //! 5. A row is updated as soon as its slopes are known, and no slope is kept: layers are done in ascending
 //!    order, and a layer's slopes need only weights of layers after it, or of the row itself.
 //! 6. The rows of a large layer are shared among threads.
+//! 7. Of a small network of two layers with one output, all of a step is one function, in which a lane holds a row, so
+//!    that a column of perturbed weights is a vector (`two_layers`).
 //!
 //! # Work
 //!
@@ -46,7 +48,8 @@
 //!
 //! # Memory
 //!
-//! Two values for each weight, and for each thread 128 for each neuron of the widest layer after the first.
+//! Two values for each weight, and for each thread 128 for each neuron of the widest layer after the first; about a
+//! thousand for the first layer's weights as `two_layers` has them.
 
 mod biases;
 mod lanes;
@@ -55,6 +58,7 @@ mod panels;
 mod plain;
 mod rows;
 mod sums;
+mod two_layers;
 
 use std::sync::Mutex;
 
@@ -62,12 +66,14 @@ use pulp::Arch;
 
 use super::{Gradient, Loss, Samples};
 use crate::batch::Batch;
+use crate::first_layer::FirstLayer;
 use crate::network::Network;
 use crate::threads::Threads;
 use crate::wide::LANES;
 use biases::RunAndUpdateBiases;
 use rows::{Perturbed, UpdateRows, Workspace};
 use sums::LayerSums;
+use two_layers::Epoch;
 
 pub use operations::{Operations, operations};
 pub use plain::PlainIncremental;
@@ -81,6 +87,7 @@ pub struct Incremental {
     shapes: Vec<(usize, usize)>,
     layers: Vec<LayerSums>,
     workspaces: Vec<Workspace>,
+    first: FirstLayer,
 }
 
 impl Incremental {
@@ -93,7 +100,8 @@ impl Incremental {
     /// On a chosen instruction set and threads.
     pub fn on(arch: Arch, threads: Threads, step: f64, learning_rate: f64) -> Self {
         let (shapes, layers, workspaces) = Default::default();
-        Self { step, learning_rate, arch, threads, shapes, layers, workspaces }
+        let first = FirstLayer::new();
+        Self { step, learning_rate, arch, threads, shapes, layers, workspaces, first }
     }
 
     /// How many values its memory holds for a network of these layers.
@@ -102,7 +110,9 @@ impl Incremental {
         let rows = layers[1..].iter().max().map_or(0, |&rows| rows);
         let columns = layers[..layers.len() - 1].iter().max().map_or(0, |&columns| columns);
         let workspace = Workspace::values(rows, columns.next_multiple_of(LANES));
-        layers.windows(2).map(sums).sum::<usize>() + workspace * Threads::up_to(threads).count()
+        layers.windows(2).map(sums).sum::<usize>()
+            + workspace * Threads::up_to(threads).count()
+            + FirstLayer::values(&[two_layers::COLUMNS, two_layers::ROWS])
     }
 
     /// Make the memory for a network of these shapes.
@@ -111,13 +121,9 @@ impl Incremental {
         self.layers = LayerSums::of(network);
         self.workspaces = vec![Workspace::new(&self.layers)];
     }
-}
 
-impl Gradient for Incremental {
-    fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]) {
-        if self.shapes != network.shapes {
-            self.prepare(network);
-        }
+    /// A training step that goes from layer to layer, of any network.
+    fn step(&mut self, network: &mut Network, x: &[f64], target: &[f64]) {
         let Self { step, learning_rate, arch, ref mut threads, ref mut layers, ref mut workspaces, .. } =
             *self;
         let panels = &mut workspaces[0].panels;
@@ -139,6 +145,27 @@ impl Gradient for Incremental {
                     arch.dispatch(UpdateRows { network, first: n * rows, weights, workspace });
                 }
             });
+        }
+    }
+}
+
+impl Gradient for Incremental {
+    fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]) {
+        self.epoch(network, x, target);
+    }
+
+    fn epoch(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) {
+        if self.shapes != network.shapes {
+            self.prepare(network);
+        }
+        let Self { step, learning_rate, arch, ref threads, ref layers, ref mut first, .. } = *self;
+        let is_shared = threads.worth_sharing(layers[0].additions);
+        if !is_shared && arch.dispatch(Epoch { first, network, inputs, targets, step, learning_rate }) {
+            return;
+        }
+        let (features, outputs) = network.ends();
+        for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
+            self.step(network, x, target);
         }
     }
 
