@@ -127,12 +127,12 @@ impl<S: Simd, const N: usize> Sample<S, N> {
         S::as_mut_simd_f64s(&mut values).0[..N].copy_from_slice(&terms);
         for (i, (&term, after)) in values[..self.rows].iter().zip(&mut self.after).enumerate() {
             let term = simd.splat_f64s(term);
-            for v in 0..N {
+            for (v, (after, before)) in after.iter_mut().zip(&mut self.before).enumerate() {
                 let (own, next) = (i.saturating_sub(v * lanes), (i + 1).saturating_sub(v * lanes));
                 let earlier = simd.mask_between_m64s(0, own as u64).mask();
                 let later = simd.mask_between_m64s(next as u64, lanes as u64).mask();
-                after[v] = simd.select_f64s(earlier, term, nothing);
-                self.before[v] = simd.add_f64s(self.before[v], simd.select_f64s(later, term, nothing));
+                *after = simd.select_f64s(earlier, term, nothing);
+                *before = simd.add_f64s(*before, simd.select_f64s(later, term, nothing));
             }
         }
     }
