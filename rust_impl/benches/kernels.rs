@@ -62,6 +62,8 @@ fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn()
     for layers in shapes {
         if kernel.starts_with("step-incremental") {
             group.throughput(Throughput::Elements(operations(layers).additions as u64));
+            time_epochs(&mut group, layers, &mut *method());
+            continue;
         }
         let Problem { mut network, x, target } = Problem::new(layers);
         let mut method = method();
@@ -76,23 +78,28 @@ fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn()
 fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) {
     let mut group = group(c, kernel);
     for layers in shapes {
-        let (mut network, inputs, targets) = samples(layers);
-        let mut method = Backprop::new(LEARNING_RATE, threads);
+        let network = Problem::new(layers).network;
         // For each weight three operations to update it and two to run the next sample on it; after the first layer
         // two more, for the slopes in that layer's outputs.
         let [first, rest] = [network.offsets[1], network.parameters.len() - network.offsets[1]];
         group.throughput(Throughput::Elements((5 * first + 7 * rest) as u64));
-        group.bench_function(shape(layers), |b| {
-            b.iter_custom(|steps| {
-                let epochs = steps.div_ceil(SAMPLES as u64);
-                let start = Instant::now();
-                for _ in 0..epochs {
-                    method.epoch(black_box(&mut network), &inputs, &targets);
-                }
-                start.elapsed().mul_f64(steps as f64 / (epochs * SAMPLES as u64) as f64)
-            });
-        });
+        time_epochs(&mut group, layers, &mut Backprop::new(LEARNING_RATE, threads));
     }
+}
+
+/// The time of a step in epochs, as the program has them: what comes once an epoch is shared by its steps.
+fn time_epochs(group: &mut BenchmarkGroup<WallTime>, layers: &[usize], method: &mut dyn Gradient) {
+    let (mut network, inputs, targets) = samples(layers);
+    group.bench_function(shape(layers), |b| {
+        b.iter_custom(|steps| {
+            let epochs = steps.div_ceil(SAMPLES as u64);
+            let start = Instant::now();
+            for _ in 0..epochs {
+                method.epoch(black_box(&mut network), &inputs, &targets);
+            }
+            start.elapsed().mul_f64(steps as f64 / (epochs * SAMPLES as u64) as f64)
+        });
+    });
 }
 
 /// The overall loss of a hundred samples: one after the other as in `naive`, and side by side.

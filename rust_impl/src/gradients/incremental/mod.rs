@@ -159,8 +159,9 @@ impl Gradient for Incremental {
             self.prepare(network);
         }
         let Self { step, learning_rate, arch, ref threads, ref layers, ref mut first, .. } = *self;
-        let is_shared = threads.worth_sharing(layers[0].additions);
-        if !is_shared && arch.dispatch(Epoch { first, network, inputs, targets, step, learning_rate }) {
+        // With a single sample, it takes longer to lay the weights out and back than such a step saves.
+        let is_apart = targets.len() > 1 && !threads.worth_sharing(layers[0].additions);
+        if is_apart && arch.dispatch(Epoch { first, network, inputs, targets, step, learning_rate }) {
             return;
         }
         let (features, outputs) = network.ends();
