@@ -73,8 +73,6 @@ fn steps(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], method: impl Fn()
     }
 }
 
-/// `backprop` has its speed in epochs: a step is a hundredth of one with so many samples, for which the first layer is
-/// laid out, and back. The program does that once for all epochs.
 fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) {
     let mut group = group(c, kernel);
     for layers in shapes {
@@ -87,7 +85,8 @@ fn backprop(c: &mut Criterion, kernel: &str, shapes: &[&[usize]], threads: u64) 
     }
 }
 
-/// The time of a step in epochs, as the program has them: what comes once an epoch is shared by its steps.
+/// A step is a hundredth of an epoch with so many samples, for which the first layer may be laid out, and back. By
+/// backprop the program does that once for all epochs.
 fn time_epochs(group: &mut BenchmarkGroup<WallTime>, layers: &[usize], method: &mut dyn Gradient) {
     let (mut network, inputs, targets) = samples(layers);
     group.bench_function(shape(layers), |b| {
