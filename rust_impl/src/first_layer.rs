@@ -222,11 +222,7 @@ pub fn panel_pass<S: Simd, const N: usize>(
         }
         (None, None) => {}
     }
-    if FREE_ORDER {
-        for (total, other) in totals.iter_mut().zip(others) {
-            *total = simd.add_f64s(*total, other);
-        }
-    }
+    join(simd, &mut totals, others);
     *sums = totals;
 }
 
@@ -261,8 +257,18 @@ pub fn add_products<S: Simd, const N: usize>(
 
 /// Let the next terms go to another part of the sums, if these may have parts and too few are under way at once.
 #[inline(always)]
-fn split<T, const N: usize>(totals: &mut [T; N], others: &mut [T; N]) {
+pub fn split<T, const N: usize>(totals: &mut [T; N], others: &mut [T; N]) {
     if FREE_ORDER && N == 1 {
         std::mem::swap(totals, others);
+    }
+}
+
+/// Add the other parts of the sums, if these may have parts.
+#[inline(always)]
+pub fn join<S: Simd, const N: usize>(simd: S, totals: &mut [S::f64s; N], others: [S::f64s; N]) {
+    if FREE_ORDER {
+        for (total, other) in totals.iter_mut().zip(others) {
+            *total = simd.add_f64s(*total, other);
+        }
     }
 }

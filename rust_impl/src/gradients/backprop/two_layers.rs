@@ -6,7 +6,7 @@
 
 use pulp::Simd;
 
-use crate::first_layer::{Pass, add_products, panel_pass, update};
+use crate::first_layer::{Pass, add_products, join, panel_pass, split, update};
 use crate::network::Network;
 use crate::wide::{FREE_ORDER, LANES, add_product, descend, load, store};
 
@@ -43,14 +43,18 @@ pub fn epoch<S: Simd, const V: usize>(
     for (x, target) in inputs.chunks_exact(columns).zip(targets) {
         let mut old_sums = [zero; V];
         match (last, &before) {
+            // The old weights' sums have no part in the chain: they fill the time in which it waits.
             (Some(last), Some(before)) => {
                 sums = [zero; V];
+                let mut others = sums;
                 let weights = panel.as_chunks_mut::<V>().0.iter_mut().zip(before.as_chunks::<V>().0);
                 for ((weights, before), (&last_j, &x_j)) in weights.zip(last.iter().zip(x)) {
                     add_products(simd, &mut old_sums, before, x_j);
                     update(simd, weights, &deltas, last_j, rate);
                     add_products(simd, &mut sums, weights, x_j);
+                    split(&mut sums, &mut others);
                 }
+                join(simd, &mut sums, others);
             }
             _ => {
                 let pass = Pass { update: last, next: Some(x), learning_rate };
