@@ -75,6 +75,7 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     return {
         **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
         "kernels": "\n\n".join(f"In {name.title()}:\n\n{own.markdown}" for name, own in kernels(in_process)),
+        "since": since(pd.read_csv(docs / "since.csv")).markdown,
         "predictions": hits(record).markdown,
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
@@ -168,6 +169,16 @@ def kernels(table: pd.DataFrame) -> Iterator[tuple[str, Table]]:
             of_peak = peak.cell(line).text
             lines.append({**line, "each": f"{each.cell(line).text} {of_peak and f'({of_peak})'}".strip()})
         yield str(name), replace(found, columns=columns, lines=lines)
+
+
+def since(compared: pd.DataFrame) -> Table:
+    """Return a row for each case of two revisions' programs: how much faster training has become."""
+    columns = {
+        "method": words("method"),
+        "shape": words("layers"),
+        "times as fast": estimate(times, "change", "low", "high", "verdict"),
+    }
+    return Table("since", "", columns, only(compared, measure="training").to_dict("records"))
 
 
 def narrow(table: Table) -> Table:
