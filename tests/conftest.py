@@ -11,7 +11,7 @@ from tests.programs import PYTHON, RUST, RUST_BINARY, Program, Run, run_in_proce
 
 
 def pytest_configure() -> None:
-    """Let programs be ended by signals even if what started the tests ignores these, as shells and nohup do."""
+    """Let signals end programs even if what started the tests ignores these, as shells and nohup do."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
