@@ -242,6 +242,16 @@ fn one_method_for_several_networks() {
     }
 }
 
+/// After many samples, whose loss is found beside the next epoch's steps, a few, whose loss is not.
+#[test]
+fn one_method_for_several_data_sets() {
+    let (case, mut method) = (Case::of(&[10, 5, 1], 5), Backprop::new(0.01, 1));
+    for samples in [20, 3, 20, 1] {
+        let expected = case.train_at_once(&mut PlainBackprop::new(0.01), samples);
+        assert_same(&expected, &case.train_at_once(&mut method, samples), &format!("{samples} samples"));
+    }
+}
+
 /// Far more threads than there are to be had.
 #[test]
 fn any_number_of_threads() {

@@ -15,7 +15,7 @@
 //! 5. The overall loss has the samples side by side (`batch`).
 
 mod plain;
-pub(super) mod two_layers;
+mod two_layers;
 
 use std::ops::Range;
 
@@ -218,6 +218,7 @@ impl WithSimd for Epoch<'_> {
         let is_narrow = is_narrow(network.shapes.len(), rows, outputs, S::F64_LANES);
         // A layout that is kept pays in any case.
         let is_lasting = method.keeps_first && !is_narrow || targets.len() / outputs >= FEWEST;
+        method.is_narrow = is_narrow && is_lasting;
         if !(is_lasting && (is_narrow || rows >= S::F64_LANES / 2)) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {
                 layer_forward(simd, network, 0, x, &mut method.values[0][..rows]);
@@ -237,7 +238,6 @@ impl WithSimd for Epoch<'_> {
             method.first.pack(simd, &network.parameters[first_weights], rows);
         }
         let learning_rate = method.learning_rate;
-        method.is_narrow = is_narrow;
         if is_narrow {
             let panel = method.first.panel::<S>();
             if was_packed && method.before.len() != panel.len() * S::F64_LANES {

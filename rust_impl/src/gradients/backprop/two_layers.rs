@@ -8,7 +8,7 @@ use pulp::Simd;
 
 use crate::first_layer::{Pass, add_products, join, panel_pass, split, update};
 use crate::network::Network;
-use crate::wide::{FREE_ORDER, LANES, add_product, descend, load, store};
+use crate::wide::{add_lanes, add_product, descend, load, store};
 
 /// The most vectors of rows.
 pub const VECTORS: usize = 4;
@@ -100,30 +100,4 @@ fn second_layer<S: Simd, const V: usize>(
         *product = simd.mul_f64s(*product, w_i);
     }
     (values, add_lanes(simd, products, rows) + second_bias)
-}
-
-/// The sum of the first `rows` lanes, in their order.
-#[inline(always)]
-pub fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usize) -> f64 {
-    if FREE_ORDER {
-        let last = simd.mask_between_m64s(0, (rows - (V - 1) * S::F64_LANES) as u64).mask();
-        let mut total = simd.select_f64s(last, vectors[V - 1], simd.splat_f64s(0.0));
-        for vector in &vectors[..V - 1] {
-            total = simd.add_f64s(total, *vector);
-        }
-        return simd.reduce_sum_f64s(total);
-    }
-    let mut total = 0.0;
-    // Lanes that are named one by one are taken out of the register, others would be stored and loaded.
-    for (v, vector) in vectors.into_iter().enumerate() {
-        let mut lanes = [0.0; LANES];
-        S::as_mut_simd_f64s(&mut lanes).0[0] = vector;
-        for (i, lane) in lanes[..S::F64_LANES].iter().enumerate() {
-            if v == V - 1 && v * S::F64_LANES + i == rows {
-                return total;
-            }
-            total += lane;
-        }
-    }
-    total
 }

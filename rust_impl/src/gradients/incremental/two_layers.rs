@@ -8,12 +8,11 @@ use pulp::{Simd, WithSimd};
 
 use super::lanes::{self, Pair};
 use crate::first_layer::FirstLayer;
-use crate::gradients::backprop::two_layers::{VECTORS, add_lanes};
 use crate::network::Network;
-use crate::wide::{LANES, load, store};
+use crate::wide::{LANES, add_lanes, load, store};
 
 /// The most rows of the first layer, in the widest registers.
-pub const ROWS: usize = VECTORS * LANES;
+pub const ROWS: usize = FirstLayer::PANEL * LANES;
 
 /// The most columns: with longer rows, too few of their sums would be under way at once.
 pub const COLUMNS: usize = 32;
@@ -34,14 +33,14 @@ impl WithSimd for Epoch<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let [(rows, columns), (1, _)] = self.network.shapes[..] else { return false };
-        if rows > VECTORS * S::F64_LANES || columns > COLUMNS {
+        if rows > FirstLayer::PANEL * S::F64_LANES || columns > COLUMNS {
             return false;
         }
         match rows.div_ceil(S::F64_LANES) {
             1 => self.train::<S, 1>(simd),
             2 => self.train::<S, 2>(simd),
             3 => self.train::<S, 3>(simd),
-            _ => self.train::<S, VECTORS>(simd),
+            _ => self.train::<S, { FirstLayer::PANEL }>(simd),
         }
         true
     }
