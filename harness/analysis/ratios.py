@@ -73,7 +73,7 @@ def steps_by_block(rounds: Rounds, medians: pd.DataFrame) -> Numbers:
 
 
 def speedups(rounds: Rounds, became: pd.DataFrame, reference: str, margin: float | None) -> pd.DataFrame:
-    """Return speedup.csv: how many times as fast as the reference each is; a control, as the other run."""
+    """Return speedup.csv; a ratio is the median of those of the rounds, reference over contender."""
     of_lane = became.set_index([*LANE, "control"]).to_dict("index")
     unknown = {"status": "", "epochs": math.nan, "warming": ""}
     none = pd.DataFrame(columns=[*MEASURES, "layout", "torn"], dtype=float)

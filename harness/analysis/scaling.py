@@ -53,8 +53,8 @@ def exponents(medians: pd.DataFrame, rounds: Rounds, reference: str) -> pd.DataF
 def power_law(x: Numbers, y: Numbers, by_block: Numbers) -> dict[str, float]:
     """Fit y = a * x^exponent by least squares on the logarithms; ``x`` has three different values or more.
 
-    ``curvature`` is how much the exponent grows each time that
-    x doubles. ``by_block`` has a row of ``y`` for each block, whose fits give the intervals; nan without two.
+    ``curvature`` is how much the exponent grows each time that x doubles. ``by_block`` has a row of ``y`` for
+    each block, whose fits give the intervals; nan without two.
     """
     found: dict[str, float] = {}
     for name, degree, factor in (("", 1, 1.0), ("curvature_", 2, 2.0 * math.log(2.0))):
