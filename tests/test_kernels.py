@@ -23,15 +23,16 @@ def write_pytest_benchmark(path: Path, results: Mapping[tuple[str, str], Sequenc
 def write_criterion(
     folder: Path, results: Mapping[tuple[str, str], Sequence[float]], operations: int | None = None
 ) -> Path:
-    """Write samples of two calls each, in nanoseconds as Criterion does."""
+    """Write samples of two calls each, in nanoseconds as Criterion does, a round for each sample."""
+    throughput = None if operations is None else {"Elements": operations}
     for (kernel, layers), data in results.items():
-        new = folder / kernel / layers / "new"
-        new.mkdir(parents=True)
-        throughput = None if operations is None else {"Elements": operations}
         about = {"group_id": kernel, "value_str": layers, "throughput": throughput}
-        (new / "benchmark.json").write_text(json.dumps(about), encoding="utf-8")
-        sample = {"iters": [2.0] * len(data), "times": [value * 2e9 for value in data]}
-        (new / "sample.json").write_text(json.dumps(sample), encoding="utf-8")
+        for number, value in enumerate(data):
+            new = folder / str(number) / kernel / layers / "new"
+            new.mkdir(parents=True)
+            (new / "benchmark.json").write_text(json.dumps(about), encoding="utf-8")
+            sample = {"iters": [2.0], "times": [value * 2e9]}
+            (new / "sample.json").write_text(json.dumps(sample), encoding="utf-8")
     return folder
 
 
@@ -50,7 +51,8 @@ def test_both_benchmarks_in_one_table(tmp_path: Path) -> None:
         },
     )
     other = write_criterion(
-        tmp_path / "criterion", {("step-naive", "10-5-1"): [0.5], ("step-backprop", "10-5-1"): [0.125]}
+        tmp_path / "criterion",
+        {("step-naive", "10-5-1"): [0.5], ("step-backprop", "10-5-1"): [0.25, 0.1, 0.125]},
     )
     table = kernels.gather({"python": own}, {"rust": other})
     assert tuple(table.columns) == tuple(kernels.COLUMNS)
@@ -61,7 +63,7 @@ def test_both_benchmarks_in_one_table(tmp_path: Path) -> None:
     assert (forward["lower_quartile_s"], forward["upper_quartile_s"]) == (2.0, 4.0)
     assert pd.isna(forward["times_as_fast"]) and pd.isna(forward["ns_per_parameter"])
     python, rust = line(table, "python", "step-backprop"), line(table, "rust", "step-backprop")
-    # Against the same program's naive step: 8 / 0.25 and 0.5 / 0.125.
+    # Against the same program's naive step: 8 / 0.25 and 0.5 / 0.125, the median of three rounds.
     assert (python["times_as_fast"], rust["times_as_fast"]) == (32.0, 4.0)
     # 10-5-1 has 57 parameters.
     assert python["ns_per_parameter"] == 0.25e9 / 57
@@ -174,6 +176,8 @@ def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
 )
 def test_a_broken_criterion_folder_is_one_line(tmp_path: Path, name: str, document: object) -> None:
     write_criterion(tmp_path, {("step-naive", "10-5-1"): [0.5]})
-    (tmp_path / "step-naive" / "10-5-1" / "new" / name).write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "0" / "step-naive" / "10-5-1" / "new" / name).write_text(
+        json.dumps(document), encoding="utf-8"
+    )
     with pytest.raises(ResultsError, match=r"^[^\n]*: is not what the benchmark writes: [^\n]*$"):
         kernels.gather({}, {"rust": tmp_path})

@@ -1,7 +1,8 @@
-"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folder."""
+"""What in-process benchmarks measured, from pytest-benchmark's file and Criterion's folders, one a round."""
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,18 +85,19 @@ def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _criterion(path: Path) -> Iterator[dict[str, Any]]:
-    found = sorted(path.glob("*/*/new/benchmark.json"), key=_by_kernel_and_size)
-    if not found:
-        raise ValueError("no benchmark.json in it")
-    for file in found:
+    samples_s = defaultdict(list)
+    for file in path.glob("*/*/*/new/benchmark.json"):
         about = json.loads(file.read_text(encoding="utf-8"))
         sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
         calls = zip(sample["iters"], sample["times"], strict=True)
-        samples_s = [nanoseconds * 1e-9 / count for count, nanoseconds in calls]
-        operations = (about["throughput"] or {}).get("Elements")
-        yield _measurement(about["group_id"], about["value_str"], operations, samples_s)
+        of = about["group_id"], about["value_str"], (about["throughput"] or {}).get("Elements")
+        samples_s[of] += [nanoseconds * 1e-9 / count for count, nanoseconds in calls]
+    if not samples_s:
+        raise ValueError("no benchmark.json in it")
+    for of in sorted(samples_s, key=_by_kernel_and_size):
+        yield _measurement(*of, samples_s[of])
 
 
-def _by_kernel_and_size(file: Path) -> tuple[str, list[int]]:
-    kernel, layers = file.parts[-4:-2]
+def _by_kernel_and_size(of: tuple[str, str, float | None]) -> tuple[str, list[int]]:
+    kernel, layers, _ = of
     return kernel, [int(size) for size in layers.split("-") if size.isdigit()]

@@ -1,6 +1,7 @@
 //! The parts of a training run, each timed by itself: one group a kernel, one parameter a shape.
 //!
-//! Run with `cargo bench --features bench`; the results are in `target/criterion/<kernel>/<shape>/new`.
+//! Run with `cargo bench --features bench`; the results are in `target/criterion/<kernel>/<shape>/new`. `make kernels`
+//! does so in rounds, as the clock of a machine may change between two kernels.
 //! `step-..` is one training step, gradient and update. The learning rate is 0.0, so that every step does
 //! the same work on the same numbers and none runs off to infinity. The throughput of `step-backprop` and
 //! `peak-multiply-add` is additions and multiplications, that of `step-incremental` and `peak-add` additions, so
@@ -247,10 +248,10 @@ impl WithSimd for Peak {
 criterion_group! {
     name = kernels;
     config = Criterion::default()
-        .sample_size(20)
+        .sample_size(10)
         .nresamples(10_000)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(800));
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(300));
     targets = forward, peaks, chains, training_steps, overall_losses
 }
 criterion_main!(kernels);
