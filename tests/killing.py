@@ -5,6 +5,7 @@ real programs from this checkout. One or the other is killed at 20 random moment
 end every run must be there once in each folder, and once in each journal.
 """
 
+import atexit
 import json
 import os
 import random
@@ -13,7 +14,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections import Counter
+
+import distributed
 
 from harness.paths import ROOT
 from harness.records import SweepFolder
@@ -24,24 +27,25 @@ MACHINES = ("core-0", "core-1")
 
 def started(core: int, words: list[str], **variables: str) -> "subprocess.Popen[bytes]":
     pinned = ["taskset", "-c", str(core)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*pinned, sys.executable, "-m", *words],
         cwd=ROOT,
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
         stderr=subprocess.DEVNULL,
     )
+    atexit.register(process.kill)
+    return process
 
 
 def main() -> None:
-    """Print what became of it; end with status 1 if a run is missing or there twice."""
+    """Print what became of it as JSON; end with status 1 unless every run is there once."""
     budget_s, seed = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0, 13
     file = ROOT / "results" / "killing.json"
     file.parent.mkdir(exist_ok=True)
     file.unlink(missing_ok=True)
-    processes = [
-        started(0, ["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)])
-    ]
+    started(0, ["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)])
     while not (file.exists() and file.read_text(encoding="utf-8").endswith("}")):
         time.sleep(0.05)
     address = json.loads(file.read_bytes())["address"]
@@ -51,7 +55,8 @@ def main() -> None:
         return started(core, [*words, "--no-dashboard"], FLATNET_MACHINE=MACHINES[core])
 
     workers = {core: worker(core) for core in range(2)}
-    time.sleep(5.0)
+    with distributed.Client(address) as client:
+        client.wait_for_workers(2)
     bench = started(
         0, ["harness", "bench", "--scheduler", address, "--budget", str(budget_s), "--fresh", *sys.argv[2:]]
     )
@@ -60,35 +65,32 @@ def main() -> None:
     while bench.poll() is None and not set(home.glob("2*")) - before:
         time.sleep(0.1)
     (path,) = set(home.glob("2*")) - before
-    moments, kills, draw = [], 0, random.Random(seed)
+    kills, draw = 0, random.Random(seed)
     while bench.poll() is None:
         time.sleep(draw.uniform(0.2, 2.0 * budget_s / KILLS))
         if kills < KILLS and bench.poll() is None:
             core = draw.randrange(2)
             workers[core].send_signal(signal.SIGKILL)
             workers[core].wait()
-            moments.append(len(SweepFolder(path / MACHINES[core]).rows()))
             workers[core] = worker(core)
             kills += 1
-    for process in (*workers.values(), *processes):
-        process.kill()
-    print(f"{kills} kills, when the victim's folder here had {', '.join(map(str, moments))} rows")
+    found = Counter(kills=kills)
     bad = bench.returncode
     for machine in MACHINES:
         folder = SweepFolder(path / machine)
         plan = folder.plan()
         assert plan is not None
-        wanted = sorted(run.key for run in plan.schedule())
-        here = sorted(row.run.key for row in folder.rows())
+        planned = Counter(run.key for run in plan.schedule())
+        found["planned"] += planned.total()
         kept = SweepFolder(ROOT / "results" / "stations" / machine / "sweeps" / path.name)
-        there = sorted(row.run.key for row in kept.rows())
-        print(f"{machine}: planned {len(wanted)}, here {len(here)}, in the journal {len(there)} runs")
-        bad |= here != wanted or there != wanted
-    losses = [SweepFolder(path / machine).losses() for machine in MACHINES]
-    same = losses[0] == losses[1]
-    print(f"losses of {len(losses[0])} contenders and cases are {'identical' if same else 'not the same'}")
-    print(f"exit status of the bench: {bench.returncode}; {Path(path)}")
-    sys.exit(int(bool(bad) or not same))
+        for place, rows in (("folder", folder.rows()), ("journal", kept.rows())):
+            there = Counter(row.run.key for row in rows)
+            found[f"once_in_{place}"] += sum(there[key] == 1 for key in planned)
+            bad |= there != planned
+    one, other = (SweepFolder(path / machine).losses() for machine in MACHINES)
+    found.update(lanes=len(one), same_losses=sum(other.get(lane) == own for lane, own in one.items()))
+    print(json.dumps(found, indent=4))
+    sys.exit(int(bool(bad) or one != other))
 
 
 if __name__ == "__main__":

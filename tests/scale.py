@@ -1,14 +1,13 @@
 """How much a scheduler and a client have to do for each run, with many machines: python -m tests.scale.
 
 200 workers, all in one process, each a machine of its own whose fake runs take no time at all: 10,200 runs.
-What is left is the overhead: CPU seconds and peak memory of each process, and how long joining takes.
+What is left is the overhead, which is printed as JSON: CPU seconds of scheduler and client for each run, and
+how long joining takes.
 """
 
 import asyncio
 import json
 import os
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+from rich.console import Console
 
 from harness.archive import folders_in
 from harness.commands.join import join
@@ -65,16 +65,14 @@ async def work(address: str) -> None:
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 
-def used(pid: int | str) -> tuple[float, float]:
-    """Return the CPU seconds of a process, and its peak memory in MiB."""
+def cpu_s(pid: int | str) -> float:
+    """Return the CPU seconds of a process."""
     ticks = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    peak = re.search(r"VmHWM:\s+(\d+)", status)
-    return sum(map(int, ticks)) / 100.0, int(peak[1]) / 1024.0 if peak else 0.0
+    return sum(map(int, ticks)) / 100.0
 
 
 def measure(address: str, scheduler: int, path: Path) -> None:
-    """Let all machines make their sweeps, and say what that cost."""
+    """Let all machines make their sweeps, and print what that cost."""
     errand.ask = answer
     with cluster.connected(cluster.Access(address=address)) as workers:
         client = workers._client
@@ -95,19 +93,17 @@ def measure(address: str, scheduler: int, path: Path) -> None:
             folder.path.mkdir()
             folder.begin(plan(), {"host": worker.machine, "cpu": "fake"})
             lanes.append(Lane(machine=worker.machine, progress=Progress(plan(), folder), worker=worker))
-        before = used("self")[0], used(scheduler)[0]
-        start = time.perf_counter()
+        before = cpu_s("self"), cpu_s(scheduler)
         Fleet(lanes=lanes, workers=workers, look={}, advance=lambda *_: None).carry_out()
-        wall_s = time.perf_counter() - start
+        after = cpu_s("self"), cpu_s(scheduler)
         runs = sum(len(lane.progress.folder.rows()) for lane in lanes)
-        costs = {"client": used("self"), "scheduler": used(scheduler)}
-    print(f"{runs} runs of {len(lanes)} machines in {runs / 3:.0f} rounds: {wall_s:.1f} s")
-    for (name, (cpu_s, peak_mib)), earlier_s in zip(costs.items(), before, strict=True):
-        print(f"{name}: {1e3 * (cpu_s - earlier_s) / runs:.2f} ms of CPU a run, {peak_mib:.0f} MiB at most")
+    assert runs == MACHINES * plan().runs
+    client_s, scheduler_s = ((late - early) / runs for early, late in zip(before, after, strict=True))
     start = time.perf_counter()
-    join(folders_in(path), path, Terminal())
-    print(f"joined in {time.perf_counter() - start:.1f} s")
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most after that")
+    join(folders_in(path), path, Terminal(Console(quiet=True)))
+    found = {"machines": MACHINES, "runs": runs, "scheduler_s": scheduler_s, "client_s": client_s}
+    found["join_s"] = time.perf_counter() - start
+    print(json.dumps(found, indent=4))
 
 
 def main() -> None:
