@@ -6,6 +6,7 @@ A document has a place for each, between ``<!-- NAME -->`` and ``<!-- /NAME -->`
 replaced.
 """
 
+import json
 import re
 import sys
 import textwrap
@@ -24,7 +25,7 @@ from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import ARTICLE, Shape
 from harness.claims import load
-from harness.digits import between, three_digits, times
+from harness.digits import between, duration, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
@@ -80,6 +81,7 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
         **of_checks(docs),
+        **of_machines(docs),
     }
 
 
@@ -97,6 +99,44 @@ def of_checks(docs: Path) -> dict[str, str]:
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
     return figures
+
+
+def of_machines(docs: Path) -> dict[str, str]:
+    """Return what measuring on several machines costs, and what is left of runs whose workers are killed."""
+    many, killed = (json.loads((docs / f"{name}.json").read_bytes()) for name in ("scale", "killing"))
+    scheduler, client, join = (duration(many[f"{name}_s"]) for name in ("scheduler", "client", "join"))
+    scale = (
+        f"{many['machines']} machines whose {many['runs']:,} runs take no time (`python -m tests.scale`) cost"
+        f" the scheduler {scheduler} of CPU time a run, and the client {client}; joining their sweeps takes"
+        f" {join}. The scheduler, which runs on one core, limits the number of machines:"
+        f" {0.1 / many['scheduler_s']:.0f} that make ten runs a second each keep it busy."
+    )
+    killing = (
+        "After {kills} kills (`python -m tests.killing 25`), {once_in_folder:,} of {planned:,} planned runs"
+        " were in their folder exactly once, {once_in_journal:,} in their journal; the losses of"
+        " {same_losses} of {lanes} contenders and cases were identical on both machines."
+    ).format_map(killed)
+    return {"two": pauses(docs / "two").markdown, "scale": paragraph(scale), "killing": paragraph(killing)}
+
+
+def pauses(path: Path) -> Table:
+    """Return a row for each machine: how long it ran no program."""
+    lines = []
+    for file in sorted(path.glob("*.csv")):
+        runs = pd.read_csv(file, parse_dates=["started_utc"]).sort_values("started_utc")
+        since_s = runs["started_utc"].diff().dt.total_seconds()
+        pause_s = since_s - runs["wall_s"].shift()
+        rounds = runs[["method", "layers", "round"]]
+        first = rounds.ne(rounds.shift()).any(axis=1)
+        medians = {"within": pause_s[~first].median(), "between": pause_s[first].median()}
+        lines.append({"machine": file.stem, **medians, "share": pause_s[first].sum() / since_s.sum()})
+    columns = {
+        "machine": words("machine"),
+        "between runs of a round": seconds("within"),
+        "between rounds": seconds("between"),
+        "share of all time": percent("share"),
+    }
+    return Table("two", "", columns, lines)
 
 
 def checked(shares: pd.DataFrame) -> Table:

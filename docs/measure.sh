@@ -19,9 +19,38 @@ make predict RESULTS=results/sweep ARGS=--check
 make selfcheck RESULTS=results/sweep ARGS="--budget 3000"
 make selfcheck RESULTS=results/sweep ARGS="--storm --budget 1200"
 
+# Two cores stand for machines, as docs/machines.md has it; what is started ends with this script at the latest.
+make .venv/.ready-machines
+started=
+trap 'kill $started; wait' EXIT
+trap 'exit 1' HUP INT TERM
+start() { "$@" >>results/two.log 2>&1 & started="$started $!"; }
+start make scheduler ARGS="--host 127.0.0.1"
+start taskset -c 0 env FLATNET_MACHINE=a make worker SCHEDULER=tcp://127.0.0.1:8786
+start taskset -c 1 env FLATNET_MACHINE=b make worker SCHEDULER=tcp://127.0.0.1:8786
+.venv/bin/python -c "from distributed import Client; Client('tcp://127.0.0.1:8786').wait_for_workers(2, 60)"
+make bench RESULTS=results/two ARGS="--scheduler tcp://127.0.0.1:8786 --budget 60 --fresh"
+kill $started
+wait
+trap - EXIT
+.venv/bin/python -m tests.killing 25 >docs/killing.json
+.venv/bin/python -m tests.scale >docs/scale.json
+
 for sweep in sweep peers large bits; do
     mkdir -p "docs/$sweep"
     for file in plan.json environment.json runs.csv; do cp "results/$sweep/$file" "docs/$sweep"; done
 done
+two=$(ls -d results/two/machines/* | tail -n 1)
+mkdir -p docs/two
+for machine in a b; do cp "$two/$machine/runs.csv" "docs/two/$machine.csv"; done
+cp "$two/machines.png" docs
 for table in storage seeds parts kernels predictions selfcheck storm; do cp "results/sweep/$table.csv" docs; done
 for sweep in sweep peers large bits; do .venv/bin/python -m docs.figures "docs/$sweep"; done
+
+make plot RESULTS=results/sweep
+if browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome); then
+    "$browser" --headless --no-sandbox --hide-scrollbars --window-size=900,1000 --screenshot=docs/report.png \
+        "file://$PWD/results/sweep/report.html"
+else
+    echo "docs/report.png is that of an earlier sweep: there is no chromium here"
+fi
