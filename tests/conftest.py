@@ -1,5 +1,6 @@
 """What the tests of the two programs share."""
 
+import gc
 import os
 import signal
 
@@ -15,6 +16,11 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is loaded by now and stays: full collections would visit it all."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
