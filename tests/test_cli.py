@@ -24,7 +24,8 @@ from harness.paths import ROOT
 from harness.plan import Run
 from harness.rows import Row
 from tests import fakes, sweeps
-from tests.gates import STUCK_S, Gate
+from tests.gates import Gate
+from tests.loaded import Loaded, loaded
 
 # A test run in the background has SIGINT ignored, and its children would inherit that.
 HARNESS = (
@@ -298,22 +299,47 @@ PILOTS = 7
 """A step is said to take 0.4 us: 1, 1000, 30,000 and 86,100 show it, then those, half a second and one."""
 
 
+@pytest.fixture(scope="module")
+def harness() -> Iterator[Loaded]:
+    """Return what runs commands in processes of their own, but for the interpreter's start and end."""
+    with loaded(ROOT) as found:
+        yield found
+
+
+class Bench:
+    """A bench of one contender in a process of its own, whose every run waits at a gate."""
+
+    def __init__(self, harness: Loaded, tmp_path: Path, words: list[str]) -> None:
+        self.harness, self.out, self.err = harness, tmp_path / "out", tmp_path / "err"
+        self.pid = harness.start(words, self.out, self.err)
+        self.status: int | None = None
+
+    def end(self, number: int) -> int:
+        """Send a signal, unless it has ended; return the exit status."""
+        if self.status is None:
+            os.kill(self.pid, number)
+            self.status = self.harness.wait()
+        return self.status
+
+    def said(self) -> tuple[str, str]:
+        """Return its two streams."""
+        return self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8")
+
+
 @contextmanager
-def gated(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", Gate, list[str]]]:
-    """Start a bench of one contender, whose every run waits at a gate."""
+def gated(harness: Loaded, tmp_path: Path) -> Iterator[tuple[Bench, Gate, list[str]]]:
+    """Start a bench, and let its pilots pass."""
     gate = Gate(tmp_path / "gate")
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": f"gate:{gate.path}"})
     words = bench(tmp_path / "results", manifest)
-    with subprocess.Popen(
-        [sys.executable, "-c", HARNESS, *words], cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True
-    ) as process:
-        try:
-            for _ in range(PILOTS):
-                gate.pass_one()
-            yield process, gate, words
-        finally:
-            process.kill()
-            gate.release()
+    process = Bench(harness, tmp_path, words)
+    try:
+        for _ in range(PILOTS):
+            gate.pass_one()
+        yield process, gate, words
+    finally:
+        process.end(signal.SIGKILL)
+        gate.release()
 
 
 # One case with its control: each of three rounds has two runs.
@@ -325,17 +351,16 @@ PLANNED = [
 
 
 @pytest.mark.parametrize("passed", [0, 5])
-def test_killed_and_resumed(tmp_path: Path, command: Command, passed: int) -> None:
+def test_killed_and_resumed(harness: Loaded, tmp_path: Path, command: Command, passed: int) -> None:
     """SIGKILL while a run goes on; the same command finishes it, measuring only the cut round twice."""
     folder = tmp_path / "results"
-    with gated(tmp_path) as (process, gate, words):
+    with gated(harness, tmp_path) as (process, gate, words):
         for _ in range(passed):
             gate.pass_one()
         with gate.hold():
             # The row of the run before was written before this one was started.
             before = (folder / "runs.csv").read_bytes() if passed else b""
-            process.kill()
-            process.wait()
+            assert process.end(signal.SIGKILL) == -signal.SIGKILL
     status, _, err = command(*words)
     assert status == 0
     assert "note: resuming " in err
@@ -350,15 +375,14 @@ def test_killed_and_resumed(tmp_path: Path, command: Command, passed: int) -> No
     assert [key[1:] for key in found] == PLANNED
 
 
-def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path, command: Command) -> None:
+def test_ctrl_c_shows_the_tables_so_far(harness: Loaded, tmp_path: Path, command: Command) -> None:
     folder = tmp_path / "results"
-    with gated(tmp_path) as (process, gate, words):
+    with gated(harness, tmp_path) as (process, gate, words):
         for _ in range(4):
             gate.pass_one()
         with gate.hold():
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=STUCK_S)
-        assert process.returncode == 130
+            assert process.end(signal.SIGINT) == 130
+        out, err = process.said()
         assert "Time of a training step" in out
         assert "note: interrupted; the same command resumes it" in err
         assert "Traceback" not in err
@@ -369,14 +393,13 @@ def test_ctrl_c_shows_the_tables_so_far(tmp_path: Path, command: Command) -> Non
 
 
 def test_a_second_bench_on_the_same_folder_and_ctrl_c_before_anything_was_timed(
-    tmp_path: Path, command: Command
+    harness: Loaded, tmp_path: Path, command: Command
 ) -> None:
-    with gated(tmp_path) as (process, gate, words), gate.hold():
+    with gated(harness, tmp_path) as (process, gate, words), gate.hold():
         error = f"error: {tmp_path / 'results'}: another bench is writing there; wait, or use --results\n"
         assert command(*words) == (1, "", error)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=STUCK_S)
-        assert process.returncode == 130
+        assert process.end(signal.SIGINT) == 130
+        out, err = process.said()
         assert "no timed run has ended well yet, so there is nothing to show; run bench again" in err
         assert "Traceback" not in err
         assert "Time of a training step" not in out
@@ -446,7 +469,7 @@ def test_resume_asks_for_the_same_programs_on_the_same_machine(tmp_path: Path, c
     # Of a comparison 1 would say that something is slower.
     [("bench", 1), ("show", 1), ("verify", 1), ("compare", 125)],
 )
-def test_a_full_device_is_one_line(tmp_path: Path, name: str, status: int) -> None:
+def test_a_full_device_is_one_line(harness: Loaded, tmp_path: Path, name: str, status: int) -> None:
     sweep = str(sweeps.write(tmp_path, sweeps.pairs([(1.0, 0.5)] * 2)).path)
     manifest = fakes.write_manifest(tmp_path / "m.toml", {"a": "honest:4e-5", "b": "honest:1e-5"})
     words = {
@@ -455,10 +478,16 @@ def test_a_full_device_is_one_line(tmp_path: Path, name: str, status: int) -> No
         "compare": ["compare", sweep, sweep],
         "verify": ["verify", "--cases", "1", "--manifest", str(manifest)],
     }[name]
-    with Path("/dev/full").open("wb") as full:
-        done = started(*words, stdout=full)
-    errors = [line for line in done.stderr.splitlines() if line[:6] not in ("", "note: ")]
-    assert (done.returncode, errors) == (status, ["error: cannot write: No space left on device"])
+    if name == "bench":
+        # One from the start of its interpreter to its end, which would write what is buffered.
+        with Path("/dev/full").open("wb") as full:
+            done = started(*words, stdout=full)
+        found, err = done.returncode, done.stderr
+    else:
+        harness.start(words, Path("/dev/full"), tmp_path / "err")
+        found, err = harness.wait(), (tmp_path / "err").read_text(encoding="utf-8")
+    errors = [line for line in err.splitlines() if line[:6] not in ("", "note: ")]
+    assert (found, errors) == (status, ["error: cannot write: No space left on device"])
 
 
 @pytest.mark.parametrize("word", ["\n", "x" * 100_000, "--", "-", "=", "[red]"])
