@@ -4,7 +4,6 @@ What would take long has less to do there. What would take minutes all the same 
 the parser of its arguments. make says what it would run, and a process that has loaded the harness runs it.
 """
 
-import json
 import os
 import re
 import shlex
@@ -22,6 +21,7 @@ from harness import cli
 from harness.archive import Archive
 from harness.paths import ROOT
 from harness.records import ENVIRONMENT, SweepFolder
+from tests.loaded import Loaded, loaded
 from tests.programs import RUST_BINARY
 
 DOCUMENTS = [
@@ -197,17 +197,11 @@ def test_bad_arguments_are_refused_before_anything_is_built() -> None:
     assert error == "error: unknown argument '--round'; see make bench ARGS=--help"
 
 
-LOADED = """
-import gc, json, os, re, sys
+CLOCKED = """
+import re
 from dataclasses import replace
-from harness import cli
-from harness.across import comparison, history, machines, predictions
-from harness.measure import pilots, planner, runner
-from harness.report import files, page, pictures, pictures_across, tables_across
 
-run = runner.run
-
-def clocked(command, **options):
+def clocked(command, run=runner.run, **options):
     process, steps = run(command, **options), 0
     if counts := re.findall(r"--(?:samples|epochs)=(\\d+)", " ".join(command)):
         steps = int(counts[0]) * int(counts[1])
@@ -218,23 +212,8 @@ def clocked(command, **options):
 runner.run = clocked
 pilots._LONG_S = 0.0
 planner._FEWEST_ROUNDS = planner._MOST_ROUNDS = 2
-gc.freeze()
-for line in sys.stdin:
-    words, *streams = json.loads(line)
-    if child := os.fork():
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-        continue
-    for number, path in enumerate(streams, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    try:
-        status = cli.main(words)
-    except SystemExit as end:
-        status = end.code or 0
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(status)
 """
-"""Runs a command of the harness for each line, in a process that is forked for it.
+"""What a process that has loaded the harness does before it runs commands.
 
 A training step takes 1 ms in Python and 10 us in other programs, by a clock that no other work disturbs; so
 nothing warms up, nothing is run for long to see that, and two rounds tell as much as seven.
@@ -269,14 +248,6 @@ class Copy:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(names)}
         self.path = path
         self.environment = kept | {"PATH": f"{cargo.parent}{os.pathsep}{kept['PATH']}"}
-        self.harness = subprocess.Popen(
-            [path / ".venv" / "bin" / "python", "-c", LOADED],
-            cwd=path,
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run anything else than the harness."""
@@ -291,14 +262,11 @@ class Copy:
             check=False,
         )
 
-    def run_harness(self, words: list[str], file: str) -> tuple[int, str]:
+    def run_harness(self, harness: Loaded, words: list[str], file: str) -> tuple[int, str]:
         """Run the harness, its output going to ``file``; return its status, and all that it wrote."""
-        assert self.harness.stdin and self.harness.stdout
         out, err = (self.path / name for name in (file or "out", "err"))
-        self.harness.stdin.write(json.dumps([words, str(out), str(err)]) + "\n")
-        self.harness.stdin.flush()
-        status = int(self.harness.stdout.readline())
-        return status, out.read_text(encoding="utf-8") + err.read_text(encoding="utf-8")
+        harness.start(words, out, err, self.environment)
+        return harness.wait(), out.read_text(encoding="utf-8") + err.read_text(encoding="utf-8")
 
     def commit(self, count: int) -> None:
         """Make a history of so many revisions, each with another Python program."""
@@ -352,18 +320,17 @@ def test_every_command(tmp_path: Path, subtests: pytest.Subtests, monkeypatch: p
     for name in ("ca.pem", "cert.pem", "key.pem"):
         Path(name).touch()
     (copy.path / "my-contenders.toml").write_text(my_contenders(), encoding="utf-8")
-    for command, typed in COMMANDS.items():
-        if command == "make show":
-            copy.lay_out()
-        with subtests.test(command):
-            status, said = answer(copy, command, typed)
-            assert status in typed.statuses, said
-            assert re.search(typed.says, said), said
-    assert copy.harness.poll() is None
-    copy.harness.communicate()
+    with loaded(copy.path, CLOCKED) as harness:
+        for command, typed in COMMANDS.items():
+            if command == "make show":
+                copy.lay_out()
+            with subtests.test(command):
+                status, said = answer(copy, harness, command, typed)
+                assert status in typed.statuses, said
+                assert re.search(typed.says, said), said
 
 
-def answer(copy: Copy, command: str, typed: Typed) -> tuple[int, str]:
+def answer(copy: Copy, harness: Loaded, command: str, typed: Typed) -> tuple[int, str]:
     """Return the exit status of a command, and what it said."""
     line, _, file = command.partition(" > ")
     words = shlex.split(line)
@@ -389,4 +356,4 @@ def answer(copy: Copy, command: str, typed: Typed) -> tuple[int, str]:
     if not typed.says:
         cli._parse(words)
         return 0, ""
-    return copy.run_harness([*words, *typed.cut.split()], file)
+    return copy.run_harness(harness, [*words, *typed.cut.split()], file)
