@@ -2,11 +2,14 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.programs import TIMEOUT_S
 
 SERVES = """
 import gc, json, os, sys
@@ -15,7 +18,7 @@ if os.fork():
     os._exit(0)
 from harness import cli
 from harness.across import comparison, history, machines, predictions
-from harness.measure import guard, pilots, planner, runner
+from harness.measure import guard, runner
 from harness.report import files, page, pictures, pictures_across, tables_across
 
 exec(sys.argv[1])
@@ -28,6 +31,7 @@ for line in sys.stdin:
         continue
     os.environ.clear()
     os.environ.update(variables)
+    # What a bench leaves is known by the process of that bench.
     runner._TAG = guard.tag(os.getpid())
     for number, path in enumerate(streams, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
@@ -44,7 +48,7 @@ for line in sys.stdin:
 class Loaded:
     """Runs commands, one at a time."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
 
     def start(
@@ -52,8 +56,8 @@ class Loaded:
     ) -> int:
         """Start a command with these streams and variables; return its process id."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps([words, dict(variables), str(out), str(err)]) + "\n")
-        self._process.stdin.flush()
+        request = [words, dict(variables), str(out), str(err)]
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
         return self._said()
 
     def wait(self) -> int:
@@ -62,6 +66,7 @@ class Loaded:
 
     def _said(self) -> int:
         assert self._process.stdout
+        assert select.select([self._process.stdout], [], [], TIMEOUT_S)[0]
         return int(self._process.stdout.readline())
 
 
@@ -71,9 +76,10 @@ def loaded(project: Path, more: str = "") -> Iterator[Loaded]:
     with subprocess.Popen(
         [sys.executable, "-c", SERVES, more],
         cwd=project,
+        # Unbuffered, because what is read ahead cannot be waited for.
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     ) as process:
         process.wait()
         yield Loaded(process)

@@ -200,6 +200,7 @@ def test_bad_arguments_are_refused_before_anything_is_built() -> None:
 CLOCKED = """
 import re
 from dataclasses import replace
+from harness.measure import pilots, planner, runner
 
 def clocked(command, run=runner.run, **options):
     process, steps = run(command, **options), 0
