@@ -47,6 +47,7 @@ impl Network {
     /// Run the layers from `first` on: the inputs of layer `first` in, the nL outputs of the network back.
     ///
     /// `scratch` lends its memory, so that a pass allocates nothing once the buffers have grown.
+    #[inline(always)]
     pub fn forward<'s>(&self, x: &[f64], first: usize, scratch: &'s mut Scratch) -> &'s [f64] {
         let Scratch { inputs, outputs } = scratch;
         if first == self.shapes.len() {
@@ -91,6 +92,7 @@ impl Network {
 }
 
 /// Run rows two at a time, of which the last may be alone.
+#[inline(always)]
 fn run_pairs(x: &[f64], weights: &[f64], bias: f64, outputs: &mut [f64]) {
     for (outputs, rows) in outputs.chunks_mut(2).zip(weights.chunks(2 * x.len())) {
         let (row, next_row) = (&rows[..x.len()], &rows[rows.len() - x.len()..]);
@@ -111,6 +113,7 @@ pub struct Scratch {
 }
 
 /// The mean of the squared differences over one sample's outputs.
+#[inline(always)]
 pub fn sample_loss(target: &[f64], output: &[f64]) -> f64 {
     let mut total = 0.0;
     for (t, o) in target.iter().zip(output) {

@@ -1,6 +1,6 @@
 //! Central differences, each loss by a whole forward pass.
 
-use pulp::{Arch, Scalar, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::Gradient;
 use crate::network::{Network, Scratch, sample_loss};
@@ -21,9 +21,9 @@ impl Naive {
         Self { step, learning_rate, slopes: Vec::new(), scratch: Scratch::default() }
     }
 
-    /// One training step, with a plain forward pass or one in wide registers.
+    /// One training step, with the instructions of a chosen set.
     #[inline(always)]
-    fn step<S: Simd>(&mut self, simd: Option<S>, network: &mut Network, x: &[f64], target: &[f64]) {
+    fn step<S: Simd>(&mut self, simd: S, network: &mut Network, x: &[f64], target: &[f64]) {
         let Self { step, learning_rate, slopes, scratch } = self;
         slopes.resize(network.parameters.len(), 0.0);
         for (p, slope) in slopes.iter_mut().enumerate() {
@@ -41,44 +41,32 @@ impl Naive {
     }
 }
 
-/// The outputs of the network.
+/// The outputs of the network; with sums that may be split over lanes, found in wide registers.
 #[inline(always)]
-fn forward<'s, S: Simd>(
-    simd: Option<S>,
-    network: &Network,
-    x: &[f64],
-    scratch: &'s mut Scratch,
-) -> &'s [f64] {
-    match simd {
-        Some(simd) => side_by_side::forward(simd, network, x, scratch),
-        None => network.forward(x, 0, scratch),
-    }
+fn forward<'s, S: Simd>(simd: S, network: &Network, x: &[f64], scratch: &'s mut Scratch) -> &'s [f64] {
+    if FREE_ORDER { side_by_side::forward(simd, network, x, scratch) } else { network.forward(x, 0, scratch) }
 }
 
 impl Gradient for Naive {
     fn training_step(&mut self, network: &mut Network, x: &[f64], target: &[f64]) {
-        if FREE_ORDER {
-            Arch::new().dispatch(Free { method: self, network, x, target });
-        } else {
-            self.step(None::<Scalar>, network, x, target);
-        }
+        Arch::new().dispatch(Step { method: self, network, x, target });
     }
 }
 
-/// A training step whose sums are split over the lanes of wide registers.
-struct Free<'a> {
+/// A training step, compiled for each instruction set: newer ones need fewer instructions for the same loops.
+struct Step<'a> {
     method: &'a mut Naive,
     network: &'a mut Network,
     x: &'a [f64],
     target: &'a [f64],
 }
 
-impl WithSimd for Free<'_> {
+impl WithSimd for Step<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { method, network, x, target } = self;
-        method.step(Some(simd), network, x, target);
+        method.step(simd, network, x, target);
     }
 }
