@@ -8,11 +8,12 @@ set -eu
 make peers WITH="torch mojo"
 make bench RESULTS=results/sweep
 make article RESULTS=results/sweep
-make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --budget 420 \
+# Longer runs than a sweep has by default: of large networks a run has few steps, besides what it does once.
+make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --budget 840 --seconds 0.1 \
     --shapes 10-5-1 64-32-1 256-128-1"
-make bench PEERS=1 RESULTS=results/large ARGS="--methods backprop --shapes 1000-1000-1 --budget 120 \
+make bench PEERS=1 RESULTS=results/large ARGS="--methods backprop --shapes 1000-1000-1 --budget 300 --seconds 0.5 \
     --contenders rust c cython pyo3 pyo3-steps numba jax numpy torch torch-by-hand mojo"
-make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --budget 120 \
+make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --budget 180 --seconds 0.3 \
     --shapes 10-5-1 64-32-1 128-64-1 256-128-1 1000-1000-1"
 make kernels RESULTS=results/sweep
 make predict RESULTS=results/sweep ARGS=--check
