@@ -85,7 +85,7 @@ def _pytest_benchmark(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _criterion(path: Path) -> Iterator[dict[str, Any]]:
-    samples_s = defaultdict(list)
+    samples_s: dict[tuple[str, str, float | None], list[float]] = defaultdict(list)
     for file in path.glob("*/*/*/new/benchmark.json"):
         about = json.loads(file.read_text(encoding="utf-8"))
         sample = json.loads(file.with_name("sample.json").read_text(encoding="utf-8"))
