@@ -25,7 +25,7 @@ from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import ARTICLE, Shape
 from harness.claims import load
-from harness.digits import between, duration, three_digits, times
+from harness.digits import between, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
@@ -103,20 +103,12 @@ def of_checks(docs: Path) -> dict[str, str]:
 
 def of_machines(docs: Path) -> dict[str, str]:
     """Return what measuring on several machines costs, and what is left of runs whose workers are killed."""
-    many, killed = (json.loads((docs / f"{name}.json").read_bytes()) for name in ("scale", "killing"))
-    scheduler, client, join = (duration(many[f"{name}_s"]) for name in ("scheduler", "client", "join"))
-    scale = (
-        f"{many['machines']} machines whose {many['runs']:,} runs take no time (`python -m tests.scale`) cost"
-        f" the scheduler {scheduler} of CPU time a run, and the client {client}; joining their sweeps takes"
-        f" {join}. The scheduler, which runs on one core, limits the number of machines:"
-        f" {0.1 / many['scheduler_s']:.0f} that make ten runs a second each keep it busy."
-    )
     killing = (
         "After {kills} kills (`python -m tests.killing 25`), {once_in_folder:,} of {planned:,} planned runs"
         " were in their folder exactly once, {once_in_journal:,} in their journal; the losses of"
         " {same_losses} of {lanes} contenders and cases were identical on both machines."
-    ).format_map(killed)
-    return {"two": pauses(docs / "two").markdown, "scale": paragraph(scale), "killing": paragraph(killing)}
+    ).format_map(json.loads((docs / "killing.json").read_bytes()))
+    return {"two": pauses(docs / "two").markdown, "killing": paragraph(killing)}
 
 
 def pauses(path: Path) -> Table:

@@ -35,7 +35,6 @@ kill $started
 wait
 trap - EXIT
 .venv/bin/python -m tests.killing 25 >docs/killing.json
-.venv/bin/python -m tests.scale >docs/scale.json
 
 for sweep in sweep peers large bits; do
     mkdir -p "docs/$sweep"
