@@ -52,7 +52,7 @@ def test_both_benchmarks_in_one_table(tmp_path: Path) -> None:
     )
     other = write_criterion(
         tmp_path / "criterion",
-        {("step-naive", "10-5-1"): [0.5], ("step-backprop", "10-5-1"): [0.25, 0.1, 0.125]},
+        {("step-naive", "10-5-1"): [0.5], ("step-backprop", "10-5-1"): [0.25, 0.125, 0.1]},
     )
     table = kernels.gather({"python": own}, {"rust": other})
     assert tuple(table.columns) == tuple(kernels.COLUMNS)
@@ -64,7 +64,7 @@ def test_both_benchmarks_in_one_table(tmp_path: Path) -> None:
     assert pd.isna(forward["times_as_fast"]) and pd.isna(forward["ns_per_parameter"])
     python, rust = line(table, "python", "step-backprop"), line(table, "rust", "step-backprop")
     # Against the same program's naive step: 8 / 0.25 and 0.5 / 0.125, the median of three rounds.
-    assert (python["times_as_fast"], rust["times_as_fast"]) == (32.0, 4.0)
+    assert (python["times_as_fast"], rust["times_as_fast"], rust["samples"]) == (32.0, 4.0, 3)
     # 10-5-1 has 57 parameters.
     assert python["ns_per_parameter"] == 0.25e9 / 57
     assert line(table, "python", "step-naive")["times_as_fast"] == 1.0
