@@ -6,7 +6,6 @@ A document has a place for each, between ``<!-- NAME -->`` and ``<!-- /NAME -->`
 replaced.
 """
 
-import json
 import re
 import sys
 import textwrap
@@ -81,7 +80,7 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
         **of_checks(docs),
-        **of_machines(docs),
+        "two": pauses(docs / "two").markdown,
     }
 
 
@@ -99,16 +98,6 @@ def of_checks(docs: Path) -> dict[str, str]:
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
     return figures
-
-
-def of_machines(docs: Path) -> dict[str, str]:
-    """Return what measuring on several machines costs, and what is left of runs whose workers are killed."""
-    killing = (
-        "After {kills} kills (`python -m tests.killing 25`), {once_in_folder:,} of {planned:,} planned runs"
-        " were in their folder exactly once, {once_in_journal:,} in their journal; the losses of"
-        " {same_losses} of {lanes} contenders and cases were identical on both machines."
-    ).format_map(json.loads((docs / "killing.json").read_bytes()))
-    return {"two": pauses(docs / "two").markdown, "killing": paragraph(killing)}
 
 
 def pauses(path: Path) -> Table:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures what the documents quote, on this machine, in one stretch of two hours in which nothing else may run; then
-# fills the documents. From the project's folder: sh docs/measure.sh
+# Measures what the documents quote, on this machine, in one stretch of two and a half hours in which nothing else may
+# run; then fills the documents. From the project's folder: sh docs/measure.sh
 # What it leaves as it is: docs/comparisons.csv and docs/noise.csv, which tests read. What it makes superfluous:
 # docs/since.csv, with its section in docs/speed.md and what refers to that, in the README, too.
 set -eu
@@ -34,7 +34,6 @@ make bench RESULTS=results/two ARGS="--scheduler tcp://127.0.0.1:8786 --budget 6
 kill $started
 wait
 trap - EXIT
-.venv/bin/python -m tests.killing 25 >docs/killing.json
 
 for sweep in sweep peers large bits; do
     mkdir -p "docs/$sweep"

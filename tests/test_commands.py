@@ -141,7 +141,6 @@ COMMANDS = {
             ' --tls-ca-file ca.pem --tls-cert cert.pem --tls-key key.pem"',
             "python -m harness.machines.station",
             "python -m tests.killing",
-            "python -m tests.killing 25",
             "python -m tests.scale",
             "git bisect start --no-checkout HEAD v1",
             "git bisect run .venv/bin/python -m harness compare --revisions v1 BISECT_HEAD --fail-slower 5%"
