@@ -129,9 +129,10 @@ impl<S: Simd, const N: usize> Sample<S, N> {
             for (v, (after, before)) in after.iter_mut().zip(&mut self.before).enumerate() {
                 let (own, next) = (i.saturating_sub(v * lanes), (i + 1).saturating_sub(v * lanes));
                 let earlier = simd.mask_between_m64s(0, own as u64).mask();
-                let later = simd.mask_between_m64s(next as u64, lanes as u64).mask();
+                // Of all but the later lanes: a mask that starts behind the last lane makes pulp 0.22 panic on AVX-512.
+                let not_later = simd.mask_between_m64s(0, next as u64).mask();
                 *after = simd.select_f64s(earlier, term, nothing);
-                *before = simd.add_f64s(*before, simd.select_f64s(later, term, nothing));
+                *before = simd.add_f64s(*before, simd.select_f64s(not_later, nothing, term));
             }
         }
     }
