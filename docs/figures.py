@@ -75,7 +75,6 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
     return {
         **{f"{results.path.name}-{name}": figure for name, figure in own.items()},
         "kernels": "\n\n".join(f"In {name.title()}:\n\n{own.markdown}" for name, own in kernels(in_process)),
-        "since": since(pd.read_csv(docs / "since.csv")).markdown,
         "predictions": hits(record).markdown,
         "predicted": paragraph(sentences.record(record)),
         "predicted-sentence": predicted_sentence(record),
@@ -93,7 +92,7 @@ def of_checks(docs: Path) -> dict[str, str]:
         low, high = share_interval(count, sweeps)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) all"
-            " of them contained the true ratio ([how one knows](docs/method.md#what-selfcheck-does))."
+            " of them contained the true ratio ([how this is known](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
@@ -190,16 +189,6 @@ def kernels(table: pd.DataFrame) -> Iterator[tuple[str, Table]]:
             of_peak = peak.cell(line).text
             lines.append({**line, "each": f"{each.cell(line).text} {of_peak and f'({of_peak})'}".strip()})
         yield str(name), replace(found, columns=columns, lines=lines)
-
-
-def since(compared: pd.DataFrame) -> Table:
-    """Return a row for each case of two revisions' programs: how much faster training has become."""
-    columns = {
-        "method": words("method"),
-        "shape": words("layers"),
-        "times as fast": estimate(times, "change", "low", "high", "verdict"),
-    }
-    return Table("since", "", columns, only(compared, measure="training").to_dict("records"))
 
 
 def narrow(table: Table) -> Table:
@@ -378,7 +367,7 @@ def machine(results: Results) -> str:
     system = " ".join(str(where["system"]).split("-")[:2])
     return paragraph(
         f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {system}, {python},"
-        f" {'; '.join([*filter(None, [', '.join(toolchains)]), sentences.rounds(results)])}."
+        f" {'; '.join([*filter(None, [', '.join(dict.fromkeys(toolchains))]), sentences.rounds(results)])}."
         f" {sentences.evidence(results)}"
     )
 

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Measures what the documents quote, on this machine, in one stretch of two hours in which nothing else may
 # run; then fills the documents. From the project's folder: sh docs/measure.sh
-# What it leaves as it is: docs/comparisons.csv and docs/noise.csv, which tests read. What it makes superfluous:
-# docs/since.csv, with its section in docs/speed.md and what refers to that, in the README, too.
+# What it leaves as it is: docs/comparisons.csv and docs/noise.csv, which tests read.
 set -eu
 
 make peers WITH="torch mojo"

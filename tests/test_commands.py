@@ -140,13 +140,13 @@ COMMANDS = {
             'make bench ARGS="--scheduler tls://first:8786'
             ' --tls-ca-file ca.pem --tls-cert cert.pem --tls-key key.pem"',
             "python -m harness.machines.station",
-            "python -m tests.killing",
-            "python -m tests.scale",
+            ".venv/bin/python -m tests.killing",
+            ".venv/bin/python -m tests.scale",
             "git bisect start --no-checkout HEAD v1",
             "git bisect run .venv/bin/python -m harness compare --revisions v1 BISECT_HEAD --fail-slower 5%"
             " --contenders rust",
             "git bisect reset",
-            "python -m docs.figures docs/sweep",
+            ".venv/bin/python -m docs.figures docs/sweep",
             "make format",
             ".venv/bin/python -m pytest tests/test_case.py",
         ),
