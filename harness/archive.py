@@ -49,7 +49,7 @@ class Archive:
             try:
                 held = lock.acquire(timeout=0)
             except Timeout:
-                busy = f"{self.path}: another bench is writing there; wait, or use --results"
+                busy = f"{self.path}: another command is writing there; wait, or use --results"
                 raise ResultsError(busy) from None
         with held:
             yield

@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         failed = arguments.failed
         status = int(arguments.run(arguments, terminal))
         if status == INTERRUPTED:
-            terminal.note("interrupted; the same command resumes it")
+            terminal.note("interrupted; the same command resumes it, but for --fresh")
         return status
     except FlatnetError as error:
         message, failed = str(error), 2 if isinstance(error, UsageError) else failed
@@ -69,7 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         # At its end the interpreter would try again to write what is buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        message = f"cannot write: {error.strerror}"
+        message = f"cannot {'use ' + str(error.filename) if error.filename else 'write'}: {error.strerror}"
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -16,10 +16,6 @@ class ManifestError(UsageError):
     """A manifest with a missing, unknown or contradictory entry."""
 
 
-class ContractError(FlatnetError):
-    """Output that breaks the contract."""
-
-
 class ResultsError(FlatnetError):
     """A results folder that cannot be read, written, shared or understood."""
 

@@ -191,7 +191,7 @@ def test_an_empty_folder_has_no_sweep(tmp_path: Path) -> None:
 def test_two_benches_in_one_folder(tmp_path: Path) -> None:
     with (
         Archive(tmp_path).locked(),
-        pytest.raises(ResultsError, match=r"another bench is writing there; wait, or use --results$"),
+        pytest.raises(ResultsError, match=r"another command is writing there; wait, or use --results$"),
         Archive(tmp_path).locked(),
     ):
         pass

@@ -173,6 +173,10 @@ def test_the_command(
     assert (naive["contender"], naive["training_s"]) == ("a", pytest.approx(0.004))
     assert backprop["printing_s"] == 0.0
     assert (tmp_path / "parts.png").read_bytes().startswith(b"\x89PNG")
+    # What was measured is kept if nobody can judge by it.
+    (tmp_path / "seeds.csv").unlink()
+    assert cli.main(["article", str(sweep.path), *words, "--reference", "nobody"]) == 2
+    assert (tmp_path / "seeds.csv").exists()
 
 
 @pytest.mark.parametrize("name", ["python", "rust"])

@@ -396,7 +396,7 @@ def test_a_second_bench_on_the_same_folder_and_ctrl_c_before_anything_was_timed(
     harness: Loaded, tmp_path: Path, command: Command
 ) -> None:
     with gated(harness, tmp_path) as (process, gate, words), gate.hold():
-        error = f"error: {tmp_path / 'results'}: another bench is writing there; wait, or use --results\n"
+        error = f"error: {tmp_path / 'results'}: another command is writing there; wait, or use --results\n"
         assert command(*words) == (1, "", error)
         assert process.end(signal.SIGINT) == 130
         out, err = process.said()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.case import METHODS
 from harness.errors import ManifestError
 from harness.measure import runner
-from harness.measure.contenders import Contender, fingerprint, load_manifest, probe, relink, select
+from harness.measure.contenders import Contender, build, fingerprint, load_manifest, probe, relink, select
 from harness.measure.contract import arguments
 from tests import fakes
 
@@ -23,7 +23,7 @@ command = ["{python}", "a.py"]
 version = ["{python}", "-V"]
 methods = ["naive"]
 """
-NAMES = "takes up to 60 printable characters without / and \\, the first none of = + - @ and no space"
+NAMES = "takes printable characters without / and \\, the first none of = + - @ and no space"
 
 
 def refusal(folder: Path, text: str | bytes) -> str:
@@ -180,6 +180,17 @@ def test_a_version_command_that_never_answers(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(runner, "_PROBE_TIMEOUT_S", 0.05)
     _, missing = probe([with_version("a", "sleep", "1000")])
     assert missing == {"a": "sleep 1000: ended after 0.05 s"}
+
+
+def test_a_build_removes_the_old_program_first_but_no_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.measure.contenders.ROOT", tmp_path)
+    names = ("program", "run.sh")
+    for name in names:
+        (tmp_path / name).touch()
+    assert build([replace(fakes.contender(name), command=(name,), build=("true",)) for name in names]) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run.sh"]
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])

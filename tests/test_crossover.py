@@ -82,6 +82,14 @@ def test_what_never_happens_and_what_always_does(tmp_path: Path) -> None:
     assert line.startswith("python with backprop overtakes rust with naive at 7 neurons (7 to 7) in training")
 
 
+def test_where_no_size_is_near_enough_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.analysis.crossover.FARTHEST", 0.5)
+    found = sweep(tmp_path, python_naive=100.0, python_backprop=100.0, rust_naive=10.0, rust_backprop=10.0)
+    assert found.crossovers.empty
+
+
 def test_one_of_the_two_is_the_reference(tmp_path: Path) -> None:
     lanes: dict[str, Any] = {
         f"{name}_{method}": factor

@@ -107,15 +107,22 @@ def test_losses_are_held_against_those_of_longer_runs(tmp_path: Path) -> None:
         assert list(machines.other_losses(found)) == [("b", "rust")] * said
 
 
+def unlike(path: Path, **made: list[Row]) -> list[str]:
+    return machines.unlike(machines.joined(understood(path, **made)))
+
+
 def test_whether_machines_are_alike(tmp_path: Path) -> None:
-    assert machines.unlike(understood(tmp_path / "1", a=rows(100.0), b=rows(100.5))) == []
-    (other, *_) = machines.unlike(understood(tmp_path / "2", a=rows(100.0), b=rows(150.0)))
+    assert unlike(tmp_path / "1", a=rows(100.0), b=rows(100.5)) == []
+    (other, *_) = unlike(tmp_path / "2", a=rows(100.0), b=rows(150.0))
     assert other.startswith("the ratio of rust at 4-2-1 (naive, training) is 1.50x as large on b as on a")
-    slower = machines.unlike(understood(tmp_path / "3", a=rows(100.0), b=rows(100.0, unit_s=1.5)))
+    slower = unlike(tmp_path / "3", a=rows(100.0), b=rows(100.0, unit_s=1.5))
     assert [text.partition(" is ")[0] for text in slower] == [
         "the step of rust at 4-2-1 (naive, training)",
         "the step of python at 4-2-1 (naive, training)",
     ]
+    # The reference's own step has the floor of its ratios.
+    noisy = [rows(100.0, control=0.05), rows(100.0, control=0.05, unit_s=1.03)]
+    assert unlike(tmp_path / "4", a=noisy[0], b=noisy[1]) == []
 
 
 def test_cases_that_others_took_over_are_not_joined(tmp_path: Path) -> None:

@@ -46,8 +46,10 @@ def test_who_was_killed_holds_nothing() -> None:
         assert first.stdout is not None
         first.stdout.readline()
         first.kill()
+    path = TEMPORARY / f"flatnet-{this_machine()}.lock"
+    path.write_text(f"{path.read_text()}, once more: {'bench' * 100}", encoding="utf-8")
     with machine_locked(this_machine(), pytest.fail):
-        pass
+        assert path.read_text("utf-8").endswith(f"(process {os.getpid()}, in {Path.cwd()})")
 
 
 def test_another_users_file_is_enough_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,13 @@ def sizes(plan: Plan) -> list[tuple[str, int, int]]:
     return [(str(planned.case.shape), planned.case.samples, planned.case.epochs) for planned in plan.cases]
 
 
+@pytest.mark.usefixtures("ran")
+def test_no_run_is_planned_that_the_timeout_ends() -> None:
+    # A step takes 2^-10 s, so 60 s are 61,440 steps, and half of that has room for 20,000 but not for 50,000.
+    plan = made(replace(ONE, run_s=1000.0, budget_s=1e6), "slow")
+    assert sizes(plan) == [("4-2-1", 100, 200)]
+
+
 def test_the_speed_is_the_difference_of_two_lengths(ran: list[tuple[str, int]]) -> None:
     told: list[str] = []
     made(replace(ONE, shapes=shapes("4-2-1", "10-5-1")), "slow", on_pilot=told.append)

@@ -250,6 +250,7 @@ def test_who_is_ended_leaves_nothing_for_long(project: Project, number: int, sta
     [
         (["--revisions", "a", "b", "c"], "--revisions: got 3, takes one or two"),
         (["latest", "--revisions", "HEAD"], "compare: got 'latest' and --revisions, takes one of them"),
+        (["--revisions", "HEAD", "--reference=a"], "compare: got 'a' and --revisions, takes one of them"),
         ([], "compare: takes a sweep to compare with, such as latest~1, or --revisions BASE"),
     ],
 )

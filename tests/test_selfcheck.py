@@ -162,6 +162,11 @@ def test_a_copy_is_held_against_what_it_is_a_copy_of(tmp_path: Path) -> None:
         "b": 5.0,  # the median of 4, 5 and 10
         "b +0%": 1.0,
     }
+    # A part in which nobody has run b says nothing of it.
+    without = [one for one in rows if one.run.round > 3 or not one.run.contender.startswith("b")]
+    other = write(tmp_path / "other", without, replace(of, cases=(replace(planned, rounds=9),)))
+    other.write_json(ENVIRONMENT, {**machine, "selfcheck": {"sweeps": 3, "storm": False}})
+    assert dict(Counter(intervals(other)["contender"])) == {"a +0%": 6, "a +10%": 6, "b": 4, "b +0%": 4}
     # A job of a second of training and half a second of start-up is 1 / 15 longer with 10% more training.
     jobs = table[(table["measure"] == "job") & (table["contender"] == "a +10%")]
     assert jobs["true_ratio"].tolist() == pytest.approx([1.0 / (1.0 + 0.1 / 1.5)] * 3)

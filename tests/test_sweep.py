@@ -12,7 +12,7 @@ from harness.case import Case
 from harness.errors import ResultsError
 from harness.measure import runner
 from harness.measure.environment import Machine
-from harness.measure.sweep import Sweep, differs
+from harness.measure.sweep import Sweep, differs, mended
 from harness.plan import Options, Plan, Run
 from harness.records import LOSSES, RUNS, SweepFolder
 from harness.rows import Row
@@ -427,6 +427,14 @@ def test_what_was_wrong_before_is_still_no_measure(tmp_path: Path) -> None:
     for _, run in zip(range(2), first.pending(), strict=False):
         first.perform(run)
     rows = carried_out(sweep_of(what, tmp_path, {"b": "wrong-at-7"}))
+    assert {row.run.contender for row in rows if row.status == "mismatch"} == {"b"}
+    # Nor if its round is made again, which has no row meanwhile.
+    first = sweep_of(what, tmp_path / "again", {"b": "wrong-at-7"})
+    first.folder.begin(what, {})
+    for _, run in zip(range(2), first.pending(), strict=False):
+        first.perform(run)
+    assert mended(first.folder) != []
+    rows = carried_out(sweep_of(what, tmp_path / "again", {"b": "wrong-at-7"}))
     assert {row.run.contender for row in rows if row.status == "mismatch"} == {"b"}
 
 

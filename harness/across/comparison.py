@@ -141,6 +141,7 @@ def _circumstances(results: Results) -> dict[str, object]:
     values = {f"another {name} of the cases": runs[name] for name in ("seed", "step", "low", "high")}
     values[f"{results.reference}, the yardstick, is another"] = of_reference
     return {
+        "another job": results.job,
         "another machine": where.get("host"),
         "another processor": where.get("cpu"),
         "another Python of the harness": where.get("python"),

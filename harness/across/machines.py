@@ -41,6 +41,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
         right = only(results.medians, status="ok").rename(columns={"n": "rounds"})
         references = only(right, contender=results.reference)[[*CASE, "contender", "rounds"]]
         table = pd.concat([results.rivals, references.assign(measure="training", verdict="reference")])
+        table["floor"] = table.groupby([*CASE, "measure"])["floor"].transform("max")
         table = table.join(right.set_index(LANE)[[*steps]].rename(columns=steps), on=LANE)
         about = {name: results.environment.get(name) for name in ("cpu", "system")}
         tables.append(table.assign(machine=machine, reference=results.reference, **about))
@@ -86,8 +87,7 @@ def other_losses(machines: Mapping[str, Results]) -> dict[tuple[str, str], str]:
             said = compare(by_machine[right], losses, described.get("tolerance", 0.0))
             if not said.holds:
                 what = f"has other losses than on {right} ({method} {layers}: {said.text})"
-                text = f"{machine}: {contender} {what}; it is left out of the summary"
-                found.setdefault((machine, contender), text)
+                found.setdefault((machine, contender), f"{machine}: {contender} {what}")
     return found
 
 
@@ -103,16 +103,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return in_order(pd.DataFrame(lines, columns=POOLED_COLUMNS))
 
 
-def unlike(machines: Mapping[str, Results]) -> list[str]:
-    """Return how machines differ on the cases that all measured; nothing if they may be called equal.
+def unlike(table: pd.DataFrame) -> list[str]:
+    """Return how machines of ``joined`` differ on the cases of all; nothing if they may be called equal.
 
-    Two differ in a ratio, or in the seconds of a training step, if the interval of the quotient excludes 1
-    and the quotient is beyond the larger floor.
+    Two differ in a ratio or a step time if the quotient's interval excludes 1, and it is beyond both floors.
     """
-    table = joined(machines)
-    of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == len(machines)
+    of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == table["machine"].nunique()
     common = table[of_all & (table["counts"] != "no interval")]
-    if common.empty or len(machines) < 2:
+    if common.empty:
         return ["there is no case that all of them have measured"]
     return [text for _, own in common.groupby(_GROUP, sort=False) for text in _differences(own)]
 

@@ -43,6 +43,8 @@ def crossovers(costs: Costs, medians: pd.DataFrame, reference: str, job: Job) ->
     for slow, fast in _rivals(costs, medians, reference):
         who = slow.contender, slow.method, fast.contender, fast.method
         reach = [point for point in points if max(slow.beyond(point), fast.beyond(point)) <= FARTHEST]
+        if not reach:
+            continue
         neurons = [round(sum(point)) for point in reach]
         steps = [slow.step(point).over(fast.step(point)) for point in reach]
         jobs = [slow.job(point, job).over(fast.job(point, job)) for point in reach]

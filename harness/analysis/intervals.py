@@ -77,8 +77,6 @@ def median_rank(n: int) -> float:
     rank = sum(level >= _ORDER_CONFIDENCE for level in levels)
     if not rank:
         return math.nan
-    if rank == len(levels):
-        return float(rank)
     share = (levels[rank - 1] - _ORDER_CONFIDENCE) / (levels[rank - 1] - levels[rank])
     return rank + (n - rank) * share / (rank + (n - 2 * rank) * share)
 

@@ -48,12 +48,13 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from harness.report import files, pictures_across, style, tables_across
 
     tables = {name: pd.DataFrame(lines, columns=article.FILES[name]) for name, lines in measured.items()}
-    results = understand(folder, arguments.reference, arguments.margin)
-    judged = article.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
-    for name, table in {**tables, "claims.csv": judged}.items():
+    for name, table in tables.items():
         # What was not measured does not replace what was.
         if len(table):
             replace_file(archive.path / name, files.csv(table))
+    results = understand(folder, arguments.reference, arguments.margin)
+    judged = article.judged(said, results, tables["storage.csv"], tables["seeds.csv"])
+    replace_file(archive.path / "claims.csv", files.csv(judged))
     terminal.show(tables_across.claims(judged))
     shares = article.parts(tables["parts.csv"], results)
     replace_file(archive.path / "parts.png", style.png(pictures_across.parts(shares)))

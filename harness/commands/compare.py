@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHAPES = (ARTICLE, Shape((64, 32, 1)))
-_FOR_REVISIONS = ("--contenders", "--shapes", "--methods", "--budget", "--layouts")
+_FOR_REVISIONS = ("--contenders", "--manifest", "--shapes", "--methods", "--budget", "--layouts")
 """Flags for revisions only."""
 _LAYOUTS = 8
 """Where code lies is worth some percent, so a single link says little about a change."""
@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show the comparison; return the exit status."""
     if arguments.revisions:
-        if arguments.before:
-            raise UsageError(f"compare: got {arguments.before!r} and --revisions, takes one of them")
+        if other := arguments.before or arguments.reference:
+            raise UsageError(f"compare: got {other!r} and --revisions, takes one of them")
         return _revisions(arguments, terminal)
     if not arguments.before:
         raise UsageError("compare: takes a sweep to compare with, such as latest~1, or --revisions BASE")
@@ -101,7 +101,7 @@ def _revisions(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise UsageError(f"--revisions: got {len(arguments.revisions)}, takes one or two")
     base, head = (*arguments.revisions, revisions.default())[:2]
     manifest = flags.manifest_of(arguments)
-    trees = [revisions.tree_of(base), revisions.tree_of(head)]
+    trees = [*map(revisions.tree_of, (base, head))]
     if not arguments.contenders:
         manifest = select(manifest, revisions.affected(manifest, *trees))
     labels = [re.sub(r"[/\\]", "-", revision)[:_LONGEST_LABEL] for revision in (base, head)]

@@ -70,7 +70,7 @@ def join(folders: Sequence[SweepFolder], into: Path, terminal: Terminal) -> int:
     terminal.show(tables_across.machines(table), tables_across.pooled(summed))
     terminal.note(*sentences.remarks(found))
     if len(found) > 1 and (SweepFolder(into).read_json(ABOUT) or {}).get("split"):
-        unlike = machines.unlike(found)
+        unlike = machines.unlike(table)
         terminal.show(sentences.alike(unlike))
         whole = SweepFolder(into / WHOLE)
         if not unlike and put_together(folders, whole):

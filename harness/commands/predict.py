@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.archive import PREDICTED, Archive
 from harness.case import Shape
 from harness.commands import arguments as flags
-from harness.errors import INTERRUPTED, FlatnetError, UsageError
+from harness.errors import INTERRUPTED, UsageError
 from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import shapes
 from harness.records import SweepFolder, replace_file
@@ -73,20 +73,14 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.sweep or record.empty:
         folder = Archive(arguments.results).find(arguments.sweep or "latest")
     else:
-        learned_from = str(record["sweep"].iloc[-1])
-        try:
-            folder = Archive(arguments.results / PREDICTED).find(learned_from)
-        except FlatnetError as error:
-            gone = f"{learned_from}, which the latest check learned from, is gone"
-            raise UsageError(f"predict: {gone}; name a --sweep, or run --check again") from error
+        folder = Archive(arguments.results / PREDICTED).find(str(record["sweep"].iloc[-1]))
     table = _predicted(arguments, understand(folder), [arguments.shape], terminal)
     for place, one in table.iterrows():
         most = predictions.limit(record, one["contender"], one["method"])
         if one["beyond"] > most:
             terminal.note(
-                f"{one['contender']} {one['method']}: {one['layers']} has {one['beyond']:.3g} times the"
-                f" multiply-adds of measured shapes, predictions are supported up to {most:.3g} times;"
-                " measure a shape nearer to it"
+                f"{one['contender']} {one['method']}: {one['layers']} is {one['beyond']:.3g} times beyond"
+                f" measured shapes, predictions are supported up to {most:.3g} times; measure a shape nearer to it"
             )
             table = table.drop(index=place)
     if table.empty:

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.case import LARGEST_INTEGER, METHODS, Case
 from harness.codec import printable, read_toml, shown
-from harness.errors import ContractError, ManifestError
+from harness.errors import ManifestError
 from harness.measure import runner
 from harness.measure.contract import Output, arguments, parse_output
 from harness.measure.runner import Process
@@ -49,8 +49,8 @@ class Contender:
     def __post_init__(self) -> None:
         """Raise ValueError if this is no contender."""
         # A spreadsheet must not take it for a formula, nor a terminal for a command.
-        is_name = self.name.isprintable() and re.fullmatch(r"(?![=+@ -])[^/\\]{1,60}", self.name)
-        characters = "up to 60 printable characters without / and \\, the first none of = + - @ and no space"
+        is_name = self.name.isprintable() and re.fullmatch(r"(?![=+@ -])[^/\\]+", self.name)
+        characters = "printable characters without / and \\, the first none of = + - @ and no space"
         for name, holds, takes in (
             ("name", is_name, characters),
             ("command", self.command, "one word or more"),
@@ -92,6 +92,8 @@ class _File:
         if not self.contender:
             raise ValueError("has no [[contender]]")
         names = [contender.name for contender in self.contender]
+        if len(long := max(names, key=len)) > 60:
+            raise ValueError(f"name is {shown(long)}, takes up to 60 characters")
         if names.count(most := mode(names)) > 1:
             raise ValueError(f"{most!r} is there twice; rename one")
         if self.reference is not None and self.reference not in names:
@@ -147,7 +149,7 @@ def attempt(
         return process, None
     try:
         output = parse_output(asked, process.stdout, process.stderr, process.wall_s)
-    except ContractError as error:
+    except ValueError as error:
         return replace(process, failure="garbled", error=str(error)), None
     return process, replace(output, losses=output.losses[: case.epochs + 1])
 
@@ -198,9 +200,9 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for one in (one for one in contenders if one.build):
-        # If Cargo's configuration has it built elsewhere, no old one is to be run.
-        if not Path(one.command[0]).is_absolute():
-            (ROOT / one.command[0]).unlink(missing_ok=True)
+        # If Cargo's configuration has it built elsewhere, no old one is to be run. A script is not built.
+        if not ((path := Path(one.command[0])).is_absolute() or path.suffix):
+            (ROOT / path).unlink(missing_ok=True)
         if reason := _failure(one.build):
             failures.append(f"{one.name} cannot be built: {reason}")
     return failures

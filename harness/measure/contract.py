@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.case import Case
-from harness.errors import ContractError
 
 _EPOCH = re.compile(r"(\d+)/(\d+): loss: (\S+)")
 _TRAINING_TIME = r"Training Time: ([0-9]{1,18}(?:\.[0-9]{1,18})?) s"
@@ -36,32 +35,32 @@ class Output:
 def parse_output(case: Case, stdout: str, stderr: str, wall_s: float) -> Output:
     """Return what a run of ``case`` said that took ``wall_s`` seconds.
 
-    Raises ContractError with the first thing that is not as agreed, or cannot be true.
+    Raises ValueError with the first thing that is not as agreed, or cannot be true.
     """
     head, line_break, tail = stdout.partition("\n")
     body, _, tail = tail.partition("\n") if case.epochs else ("", "", tail)
     losses = [_labelled_loss(head + line_break, "Initial Loss")]
     chunks = body.split("\r")[1:] if body.startswith("\r") else []
     if len(chunks) != case.epochs:
-        raise ContractError(f"printed {len(chunks)} epochs instead of {case.epochs}")
+        raise ValueError(f"printed {len(chunks)} epochs instead of {case.epochs}")
     for epoch, chunk in enumerate(chunks, start=1):
         match = _EPOCH.fullmatch(chunk)
         if not match or (match[1], match[2]) != (str(epoch), str(case.epochs)):
-            raise ContractError(f"printed {chunk[:60]!r} where the loss of epoch {epoch} belongs")
+            raise ValueError(f"printed {chunk[:60]!r} where the loss of epoch {epoch} belongs")
         losses.append(_loss(match[3]))
     final = _labelled_loss(tail, "Final Loss")
     if repr(final) != repr(losses[-1]):
-        raise ContractError(f"printed the final loss {final!r}, the last epoch's is {losses[-1]!r}")
+        raise ValueError(f"printed the final loss {final!r}, the last epoch's is {losses[-1]!r}")
     training = _told(_TRAINING_TIME, stderr)
     if training is None:
-        raise ContractError("printed no line 'Training Time: SECONDS s' to standard error")
+        raise ValueError("printed no line 'Training Time: SECONDS s' to standard error")
     printed = f"printed a training time of {training} s"
     if float(training) < case.training_steps * LEAST_STEP_S:
-        raise ContractError(f"{printed}, too short for {case.training_steps} training steps")
+        raise ValueError(f"{printed}, too short for {case.training_steps} training steps")
     compiling = _told(_COMPILE_TIME, stderr)
     if float(training) + float(compiling or 0) > wall_s:
         printed += f" and a compile time of {compiling} s" if compiling else ""
-        raise ContractError(f"{printed}, but ended after {wall_s:.9f} s")
+        raise ValueError(f"{printed}, but ended after {wall_s:.9f} s")
     peak = _told(_PEAK_MEMORY, stderr)
     return Output(
         losses=tuple(losses),
@@ -75,13 +74,13 @@ def _told(line: str, stderr: str) -> str | None:
     """Return the number in the only line that matches ``line``, or None."""
     found = re.findall(f"^{line}$", stderr, re.MULTILINE)
     if len(found) > 1:
-        raise ContractError(f"printed {len(found)} lines '{line.partition(':')[0]}: ...' to standard error")
+        raise ValueError(f"printed {len(found)} lines '{line.partition(':')[0]}: ...' to standard error")
     return str(found[0]) if found else None
 
 
 def _labelled_loss(text: str, label: str) -> float:
     if not (text.startswith(f"{label}: ") and text.endswith("\n")):
-        raise ContractError(f"printed {text[:60]!r} where a line '{label}: NUMBER' belongs")
+        raise ValueError(f"printed {text[:60]!r} where a line '{label}: NUMBER' belongs")
     return _loss(text[len(label) + 2 : -1])
 
 
@@ -90,4 +89,4 @@ def _loss(text: str) -> float:
     with suppress(ValueError):
         if repr(value := float(text)) == text:
             return value
-    raise ContractError(f"printed {text[:60]!r} where the shortest digits of a number belong")
+    raise ValueError(f"printed {text[:60]!r} where the shortest digits of a number belong")

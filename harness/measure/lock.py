@@ -57,6 +57,7 @@ def machine_locked(machine: str, on_wait: Callable[[str], object] = lambda _: No
             fcntl.flock(lock, fcntl.LOCK_EX)
         about = f"{' '.join(sys.argv[1:])} (process {os.getpid()}, in {Path.cwd()})"
         with suppress(OSError):
+            os.ftruncate(lock, 0)
             os.pwrite(lock, about.encode(errors="replace")[:_LONGEST], 0)
         try:
             yield

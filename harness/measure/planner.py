@@ -125,7 +125,8 @@ def _fit(
 ) -> list[PlannedCase]:
     """Choose samples, epochs and rounds; to fit, shorten runs, then drop expensive cases."""
     kept = list(speeds)
-    run_s = options.run_s
+    # No run may be planned that --timeout ends.
+    run_s = min(options.run_s, options.timeout_s / 2.0)
     fewest = options.rounds or _FEWEST_ROUNDS
     while kept:
         controls = _controls([case for case, found in kept if reference in found])
@@ -163,7 +164,6 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     known = {name: speed for name, speed in found.items() if speed}
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
     steps = max(number for number in _ROUND_NUMBERS if number <= max(1.0, run_s / slowest_s))
-    # No run may be planned that --timeout ends.
     affordable_s = min(_AFFORDABLE * run_s, options.timeout_s / 2.0)
     if options.job.samples * slowest_s <= affordable_s:
         # What is done once an epoch is shared among as many samples as in the job.

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
 def undisturbed(terminal: "Terminal") -> AbstractContextManager[None]:
     """Keep others from measuring on this machine; wait until they do not."""
-
-    def waiting(who: str) -> None:
-        terminal.note(f"waiting until this machine is free; measuring on it: {who}")
-
-    return machine_locked(this_machine(), waiting)
+    text = "waiting until this machine is free; measuring on it: "
+    return machine_locked(this_machine(), lambda who: terminal.note(text + who))
 
 
 @contextmanager

@@ -25,13 +25,15 @@ class Progress(Made):
         super().__init__(plan, folder.rows())
         self.folder = folder
         epochs = {run.key[:3]: run.case.epochs for run in plan.schedule() if run.warm_up}
-        # There are fewer if their writer was killed.
-        self.losses: dict[LossKey, tuple[float, ...]] = {
-            key: losses for key, losses in folder.losses().items() if len(losses) == epochs.get(key, -1) + 1
-        }
-        """Of each contender's first run on each case that had any."""
         later_first = (row for row in reversed(self.rows.values()) if row.status in WITH_LOSSES)
         first: dict[LossKey, str] = {row.run.key[:3]: row.status for row in later_first}
+        # There are fewer if their writer was killed, and no row if the round is made again.
+        self.losses: dict[LossKey, tuple[float, ...]] = {
+            key: losses
+            for key, losses in folder.losses().items()
+            if key in first and len(losses) == epochs.get(key, -1) + 1
+        }
+        """Of each contender's first run on each case that had any."""
         self.wrong = {key for key, status in first.items() if status == "mismatch"}
         """Whose losses are no measure for others."""
 

@@ -350,4 +350,5 @@ def remarks(machines: Mapping[str, Results]) -> Iterator[str]:
             yield f"{machine}: {noise(results)} What is within such a floor is left out of the summary."
         elif floors.isna().all():
             yield f"{machine}: has no control with two rounds, so how quiet it was is not known."
-    yield from dict.fromkeys(other_losses(machines).values())
+    for text in dict.fromkeys(other_losses(machines).values()):
+        yield f"{text}; it is left out of the summary"

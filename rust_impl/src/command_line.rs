@@ -214,7 +214,8 @@ fn check_memory(layers: &[u64], samples: u64) -> Result<(), Failure> {
     let parameters: f64 = layers.windows(2).map(|pair| product(pair[0], pair[1]) + 1.0).sum();
     let data = product(samples, layers[0]) + product(samples, layers[layers.len() - 1]);
     let needed = BYTES_PER_VALUE * (2.0 * parameters + data);
-    let available = proc_bytes("/proc/meminfo", "MemTotal:").map_or(isize::MAX as f64, |bytes| bytes as f64);
+    let total = proc_bytes("/proc/meminfo", "MemTotal:").map_or(f64::INFINITY, |bytes| bytes as f64);
+    let available = total.min(isize::MAX as f64);
     if needed > available {
         let sizes: Vec<_> = layers.iter().map(u64::to_string).collect();
         let message = format!(

@@ -94,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !loss.is_finite() && diverged.is_none() {
             diverged = Some((epoch, loss));
         }
-        // Written at once, it is in the output as a whole or not at all, whenever the program is interrupted.
+        // Written at once, so that whoever interrupts the program finds whole entries, unless their reader lags behind.
         line.clear();
         let _ = write!(line, "\r{epoch}");
         line.push_str(&behind_epoch);

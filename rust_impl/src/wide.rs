@@ -80,6 +80,14 @@ pub fn load<S: Simd>(simd: S, values: &[f64]) -> S::f64s {
     vector
 }
 
+/// The mask of the first `count` lanes.
+///
+/// One of the last lanes is the opposite of it: a mask that begins behind the last lane makes pulp 0.22 panic on AVX-512.
+#[inline(always)]
+pub fn first_lanes<S: Simd>(simd: S, count: usize) -> S::m64s {
+    simd.mask_between_m64s(0, count as u64).mask()
+}
+
 /// Write the vector to the start of `values`, as much of it as has room there.
 #[inline(always)]
 pub fn store<S: Simd>(values: &mut [f64], vector: S::f64s) {
@@ -111,7 +119,7 @@ pub fn descend<S: Simd>(simd: S, w: S::f64s, rate: S::f64s, delta: S::f64s, x: S
 #[inline(always)]
 pub fn add_lanes<S: Simd, const V: usize>(simd: S, vectors: [S::f64s; V], rows: usize) -> f64 {
     if FREE_ORDER {
-        let last = simd.mask_between_m64s(0, (rows - (V - 1) * S::F64_LANES) as u64).mask();
+        let last = first_lanes(simd, rows - (V - 1) * S::F64_LANES);
         let mut total = simd.select_f64s(last, vectors[V - 1], simd.splat_f64s(0.0));
         for vector in &vectors[..V - 1] {
             total = simd.add_f64s(total, *vector);

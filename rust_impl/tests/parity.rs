@@ -72,11 +72,13 @@ impl Case {
     }
 
     fn check_incremental(&self, threads: usize) {
-        let expected = self.train(&mut PlainIncremental::new(self.step, self.learning_rate));
+        let mut plain = PlainIncremental::new(self.step, self.learning_rate);
+        let expected = self.train_epochs(&mut plain, MORE_SAMPLES);
         for arch in instruction_sets() {
             let threads = Threads::exactly(threads);
             let mut method = Incremental::on(arch, threads, self.step, self.learning_rate);
-            assert_same(&expected, &self.train(&mut method), &format!("{arch:?} {self:?}"));
+            let found = self.train_epochs(&mut method, MORE_SAMPLES);
+            assert_same(&expected, &found, &format!("{arch:?} {self:?}"));
         }
     }
 
@@ -91,12 +93,17 @@ impl Case {
 
     /// Train for three epochs at once; return their losses and the parameters after them.
     fn train_at_once(&self, method: &mut dyn Gradient, samples: usize) -> Vec<f64> {
+        self.train_until(method, samples, 3)
+    }
+
+    /// As [`Self::train_at_once`], but ask for the losses of `taken` epochs only.
+    fn train_until(&self, method: &mut dyn Gradient, samples: usize, taken: usize) -> Vec<f64> {
         let mut rng = Random::new(self.seed);
         let mut network = Network::new(&self.layers, &mut rng).expect("it is small");
         network.parameters = self.values(network.parameters.len(), &mut rng);
         let inputs = Arc::new(self.values(samples * self.layers[0], &mut rng));
         let targets = Arc::new(self.values(samples * self.layers[self.layers.len() - 1], &mut rng));
-        let mut seen: Vec<_> = method.train(&mut network, &inputs, &targets, 3).collect();
+        let mut seen: Vec<_> = method.train(&mut network, &inputs, &targets, 3).take(taken).collect();
         seen.extend_from_slice(&network.parameters);
         seen
     }
@@ -104,7 +111,7 @@ impl Case {
     fn check_training(&self, samples: usize) {
         let expected = self.train_at_once(&mut PlainBackprop::new(self.learning_rate), samples);
         for arch in instruction_sets() {
-            let mut method = Backprop::on(arch, Threads::exactly(2), self.learning_rate);
+            let mut method = Backprop::on(arch, Threads::exactly(1 + samples % 4), self.learning_rate);
             // The second time with the memory of the first.
             for _ in 0..2 {
                 let found = self.train_at_once(&mut method, samples);
@@ -235,10 +242,50 @@ fn wide_layers() {
 /// The method makes its memory anew for a network of other shapes.
 #[test]
 fn one_method_for_several_networks() {
-    let mut method = Incremental::new(0.1, 0.01, 2);
+    let (mut incremental, mut backprop) = (Incremental::new(0.1, 0.01, 2), Backprop::new(0.01, 2));
     for layers in [&[5, 4, 3][..], &[9, 9, 9, 2], &[4, 5, 1], &[4, 5, 3], &[7, 9, 1], &[4, 5, 1]] {
         let case = Case::of(layers, 5);
-        assert_same(&case.train(&mut Naive::new(0.1, 0.01)), &case.train(&mut method), "reused");
+        assert_same(&case.train(&mut Naive::new(0.1, 0.01)), &case.train(&mut incremental), "reused");
+        for samples in [2, 9] {
+            let expected = case.train_at_once(&mut PlainBackprop::new(0.01), samples);
+            assert_same(&expected, &case.train_at_once(&mut backprop, samples), "reused");
+        }
+    }
+}
+
+/// Whoever asks for fewer losses finds the parameters of those epochs or of one more, and a method that can go on.
+#[test]
+fn losses_that_are_not_asked_for() {
+    for layers in [&[10, 5, 1][..], &[10, 40, 1], &[4, 9, 9, 2]] {
+        let (case, mut method) = (Case::of(layers, 5), Backprop::new(0.01, 1));
+        for (samples, taken) in [(20, 0), (20, 1), (3, 1), (20, 2), (3, 2), (20, 3)] {
+            let plain = |epochs| case.train_until(&mut PlainBackprop::new(0.01), samples, epochs);
+            let (found, parameters) = (case.train_until(&mut method, samples, taken), plain(0).len());
+            let (losses, after) = found.split_at(taken);
+            assert_same(&plain(taken)[..taken], losses, "losses");
+            let is_after = |epochs| plain(epochs)[epochs..] == *after;
+            assert_eq!(after.len(), parameters);
+            assert!(is_after(taken) || 0 < taken && taken < 3 && is_after(taken + 1), "{layers:?} {samples}");
+        }
+    }
+}
+
+/// Of no samples there is no loss, and nothing is learnt from them.
+#[test]
+fn no_samples() {
+    for layers in [&[10, 5, 1][..], &[16, 16, 2]] {
+        let case = Case::of(layers, 5);
+        let methods: [&mut dyn Gradient; 4] = [
+            &mut Naive::new(0.1, 0.01),
+            &mut Incremental::new(0.1, 0.01, 1),
+            &mut PlainBackprop::new(0.01),
+            &mut Backprop::new(0.01, 1),
+        ];
+        for method in methods {
+            let (losses, before) = (case.train_at_once(method, 0), case.train_until(method, 0, 0));
+            assert!(losses[..3].iter().all(|loss| loss.is_nan()));
+            assert_same(&before, &losses[3..], "parameters");
+        }
     }
 }
 

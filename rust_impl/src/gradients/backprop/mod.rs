@@ -45,7 +45,9 @@ pub struct Backprop {
     is_narrow: bool,
     /// The first layer's weights before the epoch.
     before: Aligned,
-    /// The outputs of each layer, and the slopes of the loss in them; both fill whole vectors.
+    /// Of the network that these two are for: the outputs of each layer, and the slopes of the loss in them; both
+    /// fill whole vectors.
+    shapes: Vec<(usize, usize)>,
     values: Vec<Aligned>,
     deltas: Vec<Aligned>,
 }
@@ -68,6 +70,7 @@ impl Backprop {
             is_ahead: false,
             is_narrow: false,
             before: Aligned::new(0.0, 0),
+            shapes: vec![],
             values: vec![],
             deltas: vec![],
         }
@@ -81,7 +84,8 @@ impl Backprop {
 
     /// Train for an epoch, and find the overall loss before it if that costs little.
     fn run(&mut self, network: &mut Network, inputs: &[f64], targets: &[f64]) -> Option<f64> {
-        if self.values.is_empty() {
+        if self.shapes != network.shapes {
+            self.shapes.clone_from(&network.shapes);
             let layer = |&(rows, _): &(usize, usize)| Aligned::new(0.0, rows.next_multiple_of(LANES));
             self.values = network.shapes.iter().map(layer).collect();
             self.deltas = network.shapes.iter().map(layer).collect();
@@ -171,8 +175,8 @@ impl Iterator for Training<'_> {
         if epochs.next()? == 0 || !method.is_narrow {
             method.run(network, inputs, targets);
         }
-        let is_ahead = method.is_narrow && !epochs.is_empty();
-        let found = is_ahead.then(|| method.run(network, inputs, targets)).flatten();
+        let has_next = method.is_narrow && !epochs.is_empty();
+        let found = has_next.then(|| method.run(network, inputs, targets)).flatten();
         let first = Some(&method.first).filter(|first| first.is_packed());
         found.or_else(|| Some(batch.loss(network, first)))
     }
@@ -216,8 +220,9 @@ impl WithSimd for Epoch<'_> {
         let (features, outputs) = network.ends();
         let (rows, _) = network.shapes[0];
         let is_narrow = is_narrow(network.shapes.len(), rows, outputs, S::F64_LANES);
+        let samples = targets.len() / outputs;
         // A layout that is kept pays in any case.
-        let is_lasting = method.keeps_first && !is_narrow || targets.len() / outputs >= FEWEST;
+        let is_lasting = samples > 0 && (method.keeps_first && !is_narrow || samples >= FEWEST);
         method.is_narrow = is_narrow && is_lasting;
         if !(is_lasting && (is_narrow || rows >= S::F64_LANES / 2)) {
             for (x, target) in inputs.chunks_exact(features).zip(targets.chunks_exact(outputs)) {

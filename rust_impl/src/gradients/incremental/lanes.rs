@@ -11,7 +11,7 @@
 use pulp::Simd;
 
 use super::sums::LayerSums;
-use crate::wide::{LANES, load};
+use crate::wide::{LANES, first_lanes, load};
 
 /// N vectors of networks with the parameter raised, then as many with it lowered.
 pub type Pair<S, const N: usize> = [[<S as Simd>::f64s; N]; 2];
@@ -110,7 +110,7 @@ fn start_vector<S: Simd, const N: usize, const V: usize>(simd: S, totals: &mut P
     let nothing = simd.splat_f64s(-0.0);
     for (s, &term) in head[V * S::F64_LANES..][..S::F64_LANES].iter().enumerate() {
         let term = simd.splat_f64s(term);
-        let started = simd.mask_between_m64s(0, s as u64).mask();
+        let started = first_lanes(simd, s);
         let started_term = simd.select_f64s(started, term, nothing);
         for vectors in totals.iter_mut() {
             for total in &mut vectors[..V] {

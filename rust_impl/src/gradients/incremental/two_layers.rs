@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::lanes::{self, Pair};
 use crate::first_layer::FirstLayer;
 use crate::network::Network;
-use crate::wide::{LANES, add_lanes, load, store};
+use crate::wide::{LANES, add_lanes, first_lanes, load, store};
 
 /// The most rows of the first layer, in the widest registers.
 pub const ROWS: usize = FirstLayer::PANEL * LANES;
@@ -128,11 +128,9 @@ impl<S: Simd, const N: usize> Sample<S, N> {
             let term = simd.splat_f64s(term);
             for (v, (after, before)) in after.iter_mut().zip(&mut self.before).enumerate() {
                 let (own, next) = (i.saturating_sub(v * lanes), (i + 1).saturating_sub(v * lanes));
-                let earlier = simd.mask_between_m64s(0, own as u64).mask();
-                // Of all but the later lanes: a mask that starts behind the last lane makes pulp 0.22 panic on AVX-512.
-                let not_later = simd.mask_between_m64s(0, next as u64).mask();
-                *after = simd.select_f64s(earlier, term, nothing);
-                *before = simd.add_f64s(*before, simd.select_f64s(not_later, nothing, term));
+                *after = simd.select_f64s(first_lanes(simd, own), term, nothing);
+                let term_of_later = simd.select_f64s(first_lanes(simd, next), nothing, term);
+                *before = simd.add_f64s(*before, term_of_later);
             }
         }
     }
