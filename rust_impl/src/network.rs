@@ -8,9 +8,6 @@ use std::collections::TryReserveError;
 
 use crate::rng::Random;
 
-/// From how many weights on rows are run in pairs.
-const LONG: usize = 24;
-
 /// Layers of linear neurons without activation function, one bias a layer.
 pub struct Network {
     /// (rows, columns) of the weights of layers 1 .. L: (n1, n0) .. (nL, nL-1).
@@ -55,30 +52,39 @@ impl Network {
             inputs.extend_from_slice(x);
             return inputs;
         }
-        inputs.resize(self.shapes[first].0, 0.0);
-        self.layer_forward(first, x, inputs);
+        let mut rows = self.shapes[first].0;
+        self.layer_forward(first, x, at_least(inputs, rows));
         for k in first + 1..self.shapes.len() {
-            outputs.resize(self.shapes[k].0, 0.0);
-            self.layer_forward(k, inputs, outputs);
+            let columns = rows;
+            rows = self.shapes[k].0;
+            self.layer_forward(k, &inputs[..columns], at_least(outputs, rows));
             std::mem::swap(inputs, outputs);
         }
-        inputs
+        &inputs[..rows]
     }
 
     /// Run layer `k` on its inputs `x` and write what comes out to `outputs`, one for each row.
     ///
-    /// Long rows are run in pairs: of short ones a processor runs several at once by itself.
+    /// Two rows are run together: a processor adds to one sum while it waits for the other.
     #[inline(always)]
     pub fn layer_forward(&self, k: usize, x: &[f64], outputs: &mut [f64]) {
         let bias = self.biases()[k];
-        let (rows, columns) = self.shapes[k];
-        let weights = &self.parameters[self.offsets[k]..self.offsets[k + 1]];
-        if columns >= LONG && rows > 1 {
-            return run_pairs(x, weights, bias, outputs);
+        let mut weights = &self.parameters[self.offsets[k]..self.offsets[k + 1]];
+        let (pairs, last) = outputs.as_chunks_mut();
+        for pair in pairs {
+            let (row, next_row);
+            (row, weights) = weights.split_at(x.len());
+            (next_row, weights) = weights.split_at(x.len());
+            let (mut total, mut next_total) = (0.0, 0.0);
+            for ((x_j, w_ij), w_nj) in x.iter().zip(row).zip(next_row) {
+                total += x_j * w_ij;
+                next_total += x_j * w_nj;
+            }
+            *pair = [total + bias, next_total + bias];
         }
-        for (output, row) in outputs.iter_mut().zip(weights.chunks_exact(columns)) {
+        for output in last {
             let mut total = 0.0;
-            for (x_j, w_ij) in x.iter().zip(row) {
+            for (x_j, w_ij) in x.iter().zip(weights) {
                 total += x_j * w_ij;
             }
             *output = total + bias;
@@ -91,18 +97,13 @@ impl Network {
     }
 }
 
-/// Run rows two at a time, of which the last may be alone.
+/// The first `count` values of a buffer. It is never made shorter: to grow again would take a call in every pass.
 #[inline(always)]
-fn run_pairs(x: &[f64], weights: &[f64], bias: f64, outputs: &mut [f64]) {
-    for (outputs, rows) in outputs.chunks_mut(2).zip(weights.chunks(2 * x.len())) {
-        let (row, next_row) = (&rows[..x.len()], &rows[rows.len() - x.len()..]);
-        let (mut total, mut next_total) = (0.0, 0.0);
-        for ((x_j, w_ij), w_nj) in x.iter().zip(row).zip(next_row) {
-            total += x_j * w_ij;
-            next_total += x_j * w_nj;
-        }
-        outputs.copy_from_slice(&[total + bias, next_total + bias][..outputs.len()]);
+fn at_least(buffer: &mut Vec<f64>, count: usize) -> &mut [f64] {
+    if buffer.len() < count {
+        buffer.resize(count, 0.0);
     }
+    &mut buffer[..count]
 }
 
 /// The two buffers between which a forward pass swaps its layers' values.
