@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures what the documents quote, on this machine, in one stretch of two hours in which nothing else may
+# Measures what the documents quote, on this machine, in one stretch of ninety minutes in which nothing else may
 # run; then fills the documents. From the project's folder: sh docs/measure.sh
 # What it leaves as it is: docs/comparisons.csv and docs/noise.csv, which tests read.
 set -eu
@@ -16,8 +16,8 @@ make bench RESULTS=results/bits ARGS="--manifest docs/bits.toml --budget 180 --s
     --shapes 10-5-1 64-32-1 128-64-1 256-128-1 1000-1000-1"
 make kernels RESULTS=results/sweep
 make predict RESULTS=results/sweep ARGS=--check
-make selfcheck RESULTS=results/sweep ARGS="--budget 2400"
-make selfcheck RESULTS=results/sweep ARGS="--storm --budget 900"
+make selfcheck RESULTS=results/sweep ARGS="--budget 1500"
+make selfcheck RESULTS=results/sweep ARGS="--storm --budget 600"
 
 # Two cores stand for machines, as docs/machines.md has it; what is started ends with this script at the latest.
 make .venv/.ready-machines

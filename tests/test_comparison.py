@@ -166,12 +166,12 @@ def test_what_else_differs_is_noted(tmp_path: Path, capsys: pytest.CaptureFixtur
     about = json.loads(environment.read_text("utf-8"))
     environment.write_text(json.dumps(about | {"host": "another"}), "utf-8")
     plan = after.path / "plan.json"
-    plan.write_text(plan.read_text("utf-8").replace('"job": "100x100"', '"job": "20x1000"'), "utf-8")
+    plan.write_text(plan.read_text("utf-8").replace('"job": "1x1"', '"job": "20x1000"'), "utf-8")
     runs = after.path / "runs.csv"
     runs.write_text(runs.read_text("utf-8").replace("python 1.0", "python 2.0"), "utf-8")
     assert cli.main(["compare", str(before.path), str(after.path), "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "note: another job: 100x100 before, 20x1000 after",
+        "note: another job: 1x1 before, 20x1000 after",
         "note: another machine: box before, another after",
         "note: python, the yardstick, is another: python 1.0 before, python 2.0 after",
     ]

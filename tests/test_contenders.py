@@ -195,7 +195,7 @@ def test_a_build_removes_the_old_program_first_but_no_script(
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", "=1+1", "+a", "-a", "@a", " ", "x" * 61, "\u202ea"])
 def test_names_that_are_paths_or_formulas(tmp_path: Path, name: str) -> None:
-    assert ": name is " in refusal(tmp_path, GOOD.replace('"a"', json.dumps(name)))
+    assert "name is " in refusal(tmp_path, GOOD.replace('"a"', json.dumps(name)))
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
