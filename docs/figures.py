@@ -366,7 +366,8 @@ def machine(results: Results) -> str:
         python += " built without profile-guided optimisation"
     system = " ".join(str(where["system"]).split("-")[:2])
     return paragraph(
-        f"One `make bench` on {where['cpu']}, {where['usable_cores']} cores, {system}, {python},"
+        f"One `make bench` of {results.plan.options.budget_s / 60.0:.0f} minutes on {where['cpu']},"
+        f" {where['usable_cores']} cores, {system}, {python},"
         f" {'; '.join([*filter(None, [', '.join(dict.fromkeys(toolchains))]), sentences.rounds(results)])}."
         f" {sentences.evidence(results)}"
     )

@@ -5,7 +5,7 @@
 set -eu
 
 make peers WITH="torch mojo"
-make bench RESULTS=results/sweep
+make bench RESULTS=results/sweep ARGS="--budget 420"
 make article RESULTS=results/sweep
 # Longer runs than a sweep has by default: of large networks a run has few steps, besides what it does once.
 make bench PEERS=1 RESULTS=results/peers ARGS="--methods naive backprop --budget 840 --seconds 0.1 \
