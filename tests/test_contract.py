@@ -146,9 +146,7 @@ def test_garbled_output_is_told_in_words(stdout: str, message: str) -> None:
     ],
 )
 def test_a_training_time_that_is_no_number_of_seconds(stderr: str) -> None:
-    with pytest.raises(
-        ValueError, match=r"^printed no line 'Training Time: SECONDS s' to standard error$"
-    ):
+    with pytest.raises(ValueError, match=r"^printed no line 'Training Time: SECONDS s' to standard error$"):
         parse_output(fakes.case(epochs=2), GOOD, stderr, 2.0)
 
 
