@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         if one["beyond"] > most:
             terminal.note(
                 f"{one['contender']} {one['method']}: {one['layers']} is {one['beyond']:.3g} times beyond"
-                f" measured shapes, predictions are supported up to {most:.3g} times; measure one nearer to it"
+                f" measured shapes, predictions are supported up to {most:.3g} times; measure nearer ones"
             )
             table = table.drop(index=place)
     if table.empty:
