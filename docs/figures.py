@@ -92,8 +92,8 @@ def of_checks(docs: Path) -> dict[str, str]:
         low, high = share_interval(count, sweeps)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) on"
-            f" {table['machine'].iloc[0].partition(',')[0]} all of them contained the true ratio ([how this is"
-            " known](docs/method.md#what-selfcheck-does))."
+            f" {table['machine'].iloc[0].partition(',')[0]} all of them contained the true ratio ([how this"
+            " is known](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
