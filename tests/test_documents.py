@@ -191,7 +191,7 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
         assert "faster" not in set(verdict["backprop", shape])
     for shape in shapes[1:]:
         assert {verdict["backprop", shape, name] for name in ("mojo", "pyo3")} == {"cannot tell"}
-        assert times["naive", shape, "mojo"] < 0.3
+        assert times["naive", shape, "mojo"] == pytest.approx(1 / 6, abs=0.03)
         assert verdict["naive", shape, "c"] == "slower"
         assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
     assert verdict["backprop", "10-5-1", "mojo"] == "slower"
@@ -199,7 +199,7 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
     assert (times["backprop"].xs("jax", level="contender")[shapes].diff().dropna() < 0.0).all()
     assert times["backprop", "10-5-1", "jax"] > 10.0
     assert times["backprop", "10-5-1", "numpy"] > 0.95 * times["backprop", "10-5-1", "python"]
-    assert verdict["naive", "256-128-1", "numpy"] == "faster"
+    assert times["naive", "256-128-1", "numpy"] == pytest.approx(0.75, abs=0.03)
     large = to_rust(published("large")).set_index("contender")["verdict"]
     assert large["mojo"] == "cannot tell"
     steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
@@ -211,7 +211,7 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
     )
     assert peers.xs("torch-by-hand", level="contender")["startup_s"].min() > 1.0
     ratios = (times.xs("python", level="contender") / times.xs("mypyc", level="contender")).dropna()
-    assert 1.9 < ratios.min() < ratios.max() < 5.0
+    assert 2.0 < ratios.min() < ratios.max() < 4.05
     article = peers["job_s"]["backprop", "10-5-1"]
     assert article[["numpy", "numba", "jax", "torch", "torch-by-hand"]].min() > article["python"]
     assert article["python"] > article["pypy"]
