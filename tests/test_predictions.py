@@ -209,7 +209,8 @@ def test_an_interrupted_check_goes_on(
     # Without what it learned from there is another way.
     (tmp_path / "predicted" / "sweeps").rename(tmp_path / "elsewhere")
     assert cli.main(["predict", "6-3-1", "--results", str(tmp_path)]) == 2
-    assert f"error: sweep: got '{first}', takes latest" in capsys.readouterr().err
+    gone = f"{first} is gone; name a --sweep, or run --check again"
+    assert f"error: predict: {gone}" in capsys.readouterr().err
     (tmp_path / "elsewhere").rename(tmp_path / "predicted" / "sweeps")
     # Another check is another one.
     assert cli.main(check) == 130

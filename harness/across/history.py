@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.analysis.results import plan_of, understand
 from harness.case import Shape
-from harness.errors import NothingMeasured, ResultsError
+from harness.errors import NothingMeasured
 from harness.records import SweepFolder
 from harness.rows import Made
 
@@ -46,7 +46,7 @@ def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.Data
     """
     tables = []
     for sweep in sweeps:
-        with suppress(ResultsError):
+        with suppress(NothingMeasured):
             results = understand(sweep, only=(method, shape))
             about = {name: results.environment.get(name) for name in _MACHINE}
             lines = results.standings.dropna(subset="step_s")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.archive import PREDICTED, Archive
 from harness.case import Shape
 from harness.commands import arguments as flags
-from harness.errors import INTERRUPTED, UsageError
+from harness.errors import INTERRUPTED, FlatnetError, UsageError
 from harness.measure.session import alone, carry_out, measuring, take_up
 from harness.plan import shapes
 from harness.records import SweepFolder, replace_file
@@ -73,7 +73,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.sweep or record.empty:
         folder = Archive(arguments.results).find(arguments.sweep or "latest")
     else:
-        folder = Archive(arguments.results / PREDICTED).find(str(record["sweep"].iloc[-1]))
+        gone = str(record["sweep"].iloc[-1])
+        try:
+            folder = Archive(arguments.results / PREDICTED).find(gone)
+        except FlatnetError as error:
+            raise UsageError(f"predict: {gone} is gone; name a --sweep, or run --check again") from error
     table = _predicted(arguments, understand(folder), [arguments.shape], terminal)
     for place, one in table.iterrows():
         most = predictions.limit(record, one["contender"], one["method"])
