@@ -47,7 +47,7 @@ def joined(machines: Mapping[str, Results]) -> pd.DataFrame:
         tables.append(table.assign(machine=machine, reference=results.reference, **about))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if table.empty:
-        raise NothingMeasured("no machine has measured anything yet, so there is nothing to join")
+        raise NothingMeasured("no machine has measured anything yet")
     others, table["counts"] = other_losses(machines), "yes"
     table.loc[table["verdict"] == STILL_WARMING, "counts"] = STILL_WARMING
     table.loc[table["floor"] > NOISY, "counts"] = "noisy"
@@ -106,7 +106,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def unlike(table: pd.DataFrame) -> list[str]:
     """Return how machines of ``joined`` differ on the cases of all; nothing if they may be called equal.
 
-    Two differ in a ratio or a step time if the quotient's interval excludes 1, and it is beyond both floors.
+    Two differ in a ratio or step time if its quotient's interval excludes 1, beyond both floors.
     """
     of_all = table.groupby(["method", "layers"])["machine"].transform("nunique") == table["machine"].nunique()
     common = table[of_all & (table["counts"] != "no interval")]

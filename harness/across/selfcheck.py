@@ -35,14 +35,14 @@ def intervals(folder: SweepFolder) -> pd.DataFrame:
         others = dict.fromkeys(results.contenders, (results.reference, math.nan))
         against = others | copies_of(where.get("contenders", {}))
         jobs = only(results.summary, measure="job_s").set_index("contender")["median"]
-        steps_s = results.medians.set_index("contender")["median"] * results.job.training_steps
-        shares_of_job = steps_s / jobs
+        step_s = results.medians.set_index("contender")["median"]
+        share = step_s * results.job.training_steps / jobs
         for original in dict.fromkeys(of for of, _ in against.values()):
             extra_epochs = {name: extra for name, (of, extra) in against.items() if of == original}
             table = only(results.over(original), control=False)
             table = table[(table["rounds"] > 1) & table["contender"].isin(extra_epochs)]
             extra = table["contender"].map(extra_epochs).astype(float)
-            trained = np.where(table["measure"] == "job", shares_of_job.get(original, math.nan), 1.0)
+            trained = np.where(table["measure"] == "job", share.get(original, math.nan), 1.0)
             true = 1.0 / (1.0 + extra * trained)
             tables.append(table.assign(sweep=results.sweep, extra_epochs=extra, true_ratio=true))
     if not tables:

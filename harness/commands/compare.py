@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         f"Exit status, the first that applies: {_OTHER_LOSSES} if losses differ, {_SLOWER} if a training is"
         f" surely slower than --fail-slower allows, {_CANNOT_TELL} if a program cannot be built or run or"
-        " nobody can tell, otherwise 0; 2 for unusable arguments. So `git bisect run` finds what made it"
-        " slower, and skips what it cannot judge."
+        " nobody can tell, otherwise 0; 2 for unusable arguments. `git bisect run` takes these."
     )
     flags.add_results(parser)
     parser.add_argument("before", metavar="BEFORE", nargs="?", help=f"the earlier sweep: {flags.SWEEP}")

@@ -200,7 +200,7 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for one in (one for one in contenders if one.build):
-        # If Cargo's configuration has it built elsewhere, no old one is to be run. A script is not built.
+        # If Cargo's configuration has it built elsewhere, no old one is to be run.
         if not ((path := Path(one.command[0])).is_absolute() or path.suffix):
             (ROOT / path).unlink(missing_ok=True)
         if reason := _failure(one.build):

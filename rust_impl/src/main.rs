@@ -94,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !loss.is_finite() && diverged.is_none() {
             diverged = Some((epoch, loss));
         }
-        // Written at once, so that whoever interrupts the program finds whole entries, unless their reader lags behind.
+        // Written at once: an interrupted program leaves whole entries, unless their reader lags behind.
         line.clear();
         let _ = write!(line, "\r{epoch}");
         line.push_str(&behind_epoch);
