@@ -16,6 +16,11 @@ use crate::wide::{LANES, first_lanes, load};
 /// N vectors of networks with the parameter raised, then as many with it lowered.
 pub type Pair<S, const N: usize> = [[<S as Simd>::f64s; N]; 2];
 
+/// Whether N sums of either sign, and what is added to them, fit into the registers.
+pub const fn fits<S: Simd, const N: usize>() -> bool {
+    4 * N <= S::REGISTER_COUNT
+}
+
 /// The first whole vectors of `values` as pairs.
 #[inline(always)]
 pub fn pairs_mut<S: Simd, const N: usize>(values: &mut [f64]) -> &mut [Pair<S, N>] {
@@ -62,6 +67,9 @@ pub fn perturbed_terms<S: Simd, const N: usize>(
     perturbed_vector::<S, N, 1>(simd, &mut totals, x, weights, before, step);
     perturbed_vector::<S, N, 2>(simd, &mut totals, x, weights, before, step);
     perturbed_vector::<S, N, 3>(simd, &mut totals, x, weights, before, step);
+    perturbed_vector::<S, N, 4>(simd, &mut totals, x, weights, before, step);
+    perturbed_vector::<S, N, 5>(simd, &mut totals, x, weights, before, step);
+    perturbed_vector::<S, N, 6>(simd, &mut totals, x, weights, before, step);
     totals
 }
 
@@ -95,6 +103,9 @@ pub fn finish_row<S: Simd, const N: usize>(simd: S, totals: &mut Pair<S, N>, ter
     start_vector::<S, N, 1>(simd, totals, head);
     start_vector::<S, N, 2>(simd, totals, head);
     start_vector::<S, N, 3>(simd, totals, head);
+    start_vector::<S, N, 4>(simd, totals, head);
+    start_vector::<S, N, 5>(simd, totals, head);
+    start_vector::<S, N, 6>(simd, totals, head);
     for &term in rest {
         add_to_all(simd, totals, term);
     }

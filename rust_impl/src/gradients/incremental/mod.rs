@@ -10,7 +10,7 @@
 //!
 //! 1. All layers' products and running sums are kept in memory that is made once (`sums`).
 //! 2. Networks whose perturbed weights are neighbours in a row stand side by side in the lanes of wide
-//!    registers, in blocks of up to four registers going up and four going down (`lanes`).
+//!    registers, in blocks of up to four registers going up and four going down, seven where there are 32 (`lanes`).
 //! 3. The perturbed outputs of a few rows are found first, then what they lead to in the layers after: a value
 //!    that is loaded serves them all (`rows`, `panels`).
 //! 4. The biases of all layers go together, a lane each, through one forward pass (`biases`).
@@ -48,7 +48,7 @@
 //!
 //! # Memory
 //!
-//! Two values for each weight, and for each thread 128 for each neuron of the widest layer after the first; about a
+//! Two values for each weight, and for each thread 224 for each neuron of the widest layer after the first; about a
 //! thousand for the first layer's weights as `two_layers` has them.
 
 mod biases;

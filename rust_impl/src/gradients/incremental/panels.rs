@@ -5,8 +5,8 @@ use pulp::Simd;
 use super::lanes::{self, Pair};
 
 /// Whether so few registers are used for one output that two outputs side by side keep the adders busier.
-pub const fn two_at_a_time<const N: usize>() -> bool {
-    N <= 2
+pub const fn two_at_a_time<S: Simd, const N: usize>() -> bool {
+    8 * N <= S::REGISTER_COUNT
 }
 
 /// The sums of a layer's rows, without the bias.
@@ -18,7 +18,7 @@ pub fn layer_outputs<S: Simd, const N: usize>(
     outputs: &mut [Pair<S, N>],
 ) {
     let mut rows = weights.chunks_exact(inputs.len());
-    if !two_at_a_time::<N>() {
+    if !two_at_a_time::<S, N>() {
         for (output, row) in outputs.iter_mut().zip(rows) {
             *output = lanes::row_sum(simd, inputs, row);
         }

@@ -13,11 +13,14 @@ use crate::wide::{Aligned, LANES};
 /// those of one row fill the gaps of another.
 const GROUP: usize = 1024;
 
+/// The most vectors in a block: in 32 registers, so many sums of either sign leave room for what is added to them.
+const VECTORS: usize = 7;
+
 /// What a thread works in.
 pub struct Workspace {
     /// Perturbed outputs of a group of rows, raised and lowered.
     perturbed: [Aligned; 2],
-    /// The values between two layers: for each neuron up to 4 vectors of either sign.
+    /// The values between two layers: for each neuron up to `VECTORS` of either sign.
     pub panels: [Aligned; 2],
 }
 
@@ -27,13 +30,13 @@ impl Workspace {
         let stride = layers.iter().map(|layer| layer.stride).max().unwrap_or(0);
         let rows = layers.iter().map(|layer| layer.rows).max().unwrap_or(0);
         let perturbed = || Aligned::new(0.0, GROUP.max(stride));
-        let panel = || Aligned::new(0.0, rows * 2 * 4 * LANES);
+        let panel = || Aligned::new(0.0, rows * 2 * VECTORS * LANES);
         Self { perturbed: [perturbed(), perturbed()], panels: [panel(), panel()] }
     }
 
     /// How many values that is where no layer has more rows, or a greater stride.
     pub fn values(rows: usize, stride: usize) -> usize {
-        2 * GROUP.max(stride) + 2 * rows * 2 * 4 * LANES
+        2 * GROUP.max(stride) + 2 * rows * 2 * VECTORS * LANES
     }
 }
 
@@ -98,17 +101,17 @@ struct Block {
     at: usize,
 }
 
-/// Split a row into blocks of at most 4 vectors, as even as can be, and do something with each.
+/// Split a row into blocks of at most `$most` vectors, as even as can be, and do something with each.
 ///
 /// It is a macro for the sake of `$n`, which has to be a constant.
 macro_rules! for_each_block {
-    ($columns:expr, $lanes:expr, |$q:ident, $n:ident| $body:expr) => {
+    ($columns:expr, $lanes:expr, $most:expr, |$q:ident, $n:ident| $body:expr) => {
         let mut vectors = $columns.div_ceil($lanes);
-        let mut blocks = vectors.div_ceil(4);
+        let mut blocks = vectors.div_ceil($most);
         let mut $q = 0;
         while blocks > 0 {
             let n = vectors.div_ceil(blocks);
-            for_each_block!(n, $n, $body, 1 2 3 4);
+            for_each_block!(n, $n, $body, 1 2 3 4 5 6 7);
             vectors -= n;
             blocks -= 1;
             $q += n * $lanes;
@@ -118,7 +121,10 @@ macro_rules! for_each_block {
         match $vectors {
             $($size => {
                 const $n: usize = $size;
-                $body
+                // What no block is for is not compiled.
+                if lanes::fits::<S, $n>() {
+                    $body
+                }
             })*
             _ => {}
         }
@@ -126,10 +132,16 @@ macro_rules! for_each_block {
 }
 
 impl Perturbed<'_> {
+    /// How many vectors a block may have. With a second layer after this one, the sums of two layers are kept at once.
+    #[inline(always)]
+    fn most_vectors<S: Simd>(&self) -> usize {
+        if self.layers.len() <= 2 && lanes::fits::<S, VECTORS>() { VECTORS } else { 4 }
+    }
+
     /// Find row `i`'s output for each of its weights, raised and lowered; `weights` begins with the row.
     #[inline(always)]
     fn perturb_row<S: Simd>(&self, simd: S, i: usize, weights: &[f64], at: usize, workspace: &mut Workspace) {
-        for_each_block!(self.layers[0].columns, S::F64_LANES, |q, N| {
+        for_each_block!(self.layers[0].columns, S::F64_LANES, self.most_vectors::<S>(), |q, N| {
             let block = Block { i, q, at: at + q };
             self.perturb_block::<S, N>(simd, block, &weights[q..], workspace)
         });
@@ -144,7 +156,8 @@ impl Perturbed<'_> {
         workspace: &mut Workspace,
     ) {
         let layer = &self.layers[0];
-        let row = i * layer.stride + q..(i + 1) * layer.stride;
+        let start = i * layer.stride;
+        let row = start + q..start + layer.columns.max(q + N * S::F64_LANES);
         let (x, before) = (&layer.inputs[q..], &layer.prefixes[row.clone()]);
         let mut totals = lanes::perturbed_terms(simd, x, weights, before, self.step);
         lanes::finish_row::<S, N>(simd, &mut totals, &layer.terms[row]);
@@ -157,7 +170,7 @@ impl Perturbed<'_> {
     /// Update row `i` from the losses that its perturbed outputs lead to.
     #[inline(always)]
     fn update_row<S: Simd>(&self, simd: S, i: usize, row: &mut [f64], at: usize, workspace: &mut Workspace) {
-        for_each_block!(self.layers[0].columns, S::F64_LANES, |q, N| {
+        for_each_block!(self.layers[0].columns, S::F64_LANES, self.most_vectors::<S>(), |q, N| {
             let block = Block { i, q, at: at + q };
             self.update_block::<S, N>(simd, block, &mut row[q..], workspace)
         });
@@ -174,7 +187,7 @@ impl Perturbed<'_> {
         let output = workspace.outputs::<S, N>(at);
         let totals = match self.layers {
             [_] => self.losses_of_output(simd, i, &output),
-            [_, next, last] if last.rows == 1 => {
+            [_, next, last] if N <= 4 && last.rows == 1 => {
                 let (weights, row) = self.later.split_at(next.rows * next.columns);
                 let mut total = [[simd.splat_f64s(0.0); N]; 2];
                 self.next_layer(simd, i, &output, weights, &mut IntoRow { row, total: &mut total });
@@ -207,7 +220,7 @@ impl Perturbed<'_> {
     ) {
         let next = &self.layers[1];
         let mut o = 0;
-        if two_at_a_time::<N>() {
+        if two_at_a_time::<S, N>() {
             while o + 2 <= next.rows {
                 let [first, second] = lanes::next_two_outputs(simd, next, weights, (o, i), input);
                 sink.take(simd, o, &first);
