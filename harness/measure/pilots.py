@@ -16,7 +16,7 @@ _CLEAR = 0.1
 _LONG_S = 1.0
 """Seconds of training after which a contender has warmed up."""
 _WARMER = 1.2
-"""A step warms up if it is so many times as long in short trainings as at the end of long ones."""
+"""A step warms up if it is so many times as long in short trainings as in long ones."""
 _TRIES = 3
 """How often that must be seen."""
 
@@ -90,7 +90,8 @@ class Pilot:
                 return None
             short, half, whole = filter(None, runs)
             steady_s = max(LEAST_STEP_S, (whole.training_s - half.training_s) / (whole.steps - half.steps))
-            if self._warms_up is None and short.training_s <= _WARMER * steady_s * short.steps:
+            mean_s = whole.training_s / whole.steps
+            if self._warms_up is None and short.training_s <= _WARMER * mean_s * short.steps:
                 self._warms_up = False
             tries.append((max(0.0, whole.training_s - steady_s * whole.steps), steady_s))
         if self._warms_up is False:
