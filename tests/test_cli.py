@@ -181,7 +181,7 @@ def test_build_goes_on_after_a_failure_and_ends_with_who_can_be_run(tmp_path: Pa
     assert status == 1
     assert [line.partition(":")[0] for line in out.splitlines()] == ["built", "here", "away"]
     assert err.splitlines()[:3] == [
-        "error: a cannot be built: /no/make: No such file or directory; install /no/make and try again",
+        "error: a cannot be built: /no/make: No such file or directory; install it and try again",
         "error: b cannot be built: exit status 3: sh -c exit 3",
         "note: a is skipped: /a: cannot be started: No such file or directory; to have it: /no/make",
     ]

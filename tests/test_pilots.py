@@ -274,8 +274,9 @@ def test_rounds_follow_from_a_precision(monkeypatch: pytest.MonkeyPatch) -> None
     assert made(options, "slow", "quick").cases[0].rounds == 10
     # Without any spread, seven are enough; and there are no more than the budget has room for.
     assert made(options, "slow", "fast").cases[0].rounds == 7
-    plan = made(replace(options, precision=0.001, budget_s=20.0), "slow", "quick")
-    assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s
+    for precision in (0.001, 1e-202):
+        plan = made(replace(options, precision=precision, budget_s=20.0), "slow", "quick")
+        assert plan.estimate_s <= 20.0 < plan.estimate_s + plan.cases[0].round_s
 
 
 @pytest.mark.usefixtures("ran")

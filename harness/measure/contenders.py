@@ -200,7 +200,7 @@ def build(contenders: Sequence[Contender]) -> list[str]:
     """Run every build command, its output shown; return a line for each that failed."""
     failures = []
     for one in (one for one in contenders if one.build):
-        # If Cargo's configuration has it built elsewhere, no old one is to be run.
+        # If Cargo's configuration builds it elsewhere, no old one may run.
         if not ((path := Path(one.command[0])).is_absolute() or path.suffix):
             (ROOT / path).unlink(missing_ok=True)
         if reason := _failure(one.build):
@@ -209,11 +209,11 @@ def build(contenders: Sequence[Contender]) -> list[str]:
 
 
 def _failure(words: Sequence[str], *, capture_output: bool = False) -> str:
-    """Run a command of a manifest to its end; return why it failed, or ''."""
+    """Run a manifest's command to its end; return why it failed, or ''."""
     try:
         subprocess.run(words, cwd=ROOT, env=variables(), check=True, capture_output=capture_output)
     except OSError as error:
-        return f"{words[0]}: {error.strerror}; install {words[0]} and try again"
+        return f"{words[0]}: {error.strerror}; install it and try again"
     except subprocess.CalledProcessError as error:
         said: list[str] = (error.stderr or b"").decode(errors="replace").splitlines()
         return said[-1] if said else f"exit status {error.returncode}: {' '.join(words)}"
@@ -221,7 +221,7 @@ def _failure(words: Sequence[str], *, capture_output: bool = False) -> str:
 
 
 def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the versions, and why the other contenders cannot be run, by name."""
+    """Return the versions, and why the others cannot run, by name."""
     versions, missing = {}, {}
     for contender in contenders:
         said, reason = runner.ask(contender.version)
@@ -236,5 +236,5 @@ def probe(contenders: Sequence[Contender]) -> tuple[dict[str, str], dict[str, st
 
 
 def skipped(missing: Mapping[str, str]) -> list[str]:
-    """Return a line for each contender that cannot be run, from the reasons by name."""
+    """Return a line for each contender that cannot run, from the reasons by name."""
     return [f"{name} is skipped: {reason}" for name, reason in missing.items()]

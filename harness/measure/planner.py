@@ -104,7 +104,7 @@ def make_plan(options: Options, here: Machine, *, sweep: str, on_pilot: Callable
             spreads = [_spread(case, able, tried, on_pilot) for case in cases]
             # In one round, in units of what is asked for.
             half_widths = [_HALF_WIDTH * spread / math.log1p(options.precision) for spread in spreads]
-            most = [max(_FEWEST_ROUNDS, min(math.ceil(half**2), MOST_ROUNDS)) for half in half_widths]
+            most = [max(_FEWEST_ROUNDS, math.ceil(min(half * half, MOST_ROUNDS))) for half in half_widths]
         cases = _with_rounds(cases, most, options.budget_s)
     if not cases:
         what = f"{options.budget_s:g} s with {options.rounds or _FEWEST_ROUNDS} rounds"

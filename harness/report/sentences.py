@@ -173,7 +173,7 @@ def _word(floors: pd.DataFrame) -> str:
 
 
 def _sharper(results: Results) -> Iterator[str]:
-    """Yield which budget would bring the widest ratio in training to a usual precision."""
+    """Yield which budget would narrow the widest ratio in training."""
     floors = _floors(results)
     if floors.empty or _word(floors) != "quiet":
         return
