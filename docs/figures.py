@@ -6,6 +6,7 @@ A document has a place for each, between ``<!-- NAME -->`` and ``<!-- /NAME -->`
 replaced.
 """
 
+import json
 import re
 import sys
 import textwrap
@@ -86,14 +87,18 @@ def figures_of(results: Results, docs: Path) -> dict[str, str]:
 def of_checks(docs: Path) -> dict[str, str]:
     """Return what the self-checks say, a quiet one and one in a storm."""
     figures = {}
+    environment = json.loads((docs / "sweep" / "environment.json").read_text(encoding="utf-8"))
     for name in CHECKS:
         table = selfcheck.read(docs / f"{name}.csv")
+        # The README has just named the machine of its sweep.
+        cpu = table["machine"].iloc[0].partition(",")[0]
+        where = "" if cpu == environment["cpu"] else f" on {cpu}"
         count, sweeps = selfcheck.right(table[table["extra_epochs"].notna()])
         low, high = share_interval(count, sweeps)
         figures[f"{name}-sentence"] = paragraph(
-            f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%}) on"
-            f" {table['machine'].iloc[0].partition(',')[0]} all of them contained the true ratio ([how this"
-            " is known](docs/method.md#what-selfcheck-does))."
+            f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%})"
+            f"{where} all of them contained the true ratio ([how this is"
+            " known](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
