@@ -17,7 +17,7 @@ _LONG_S = 1.0
 """Seconds of training after which a contender has warmed up."""
 _WARMER = 1.2
 """A step warms up if it is so many times as long in short trainings as in long ones."""
-_TRIES = 3
+_TRIES = 5
 """How often that must be seen."""
 
 
