@@ -95,9 +95,10 @@ def of_checks(docs: Path) -> dict[str, str]:
         where = "" if cpu == environment["cpu"] else f" on {cpu}"
         count, sweeps = selfcheck.right(table[table["extra_epochs"].notna()])
         low, high = share_interval(count, sweeps)
+        noisy = selfcheck.disturbed(table)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%})"
-            f"{where} all of them contained the true ratio ([how this is"
+            f"{where} all of them contained the true ratio; {noisy} of the sweeps were very noisy ([how this is"
             " known](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
