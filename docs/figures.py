@@ -98,8 +98,8 @@ def of_checks(docs: Path) -> dict[str, str]:
         noisy = selfcheck.disturbed(table)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%})"
-            f"{where} all of them contained the true ratio; {noisy} of the sweeps were very noisy ([how this is"
-            " known](docs/method.md#what-selfcheck-does))."
+            f"{where} all contained the true ratio; {noisy} of the sweeps were very noisy"
+            " ([method](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))
         figures[f"{name}-table"] = checked(selfcheck.shares(table)).markdown
@@ -266,7 +266,7 @@ def predicted_sentence(record: pd.DataFrame) -> str:
     hits, checks = (record["hit"] == "yes").sum(), (record["hit"] != "").sum()
     return paragraph(
         f"**Predictions.** {hits} of {checks} for shapes that were not measured came true within their"
-        " 95% interval ([by contender and method](docs/results.md#predictions))."
+        " 95% interval ([by contender](docs/results.md#predictions))."
     )
 
 
