@@ -309,8 +309,9 @@ def of_price(results: Results) -> dict[str, str]:
         for one in (ordered[0], ordered[-1])
     )
     sentence = (
-        "**The price of the same bits.** Keeping Python's order of sums makes a step in Rust"
-        f" {least} to {most} times as long ([by shape](docs/speed.md#the-price-of-the-same-bits))."
+        "**The price of the same bits.** With Python's order of sums Rust's step takes"
+        f" {least} to {most} times as long as in any order"
+        " ([shapes](docs/speed.md#the-price-of-the-same-bits))."
     )
     rows = Table("price", "", columns, table.to_dict("records"))
     return {"price": rows.markdown, "price-sentence": paragraph(sentence)}

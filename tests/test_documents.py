@@ -129,7 +129,7 @@ def test_the_price_of_the_same_bits(tmp_path: Path) -> None:
         "| backprop | 10-5-1 | 4.00x (4.00 to 4.00) |",
     ]
     said = " ".join(figures["price-sentence"].split())
-    assert "Rust 1.50 (1.50 to 1.50; backprop 4-2-1) to 4.00 (4.00 to 4.00; backprop 10-5-1) times" in said
+    assert "takes 1.50 (1.50 to 1.50; backprop 4-2-1) to 4.00 (4.00 to 4.00; backprop 10-5-1) times" in said
 
 
 def test_the_worked_example_of_a_contender(program: Program) -> None:
