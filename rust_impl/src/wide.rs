@@ -82,8 +82,7 @@ pub fn load<S: Simd>(simd: S, values: &[f64]) -> S::f64s {
 
 /// The mask of the first `count` lanes.
 ///
-/// Whoever needs the last lanes takes the opposite of it: a mask that begins behind the last lane makes pulp 0.22
-/// panic on AVX-512.
+/// For the last lanes take its opposite: a mask that begins behind the last lane makes pulp 0.22 panic on AVX-512.
 #[inline(always)]
 pub fn first_lanes<S: Simd>(simd: S, count: usize) -> S::m64s {
     simd.mask_between_m64s(0, count as u64).mask()

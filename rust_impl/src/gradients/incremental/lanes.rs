@@ -16,9 +16,9 @@ use crate::wide::{LANES, first_lanes, load};
 /// N vectors of networks with the parameter raised, then as many with it lowered.
 pub type Pair<S, const N: usize> = [[<S as Simd>::f64s; N]; 2];
 
-/// Whether N sums of either sign, and what is added to them, fit into the registers.
-pub const fn fits<S: Simd, const N: usize>() -> bool {
-    4 * N <= S::REGISTER_COUNT
+/// Whether so many vectors of sums of either sign, and what is added to them, fit into the registers.
+pub const fn fits<S: Simd>(vectors: usize) -> bool {
+    4 * vectors <= S::REGISTER_COUNT
 }
 
 /// The first whole vectors of `values` as pairs.

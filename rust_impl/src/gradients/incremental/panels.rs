@@ -6,7 +6,7 @@ use super::lanes::{self, Pair};
 
 /// Whether so few registers are used for one output that two outputs side by side keep the adders busier.
 pub const fn two_at_a_time<S: Simd, const N: usize>() -> bool {
-    8 * N <= S::REGISTER_COUNT
+    lanes::fits::<S>(2 * N)
 }
 
 /// The sums of a layer's rows, without the bias.

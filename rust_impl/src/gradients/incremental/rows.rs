@@ -122,7 +122,7 @@ macro_rules! for_each_block {
             $($size => {
                 const $n: usize = $size;
                 // What no block is for is not compiled.
-                if lanes::fits::<S, $n>() {
+                if lanes::fits::<S>($n) {
                     $body
                 }
             })*
@@ -135,7 +135,7 @@ impl Perturbed<'_> {
     /// How many vectors a block may have. With a second layer after this one, the sums of two layers are kept at once.
     #[inline(always)]
     fn most_vectors<S: Simd>(&self) -> usize {
-        if self.layers.len() <= 2 && lanes::fits::<S, VECTORS>() { VECTORS } else { 4 }
+        if self.layers.len() <= 2 && lanes::fits::<S>(VECTORS) { VECTORS } else { 4 }
     }
 
     /// Find row `i`'s output for each of its weights, raised and lowered; `weights` begins with the row.
@@ -187,6 +187,7 @@ impl Perturbed<'_> {
         let output = workspace.outputs::<S, N>(at);
         let totals = match self.layers {
             [_] => self.losses_of_output(simd, i, &output),
+            // With three layers a block has 4 vectors at most.
             [_, next, last] if N <= 4 && last.rows == 1 => {
                 let (weights, row) = self.later.split_at(next.rows * next.columns);
                 let mut total = [[simd.splat_f64s(0.0); N]; 2];
