@@ -184,6 +184,10 @@ fn panels_forward<S: Simd, const G: usize>(
                     panel_forward::<S, G, 3, 0, 2>(simd, panel, x, bias, outputs, width);
                     panel_forward::<S, G, 3, 2, 1>(simd, panel, x, bias, outputs, width);
                 }
+                // On some processors it takes as long to fill a vector with an input as to add one.
+                _ if S::REGISTER_COUNT >= 32 => {
+                    panel_forward::<S, G, 4, 0, 4>(simd, panel, x, bias, outputs, width);
+                }
                 _ => {
                     panel_forward::<S, G, 4, 0, 2>(simd, panel, x, bias, outputs, width);
                     panel_forward::<S, G, 4, 2, 2>(simd, panel, x, bias, outputs, width);
