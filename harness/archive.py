@@ -80,6 +80,7 @@ class Archive:
             only = f"{self.path} has only {len(sweeps)}; make bench ARGS=--fresh measures another"
             raise UsageError(f"sweep: got {word!r}, but {only}")
         found = [sweep for sweep in sweeps if word and sweep.name.startswith(word)]
+        found = [one for one in found if one.name == word] or found
         if len(found) == 1:
             return found[0]
         if found:

@@ -81,8 +81,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m harness",
-        description="Run implementations of one neural network against each other, check that they compute"
-        " the same losses, and show how their runtime grows with the number of neurons.",
+        description="Run implementations of one neural network, compare their losses, and show how their"
+        " runtime grows with the number of neurons.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"flatnet harness {__version__}")

@@ -176,6 +176,7 @@ def test_finding_a_sweep(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             archive.find(word)
         assert str(caught.value) == f"sweep: got '{word}', {message}"
+    assert archive_of(tmp_path / "named", "quiet", "quieter").find("quiet").name == "quiet"
 
 
 def test_an_empty_folder_has_no_sweep(tmp_path: Path) -> None:

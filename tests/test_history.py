@@ -101,11 +101,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert said.out.splitlines()[2].split()[:2] == ["1", "box"]
     assert f"error: {broken.path / RUNS}: " in said.err
-    (broken.path / RUNS).unlink()
     assert cli.main(["sweeps", "--results", str(tmp_path), "--case", "naive", "4-2-1"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        str(tmp_path / f"history.{kind}") for kind in ("csv", "png")
-    ]
+    history = capsys.readouterr()
+    assert history.out.splitlines() == [str(tmp_path / f"history.{kind}") for kind in ("csv", "png")]
+    assert history.err == said.err
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2
 
 

@@ -107,5 +107,5 @@ def test_who_is_only_held_to_a_tolerance_is_named(tmp_path: Path, capfd: pytest.
     manifest.write_text(manifest.read_text("utf-8") + "tolerance = 1e-12\n", "utf-8")
     assert cli.main(["verify", "--manifest", str(manifest), "--cases", "1"]) == 0
     assert capfd.readouterr().out == (
-        "1 random cases, a, b: 1 identical (b: within the tolerance), 0 different\n"
+        "1 random cases, a, b (within its tolerance): 1 identical, 0 different\n"
     )

@@ -94,6 +94,6 @@ def _understood(folder: SweepFolder, terminal: Terminal) -> "Results | None":
         terminal.note(str(nothing))
         return None
     if results.medians.empty:
-        terminal.note(f"{folder.path}: all of it was measured again elsewhere, and counts there")
+        terminal.note(f"{folder.path}: all of it was measured again elsewhere")
         return None
     return results

@@ -22,19 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show what each sweep is and what became of it; or follow a case."""
+    """Show each sweep and what became of it; or follow a case."""
     from harness.across import history
     from harness.report import files, pictures_across, style, tables_across
 
-    archive = Archive(arguments.results)
+    archive, readable = Archive(arguments.results), {}
+    for sweep in archive.sweeps():
+        try:
+            readable[sweep] = history.overview(sweep)
+        except ResultsError as error:
+            terminal.error(str(error))
     if not arguments.case:
-        lines = []
-        for sweep in archive.sweeps():
-            try:
-                lines.append(history.overview(sweep))
-            except ResultsError as error:
-                terminal.error(str(error))
-        terminal.show(tables_across.sweeps(lines))
+        terminal.show(tables_across.sweeps(readable.values()))
         return 0
     method, text = arguments.case
     try:
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     except ValueError as error:
         raise UsageError(f"--case: {error}") from error
     with terminal.doing("reading the sweeps"):
-        table = history.history(archive.sweeps(), method, shape)
+        table = history.history(readable, method, shape)
         picture = style.png(pictures_across.history(table, f"{method} {shape}"))
     for name, content in (("history.csv", files.csv(table)), ("history.png", picture)):
         replace_file(archive.path / name, content)

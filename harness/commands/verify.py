@@ -36,13 +36,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
                 alone += compared < 2 and not differences
                 terminal.say(*differences)
                 advance()
-    names = ", ".join(contender.name for contender in here.contenders)
-    lax = ", ".join(contender.name for contender in here.contenders if contender.tolerance)
+    names = ", ".join(one.name + " (within its tolerance)" * bool(one.tolerance) for one in here.contenders)
     terminal.say(
-        f"{arguments.cases} random cases, {names}: {arguments.cases - differing - alone} identical"
-        + (f" ({lax}: within the tolerance)" if lax else "")
-        + f", {differing} different"
-        + (f", {alone} with no other contender" if alone else "")
+        f"{arguments.cases} random cases, {names}: {arguments.cases - differing - alone} identical,"
+        f" {differing} different" + (f", {alone} with no other contender" if alone else "")
     )
     return int(differing + alone > 0)
 

@@ -135,16 +135,20 @@ def attempt(
 ) -> tuple[Process, Output | None]:
     """Run ``case``, and a contender's extra epochs; return the process, and the output: None if it failed.
 
-    Output that breaks the contract is the failure "garbled". Losses of extra epochs are dropped.
+    Once more if the harness was stopped. Output that breaks the contract is the failure "garbled".
+    Losses of extra epochs are dropped.
     """
     asked = replace(case, epochs=case.epochs + round(case.epochs * contender.extra_epochs))
-    process = runner.run(
-        contender.command_line(asked, layout),
-        env=contender.env,
-        timeout_s=timeout_s,
-        memory_bytes=memory_bytes,
-        one_core=contender.threads == 1,
-    )
+    for _ in range(2):
+        process = runner.run(
+            contender.command_line(asked, layout),
+            env=contender.env,
+            timeout_s=timeout_s,
+            memory_bytes=memory_bytes,
+            one_core=contender.threads == 1,
+        )
+        if process.failure != "paused":
+            break
     if process.failure:
         return process, None
     try:
