@@ -98,7 +98,8 @@ def of_checks(docs: Path) -> dict[str, str]:
         noisy = selfcheck.disturbed(table)
         figures[f"{name}-sentence"] = paragraph(
             f"How often are such intervals right? In {count} of {sweeps} sweeps ({low:.0%} to {high:.0%})"
-            f"{where} all contained the true ratio; {noisy} of the sweeps were very noisy"
+            f"{where} all contained the true ratio"
+            f"{f'; {noisy} of the sweeps were very noisy' if noisy else ''}"
             " ([method](docs/method.md#what-selfcheck-does))."
         )
         figures[name] = paragraph(sentences.selfcheck(table))

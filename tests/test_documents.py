@@ -184,31 +184,33 @@ def test_what_is_learnt_from_the_peers_is_so() -> None:
     shapes = ["10-5-1", "64-32-1", "256-128-1"]
     for shape in shapes:
         own = times["backprop", shape]
-        assert own.drop(["rust", "mojo", "pyo3", "pyo3-epochs"]).min() > 2.0
+        assert own.drop(["rust", "mojo", "pyo3", "pyo3-epochs", "jax"]).min() > 2.0
         assert own["cython"] / own["c"] == pytest.approx(1.0, abs=0.15)
         assert times["naive", shape, "cython"] / times["naive", shape, "c"] == pytest.approx(1.0, abs=0.15)
-        assert verdict["naive", shape, "c"] != "faster"
-        assert "faster" not in set(verdict["backprop", shape])
-    for shape in shapes[1:]:
-        assert {verdict["backprop", shape, name] for name in ("mojo", "pyo3")} == {"cannot tell"}
-        assert times["naive", shape, "mojo"] == pytest.approx(1 / 6, abs=0.03)
         assert verdict["naive", shape, "c"] == "slower"
+        faster = set(own[verdict["backprop", shape] == "faster"].index)
+        assert faster == ({"mojo"} if shape == "256-128-1" else set())
+    for shape in shapes[1:]:
+        assert verdict["backprop", shape, "pyo3"] == "cannot tell"
+        assert times["naive", shape, "mojo"] == pytest.approx(1 / 5, abs=0.03)
+        assert verdict["naive", shape, "numpy"] == "faster"
         assert times["backprop", shape, "numpy"] < times["backprop", shape, "mypyc"]
-    assert verdict["backprop", "10-5-1", "mojo"] == "slower"
-    assert verdict["naive", "10-5-1", "mojo"] == "cannot tell"
+    assert times["backprop", "256-128-1", "mojo"] > 0.9
+    assert {verdict[method, "10-5-1", "mojo"] for method in ("naive", "backprop")} == {"slower"}
     assert (times["backprop"].xs("jax", level="contender")[shapes].diff().dropna() < 0.0).all()
     assert times["backprop", "10-5-1", "jax"] > 10.0
     assert times["backprop", "10-5-1", "numpy"] > 0.95 * times["backprop", "10-5-1", "python"]
-    assert times["naive", "256-128-1", "numpy"] == pytest.approx(0.75, abs=0.03)
-    large = to_rust(published("large")).set_index("contender")["verdict"]
-    assert large["mojo"] == "cannot tell"
+    assert times["naive", "256-128-1", "numpy"] == pytest.approx(0.5, abs=0.03)
+    large = to_rust(published("large")).set_index("contender")
+    assert large["verdict"]["mojo"] == "faster" and large["times_as_long"]["mojo"] > 0.9
     steps = published("sweep").medians.set_index(["method", "layers", "contender"])["median"]
     assert steps["naive", "64-32-1", "rust"] > 100.0 * steps["incremental", "64-32-1", "rust"]
     assert times["backprop", "10-5-1", "torch"] > 10.0 * times["backprop", "10-5-1", "python"]
-    assert times["backprop", "256-128-1", "torch"] < times["backprop", "256-128-1", "python"]
+    assert times["backprop", "64-32-1", "torch"] < times["backprop", "64-32-1", "python"]
     assert times["backprop", "64-32-1", "torch-by-hand"] == pytest.approx(
         times["backprop", "64-32-1", "numpy"], rel=0.2
     )
+    assert times["backprop", "256-128-1", "torch-by-hand"] < times["backprop", "256-128-1", "numpy"]
     assert peers.xs("torch-by-hand", level="contender")["startup_s"].min() > 1.0
     ratios = (times.xs("python", level="contender") / times.xs("mypyc", level="contender")).dropna()
     assert 2.0 < ratios.min() < ratios.max() < 4.05
