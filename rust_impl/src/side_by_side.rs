@@ -35,7 +35,8 @@ pub fn layer_forward<S: Simd>(simd: S, network: &Network, k: usize, x: &[f64], o
         }
         return;
     }
-    if rows * columns < SMALL {
+    // A single row is a single sum, which waits for itself either way.
+    if rows == 1 || rows * columns < SMALL {
         return network.layer_forward(k, x, outputs);
     }
     let bias = network.biases()[k];
