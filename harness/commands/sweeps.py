@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show each sweep and what became of it; or follow a case."""
+    """Show what became of each sweep; or follow a case."""
     from harness.across import history
     from harness.report import files, pictures_across, style, tables_across
 

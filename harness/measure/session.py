@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def undisturbed(terminal: "Terminal") -> AbstractContextManager[None]:
-    """Keep others from measuring on this machine; wait until they do not."""
+    """Keep others from measuring here; wait until they do not."""
     text = "waiting until this machine is free; measuring on it: "
     return machine_locked(this_machine(), lambda who: terminal.note(text + who))
 
