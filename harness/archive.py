@@ -5,7 +5,7 @@
     results/runs.csv -> latest/runs.csv        and so for each file of the latest sweep
     results/compared/sweeps/...                the sweeps of compare; so for predict, selfcheck and machines
 
-A new sweep takes over as one link is replaced, so the folder never shows files of two sweeps.
+A new sweep takes over as one link is replaced: the folder never shows files of two.
 """
 
 import re

@@ -44,7 +44,7 @@ def archived(path: Path, name: str, python_s: float, rust_s: float, host: str = 
 def test_a_case_over_sweeps(tmp_path: Path) -> None:
     archived(tmp_path, "1", 8.0, 2.0)
     archived(tmp_path, "2", 9.0, 1.0, "b")
-    table = history(Archive(tmp_path).sweeps(), "naive", SMALL).set_index(["sweep", "contender"])
+    table = history(Archive(tmp_path).sweeps(), "naive", SMALL, print).set_index(["sweep", "contender"])
     assert list(table.index) == [("1", "python"), ("1", "rust"), ("2", "python"), ("2", "rust")]
     assert table["step_s"].to_list() == [8.0, 2.0, 9.0, 1.0]
     assert table["training_ratio"].to_list() == pytest.approx([math.nan, 4.0, math.nan, 9.0], nan_ok=True)
@@ -55,15 +55,15 @@ def test_a_case_over_sweeps(tmp_path: Path) -> None:
     assert (one["training_verdict"], one["host"], one["commit"]) == ("faster", "b", "2" * 9)
     # Who did not run the case is left out.
     folders = Archive(tmp_path).sweeps()
-    assert set(history(folders, "naive", Shape.parse("10-5-1"))["contender"]) == {"rust"}
+    assert set(history(folders, "naive", Shape.parse("10-5-1"), print)["contender"]) == {"rust"}
     with pytest.raises(NothingMeasured, match="no sweep has a time of backprop 4-2-1"):
-        history(folders, "backprop", SMALL)
+        history(folders, "backprop", SMALL, print)
 
 
 def test_the_picture_shows_every_sweep_and_where_the_machine_changes(tmp_path: Path) -> None:
     for name, host in (("1", "a"), ("2", "a"), ("3", "b")):
         archived(tmp_path, name, 8.0, 2.0, host)
-    figure = picture(history(Archive(tmp_path).sweeps(), "naive", SMALL), "naive 4-2-1")
+    figure = picture(history(Archive(tmp_path).sweeps(), "naive", SMALL, print), "naive 4-2-1")
     steps, ratios = figure.axes
     labels = [text.get_text().split("\n")[-1] for text in ratios.get_xticklabels()]
     assert labels == ["1" * 7, "2" * 7, "3" * 7 + "+"]
@@ -106,6 +106,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert history.out.splitlines() == [str(tmp_path / f"history.{kind}") for kind in ("csv", "png")]
     assert history.err == said.err
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2
+    # What cannot be drawn is said before anything is read.
+    assert cli.main(["sweeps", "--results", str(tmp_path), "--case", "naive", "4"]) == 2
+    assert str(broken.path) not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What became faster, what slower: between two sweeps, or two revisions within one. Pure.
 
-Between sweeps a machine changes by tens of percent, which ratios within rounds tolerate. So ratios to the
-reference, the yardstick, are compared. Two revisions in the same rounds need none.
+Between sweeps a machine changes by tens of percent, so ratios to the reference, the yardstick, are compared.
+Two revisions in the same rounds need none.
 """
 
 from collections.abc import Sequence

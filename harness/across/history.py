@@ -1,14 +1,13 @@
 """Sweeps side by side: a list of them, and one case over many. Pure."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from harness.analysis.results import plan_of, understand
 from harness.case import Shape
-from harness.errors import NothingMeasured
+from harness.errors import NothingMeasured, ResultsError
 from harness.records import SweepFolder
 from harness.rows import Made
 
@@ -39,18 +38,25 @@ def overview(sweep: SweepFolder) -> dict[str, Any]:
     }
 
 
-def history(sweeps: Iterable[SweepFolder], method: str, shape: Shape) -> pd.DataFrame:
+def history(
+    sweeps: Iterable[SweepFolder], method: str, shape: Shape, warn: Callable[[str], None]
+) -> pd.DataFrame:
     """Return a line per sweep and contender with a time of the case: seconds of a training step, speedup.
 
-    The reference has no ratio. Raises NothingMeasured if no sweep has such a time.
+    The reference has no ratio. ``warn`` hears of unreadable sweeps. Raises NothingMeasured without a line.
     """
     tables = []
     for sweep in sweeps:
-        with suppress(NothingMeasured):
+        try:
             results = understand(sweep, only=(method, shape))
-            about = {name: results.environment.get(name) for name in _MACHINE}
-            lines = results.standings.dropna(subset="step_s")
-            tables.append(lines.assign(sweep=sweep.name, reference=results.reference, **about))
+        except NothingMeasured:
+            continue
+        except ResultsError as error:
+            warn(str(error))
+            continue
+        about = {name: results.environment.get(name) for name in _MACHINE}
+        lines = results.standings.dropna(subset="step_s")
+        tables.append(lines.assign(sweep=sweep.name, reference=results.reference, **about))
     if not tables:
         raise NothingMeasured(f"no sweep has a time of {method} {shape}; make sweeps lists them")
     return pd.concat(tables, ignore_index=True)[COLUMNS]

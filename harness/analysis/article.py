@@ -115,8 +115,8 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
     hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
-    steps. Training is the rest of it: the steps and, inseparable from outside, the loss after each epoch. The
-    end is what is left. ``noise`` names the parts whose interval contains 0.
+    steps. Training is the rest of it: the steps and the loss after each epoch. The end is what is left.
+    ``noise`` names the parts whose interval contains 0.
 
     ``computed_s`` are the seconds that ``results`` find for the job, otherwise nan. Raises NothingMeasured if
     no contender has ended all four runs.

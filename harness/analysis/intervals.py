@@ -24,7 +24,7 @@ BLOCKS = 6
 """How many blocks of consecutive rounds a sweep is split into."""
 _MOST_LAG1 = 0.9
 NOISY = 1.15
-"""The factor of 1 beyond which a control's interval shows a machine too noisy."""
+"""A control's interval beyond this factor of 1 shows a machine too noisy."""
 
 
 class Interval(NamedTuple):
@@ -131,8 +131,7 @@ def verdict(ratio: float, low: float, high: float, floor: float, margin: float |
     """Say what a ratio means: equal, faster, slower or cannot tell.
 
     ``equal``: the interval is within the ``margin``, 0.05 for a twentieth. ``faster``, ``slower``: it
-    excludes 1, and the ratio is beyond the ``floor``, the factor of 1 that holds the control's interval; nan
-    without one.
+    excludes 1, and the ratio is beyond the ``floor``: how far the control's interval is from 1; nan without.
     """
     floor = 1.0 if np.isnan(floor) else floor
     if margin and 1.0 / (1.0 + margin) <= low and high <= 1.0 + margin:

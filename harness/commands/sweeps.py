@@ -17,23 +17,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--case",
         nargs=2,
         metavar=("METHOD", "SHAPE"),
-        help="such as naive 10-5-1: draw history.png, and write history.csv, into the results folder",
+        help="such as naive 10-5-1: write history.png and history.csv into the results folder",
     )
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show what became of each sweep; or follow a case."""
+    """List the sweeps, or follow a case."""
     from harness.across import history
     from harness.report import files, pictures_across, style, tables_across
 
-    archive, readable = Archive(arguments.results), {}
-    for sweep in archive.sweeps():
-        try:
-            readable[sweep] = history.overview(sweep)
-        except ResultsError as error:
-            terminal.error(str(error))
+    archive = Archive(arguments.results)
     if not arguments.case:
-        terminal.show(tables_across.sweeps(readable.values()))
+        lines = []
+        for sweep in archive.sweeps():
+            try:
+                lines.append(history.overview(sweep))
+            except ResultsError as error:
+                terminal.error(str(error))
+        terminal.show(tables_across.sweeps(lines))
         return 0
     method, text = arguments.case
     try:
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     except ValueError as error:
         raise UsageError(f"--case: {error}") from error
     with terminal.doing("reading the sweeps"):
-        table = history.history(readable, method, shape)
+        table = history.history(archive.sweeps(), method, shape, terminal.error)
         picture = style.png(pictures_across.history(table, f"{method} {shape}"))
     for name, content in (("history.csv", files.csv(table)), ("history.png", picture)):
         replace_file(archive.path / name, content)

@@ -30,7 +30,7 @@ from harness.records import PLAN, RUNS, LossKey, SweepFolder, packed, replace_fi
 
 
 class Station:
-    """Answers requests, whose ``do`` names what is asked for; the rest are arguments.
+    """Answers requests: ``do`` names what is asked for, the rest are arguments.
 
     look    build the contenders, and describe them and the machine
     plan    make pilot runs and a plan

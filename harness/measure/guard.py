@@ -3,8 +3,8 @@
 All that a bench starts inherits a variable that names it, by which it is found in /proc. The program waits
 for the end of its standard input, and so of the bench. If nothing came, it ends what is left.
 
-A signal at the parent's death (PR_SET_PDEATHSIG) would end the child alone, and made starting a process take
-2.3 times as long.
+A signal at the parent's death (PR_SET_PDEATHSIG) would end the child alone, and made a start take 2.3 times
+as long.
 """
 
 import os
