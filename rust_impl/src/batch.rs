@@ -12,7 +12,7 @@ use crate::first_layer::FirstLayer;
 use crate::gradients::{Loss, Samples};
 use crate::network::{Network, Scratch};
 use crate::side_by_side;
-use crate::wide::{Aligned, LANES, add_product};
+use crate::wide::{Aligned, LANES, add_product, transpose};
 
 /// The most vectors of samples in a block: with them eight sums or more are under way at once, whatever the block.
 const VECTORS: usize = 5;
@@ -171,26 +171,37 @@ fn panels_forward<S: Simd, const G: usize>(
     width: usize,
 ) {
     let (groups, _) = inputs.as_chunks::<G>();
-    let panels = first.panels::<S>();
+    let bias = simd.splat_f64s(bias);
+    // The outputs of a panel, each sample's side by side; a value at a time, to rows far apart, takes longer.
+    let mut samples = [[bias; FirstLayer::PANEL]; GROUP * LANES];
     let rows = outputs.chunks_mut(FirstLayer::PANEL * S::F64_LANES * width);
-    for ((panel, vectors), outputs) in panels.zip(rows) {
-        let columns = panel.len() / vectors;
-        for (n, x) in groups.chunks_exact(columns).enumerate() {
-            let outputs = &mut outputs[n * G..];
+    for ((panel, vectors), rows) in first.panels::<S>().zip(rows) {
+        for (x, out) in groups.chunks_exact(panel.len() / vectors).zip(samples.as_chunks_mut::<G>().0) {
             match vectors {
-                1 => panel_forward::<S, G, 1, 0, 1>(simd, panel, x, bias, outputs, width),
-                2 => panel_forward::<S, G, 2, 0, 2>(simd, panel, x, bias, outputs, width),
+                1 => panel_forward::<S, G, 1, 0, 1>(simd, panel, x, bias, out),
+                2 => panel_forward::<S, G, 2, 0, 2>(simd, panel, x, bias, out),
                 3 => {
-                    panel_forward::<S, G, 3, 0, 2>(simd, panel, x, bias, outputs, width);
-                    panel_forward::<S, G, 3, 2, 1>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 3, 0, 2>(simd, panel, x, bias, out);
+                    panel_forward::<S, G, 3, 2, 1>(simd, panel, x, bias, out);
                 }
                 // On some processors it takes as long to fill a vector with an input as to add one.
-                _ if S::REGISTER_COUNT >= 32 => {
-                    panel_forward::<S, G, 4, 0, 4>(simd, panel, x, bias, outputs, width);
-                }
+                _ if S::REGISTER_COUNT >= 32 => panel_forward::<S, G, 4, 0, 4>(simd, panel, x, bias, out),
                 _ => {
-                    panel_forward::<S, G, 4, 0, 2>(simd, panel, x, bias, outputs, width);
-                    panel_forward::<S, G, 4, 2, 2>(simd, panel, x, bias, outputs, width);
+                    panel_forward::<S, G, 4, 0, 2>(simd, panel, x, bias, out);
+                    panel_forward::<S, G, 4, 2, 2>(simd, panel, x, bias, out);
+                }
+            }
+        }
+        let mut tile = [bias; LANES];
+        for (n, samples) in samples[..width].chunks_exact(S::F64_LANES).enumerate() {
+            // Lanes behind the last row have no outputs.
+            for (v, rows) in rows.chunks_mut(S::F64_LANES * width).enumerate() {
+                for (vector, sample) in tile.iter_mut().zip(samples) {
+                    *vector = sample[v];
+                }
+                transpose(simd, &mut tile);
+                for (row, vector) in rows.chunks_exact_mut(width).zip(&tile) {
+                    S::as_mut_simd_f64s(row).0[n] = *vector;
                 }
             }
         }
@@ -203,9 +214,8 @@ fn panel_forward<S: Simd, const G: usize, const V: usize, const F: usize, const 
     simd: S,
     panel: &[S::f64s],
     x: &[[f64; G]],
-    bias: f64,
-    outputs: &mut [f64],
-    width: usize,
+    bias: S::f64s,
+    outputs: &mut [[S::f64s; FirstLayer::PANEL]; G],
 ) {
     let mut sums = [[simd.splat_f64s(0.0); N]; G];
     for (weights, x) in panel.as_chunks::<V>().0.iter().zip(x) {
@@ -216,16 +226,9 @@ fn panel_forward<S: Simd, const G: usize, const V: usize, const F: usize, const 
             }
         }
     }
-    let bias = simd.splat_f64s(bias);
-    for (sample, sums) in sums.into_iter().enumerate() {
-        for (v, sum) in sums.into_iter().enumerate() {
-            let mut lanes = [0.0; LANES];
-            S::as_mut_simd_f64s(&mut lanes).0[0] = simd.add_f64s(sum, bias);
-            // Lanes behind the last row have no outputs.
-            let rows = outputs.chunks_mut(width).skip((F + v) * S::F64_LANES);
-            for (lane, row) in lanes.iter().take(S::F64_LANES).zip(rows) {
-                row[sample] = *lane;
-            }
+    for (outputs, sums) in outputs.iter_mut().zip(sums) {
+        for (output, sum) in outputs[F..F + N].iter_mut().zip(sums) {
+            *output = simd.add_f64s(sum, bias);
         }
     }
 }
