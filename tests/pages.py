@@ -65,7 +65,6 @@ def _parts(contenders: Sequence[str]) -> str:
         for method in ("naive", "backprop"):
             for what, wall_s, training_s in (
                 ("whole", 0.12 + place, 1.0 * place),
-                ("one epoch", 0.1 + 0.75 * place, 0.75 * place),
                 ("no epoch", 0.11, 0.0),
                 ("one sample", 0.1, 0.0),
             ):

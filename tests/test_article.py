@@ -167,11 +167,10 @@ def test_the_command(
     # A fake's first loss is (seed + neurons) / 7.
     assert list(seeds["initial_loss"][:3]) == [17 / 7, 18 / 7, 19 / 7]
     table = claims.read(tmp_path / "parts.csv")
-    assert len(table) == 2 * 2 * 4
-    # A fake says that a step takes 0.4 microseconds, printed or not.
-    (naive, backprop) = claims.parts(table).to_dict("records")
+    assert len(table) == 2 * 2 * 3
+    # A fake says that a step takes 0.4 microseconds.
+    (naive, _) = claims.parts(table).to_dict("records")
     assert (naive["contender"], naive["training_s"]) == ("a", pytest.approx(0.004))
-    assert backprop["printing_s"] == 0.0
     assert (tmp_path / "parts.png").read_bytes().startswith(b"\x89PNG")
     # What was measured is kept if nobody can judge by it.
     (tmp_path / "seeds.csv").unlink()
@@ -192,10 +191,9 @@ def test_the_programs_that_time_the_storages(name: str, monkeypatch: pytest.Monk
 
 
 RUNS = [
-    # Start-up 2, compiling 1, data 0.5, 100 epochs 8 of which 3 are printing, and 0.25 to end.
+    # Start-up 2, compiling 1, data 0.5, 100 epochs 8, and 0.25 to end.
     ("a", "naive", "one sample", 3.0, 0.0, 1.0),
     ("a", "naive", "no epoch", 3.5, 0.0, 1.0),
-    ("a", "naive", "one epoch", 8.6, 5.0, 1.0),
     ("a", "naive", "whole", 11.75, 8.0, 1.0),
 ]
 
@@ -211,22 +209,22 @@ def runs(*lines: tuple[str, str, str, float, float, float]) -> pd.DataFrame:
 
 
 def test_each_part_is_a_difference_of_two_runs() -> None:
-    other = [("b", *line[1:]) for line in RUNS[:3]]
+    other = [("b", *line[1:]) for line in RUNS[:2]]
     # Who lacks a run is left out.
     (one,) = claims.parts(runs(*RUNS, *other)).to_dict("records")
-    expected = {"start-up": 2.0, "data": 0.5, "compiling": 1.0, "training": 5.0, "printing": 3.0, "end": 0.25}
+    expected = {"start-up": 2.0, "data": 0.5, "compiling": 1.0, "training": 8.0, "end": 0.25}
     assert one["contender"] == "a"
     assert {name: one[f"{name}_s"] for name in claims.PARTS} == pytest.approx(expected)
     assert one["whole_s"] == pytest.approx(sum(expected.values()))
     # The end took 0.375, 0.25 and 0 s more than all else: no more than noise, by Student's t.
     assert one["noise"] == ["end"]
     assert "250 ms?" in tables_across.parts(claims.parts(runs(*RUNS))).markdown
-    with pytest.raises(NothingMeasured, match="no contender has ended all four runs"):
+    with pytest.raises(NothingMeasured, match="no contender has ended all three runs"):
         claims.parts(runs(*other))
     # Noise makes no part negative.
-    quick = [*RUNS[:2], ("a", "naive", "one epoch", 12.0, 9.0, 1.0), RUNS[3]]
+    quick = [RUNS[0], ("a", "naive", "no epoch", 2.5, 0.0, 1.0), RUNS[2]]
     (one,) = claims.parts(runs(*quick)).to_dict("records")
-    assert (one["printing_s"], one["training_s"]) == (0.0, pytest.approx(8.0))
+    assert (one["data_s"], one["end_s"]) == (0.0, pytest.approx(0.75))
     assert min(one[f"{name}_s"] for name in claims.PARTS) >= 0.0
 
 

@@ -163,9 +163,9 @@ def test_floors_parts_and_machine_in_their_units(everything: Path) -> None:
     wanted = [one["floor"] for one in floors if one["measure"] in ("training", "job")]
     assert [value for row in tables["floors"][1] for _, value in row[3:]] == wanted
     heads, (python, *_) = tables["parts"]
-    cells = [python[heads.index(name)] for name in ("start-up", "printing", "whole")]
-    assert [text for text, _ in cells] == ["100 ms", "250 ms?", "1.12 s"]
-    assert [value for _, value in cells] == pytest.approx([0.1, 0.25, 1.12])
+    cells = [python[heads.index(name)] for name in ("start-up", "data", "whole")]
+    assert [text for text, _ in cells] == ["100 ms", "10.0 ms?", "1.12 s"]
+    assert [value for _, value in cells] == pytest.approx([0.1, 0.01, 1.12])
     machine = {row[0][0]: row[1] for row in tables["environment"][1]}
     known = json.loads((everything.parent / "environment.json").read_text(encoding="utf-8"))
     assert machine["memory"] == (f"{known['memory_bytes'] / 2**30:.1f} GiB", None)

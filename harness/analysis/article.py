@@ -20,10 +20,10 @@ SEEDS = ["run", "seed", "contender", "initial_loss", "final_loss"]
 PART_RUNS = ["contender", "method", "what", "round", "wall_s", "training_s", "compile_s"]
 FILES = {"claims.csv": COLUMNS, "seeds.csv": SEEDS, "storage.csv": STORAGE, "parts.csv": PART_RUNS}
 """The tables that `make article` writes: their columns."""
-PARTS = ("start-up", "data", "compiling", "training", "printing", "end")
-_DIFFERENCES = ("data", "printing", "end")
+PARTS = ("start-up", "data", "compiling", "training", "end")
+_DIFFERENCES = ("data", "end")
 """What one run takes more than another, perhaps nothing."""
-_RUNS = ("whole", "one sample", "no epoch", "one epoch")
+_RUNS = ("whole", "one sample", "no epoch")
 _FIGURES = {
     "scaling": ("exponent", "exponent"),
     "speedup": ("ratio", "times as fast"),
@@ -114,15 +114,14 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     """Return the median seconds of each part of the article's run, by contender and method.
 
     Start-up is a run of one sample and no epoch. Data, with the targets and the first loss, is what a
-    hundred samples take more. Printing is what a hundred epochs take more in training than one of as many
-    steps. Training is the rest of it: the steps and the loss after each epoch. The end is what is left.
-    ``noise`` names the parts whose interval contains 0.
+    hundred samples take more. Training is by the program's own clock: steps, losses and printing. The end is
+    what is left. ``noise`` names the parts whose interval contains 0.
 
     ``computed_s`` are the seconds that ``results`` find for the job, otherwise nan. Raises NothingMeasured if
-    no contender has ended all four runs.
+    no contender has ended all three runs.
     """
     lane = ["contender", "method", "round"]
-    whole, start, bare, long = (only(runs, what=what).set_index(lane) for what in _RUNS)
+    whole, start, bare = (only(runs, what=what).set_index(lane) for what in _RUNS)
     start_s = start["wall_s"] - start["compile_s"]
     data_s = bare["wall_s"] - bare["compile_s"] - start_s
     seconds = {
@@ -130,7 +129,6 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
         "data": data_s,
         "compiling": whole["compile_s"],
         "training": whole["training_s"],
-        "printing": whole["training_s"] - long["training_s"],
         "end": whole["wall_s"] - start_s - data_s - whole["compile_s"] - whole["training_s"],
         "whole": whole["wall_s"],
     }
@@ -142,13 +140,12 @@ def parts(runs: pd.DataFrame, results: Results | None = None) -> pd.DataFrame:
     for of, own in pd.DataFrame(seconds).dropna().groupby(["contender", "method"], sort=False):
         noise = [part for part in _DIFFERENCES if not median_interval(own[part].to_numpy()).low > 0.0]
         found = {part: max(0.0, float(own[part].median())) for part in seconds}
-        found["training"] -= min(found["training"], found["printing"])
         known_s = sum(found[part] for part in PARTS[:-1])
         found |= {"end": max(0.0, found["whole"] - known_s), "whole": max(found["whole"], known_s)}
         about = {"contender": of[0], "method": of[1], "noise": noise, "computed_s": jobs.get(of)}
         lines.append({**about, **{f"{part}_s": part_s for part, part_s in found.items()}})
     if not lines:
-        raise NothingMeasured("no contender has ended all four runs, so there is nothing to show")
+        raise NothingMeasured("no contender has ended all three runs, so there is nothing to show")
     return pd.DataFrame(lines)
 
 

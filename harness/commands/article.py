@@ -124,13 +124,12 @@ def parts(
 ) -> Iterator[tuple[str, str, str, int, float, float, float]]:
     """Yield contender, method, what was run, round, and the seconds of process, training and compiling.
 
-    A round is the article's run and three that lack a part, by each contender; every other one is reversed,
+    A round is the article's run and two that lack a part, by each contender; every other one is reversed,
     the first a warm-up.
     """
     whole = ARTICLE_RUN
     cases = {
         "whole": whole,
-        "one epoch": replace(whole, samples=whole.training_steps, epochs=1),
         "no epoch": replace(whole, epochs=0),
         "one sample": replace(whole, samples=1, epochs=0),
     }
