@@ -255,6 +255,16 @@ def test_each_trains_as_long_as_it_takes_to_be_timed() -> None:
 
 
 @pytest.mark.usefixtures("ran")
+def test_revisions_and_copies_of_a_program_train_equally_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one whose pilot was disturbed has longer runs, which other work interrupts more often."""
+    found = {"rust@v1": 2.0**-14, "rust@HEAD": 2.0**-18, "slow +2%": 2.0**-12, "rust": 2.0**-16}
+    for name, step_s in found.items():
+        monkeypatch.setitem(SECONDS, name, step_s)
+    (planned,) = made(replace(ONE, run_s=0.05), "slow", "rust@v1", "rust@HEAD", "slow +2%", "rust").cases
+    assert planned.epochs == {"rust@v1": 10, "rust@HEAD": 10, "rust": 10}
+
+
+@pytest.mark.usefixtures("ran")
 def test_a_job_of_one_sample_ends_where_epochs_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """No run has more than a million epochs, however fast; here ten thousand, to be quick."""
     monkeypatch.setitem(SECONDS, "instant", 2.0**-24)

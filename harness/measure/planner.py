@@ -1,6 +1,7 @@
 """Makes the plan of a sweep: how much work fits into a run, and how many rounds of a case into a budget."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -159,7 +160,8 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     """Return the case with what the slowest manages, and more epochs for others.
 
     From the slowest to the fastest each has as many as the one before, if of like speed, or if that is
-    ``_ENOUGH`` to be timed; else as many as are enough. One that warms up runs the job, if it can.
+    ``_ENOUGH`` to be timed; else as many as are enough. One that warms up runs the job, if it can. Revisions
+    of a program have the same: longer runs are interrupted more often.
     """
     known = {name: speed for name, speed in found.items() if speed}
     slowest_s = max((speed.step_s for speed in known.values()), default=run_s)
@@ -172,7 +174,12 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
     whole_job = -(-options.job.training_steps // slowest.samples)
     epochs = dict.fromkeys(found, slowest.epochs)
     count, like_s = slowest.epochs, slowest_s
+    by_program: dict[str, int] = {}
     for name, speed in sorted(known.items(), key=lambda item: -item[1].step_s):
+        program = re.split("@| [+]", name)[0]
+        if program in by_program:
+            epochs[name] = by_program[program]
+            continue
         epoch_s = speed.step_s * slowest.samples
         if speed.step_s < _ENOUGH * like_s and count * epoch_s < _ENOUGH * run_s:
             least = math.ceil(_ENOUGH * run_s / epoch_s)
@@ -182,6 +189,7 @@ def _planned(case: Case, found: _Speeds, run_s: float, options: Options, *, cont
         epochs[name] = count
         if speed.warm_up_s is not None and speed.run_s(whole_job * slowest.samples) <= affordable_s:
             epochs[name] = max(slowest.epochs, whole_job)
+        by_program[program] = epochs[name]
     return PlannedCase(
         case=slowest,
         run_s={

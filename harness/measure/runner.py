@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -184,17 +184,17 @@ def _ended(
     assert child.stdout is not None and child.stderr is not None
     # The group's id is the leader's, which stays taken until we have waited for it.
     group = child.pid
-    if memory_bytes is not None and sys.platform == "linux":
-        # Some runtimes reserve much more of the address space than they use.
-        with suppress(OSError, ValueError):
-            resource.prlimit(group, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    stdout, stderr = _Reader(child.stdout, group), _Reader(child.stderr, group)
-    timer = _Timer(group, timeout_s)
     try:
-        _, wait_status, usage = os.wait4(child.pid, 0)
-        wall_s = time.perf_counter() - start
-        stolen_s = _stolen_s() - stolen_s
-        status = child.returncode = os.waitstatus_to_exitcode(wait_status)
+        if memory_bytes is not None and sys.platform == "linux":
+            # Some runtimes reserve much more of the address space than they use.
+            with suppress(OSError, ValueError):
+                resource.prlimit(group, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        stdout, stderr = _Reader(child.stdout, group), _Reader(child.stderr, group)
+        with closing(_Timer(group, timeout_s)) as timer:
+            _, wait_status, usage = os.wait4(child.pid, 0)
+            wall_s = time.perf_counter() - start
+            stolen_s = _stolen_s() - stolen_s
+            status = child.returncode = os.waitstatus_to_exitcode(wait_status)
     except BaseException:
         # Interrupted: wait for the leader while its group is being ended.
         ender = threading.Thread(target=_end_group, args=(group,))
@@ -203,8 +203,6 @@ def _ended(
         ender.join()
         _end_adopted()
         raise
-    finally:
-        timer.stop()
     stray = _outlasts(_SETTLE_S, lambda: _has_adopted() or _group_is_alive(group))
     if stray:
         _end_group(group)
@@ -271,7 +269,7 @@ class _Timer:
         self.is_over = True
         _end_group(group)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._stopped.set()
         self._thread.join()
 
