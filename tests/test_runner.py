@@ -237,17 +237,26 @@ def test_a_timeout_ends_the_children_too(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @on_linux
-def test_an_interrupted_harness_leaves_nothing_running(tmp_path: Path) -> None:
+def test_an_interrupted_harness_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C while a run goes on: the program and its child are gone when the exception arrives."""
     pipe = tmp_path / "pid"
     os.mkfifo(pipe)
     pids: list[int] = []
+    waiting, wait4 = threading.Event(), os.wait4
+
+    def wait(pid: int, options: int) -> object:
+        waiting.set()
+        return wait4(pid, options)
 
     def interrupt() -> None:
         # Returns when the program has written its child's process id and is past its set-up.
         pids.append(int(pipe.read_text(encoding="ascii")))
+        waiting.wait()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    monkeypatch.setattr(os, "wait4", wait)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     other = threading.Thread(target=interrupt)
     other.start()
