@@ -99,7 +99,7 @@ article: cargo $(READY) ## the article's claims, and where the time of its run g
 	@$(CARGO) build $(RUST) --release --locked --example storage
 	@$(RUN) harness article --results "$(RESULTS)" $(CONTENDERS) $(ARGS)
 
-verify: cargo $(READY) ## compare losses on random cases, without timing
+verify: build ## compare losses on random cases, without timing
 	@$(RUN) harness verify $(CONTENDERS) $(ARGS)
 
 # Rust's tests have the program's profile: what it depends on is compiled once, and so are the examples.

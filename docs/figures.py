@@ -25,7 +25,7 @@ from harness.analysis.results import Results, understand
 from harness.archive import Archive
 from harness.case import ARTICLE, Shape
 from harness.claims import load
-from harness.digits import between, three_digits, times
+from harness.digits import between, duration, three_digits, times
 from harness.paths import RESULTS, ROOT
 from harness.records import replace_file
 from harness.report import pictures, pictures_across, sentences, style, tables, tables_across
@@ -352,10 +352,9 @@ def programs_and_kernels(results: Results, table: pd.DataFrame) -> Table:
             at_peak = 1.0 + 2 * Shape.parse(one["layers"]).parameters * operation_s / kernel_s
             lines.append({**one, "kernel_s": kernel_s, "times": one["median"] / kernel_s, "at_peak": at_peak})
     columns = {
-        "step": Column("{} {} {}".format, ("contender", "method", "layers")),
+        "step": Column("{} {}".format, ("method", "layers")),
         "kernel": seconds("kernel_s"),
-        "program": seconds("median"),
-        "ratio": factor("times"),
+        "program": Column(lambda s, ratio: f"{duration(s)} ({times(ratio)})", ("median", "times")),
         "loss at peak": factor("at_peak"),
     }
     caption = "A training step in the program and alone"
