@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -253,7 +253,7 @@ def test_an_interrupted_harness_leaves_nothing_running(
     def interrupt() -> None:
         # Returns when the program has written its child's process id and is past its set-up.
         pids.append(int(pipe.read_text(encoding="ascii")))
-        waiting.wait()
+        waiting.wait(60)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     monkeypatch.setattr(os, "wait4", wait)
@@ -266,6 +266,24 @@ def test_an_interrupted_harness_leaves_nothing_running(
     finally:
         signal.signal(signal.SIGINT, before)
         other.join()
+    assert not is_running(pids[0])
+
+
+@on_linux
+def test_an_interrupt_right_after_the_start_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pid"
+    os.mkfifo(pipe)
+    pids: list[int] = []
+
+    def interrupted(*_: object) -> NoReturn:
+        pids.append(int(pipe.read_text(encoding="ascii")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.measure.runner._Timer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(f"slow-with-child:{pipe}")
     assert not is_running(pids[0])
 
 

@@ -43,7 +43,7 @@ def history(
 ) -> pd.DataFrame:
     """Return a line per sweep and contender with a time of the case: seconds of a training step, speedup.
 
-    The reference has no ratio. ``warn`` hears of unreadable sweeps. Raises NothingMeasured without a line.
+    The reference has no ratio. ``warn`` is told of broken sweeps. Raises NothingMeasured if none has a time.
     """
     tables = []
     for sweep in sweeps:

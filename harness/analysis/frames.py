@@ -25,8 +25,8 @@ _MAY_BE_EMPTY = (
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows as a frame with three more columns: ``cpu_s``, ``startup_s`` and ``torn``.
 
-    A start-up is all but training and compiling. A round is torn, and makes no ratio, if it was
-    interrupted and finished later.
+    A start-up is all but training and compiling. A round is torn, and makes no ratio, if long
+    passed between two of its runs.
     """
     runs = pd.DataFrame({name: [get(row) for row in rows] for name, get in COLUMNS.items()})
     runs = _fitting(runs.astype({"layers": str, **dict.fromkeys(_MAY_BE_EMPTY, float)}))
